@@ -1,0 +1,150 @@
+"""What a user chooses: frozen dataclasses whose numbers are pytree leaves and whose structure is static.
+
+A component's numbers can be traced, stacked and mapped over, so that a sweep is ``jax.vmap`` over a stack of
+components; fields made by :func:`static` are part of the tree structure, so that components group by shape.
+"""
+
+import dataclasses
+from collections.abc import Mapping
+from typing import Any, TypeVar, dataclass_transform
+
+import jax
+import numpy as np
+
+from ae_jax.errors import InvalidInput, unknown
+
+T = TypeVar("T")
+
+_components: dict[str, type] = {}
+
+
+def static(default: Any = dataclasses.MISSING) -> Any:
+    """A field of the structure (a width, a name): hashable, not traced; another value is another program."""
+    return dataclasses.field(default=default, metadata={"static": True})
+
+
+@dataclass_transform(frozen_default=True, kw_only_default=True, field_specifiers=(static,))
+def component(cls: type[T]) -> type[T]:
+    """Makes a class a component: a frozen, keyword-only dataclass, a pytree, and readable from JSON by its name.
+
+    Fields are leaves or components of their own, unless made by :func:`static`. ``__post_init__`` checks what a
+    user gave and is not run when JAX rebuilds a component from its leaves. A class of yours becomes loadable by
+    :func:`from_config` with the same decorator.
+
+    Raises:
+      InvalidInput: another class of that name is a component already.
+
+    Example:
+      >>> @component
+      ... class Power:
+      ...     exponent: float = 2.0
+      ...     kind: str = static("even")
+      >>> jax.tree.leaves(Power(exponent=3.0))
+      [3.0]
+      >>> to_config(Power())
+      {'type': 'Power', 'exponent': 2.0, 'kind': 'even'}
+    """
+    cls = dataclasses.dataclass(frozen=True, kw_only=True)(cls)
+    known = _components.setdefault(cls.__name__, cls)
+    if (known.__module__, known.__qualname__) != (cls.__module__, cls.__qualname__):
+        raise InvalidInput(
+            f"the component {cls.__name__} of {cls.__module__} has the name of one in {known.__module__}: rename it."
+        )
+    _components[cls.__name__] = cls
+    fields = dataclasses.fields(cls)  # pyright: ignore[reportArgumentType]
+    leaves = tuple(f.name for f in fields if not f.metadata.get("static"))
+    structure = tuple(f.name for f in fields if f.metadata.get("static"))
+
+    def flatten_with_keys(value: T) -> tuple[list[Any], tuple[Any, ...]]:
+        children = [(jax.tree_util.GetAttrKey(name), getattr(value, name)) for name in leaves]
+        return children, tuple(getattr(value, name) for name in structure)
+
+    def flatten(value: T) -> tuple[list[Any], tuple[Any, ...]]:
+        return [getattr(value, name) for name in leaves], tuple(getattr(value, name) for name in structure)
+
+    def unflatten(aux: tuple[Any, ...], children: Any) -> T:
+        value = object.__new__(cls)
+        for name, child in zip((*leaves, *structure), (*children, *aux), strict=True):
+            object.__setattr__(value, name, child)
+        return value
+
+    jax.tree_util.register_pytree_with_keys(cls, flatten_with_keys, unflatten, flatten)
+    return cls
+
+
+def to_config(value: Any) -> Any:
+    """A component as JSON-ready dicts, lists and numbers, each dict with the component's ``"type"``.
+
+    Raises:
+      InvalidInput: the value holds something that JSON cannot say (a function, say).
+    """
+    if dataclasses.is_dataclass(value) and type(value).__name__ in _components:
+        fields = {field.name: to_config(getattr(value, field.name)) for field in dataclasses.fields(value)}
+        return {"type": type(value).__name__, **fields}
+    if isinstance(value, (list, tuple)):
+        return [to_config(item) for item in value]
+    if isinstance(value, Mapping):
+        return {str(key): to_config(item) for key, item in value.items()}
+    if isinstance(value, (np.ndarray, np.generic, jax.Array)):
+        return np.asarray(value).tolist()
+    if value is None or isinstance(value, (str, bool, int, float)):
+        return value
+    raise InvalidInput(f"a configuration cannot hold {value!r}: use numbers, names or components made by @component.")
+
+
+def from_config(config: Any) -> Any:
+    """The component that :func:`to_config` described; nothing is executed but the constructors of components.
+
+    Raises:
+      InvalidInput: an unknown type, or a key that the component does not use, each with the nearest known name.
+
+    Example:
+      >>> from_config({"type": "Masking", "probability": 0.5})
+      Masking(probability=0.5)
+    """
+    if isinstance(config, list):
+        return tuple(from_config(item) for item in config)
+    if not isinstance(config, dict):
+        return config
+    if "type" not in config:
+        return {key: from_config(item) for key, item in config.items()}
+    if config["type"] not in _components:
+        raise unknown("component", str(config["type"]), _components)
+    cls = _components[config["type"]]
+    names = [field.name for field in dataclasses.fields(cls)]
+    for key in config:
+        if key != "type" and key not in names:
+            raise unknown(f"key of {config['type']}", key, names)
+    return cls(**{key: from_config(item) for key, item in config.items() if key != "type"})
+
+
+def require_positive(owner: object, **values: Any) -> None:
+    """Raises a sentence for the first value that is a plain number and not above zero."""
+    for name, value in values.items():
+        if isinstance(value, (int, float, np.number)) and not value > 0:
+            raise InvalidInput(f"{_name(owner)} was given {name}={value}: expected a number above zero.")
+
+
+def require_non_negative(owner: object, **values: Any) -> None:
+    """Raises a sentence for the first value that is a plain number and below zero."""
+    for name, value in values.items():
+        if isinstance(value, (int, float, np.number)) and not value >= 0:
+            raise InvalidInput(f"{_name(owner)} was given {name}={value}: expected zero or a number above.")
+
+
+def require_inside(owner: object, low: float, high: float, **values: Any) -> None:
+    """Raises a sentence for the first value that is a plain number and not strictly between the bounds."""
+    for name, value in values.items():
+        if isinstance(value, (int, float, np.number)) and not low < value < high:
+            raise InvalidInput(f"{_name(owner)} was given {name}={value}: expected a number between {low} and {high}.")
+
+
+def require_probability(owner: object, **values: Any) -> None:
+    """Raises a sentence for the first value that is a plain number and not a probability."""
+    for name, value in values.items():
+        if isinstance(value, (int, float, np.number)) and not 0 <= value <= 1:
+            raise InvalidInput(f"{_name(owner)} was given {name}={value}: expected a probability, from 0 to 1.")
+
+
+def _name(owner: object) -> str:
+    return owner if isinstance(owner, str) else type(owner).__name__

@@ -1,0 +1,33 @@
+"""What goes wrong, as sentences: what was given, what was expected, what to do."""
+
+import difflib
+from collections.abc import Iterable
+
+
+class InvalidInput(ValueError):
+    """A value given by the user cannot be used; the message is one sentence for that user."""
+
+
+class TrainingDiverged(ArithmeticError):
+    """A loss turned NaN or infinite in every member; ``run`` holds the last finite parameters.
+
+    Attributes:
+      run: the :class:`ae_jax.Run` trained so far, with the parameters of the last finite epoch.
+    """
+
+    def __init__(self, message: str, run: object):
+        super().__init__(message)
+        self.run = run
+
+
+def unknown(kind: str, given: str, known: Iterable[str]) -> InvalidInput:
+    """The error for a name that nobody bears, with the nearest one that somebody does.
+
+    Example:
+      >>> unknown("autoencoder", "contractiv", ["contractive", "sparse"]).args[0]
+      "unknown autoencoder 'contractiv': did you mean 'contractive'? Known are contractive, sparse."
+    """
+    names = sorted(known)
+    near = difflib.get_close_matches(given, names, n=1, cutoff=0.5)
+    hint = f"did you mean {near[0]!r}? " if near else ""
+    return InvalidInput(f"unknown {kind} {given!r}: {hint}Known are {', '.join(names)}.")

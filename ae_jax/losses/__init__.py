@@ -1,0 +1,18 @@
+"""Mathematics on arrays: pure functions, one value for each example, no networks and no hidden keys."""
+
+from ae_jax.losses import jacobian
+from ae_jax.losses.divergence import gaussian_kl, gaussian_kl_between
+from ae_jax.losses.reconstruction import bernoulli_nll, gaussian_nll, laplace_nll, squared_error
+from ae_jax.losses.sparsity import kl_sparsity, l1
+
+__all__ = [
+    "bernoulli_nll",
+    "gaussian_kl",
+    "gaussian_kl_between",
+    "gaussian_nll",
+    "jacobian",
+    "kl_sparsity",
+    "l1",
+    "laplace_nll",
+    "squared_error",
+]

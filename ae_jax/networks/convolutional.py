@@ -1,0 +1,174 @@
+"""Convolutional encoders and decoders for images of any height, width and number of channels."""
+
+import math
+from typing import Any
+
+import jax
+import jax.numpy as jnp
+from flax import nnx
+from jaxtyping import Array, Float
+
+from ae_jax.components import component, require_positive, static
+from ae_jax.distributions import DiagonalGaussian
+from ae_jax.errors import InvalidInput
+from ae_jax.networks.activations import activation_named, apply, kernel_initializer
+from ae_jax.networks.functional import Code
+from ae_jax.types import Shape
+
+
+@component
+class Convolutional:
+    r"""Strided convolutions down to a dense code, and sub-pixel convolutions back up.
+
+    Each stage halves height and width, rounding up; the decoder doubles them and crops, so that every size fits.
+
+    Attributes:
+      channels: number of channels of each stage, from the data to the code.
+      kernel: side of the square kernels.
+      code: size of the code.
+      activation: of every stage, a name in :data:`ae_jax.networks.ACTIVATIONS`.
+      code_activation: of the code.
+      stochastic: the encoder gives a diagonal Gaussian's mean and log-scale instead of a code.
+
+    Raises:
+      InvalidInput: no stage, a size not above zero, an unknown activation, or (when built) data that are no images.
+
+    Example:
+      >>> Convolutional(channels=(16, 32), code=16).kernel
+      3
+
+    References:
+      Masci et al., *Stacked convolutional auto-encoders for hierarchical feature extraction*, ICANN 2011;
+      Shi et al., *Real-time single image super-resolution using an efficient sub-pixel CNN*, CVPR 2016.
+    """
+
+    channels: tuple[int, ...] = static((16, 32))
+    kernel: int = static(3)
+    code: int = static(16)
+    activation: str = static("relu")
+    code_activation: str = static("linear")
+    stochastic: bool = static(False)
+
+    def __post_init__(self) -> None:
+        stages = {f"channels[{i}]": width for i, width in enumerate(self.channels)}
+        require_positive(self, kernel=self.kernel, code=self.code, **stages)
+        if not self.channels:
+            raise InvalidInput("Convolutional was given no channels: expected one number for each stage, as (16, 32).")
+        activation_named(self.activation)
+        activation_named(self.code_activation)
+
+    def __call__(self, shape: Shape, outputs: int, rngs: nnx.Rngs) -> "ConvolutionalNetworks":
+        return ConvolutionalNetworks(self, shape, outputs, rngs)
+
+
+class ConvolutionalNetworks(nnx.Module):
+    """The networks that :class:`Convolutional` describes, for one data shape."""
+
+    def __init__(self, config: Convolutional, shape: Shape, outputs: int, rngs: nnx.Rngs):
+        if len(shape) not in (2, 3):
+            raise InvalidInput(
+                f"convolutional networks were given examples of shape {shape}: "
+                "expected images, [height, width] or [height, width, channels]."
+            )
+        self.config, self.shape, self.outputs = config, shape, outputs
+        height, width, depth = shape if len(shape) == 3 else (*shape, 1)
+        self.sizes = [(height, width)]
+        for _ in config.channels:
+            self.sizes.append((-(-self.sizes[-1][0] // 2), -(-self.sizes[-1][1] // 2)))
+        self.image = (height, width, depth)
+        smallest = (*self.sizes[-1], config.channels[-1])
+        heads = 2 if config.stochastic else 1
+        depths = (depth, *config.channels)
+        self.encoder = nnx.List([self._convolution(a, b, 2, rngs) for a, b in zip(depths, depths[1:], strict=False)])
+        self.to_code = nnx.Linear(math.prod(smallest), heads * config.code, rngs=rngs)
+        self.from_code = nnx.Linear(
+            config.code, math.prod(smallest), kernel_init=kernel_initializer(config.activation), rngs=rngs
+        )
+        back = (*depths[:0:-1], depth * outputs)
+        self.decoder = nnx.List([self._convolution(a, 4 * b, 1, rngs) for a, b in zip(back, back[1:], strict=False)])
+
+    def encode(self, x: Float[Array, "batch *shape"]) -> Code:
+        """Codes ``[batch, code]`` of a batch, or their posterior."""
+        hidden = x.reshape(x.shape[0], *self.image)
+        for layer in self.encoder:
+            hidden = apply(self.config.activation, layer(hidden))
+        code = self.to_code(hidden.reshape(x.shape[0], -1))
+        if not self.config.stochastic:
+            return apply(self.config.code_activation, code)
+        mean, log_scale = jnp.split(code, 2, axis=-1)
+        return DiagonalGaussian(apply(self.config.code_activation, mean), log_scale)
+
+    def decode(self, z: Float[Array, "batch code"]) -> Float[Array, "batch *rest"]:
+        """The decoder's outputs ``[batch, *shape]``, with an axis more where there are several for each feature."""
+        hidden = apply(self.config.activation, self.from_code(z))
+        hidden = hidden.reshape(z.shape[0], *self.sizes[-1], -1)
+        for stage, layer in enumerate(self.decoder):
+            height, width = self.sizes[-2 - stage]
+            hidden = _from_sub_pixels(layer(hidden))[:, :height, :width]
+            if stage < len(self.decoder) - 1:
+                hidden = apply(self.config.activation, hidden)
+        tail = () if self.outputs == 1 else (self.outputs,)
+        return hidden.reshape(z.shape[0], *self.shape, *tail)
+
+    def _convolution(self, inputs: int, outputs: int, stride: int, rngs: nnx.Rngs) -> nnx.Conv:
+        side = self.config.kernel
+        return nnx.Conv(
+            inputs,
+            outputs,
+            (side, side),
+            strides=stride,
+            kernel_init=kernel_initializer(self.config.activation),
+            conv_general_dilated=convolve,
+            rngs=rngs,
+        )
+
+
+def convolve(
+    x: Float[Array, "batch height width channels"], kernel: Float[Array, "rows columns channels outputs"], *args: Any,
+    **kwargs: Any,
+) -> Float[Array, "batch new_height new_width outputs"]:
+    """``lax.conv_general_dilated`` of images, lowered on CPU as patches times a matrix, with equal results.
+
+    Inside a ``lax.scan`` XLA's CPU convolutions run on one thread without vector code, and under ``vmap`` over
+    kernels they turn into grouped ones, slower still; a matrix product suffers from neither.
+
+    Args:
+      x: images, ``[batch, height, width, channels]``.
+      kernel: ``[rows, columns, channels, outputs]``.
+      args, kwargs: strides, padding and the rest, as ``nnx.Conv`` passes them to ``lax.conv_general_dilated``.
+
+    Returns:
+      The feature maps, ``[batch, height', width', outputs]``.
+    """
+
+    def native(x: Array, kernel: Array) -> Array:
+        return jax.lax.conv_general_dilated(x, kernel, *args, **kwargs)
+
+    def patches(x: Array, kernel: Array) -> Array:
+        return _patches_times_matrix(x, kernel, *args, **kwargs)
+
+    return jax.lax.platform_dependent(x, kernel, cpu=patches, default=native)
+
+
+def _patches_times_matrix(
+    x: Array, kernel: Array, strides: tuple[int, int], padding: Any, **kwargs: Any
+) -> Array:
+    rows, columns, channels, outputs = kernel.shape
+    pads = jax.lax.padtype_to_pads(x.shape[1:3], (rows, columns), strides, padding) if isinstance(padding, str) else padding
+    x = jnp.pad(x, ((0, 0), *pads, (0, 0)))
+    height, width = ((x.shape[1 + axis] - (rows, columns)[axis]) // strides[axis] + 1 for axis in (0, 1))
+    windows = [
+        x[:, i : i + strides[0] * (height - 1) + 1 : strides[0], j : j + strides[1] * (width - 1) + 1 : strides[1]]
+        for i in range(rows)
+        for j in range(columns)
+    ]
+    patches = jnp.concatenate(windows, axis=-1).reshape(-1, rows * columns * channels)
+    product = patches @ kernel.reshape(-1, outputs)
+    return product.reshape(x.shape[0], height, width, outputs)
+
+
+def _from_sub_pixels(x: Float[Array, "batch height width four_channels"]) -> Array:
+    """Every four channels of a pixel become its two by two pixels (Shi et al. 2016)."""
+    batch, height, width, depth = x.shape
+    x = x.reshape(batch, height, width, 2, 2, depth // 4)
+    return x.transpose(0, 1, 3, 2, 4, 5).reshape(batch, 2 * height, 2 * width, depth // 4)

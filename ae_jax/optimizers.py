@@ -1,0 +1,51 @@
+"""How parameters follow gradients: Optax's optimisers as components, their numbers leaves."""
+
+import inspect
+
+import optax
+
+from ae_jax.components import component, require_positive, static
+from ae_jax.errors import InvalidInput, unknown
+from ae_jax.types import Number, Weight
+
+RULES = ("adabelief", "adagrad", "adam", "adamax", "adamw", "lamb", "lion", "nadam", "radam", "rmsprop", "sgd", "yogi")
+
+
+@component
+class Optimizer:
+    """An Optax optimiser by its name, with its learning rate and other numbers.
+
+    Attributes:
+      rule: the name of the function in Optax; ``"adam"`` is Kingma and Ba (2015).
+      learning_rate: the step size, or a schedule of steps (:mod:`ae_jax.schedules`).
+      settings: further numeric arguments of that function, such as ``{"b1": 0.99}`` or ``{"weight_decay": 1e-4}``.
+      clip_norm: gradients of a larger global norm are scaled down to it; None leaves them.
+
+    Raises:
+      InvalidInput: an unknown rule or setting, a learning rate or norm not above zero.
+
+    Example:
+      >>> Optimizer(rule="adamw", learning_rate=1e-3, settings={"weight_decay": 1e-4}).rule
+      'adamw'
+    """
+
+    rule: str = static("adam")
+    learning_rate: Weight = 1e-3
+    settings: dict[str, Number] | None = None
+    clip_norm: Number | None = None
+
+    def __post_init__(self) -> None:
+        if self.rule not in RULES:
+            raise unknown("optimizer", self.rule, RULES)
+        require_positive(self, learning_rate=self.learning_rate, clip_norm=self.clip_norm)
+        accepted = set(inspect.signature(getattr(optax, self.rule)).parameters) - {"learning_rate"}
+        for name, value in (self.settings or {}).items():
+            if name not in accepted:
+                raise unknown(f"setting of {self.rule}", name, accepted)
+            if isinstance(value, (bool, str)):
+                raise InvalidInput(f"the setting {name}={value!r} of {self.rule} is not a number: choose another rule.")
+
+    def transformation(self) -> optax.GradientTransformation:
+        """The Optax gradient transformation; may be called while its numbers are traced."""
+        rule = getattr(optax, self.rule)(self.learning_rate, **(self.settings or {}))
+        return rule if self.clip_norm is None else optax.chain(optax.clip_by_global_norm(self.clip_norm), rule)  # pyright: ignore[reportArgumentType]

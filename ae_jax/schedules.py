@@ -1,0 +1,72 @@
+"""Numbers that change with training: each maps the count of steps taken to a value and can stand for any weight."""
+
+from typing import Any
+
+import jax.numpy as jnp
+from jaxtyping import Array, Float
+
+from ae_jax.components import component, require_positive
+from ae_jax.types import Number, Weight
+
+
+@component
+class Linear:
+    r"""From ``start`` to ``end`` in a straight line over ``steps`` optimiser steps, constant afterwards.
+
+    .. math:: w(t) = a + (b - a) \min(t / T, 1)
+
+    A KL warm-up is ``ELBO(beta=Linear(start=0.0, end=1.0, steps=1000))``.
+
+    Example:
+      >>> [float(Linear(start=0.0, end=1.0, steps=4)(step)) for step in (0, 1, 4, 9)]
+      [0.0, 0.25, 1.0, 1.0]
+
+    References:
+      Bowman et al., *Generating sentences from a continuous space*, CoNLL 2016 (KL annealing).
+    """
+
+    start: Number = 0.0
+    end: Number = 1.0
+    steps: Number = 1000
+
+    def __post_init__(self) -> None:
+        require_positive(self, steps=self.steps)
+
+    def __call__(self, step: Any) -> Float[Array, ""]:
+        return self.start + (self.end - self.start) * jnp.clip(step / self.steps, 0.0, 1.0)
+
+
+@component
+class Cosine:
+    r"""From ``start`` to ``end`` along half a cosine over ``steps`` optimiser steps, constant afterwards.
+
+    .. math:: w(t) = b + \tfrac{1}{2} (a - b) (1 + \cos(\pi \min(t / T, 1)))
+
+    Example:
+      >>> [round(float(Cosine(start=1.0, end=0.0, steps=4)(step)), 3) for step in (0, 2, 4)]
+      [1.0, 0.5, 0.0]
+
+    References:
+      Loshchilov and Hutter, *SGDR: stochastic gradient descent with warm restarts*, ICLR 2017.
+    """
+
+    start: Number = 1.0
+    end: Number = 0.0
+    steps: Number = 1000
+
+    def __post_init__(self) -> None:
+        require_positive(self, steps=self.steps)
+
+    def __call__(self, step: Any) -> Float[Array, ""]:
+        share = jnp.clip(step / self.steps, 0.0, 1.0)
+        return self.end + 0.5 * (self.start - self.end) * (1.0 + jnp.cos(jnp.pi * share))
+
+
+def value_at(weight: Weight, step: Any) -> Any:
+    """The value of a weight at a step: a schedule is asked, a number is itself.
+
+    Example:
+      >>> value_at(0.5, step=7)
+      0.5
+    """
+    return weight(step) if callable(weight) else weight

@@ -1,0 +1,81 @@
+"""How much time and how many programs the compiler took, as JAX itself reports them."""
+
+import dataclasses
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+import jax
+from jax import monitoring
+
+_DURATIONS = (
+    "/jax/core/compile/jaxpr_trace_duration",
+    "/jax/core/compile/jaxpr_to_mlir_module_duration",
+    "/jax/core/compile/backend_compile_duration",
+)
+_COMPILED = "/jax/core/compile/backend_compile_duration"
+_CACHE_HIT = "/jax/compilation_cache/cache_hits"
+
+
+@dataclasses.dataclass
+class Compilation:
+    """What was compiled while it was watched.
+
+    Attributes:
+      programs: how many programs XLA was asked for.
+      from_cache: how many of them came from the persistent cache instead.
+      seconds: of tracing, lowering and compiling.
+    """
+
+    programs: int = 0
+    from_cache: int = 0
+    seconds: float = 0.0
+
+    @property
+    def compiled(self) -> int:
+        """How many programs XLA really compiled."""
+        return self.programs - self.from_cache
+
+
+_watching: list[Compilation] = []
+
+
+def _on_duration(event: str, seconds: float, **_: Any) -> None:
+    for watched in _watching:
+        watched.seconds += seconds if event in _DURATIONS else 0.0
+        watched.programs += event == _COMPILED
+
+
+def _on_event(event: str, **_: Any) -> None:
+    for watched in _watching:
+        watched.from_cache += event == _CACHE_HIT
+
+
+monitoring.register_event_duration_secs_listener(_on_duration)
+monitoring.register_event_listener(_on_event)
+
+
+@contextmanager
+def watch_compilation() -> Iterator[Compilation]:
+    """Counts what is compiled inside the block.
+
+    Example:
+      >>> with watch_compilation() as compilation:
+      ...     _ = jax.jit(lambda x: x * 3.25)(jnp.ones(7))
+      >>> compilation.programs > 0
+      True
+    """
+    compilation = Compilation()
+    _watching.append(compilation)
+    try:
+        yield compilation
+    finally:
+        _watching.remove(compilation)
+
+
+def use_persistent_cache(folder: Path) -> None:
+    """Keeps every compiled program in a folder, so that the next process need not compile it again."""
+    jax.config.update("jax_compilation_cache_dir", str(folder))
+    jax.config.update("jax_persistent_cache_min_compile_time_secs", 0.0)
+    jax.config.update("jax_persistent_cache_min_entry_size_bytes", -1)

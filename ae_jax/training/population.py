@@ -1,0 +1,82 @@
+"""Populations: members of one tree structure, stacked on a leading axis and trained by one compiled program."""
+
+from collections.abc import Sequence
+from functools import partial
+from typing import Any
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+
+from ae_jax.autoencoders import Autoencoder
+from ae_jax.errors import InvalidInput
+from ae_jax.training.state import Selection, State, initial
+from ae_jax.training.step import advance
+from ae_jax.types import Shape
+
+
+def stack(autoencoders: Sequence[Autoencoder]) -> Autoencoder:
+    """Autoencoders of one structure as a single value whose numbers have a leading member axis.
+
+    Raises:
+      InvalidInput: none given, or structures that differ (other networks, other terms): those are other programs.
+
+    Example:
+      >>> import ae_jax
+      >>> stack([ae_jax.contractive(weight=w) for w in (0.1, 1.0)]).objective.penalties[0].weight
+      Array([0.1, 1. ], dtype=float32)
+    """
+    if not autoencoders:
+        raise InvalidInput("a population was given no autoencoder: expected at least one.")
+    first = jax.tree.structure(autoencoders[0])
+    for position, autoencoder in enumerate(autoencoders):
+        if jax.tree.structure(autoencoder) != first:
+            raise InvalidInput(
+                f"autoencoder {position} ({autoencoder.name}) differs from the first ({autoencoders[0].name}) in more "
+                "than numbers: expected one structure in a population; fit the others apart."
+            )
+    return jax.tree.map(lambda *values: jnp.stack([jnp.asarray(v, jnp.result_type(float)) for v in values]),
+                        *autoencoders)
+
+
+def unstack(autoencoder: Autoencoder, member: int) -> Autoencoder:
+    """One member of a stack, its numbers plain floats again.
+
+    Example:
+      >>> import ae_jax
+      >>> unstack(stack([ae_jax.contractive(weight=w) for w in (0.5, 1.0)]), 0).objective.penalties[0].weight
+      0.5
+    """
+    return jax.tree.map(lambda leaf: float(np.asarray(leaf)[member]), autoencoder)
+
+
+def take(tree: Any, member: int) -> Any:
+    """One member of a tree whose leaves have a leading member axis."""
+    return jax.tree.map(lambda leaf: leaf[member], tree)
+
+
+def add_axis(tree: Any) -> Any:
+    """A population of one."""
+    return jax.tree.map(lambda leaf: leaf[None], tree)
+
+
+@partial(jax.jit, static_argnames="shape")
+def initial_population(autoencoder: Autoencoder, seeds: Any, shape: Shape) -> tuple[State, Selection]:
+    """Every member before its first step."""
+    return jax.vmap(lambda one, seed: initial(one, shape, seed))(autoencoder, seeds)
+
+
+@partial(jax.jit, static_argnames="batch_size", donate_argnames="state")
+def advance_population(
+    state: State, selection: Selection, autoencoder: Autoencoder, seeds: Any, number: Any, train: Any,
+    validation: Any, scaling: Any, patience: Any, batch_size: int,
+) -> tuple[State, Selection, Any]:
+    """:func:`ae_jax.training.step.advance` of every member, as one program with donated state.
+
+    A population of one is trained without the member axis, which costs large matrix products dear.
+    """
+    one = partial(advance, number=number, train=train, validation=validation, scaling=scaling, patience=patience,
+                  batch_size=batch_size)
+    if len(seeds) == 1:
+        return add_axis(one(*take((state, selection, autoencoder, seeds), 0)))
+    return jax.vmap(lambda *member: one(*member))(state, selection, autoencoder, seeds)

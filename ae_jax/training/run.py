@@ -1,0 +1,362 @@
+"""A trained population: what it learned, how, and its uses."""
+
+import dataclasses
+import json
+import os
+import shutil
+import tempfile
+from collections.abc import Callable
+from functools import partial
+from pathlib import Path
+from typing import Any
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+
+from ae_jax.autoencoders import Autoencoder
+from ae_jax.components import from_config, to_config
+from ae_jax.data.checks import as_examples, require_shape
+from ae_jax.data.scaling import Scaling
+from ae_jax.errors import InvalidInput
+from ae_jax.networks import deterministic
+from ae_jax.objectives import ELBO
+from ae_jax.training.checkpoint import read_arrays, write_arrays
+from ae_jax.training.population import stack, take, unstack
+from ae_jax.types import Params, Shape
+
+FORMAT = 1
+"""Version of the layout that :meth:`Run.save` writes."""
+
+_CHUNK = 1024
+_CONFIGURATION, _HISTORY, _PARAMETERS = "configuration.json", "history.json", "params"
+
+History = dict[str, dict[str, np.ndarray]]
+
+
+class TrainingInterrupted(KeyboardInterrupt):
+    """Ctrl-C during training; ``run`` holds what was trained so far.
+
+    Attributes:
+      run: the :class:`Run`, with the best parameters so far.
+    """
+
+    def __init__(self, run: "Run"):
+        super().__init__("training was interrupted; what is trained so far is in the exception's run.")
+        self.run = run
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class Run:
+    """A trained population and its uses.
+
+    A run fitted with one autoencoder and one seed is ``single``: its codes are ``[n, code]``. Otherwise every result
+    has a leading member axis, and ``run[i]`` is a single run of one member.
+
+    Attributes:
+      autoencoder: the members' autoencoders, stacked: their numbers have a leading member axis.
+      seeds: of each member, ``[members]``.
+      shape: of one example.
+      scaling: brings data to model units; applied by every use, so that they take data as they were trained on.
+      params: the best parameters of each member, every leaf with a leading member axis.
+      history: split -> term -> ``[members, epochs]``, NaN after a member stopped.
+      best_epoch: of each member, from 1, ``[members]``; 0 where no epoch was finite.
+      finite: false for members whose training met a value that was not finite, ``[members]``.
+      settings: what ``fit`` was told: epochs, batch size, patience.
+      record: what happened: data, versions, device, wall and compile time in seconds.
+      single: no member axis in results.
+    """
+
+    autoencoder: Autoencoder
+    seeds: np.ndarray
+    shape: Shape
+    scaling: Scaling
+    params: Params
+    history: History
+    best_epoch: np.ndarray
+    finite: np.ndarray
+    settings: dict[str, Any]
+    record: dict[str, Any]
+    single: bool = False
+
+    def __len__(self) -> int:
+        return len(self.seeds)
+
+    def __getitem__(self, member: int) -> "Run":
+        """One member as a single run."""
+        if not -len(self) <= member < len(self):
+            raise IndexError(f"the run has {len(self)} members: there is no member {member}.")
+        rows = slice(member % len(self), member % len(self) + 1)
+        return dataclasses.replace(
+            self,
+            autoencoder=stack([unstack(self.autoencoder, member)]),
+            seeds=self.seeds[rows],
+            params=jax.tree.map(lambda leaf: leaf[rows], self.params),
+            history=jax.tree.map(lambda values: values[rows], self.history),
+            best_epoch=self.best_epoch[rows],
+            finite=self.finite[rows],
+            single=True,
+        )
+
+    @property
+    def name(self) -> str:
+        """The autoencoder's name."""
+        return self.autoencoder.name
+
+    @property
+    def parameters(self) -> int:
+        """Number of parameters of one member."""
+        return sum(leaf[0].size for leaf in jax.tree.leaves(self.params))
+
+    @property
+    def members(self) -> list[Autoencoder]:
+        """Each member's autoencoder, its numbers plain floats."""
+        return [unstack(self.autoencoder, member) for member in range(len(self))]
+
+    def encode(self, x: Any) -> np.ndarray:
+        """Codes of data in the units trained on; of a stochastic encoder, the posterior mean.
+
+        Args:
+          x: examples, ``[n, *shape]``.
+
+        Returns:
+          Codes, ``[n, code]``, with a leading member axis unless the run is single.
+
+        Raises:
+          InvalidInput: another shape than trained on, no numbers, NaN or infinity.
+        """
+        return self.apply(_encode, self._stored(x))
+
+    def decode(self, z: Any) -> np.ndarray:
+        """Reconstructions of codes, in the units of the data.
+
+        Args:
+          z: codes, ``[n, code]``, the same for every member.
+
+        Returns:
+          ``[n, *shape]``, with a leading member axis unless the run is single.
+
+        Raises:
+          InvalidInput: codes of another size.
+        """
+        codes = as_examples(z, "codes")
+        require_shape(codes, (self.autoencoder.networks.code,), "codes")
+        return self.scaling.invert(self.apply(_decode, codes))
+
+    def reconstruct(self, x: Any) -> np.ndarray:
+        """What the autoencoder makes of data, in the units of the data.
+
+        Args:
+          x: examples, ``[n, *shape]``.
+
+        Returns:
+          ``[n, *shape]``, with a leading member axis unless the run is single.
+
+        Raises:
+          InvalidInput: another shape than trained on, no numbers, NaN or infinity.
+        """
+        return self.scaling.invert(self.apply(_reconstruct, self._stored(x)))
+
+    def sample(self, n: int, *, seed: int = 0) -> np.ndarray:
+        """New data from the prior of a variational autoencoder: decoded means, in the units of the data.
+
+        Args:
+          n: how many; the same latents for every member.
+          seed: of the latents.
+
+        Returns:
+          ``[n, *shape]``, with a leading member axis unless the run is single.
+
+        Raises:
+          InvalidInput: n is not above zero, or the autoencoder has no prior.
+        """
+        if n < 1:
+            raise InvalidInput(f"sample was given n={n}: expected a number above zero.")
+        if not isinstance(self.autoencoder.objective, ELBO):
+            raise InvalidInput(f"{self.name} has no prior to sample from: expected a variational autoencoder.")
+        return self.decode(jax.random.normal(jax.random.key(seed), (n, self.autoencoder.networks.code)))
+
+    def apply(self, function: Callable[..., Any], *arrays: Any) -> Any:
+        """A function of networks and a batch, over any number of examples, for every member.
+
+        Batches are padded to few sizes and results trimmed, so that each example counts once and few programs are
+        compiled; what the function gives for an example must not depend on the others.
+
+        Args:
+          function: ``(autoencoder, networks, scaling, *batch) -> tree of [batch, ...]``; one defined at module
+            level is compiled once for every run of the same structure.
+          arrays: ``[n, ...]`` each.
+
+        Returns:
+          A tree of ``[n, ...]`` arrays, with a leading member axis unless the run is single.
+        """
+        count = len(arrays[0])
+        parts = []
+        for start in range(0, count, _CHUNK):
+            batch = [array[start : start + _CHUNK] for array in arrays]
+            size = len(batch[0])
+            padded = _CHUNK if count > _CHUNK else max(16, 1 << (size - 1).bit_length())
+            batch = [_pad(array, padded) for array in batch]
+            result = _apply(self.params, self.autoencoder, self.scaling, *batch, function=function, shape=self.shape)
+            parts.append(jax.tree.map(lambda leaf, size=size: np.asarray(leaf[:, :size]), result))
+        whole = jax.tree.map(lambda *leaves: np.concatenate(leaves, axis=1), *parts)
+        return take(whole, 0) if self.single else whole
+
+    def save(self, folder: str | Path) -> Path:
+        """Writes the run into a folder: configuration and history as JSON, parameters beside them; no pickle.
+
+        Written beside it first and moved into place, so that the folder is whole or not there.
+
+        Args:
+          folder: new, or holding an older run, which is replaced.
+
+        Returns:
+          The folder.
+
+        Raises:
+          InvalidInput: the folder exists and is no run, or cannot be written.
+        """
+        folder = Path(folder)
+        if folder.exists() and not (folder / _CONFIGURATION).is_file():
+            raise InvalidInput(f"{folder} exists and is no run: expected a new folder or one to replace.")
+        try:
+            folder.parent.mkdir(parents=True, exist_ok=True)
+            scratch = Path(tempfile.mkdtemp(prefix=f".{folder.name}-", dir=folder.parent))
+        except OSError as error:
+            raise InvalidInput(f"{folder} cannot be written ({error.strerror}): choose another folder.") from error
+        try:
+            write_arrays(scratch / "run" / _PARAMETERS, _flatten(self.params))
+            (scratch / "run" / _CONFIGURATION).write_text(json.dumps(self.configuration(), indent=2))
+            (scratch / "run" / _HISTORY).write_text(json.dumps(_without_nan(self.history)))
+            if folder.exists():
+                os.replace(folder, scratch / "replaced")
+            os.replace(scratch / "run", folder)
+        finally:
+            shutil.rmtree(scratch, ignore_errors=True)
+        return folder
+
+    def configuration(self) -> dict[str, Any]:
+        """Everything but the arrays, ready for JSON."""
+        return {
+            "format": FORMAT,
+            "members": [
+                {"autoencoder": to_config(member), "seed": int(seed), "best_epoch": int(best), "finite": bool(finite)}
+                for member, seed, best, finite in zip(
+                    self.members, self.seeds, self.best_epoch, self.finite, strict=True
+                )
+            ],
+            "shape": list(self.shape),
+            "scaling": to_config(self.scaling),
+            "settings": self.settings,
+            "record": self.record,
+            "single": self.single,
+        }
+
+    def _stored(self, x: Any) -> np.ndarray:
+        stored = as_examples(x)
+        require_shape(stored, self.shape, "data")
+        return stored
+
+
+def load(folder: str | Path) -> Run:
+    """The run that :meth:`Run.save` wrote; components of your own must be imported before.
+
+    Raises:
+      InvalidInput: no run there, one of a later format, or a damaged one.
+    """
+    folder = Path(folder)
+    path = folder / _CONFIGURATION
+    if not path.is_file():
+        raise InvalidInput(f"{folder} is no run: expected a folder with {_CONFIGURATION}, as ae-jax train writes it.")
+    try:
+        configuration, history = (json.loads((folder / name).read_text()) for name in (_CONFIGURATION, _HISTORY))
+    except (OSError, ValueError) as error:
+        raise InvalidInput(f"the run in {folder} is damaged ({error}): train it anew.") from error
+    if configuration.get("format") != FORMAT:
+        raise InvalidInput(
+            f"the run in {folder} has format {configuration.get('format')}: this version reads format {FORMAT}; "
+            "use the version that wrote it."
+        )
+    members = configuration["members"]
+    autoencoder = stack([from_config(member["autoencoder"]) for member in members])
+    shape = tuple(configuration["shape"])
+    return Run(
+        autoencoder=autoencoder,
+        seeds=np.array([member["seed"] for member in members], np.uint32),
+        shape=shape,
+        scaling=from_config(configuration["scaling"]),
+        params=_unflatten(read_arrays(folder / _PARAMETERS), autoencoder, shape, len(members)),
+        history={
+            split: {term: np.array(values, np.float32) for term, values in terms.items()}
+            for split, terms in history.items()
+        },
+        best_epoch=np.array([member["best_epoch"] for member in members]),
+        finite=np.array([member["finite"] for member in members]),
+        settings=configuration["settings"],
+        record=configuration["record"],
+        single=configuration["single"],
+    )
+
+
+@partial(jax.jit, static_argnames=("function", "shape"))
+def _apply(
+    params: Params, autoencoder: Autoencoder, scaling: Scaling, *batch: Any, function: Callable[..., Any], shape: Shape
+) -> Any:
+    def one(params: Params, autoencoder: Autoencoder) -> Any:
+        return function(autoencoder, autoencoder.bind(shape, params), scaling, *batch)
+
+    return jax.vmap(one)(params, autoencoder)
+
+
+def _encode(autoencoder: Autoencoder, networks: Any, scaling: Scaling, stored: Any) -> Any:
+    return deterministic(networks.encode(scaling(stored)))
+
+
+def _decode(autoencoder: Autoencoder, networks: Any, scaling: Scaling, codes: Any) -> Any:
+    return autoencoder.objective.likelihood.mean(networks.decode(codes))
+
+
+def _reconstruct(autoencoder: Autoencoder, networks: Any, scaling: Scaling, stored: Any) -> Any:
+    return _decode(autoencoder, networks, scaling, _encode(autoencoder, networks, scaling, stored))
+
+
+def _pad(array: Any, size: int) -> Any:
+    """Rows up to a size, by repeating the last one; typed keys and arrays alike."""
+    missing = size - len(array)
+    if missing == 0:
+        return array
+    if isinstance(array, jax.Array):
+        return jnp.concatenate([array, jnp.broadcast_to(array[-1:], (missing, *array.shape[1:]))])
+    return np.concatenate([array, np.broadcast_to(array[-1:], (missing, *array.shape[1:]))])
+
+
+def _flatten(params: Params) -> dict[str, np.ndarray]:
+    paths, _ = jax.tree.flatten_with_path(params)
+    return {_path_name(path): np.asarray(leaf) for path, leaf in paths}
+
+
+def _unflatten(arrays: dict[str, np.ndarray], autoencoder: Autoencoder, shape: Shape, members: int) -> Params:
+    abstract = jax.eval_shape(
+        jax.vmap(lambda one, seed: one.init(shape, jax.random.key(seed))), autoencoder, jnp.arange(members)
+    )
+    paths, structure = jax.tree.flatten_with_path(abstract)
+    expected = {_path_name(path): leaf.shape for path, leaf in paths}
+    found = {name: array.shape for name, array in arrays.items()}
+    if expected != found:
+        differing = sorted(name for name in {*expected, *found} if expected.get(name) != found.get(name))
+        raise InvalidInput(f"the run's arrays do not fit its configuration ({', '.join(differing)}): it is damaged.")
+    return jax.tree.unflatten(structure, [jnp.asarray(arrays[name]) for name in expected])
+
+
+def _path_name(path: Any) -> str:
+    return ".".join(str(getattr(entry, "key", entry)) for entry in path)
+
+
+def _without_nan(history: History) -> dict[str, Any]:
+    return {
+        split: {
+            term: [[float(v) if np.isfinite(v) else None for v in row] for row in values]
+            for term, values in terms.items()
+        }
+        for split, terms in history.items()
+    }

@@ -1,0 +1,155 @@
+"""One step and one epoch of one member, as pure functions."""
+
+from typing import Any
+
+import jax
+import jax.numpy as jnp
+import optax
+from jaxtyping import Array, Float
+
+from ae_jax.autoencoders import Autoencoder
+from ae_jax.data.scaling import Scaling
+from ae_jax.training.state import TRAIN, VALIDATE, Selection, State, key_for
+from ae_jax.types import Key, Metrics
+
+
+def step(state: State, autoencoder: Autoencoder, key: Key, x: Float[Array, "batch *shape"]) -> tuple[State, Metrics]:
+    """One gradient step on a batch in model units; metrics are those of the parameters before it, with the loss."""
+
+    def loss_of(params: Any) -> tuple[Array, Metrics]:
+        return autoencoder.objective(autoencoder.bind(x.shape[1:], params), key, x, state.step)
+
+    (loss, metrics), gradient = jax.value_and_grad(loss_of, has_aux=True)(state.params)
+    updates, optimizer = autoencoder.optimizer.transformation().update(gradient, state.optimizer, state.params)
+    params = optax.apply_updates(state.params, updates)
+    return State(params, optimizer, state.step + 1), metrics | {"loss": loss}  # pyright: ignore[reportArgumentType]
+
+
+def epoch(
+    state: State, autoencoder: Autoencoder, key: Key, stored: Array, scaling: Scaling, batch_size: int
+) -> tuple[State, Metrics]:
+    """A scan of steps over shuffled minibatches that sees every example.
+
+    The last batch is completed from the start of the epoch's own permutation.
+
+    Args:
+      state: the member's.
+      autoencoder: the member's.
+      key: of the epoch; shuffling and each step fold their own from it.
+      stored: all training examples, ``[n, *shape]``, in their storage type.
+      scaling: brings a batch of them to model units.
+      batch_size: examples in a step, at most n.
+
+    Returns:
+      The state after the epoch, and the mean over steps of every term and of the loss.
+    """
+    order = batches(jax.random.fold_in(key, 0), len(stored), batch_size)
+    step_keys = jax.random.split(jax.random.fold_in(key, 1), len(order))
+
+    def body(state: State, inputs: tuple[Array, Key]) -> tuple[State, Metrics]:
+        rows, step_key = inputs
+        x = scaling(stored.at[rows].get(mode="promise_in_bounds"))
+        return step(state, autoencoder, step_key, x)
+
+    state, metrics = jax.lax.scan(body, state, (order, step_keys))
+    return state, jax.tree.map(jnp.mean, metrics)
+
+
+def batches(key: Key, examples: int, batch_size: int) -> Array:
+    """Shuffled rows ``[steps, batch_size]``, each example at least once.
+
+    Example:
+      >>> rows = batches(jax.random.key(0), examples=5, batch_size=2)
+      >>> rows.shape, sorted(set(rows.ravel().tolist()))
+      ((3, 2), [0, 1, 2, 3, 4])
+    """
+    order = jax.random.permutation(key, examples)
+    missing = -examples % batch_size
+    return jnp.concatenate([order, order[:missing]]).reshape(-1, batch_size)
+
+
+def evaluate(
+    state: State, autoencoder: Autoencoder, key: Key, stored: Array, scaling: Scaling, batch_size: int
+) -> Metrics:
+    """Every term and the loss over a held-out split, in batches of the training size and one of the remainder.
+
+    Each example counts once; terms that are functions of a batch (a mean activation) see batches as in training.
+    """
+    networks = autoencoder.bind(stored.shape[1:], state.params)
+    whole, remainder = divmod(len(stored), batch_size)
+
+    def of_batch(key: Key, rows: Array) -> Metrics:
+        loss, metrics = autoencoder.objective(networks, key, scaling(rows), state.step)
+        return metrics | {"loss": loss}
+
+    parts = []
+    if whole:
+        chunks = stored[: whole * batch_size].reshape(whole, batch_size, *stored.shape[1:])
+        keys = jax.random.split(jax.random.fold_in(key, 0), whole)
+        means = jax.lax.map(lambda inputs: of_batch(*inputs), (keys, chunks))
+        parts.append((whole * batch_size / len(stored), jax.tree.map(jnp.mean, means)))
+    if remainder:
+        means = of_batch(jax.random.fold_in(key, 1), stored[whole * batch_size :])
+        parts.append((remainder / len(stored), means))
+    return jax.tree.map(lambda *values: sum(share * v for (share, _), v in zip(parts, values, strict=True)),
+                        *[means for _, means in parts])
+
+
+def advance(
+    state: State,
+    selection: Selection,
+    autoencoder: Autoencoder,
+    seed: Any,
+    number: Any,
+    train: Array,
+    validation: Array | None,
+    scaling: Scaling,
+    patience: Any,
+    batch_size: int,
+) -> tuple[State, Selection, dict[str, Metrics]]:
+    """One epoch of one member: train, validate, keep the best, stop where patience ran out or a value is not finite.
+
+    A member that is stopped, or whose epoch gave a value that is not finite, keeps the state it had.
+
+    Args:
+      state, selection: the member's.
+      autoencoder, seed: who the member is.
+      number: of the epoch, from 1.
+      train, validation: stored examples; without validation the latest parameters are the best.
+      scaling: brings them to model units.
+      patience: epochs without a lower validation loss after which the member stops.
+      batch_size: examples in a step.
+
+    Returns:
+      State and selection after the epoch, and the metrics of each split.
+    """
+    key = key_for(seed, TRAIN, number)
+    trained, metrics = epoch(state, autoencoder, key, train, scaling, batch_size)
+    history = {"train": metrics}
+    if validation is not None:
+        key = key_for(seed, VALIDATE)
+        history["validation"] = evaluate(trained, autoencoder, key, validation, scaling, batch_size)
+    finite = all_finite((history, trained.params))
+    keeps = selection.running & finite
+    state = _choose(keeps, trained, state)
+    loss = selection.loss if validation is None else history["validation"]["loss"]
+    better = keeps & (loss < selection.loss) if validation is not None else keeps
+    waited = jnp.where(better, 0, selection.waited + keeps)
+    selection = Selection(
+        params=_choose(better, trained.params, selection.params),
+        loss=jnp.where(better, loss, selection.loss),
+        epoch=jnp.where(better, number, selection.epoch),
+        waited=waited,
+        running=keeps & (waited < patience),
+        finite=selection.finite & (finite | ~selection.running),
+    )
+    return state, selection, history
+
+
+def all_finite(tree: Any) -> Array:
+    """Whether every number of a tree is finite."""
+    return jnp.all(jnp.stack([jnp.all(jnp.isfinite(leaf)) for leaf in jax.tree.leaves(tree)]))
+
+
+def _choose(condition: Array, chosen: Any, otherwise: Any) -> Any:
+    return jax.tree.map(lambda a, b: jnp.where(condition, a, b), chosen, otherwise)
