@@ -12,6 +12,7 @@ import jax
 import numpy as np
 
 from ae_jax.errors import InvalidInput, unknown
+from ae_jax.types import Number
 
 T = TypeVar("T")
 
@@ -132,7 +133,7 @@ def require_non_negative(owner: object, **values: Any) -> None:
             raise InvalidInput(f"{_name(owner)} was given {name}={value}: expected zero or a number above.")
 
 
-def require_inside(owner: object, low: float, high: float, **values: Any) -> None:
+def require_inside(owner: object, low: Number, high: Number, **values: Any) -> None:
     """Raises a sentence for the first value that is a plain number and not strictly between the bounds."""
     for name, value in values.items():
         if isinstance(value, (int, float, np.number)) and not low < value < high:

@@ -1,6 +1,6 @@
 """What damages an input before it is encoded: components called as ``(key, x) -> x``."""
 
-from typing import Protocol
+from typing import Protocol, runtime_checkable
 
 import jax
 import jax.numpy as jnp
@@ -10,6 +10,7 @@ from ae_jax.components import component, require_non_negative, require_probabili
 from ae_jax.types import Key, Number
 
 
+@runtime_checkable
 class Corruption(Protocol):
     """Any callable that maps a key and a batch to a damaged batch of the same shape."""
 

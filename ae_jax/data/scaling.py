@@ -2,6 +2,7 @@
 
 from typing import Any
 
+import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Array, Float
 
@@ -27,9 +28,9 @@ class Scaling:
     offset: Number = 0.0
     scale: Number = 1.0
 
-    def __call__(self, stored: Any) -> Float[Array, "batch *features"]:
+    def __call__(self, stored: Any) -> Float[Array, "*shape"]:
         """Stored values in model units, as floating-point numbers."""
-        return (stored - self.offset) / self.scale
+        return (jnp.asarray(stored, jnp.result_type(float)) - self.offset) / self.scale
 
     def invert(self, values: Any) -> Any:
         """Values in model units back in the units of the data."""

@@ -179,7 +179,7 @@ def _slopes(layers: Sequence[DenseLayer], x: Float[Array, "batch inputs"]) -> Sl
     """The derivative of each layer's activation at each example; None where the activation is the identity."""
     slopes: Slopes = []
     for layer in layers:
-        x = x @ layer.kernel + layer.bias
+        x = x @ layer.kernel + layer.bias[None]
         if layer.activation is None:
             slopes.append(None)
         else:

@@ -24,8 +24,8 @@ def kl_sparsity(mean_activation: Float[Array, " units"], target: Number) -> Floa
       The divergence of each unit, ``[units]``; sum it to get the penalty of Ng (2011).
 
     Example:
-      >>> kl_sparsity(jnp.array([0.05, 0.5]), 0.05).round(3)
-      Array([0.   , 0.495], dtype=float32)
+      >>> [round(float(nats), 3) for nats in kl_sparsity(jnp.array([0.05, 0.5]), 0.05)]
+      [0.0, 0.495]
 
     References:
       Ng, *Sparse autoencoder*, CS294A lecture notes, 2011.

@@ -31,6 +31,7 @@ class Networks(Protocol):
     def decode(self, z: Any) -> Any: ...
 
 
+@runtime_checkable
 class NetworksBuilder(Protocol, Hashable):
     """A component, all of its fields static, that builds networks from the shape of one example.
 

@@ -89,7 +89,7 @@ class MLPNetworks(nnx.Module):
         """The decoder's outputs ``[batch, *shape]``, with an axis more where there are several for each feature."""
         if self.config.tied:
             kernels = [layer.kernel.get_value().T for layer in reversed(self.encoder)]
-            layers = [lambda h, k=k, b=b: h @ k + b for k, b in zip(kernels, self.decoder_biases, strict=True)]
+            layers = [lambda h, k=k, b=b: h @ k + b[None] for k, b in zip(kernels, self.decoder_biases, strict=True)]
         else:
             layers = list(self.decoder)
         for layer in layers[:-1]:

@@ -1,6 +1,6 @@
 """What a decoder's outputs mean: the loss they are trained by and the reconstruction they stand for."""
 
-from typing import ClassVar, Protocol
+from typing import ClassVar, Protocol, runtime_checkable
 
 import jax
 import jax.numpy as jnp
@@ -14,6 +14,7 @@ Outputs = Float[Array, "batch *rest"]
 Batch = Float[Array, "batch *features"]
 
 
+@runtime_checkable
 class Likelihood(Protocol):
     """A loss of decoder outputs against data, and the reconstruction that the outputs stand for.
 
@@ -126,8 +127,8 @@ class LaplaceLikelihood:
     """Outputs are medians of Laplace features of one fixed scale, judged by :func:`ae_jax.losses.laplace_nll`, in nats.
 
     Example:
-      >>> LaplaceLikelihood(scale=1.0)(jnp.zeros((1, 2)), jnp.ones((1, 2))).round(4)
-      Array([3.3863], dtype=float32)
+      >>> round(float(LaplaceLikelihood(scale=1.0)(jnp.zeros((1, 2)), jnp.ones((1, 2)))[0]), 4)
+      3.3863
     """
 
     name: ClassVar[str] = "laplace_nll"

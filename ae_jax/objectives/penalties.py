@@ -1,6 +1,6 @@
 """Terms that an objective adds to the reconstruction: components with a name, a weight and a value."""
 
-from typing import Any, ClassVar, Protocol
+from typing import Any, ClassVar, Protocol, runtime_checkable
 
 import jax.numpy as jnp
 from jaxtyping import Array, Float
@@ -15,6 +15,7 @@ from ae_jax.types import Key, Number, Weight
 Batch = Float[Array, "batch *features"]
 
 
+@runtime_checkable
 class Penalty(Protocol):
     """A weighted term: called with the networks, a key, the encoder's input and its code.
 

@@ -1,7 +1,7 @@
 """How an objective puts its terms together: means over the batch, named, and their weighted sum."""
 
 from collections.abc import Mapping, Sequence
-from typing import Any, Protocol
+from typing import Any, Protocol, runtime_checkable
 
 import jax
 import jax.numpy as jnp
@@ -15,6 +15,7 @@ from ae_jax.schedules import value_at
 from ae_jax.types import Key, Metrics, Weight
 
 
+@runtime_checkable
 class Objective(Protocol):
     """What training minimises: ``(networks, key, x, step) -> (loss, metrics)``.
 

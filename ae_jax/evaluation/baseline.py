@@ -1,0 +1,75 @@
+"""The baseline that every autoencoder should beat: principal component analysis with a code of the same size."""
+
+import math
+
+import jax
+import numpy as np
+from sklearn.decomposition import PCA
+
+from ae_jax.corruptions import Corruption
+from ae_jax.data import Dataset
+from ae_jax.errors import InvalidInput
+from ae_jax.evaluation.denoising import psnr_corrupted
+from ae_jax.evaluation.evaluate import NOISE, rows_of
+from ae_jax.evaluation.metrics import Row
+from ae_jax.evaluation.reconstruction import mean_squared_error
+from ae_jax.evaluation.representation import active_fraction, knn_accuracy, linear_probe_accuracy, mean_activation
+
+
+def evaluate_pca(
+    dataset: Dataset, *, code: int, split: str = "test", corruption: Corruption = NOISE, seed: int = 0
+) -> list[Row]:
+    """The questions of :func:`ae_jax.evaluation.evaluate`, asked of PCA fitted on the training split.
+
+    The Jacobian of a projection on k orthonormal components has norm sqrt(k). PCA is deterministic: its seed is None.
+
+    Args:
+      dataset: the data.
+      code: number of components.
+      split: which split the questions are about.
+      corruption: what damages inputs, in model units.
+      seed: of the damage.
+
+    Returns:
+      Rows of the autoencoder ``"pca"``.
+
+    Raises:
+      InvalidInput: more components than features or training examples.
+
+    Example:
+      >>> import ae_jax
+      >>> rows = evaluate_pca(ae_jax.data.digits(), code=16)
+      >>> round(rows[0]["value"], 4)
+      0.0117
+
+    References:
+      Pearson, *On lines and planes of closest fit to systems of points in space*, 1901.
+    """
+    limit = min(len(dataset.train.x), math.prod(dataset.shape))
+    if code > limit:
+        raise InvalidInput(f"PCA was given {code} components: expected at most {limit}, the data's features and rows.")
+    train, x = (np.asarray(dataset.scaling(part.x.astype(np.float32))) for part in (dataset.train, dataset.split(split)))
+    pca = PCA(code, random_state=0).fit(train.reshape(len(train), -1))
+
+    def encode(examples: np.ndarray) -> np.ndarray:
+        return pca.transform(examples.reshape(len(examples), -1))
+
+    def reconstruct(examples: np.ndarray) -> np.ndarray:
+        return pca.inverse_transform(encode(examples)).reshape(examples.shape)
+
+    codes = encode(x)
+    values = {
+        "mse": mean_squared_error(reconstruct(x), x),
+        "psnr_corrupted": psnr_corrupted(reconstruct, corruption, jax.random.key(seed), x),
+    }
+    labels = dataset.split(split).labels
+    if labels is not None:
+        known = (encode(train), dataset.train.labels, codes, labels)
+        values |= {"linear_probe_accuracy": linear_probe_accuracy(*known), "knn_accuracy": knn_accuracy(*known)}
+    values |= {
+        "mean_activation": mean_activation(codes),
+        "active_fraction": active_fraction(codes),
+        "jacobian_norm": math.sqrt(code),
+        "parameters": float(pca.components_.size + pca.mean_.size),
+    }
+    return rows_of("pca", None, 0, split, values)

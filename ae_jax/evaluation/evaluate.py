@@ -1,0 +1,103 @@
+"""Every question of the comparison, asked of one run, as long-format rows."""
+
+from typing import Any
+
+import jax
+import numpy as np
+
+from ae_jax.autoencoders import Autoencoder
+from ae_jax.corruptions import Corruption, Gaussian
+from ae_jax.data import Dataset, Scaling
+from ae_jax.evaluation.contraction import norm_of_batch
+from ae_jax.evaluation.denoising import corrupted
+from ae_jax.evaluation.likelihood import negative_elbo
+from ae_jax.evaluation.metrics import Row
+from ae_jax.evaluation.reconstruction import mean_squared_error, psnr
+from ae_jax.evaluation.representation import active_fraction, knn_accuracy, linear_probe_accuracy, mean_activation
+from ae_jax.networks import deterministic
+from ae_jax.objectives import ELBO
+from ae_jax.training import Run
+
+NOISE = Gaussian(scale=0.3)
+"""What damages inputs in the comparison, in model units."""
+
+
+def evaluate(
+    run: Run, dataset: Dataset, *, split: str = "test", corruption: Corruption = NOISE, seed: int = 0
+) -> list[Row]:
+    """Asks every question that the data allow of every member.
+
+    Args:
+      run: a trained population.
+      dataset: the data; probes learn from its training split, and need labels.
+      split: which split the questions are about.
+      corruption: what damages inputs for ``psnr_corrupted``, in model units.
+      seed: of the damage and of the latents, the same for every member.
+
+    Returns:
+      Rows ``{"autoencoder", "seed", "member", "metric", "value", "split"}``, in the order of members; metrics are
+      :data:`ae_jax.evaluation.METRICS`. A mean squared error is in model units.
+
+    Raises:
+      InvalidInput: an unknown or empty split, or data of another shape than the run's.
+
+    Example:
+      >>> import ae_jax
+      >>> data = ae_jax.data.digits()
+      >>> rows = evaluate(ae_jax.fit(ae_jax.undercomplete(code=2, hidden=()), data, epochs=1), data)
+      >>> [row["metric"] for row in rows][:2]
+      ['mse', 'psnr_corrupted']
+    """
+    part = dataset.split(split)
+    stored = part.x.astype(np.float32)
+    x = np.asarray(run.scaling(stored))
+    damaged = corrupted(corruption, jax.random.key(seed), x)
+    answers = with_members(run, run.apply(_answers, stored, run.scaling.invert(damaged)))
+    elbo = with_members(run, negative_elbo(run, stored, seed=seed)) if isinstance(run.autoencoder.objective, ELBO) else {}
+    train_codes = None if part.labels is None else with_members(run, run.encode(dataset.train.x.astype(np.float32)))
+    rows = []
+    for member, member_seed in enumerate(run.seeds):
+        answer = {name: values[member] for name, values in answers.items()}
+        values = {
+            "mse": mean_squared_error(answer["reconstruction"], x),
+            "psnr_corrupted": float(np.mean(psnr(answer["denoised"], x))),
+        }
+        if train_codes is not None:
+            known = (train_codes[member], dataset.train.labels, answer["code"], part.labels)
+            values |= {"linear_probe_accuracy": linear_probe_accuracy(*known), "knn_accuracy": knn_accuracy(*known)}
+        values |= {
+            "mean_activation": mean_activation(answer["code"]),
+            "active_fraction": active_fraction(answer["code"]),
+            "jacobian_norm": float(np.mean(answer["jacobian_norm"])),
+            **{name: float(np.mean(values[member])) for name, values in elbo.items()},
+            "parameters": float(run.parameters),
+        }
+        rows += rows_of(run.name, int(member_seed), member, split, values)
+    return rows
+
+
+def rows_of(
+    autoencoder: str, seed: int | None, member: int, split: str, values: dict[str, float]
+) -> list[Row]:
+    """Named values as long-format rows."""
+    return [
+        {"autoencoder": autoencoder, "seed": seed, "member": member, "metric": metric, "value": value, "split": split}
+        for metric, value in values.items()
+    ]
+
+
+def with_members(run: Run, tree: Any) -> Any:
+    """Results of a run with the leading member axis that those of a single run lack."""
+    return jax.tree.map(lambda leaf: leaf[None], tree) if run.single else tree
+
+
+def _answers(autoencoder: Autoencoder, networks: Any, scaling: Scaling, stored: Any, damaged: Any) -> Any:
+    """What the questions need of each example, as one program: code, reconstructions in model units, Jacobian norm."""
+    mean = autoencoder.objective.likelihood.mean
+    code = deterministic(networks.encode(scaling(stored)))
+    return {
+        "code": code,
+        "reconstruction": mean(networks.decode(code)),
+        "denoised": mean(networks.decode(deterministic(networks.encode(scaling(damaged))))),
+        "jacobian_norm": norm_of_batch(autoencoder, networks, scaling, stored),
+    }

@@ -1,0 +1,99 @@
+"""What do the codes know, and how are they used?"""
+
+import numpy as np
+from jaxtyping import Float
+from sklearn.linear_model import LogisticRegression
+from sklearn.neighbors import KNeighborsClassifier
+from sklearn.pipeline import make_pipeline
+from sklearn.preprocessing import StandardScaler
+
+from ae_jax.errors import InvalidInput
+
+Codes = Float[np.ndarray, "n units"]
+
+
+def linear_probe_accuracy(train_codes: Codes, train_labels: np.ndarray, codes: Codes, labels: np.ndarray) -> float:
+    """Accuracy of a logistic regression that was fitted on standardised codes of the training split.
+
+    Args:
+      train_codes, train_labels: what the probe learns from, ``[n, units]`` and ``[n]``.
+      codes, labels: what it is asked about.
+
+    Returns:
+      The fraction of labels that it names, in [0, 1].
+
+    Raises:
+      InvalidInput: fewer than two classes to learn.
+
+    Example:
+      >>> codes, labels = np.array([[0.0], [0.1], [1.0], [1.1]]), np.array([0, 0, 1, 1])
+      >>> linear_probe_accuracy(codes, labels, codes, labels)
+      1.0
+
+    References:
+      Alain and Bengio, *Understanding intermediate layers using linear classifier probes*, ICLR workshop 2017.
+    """
+    if len(np.unique(train_labels)) < 2:
+        raise InvalidInput("the linear probe was given labels of one class: expected at least two classes.")
+    probe = make_pipeline(StandardScaler(), LogisticRegression(max_iter=2000))
+    return float(probe.fit(train_codes, train_labels).score(codes, labels))
+
+
+def knn_accuracy(
+    train_codes: Codes, train_labels: np.ndarray, codes: Codes, labels: np.ndarray, *, neighbors: int = 5
+) -> float:
+    """Accuracy of the majority of the nearest training codes, by Euclidean distance.
+
+    Args:
+      train_codes, train_labels: the neighbours, ``[n, units]`` and ``[n]``.
+      codes, labels: what they vote on.
+      neighbors: how many vote.
+
+    Returns:
+      The fraction of labels that they name, in [0, 1].
+
+    Raises:
+      InvalidInput: fewer training codes than neighbours.
+
+    Example:
+      >>> codes, labels = np.array([[0.0], [0.1], [1.0], [1.1]]), np.array([0, 0, 1, 1])
+      >>> knn_accuracy(codes, labels, codes, labels, neighbors=1)
+      1.0
+
+    References:
+      Cover and Hart, *Nearest neighbor pattern classification*, IEEE Transactions on Information Theory 1967.
+    """
+    if len(train_codes) < neighbors:
+        raise InvalidInput(f"{len(train_codes)} training codes for {neighbors} neighbours: give more codes, or fewer.")
+    classifier = KNeighborsClassifier(n_neighbors=neighbors)
+    return float(classifier.fit(train_codes, train_labels).score(codes, labels))
+
+
+def mean_activation(codes: Codes) -> float:
+    """Mean of the codes over units and examples, in units of the code.
+
+    Example:
+      >>> mean_activation(np.array([[0.0, 1.0], [0.0, 0.0]]))
+      0.25
+    """
+    return float(np.mean(codes))
+
+
+def active_fraction(codes: Codes, *, threshold: float = 0.01) -> float:
+    """Share of units whose variance over the examples is above a threshold.
+
+    Args:
+      codes: ``[n, units]``; of a stochastic encoder, posterior means.
+      threshold: in squared units of the code.
+
+    Returns:
+      The fraction of active units, in [0, 1].
+
+    Example:
+      >>> active_fraction(np.array([[0.0, 1.0], [0.0, 0.0]]))
+      0.5
+
+    References:
+      Burda et al., *Importance weighted autoencoders*, ICLR 2016, section 5.2.
+    """
+    return float(np.mean(np.var(codes, axis=0) > threshold))

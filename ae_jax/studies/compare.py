@@ -1,0 +1,136 @@
+"""The main job: several autoencoders, one data set, the same questions, PCA beside them."""
+
+import dataclasses
+import time
+from collections.abc import Callable, Sequence
+from typing import Any
+
+from ae_jax.autoencoders import NAMED, Autoencoder, variational
+from ae_jax.components import to_config
+from ae_jax.data import Dataset
+from ae_jax.errors import InvalidInput, TrainingDiverged
+from ae_jax.evaluation import Row, evaluate, evaluate_pca
+from ae_jax.objectives import GaussianLikelihood
+from ae_jax.training import Progress, Run, TrainingInterrupted, fit
+from ae_jax.training.compilation import watch_compilation
+from ae_jax.training.fit import environment
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class Comparison:
+    """Trained runs and what they answered.
+
+    Attributes:
+      dataset: what they were trained on and asked about.
+      runs: by the autoencoder's name.
+      rows: long-format results, PCA's among them.
+      record: settings, versions, device, wall and compile time.
+      messages: what a reader of the results must know: autoencoders left out, members that diverged.
+    """
+
+    dataset: Dataset
+    runs: dict[str, Run]
+    rows: list[Row]
+    record: dict[str, Any]
+    messages: tuple[str, ...] = ()
+
+    def results(self) -> dict[str, Any]:
+        """Everything but the parameters, ready for JSON."""
+        return {
+            "study": "compare",
+            "data": self.dataset.describe(),
+            "autoencoders": {name: to_config(run.members[0]) for name, run in self.runs.items()},
+            **self.record,
+            "messages": list(self.messages),
+            "rows": self.rows,
+        }
+
+
+def default_autoencoders(dataset: Dataset) -> tuple[list[Autoencoder], list[str]]:
+    """The named autoencoders that fit a data set, and a sentence for each one left out or changed.
+
+    Example:
+      >>> from ae_jax.data import digits
+      >>> [autoencoder.name for autoencoder in default_autoencoders(digits())[0]][:2]
+      ['undercomplete', 'sparse']
+    """
+    chosen = {name: make() for name, make in NAMED.items()}
+    messages = []
+    if len(dataset.shape) not in (2, 3):
+        del chosen["convolutional"]
+        messages.append(f"convolutional is left out: examples of shape {dataset.shape} are no images.")
+    low, high = (float(dataset.scaling(extreme)) for extreme in (dataset.train.x.min(), dataset.train.x.max()))
+    if low < 0 or high > 1:
+        chosen["variational"] = variational(likelihood=GaussianLikelihood())
+        messages.append(f"variational has a Gaussian likelihood: values from {low:g} to {high:g} are not in [0, 1].")
+    return list(chosen.values()), messages
+
+
+def compare(
+    dataset: Dataset,
+    autoencoders: Sequence[Autoencoder] | None = None,
+    *,
+    seeds: Sequence[int] = (0, 1, 2, 3, 4),
+    epochs: int = 200,
+    batch_size: int = 64,
+    patience: int | None = None,
+    progress: Callable[[Progress], None] | None = None,
+) -> Comparison:
+    """Trains autoencoders over the same seeds and asks each the same questions about the test split.
+
+    Args:
+      dataset: the data.
+      autoencoders: of different names; by default the named six, or those of them that fit the data.
+      seeds: of the members.
+      epochs, batch_size, patience, progress: as in :func:`ae_jax.fit`.
+
+    Returns:
+      The runs, the rows with PCA of the first autoencoder's code size as baseline, and the record.
+
+    Raises:
+      InvalidInput: as in :func:`ae_jax.fit`, or two autoencoders of one name.
+      TrainingInterrupted: Ctrl-C; its ``run`` is the comparison so far, of the autoencoders that were trained.
+    """
+    messages: list[str] = []
+    if autoencoders is None:
+        autoencoders, messages = default_autoencoders(dataset)
+    names = [autoencoder.name for autoencoder in autoencoders]
+    if len(set(names)) < len(names) or not names:
+        raise InvalidInput(f"compare was given the autoencoders {', '.join(names)}: expected each name once.")
+    started = time.perf_counter()
+    code = min(autoencoders[0].networks.code, min(len(dataset.train.x), _features(dataset)))
+    runs: dict[str, Run] = {}
+    rows = evaluate_pca(dataset, code=code)
+    with watch_compilation() as compilation:
+
+        def finished() -> Comparison:
+            record = {
+                "settings": {"epochs": epochs, "batch_size": batch_size, "patience": patience, "seeds": list(seeds)},
+                "wall_s": round(time.perf_counter() - started, 3),
+                "compile_s": round(compilation.seconds, 3),
+                "programs": compilation.programs,
+                "programs_compiled": compilation.compiled,
+                **environment(),
+            }
+            return Comparison(dataset=dataset, runs=runs, rows=rows, record=record, messages=tuple(messages))
+
+        for autoencoder in autoencoders:
+            try:
+                run = fit(autoencoder, dataset, seeds=seeds, epochs=epochs, batch_size=batch_size, patience=patience,
+                          progress=progress)
+            except TrainingDiverged as error:
+                run = error.run
+                messages.append(str(error))
+            except TrainingInterrupted as error:
+                runs[autoencoder.name] = error.run
+                raise TrainingInterrupted(finished()) from None
+            runs[autoencoder.name] = run
+            rows += evaluate(run, dataset)
+    return finished()
+
+
+def _features(dataset: Dataset) -> int:
+    count = 1
+    for size in dataset.shape:
+        count *= size
+    return count

@@ -1,0 +1,129 @@
+"""Results as data: long-format rows, their means with confidence intervals, and the JSON that holds them."""
+
+import json
+import os
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import numpy as np
+from scipy import stats
+
+from ae_jax.errors import InvalidInput
+from ae_jax.evaluation import METRICS, Row
+
+
+class Interval(NamedTuple):
+    """A mean over seeds and its 95% confidence interval.
+
+    Attributes:
+      mean: over the values that are finite.
+      half_width: of the interval, by Student's t; None of fewer than two values.
+      count: of values.
+    """
+
+    mean: float
+    half_width: float | None
+    count: int
+
+
+def interval(values: Sequence[float]) -> Interval:
+    r"""Mean and 95% confidence interval of independent values, by Student's t distribution.
+
+    .. math:: \bar v \pm t_{0.975, n-1} \, s / \sqrt{n}
+
+    Example:
+      >>> mean, half_width, count = interval([1.0, 2.0, 3.0])
+      >>> round(mean, 2), round(half_width, 2), count
+      (2.0, 2.48, 3)
+
+    References:
+      Student, *The probable error of a mean*, Biometrika 1908.
+    """
+    finite = np.asarray([value for value in values if np.isfinite(value)], np.float64)
+    if not len(finite):
+        return Interval(float("nan"), None, 0)
+    if len(finite) == 1:
+        return Interval(float(finite[0]), None, 1)
+    half_width = stats.t.ppf(0.975, len(finite) - 1) * finite.std(ddof=1) / np.sqrt(len(finite))
+    return Interval(float(finite.mean()), float(half_width), len(finite))
+
+
+def summarise(
+    rows: Sequence[Row], *, by: Sequence[str] = ("autoencoder",), split: str = "test"
+) -> dict[str, dict[str, Interval]]:
+    """Every group's metrics as intervals over seeds, groups in order of appearance, metrics in that of the table.
+
+    Args:
+      rows: long-format results.
+      by: the keys that make a group; one names it by its value, several by ``key=value``.
+      split: which split to look at.
+
+    Returns:
+      group -> metric -> interval.
+
+    Example:
+      >>> rows = [{"autoencoder": "a", "seed": s, "metric": "mse", "value": 0.1, "split": "test"} for s in (0, 1)]
+      >>> summarise(rows)["a"]["mse"].mean
+      0.1
+    """
+    groups: dict[str, dict[str, list[float]]] = {}
+    for row in rows:
+        if row["split"] == split:
+            group = str(row[by[0]]) if len(by) == 1 else ", ".join(f"{key}={row[key]}" for key in by)
+            groups.setdefault(group, {}).setdefault(row["metric"], []).append(row["value"])
+    order = list(METRICS)
+    return {
+        group: {metric: interval(values[metric]) for metric in sorted(values, key=order.index)}
+        for group, values in groups.items()
+    }
+
+
+def best(summary: dict[str, dict[str, Interval]], metric: str) -> str | None:
+    """The group whose mean of a metric is best; None where no way is better or no group has it.
+
+    Example:
+      >>> best({"a": {"mse": Interval(0.1, None, 1)}, "b": {"mse": Interval(0.2, None, 1)}}, "mse")
+      'a'
+    """
+    means = {group: metrics[metric].mean for group, metrics in summary.items() if metric in metrics}
+    means = {group: mean for group, mean in means.items() if np.isfinite(mean)}
+    if not means or METRICS[metric].better is None:
+        return None
+    return (min if METRICS[metric].better == "low" else max)(means, key=means.__getitem__)
+
+
+def write_results(path: Path, results: dict[str, Any]) -> Path:
+    """Writes results as JSON, whole or not at all; a value that is not finite becomes null.
+
+    Raises:
+      InvalidInput: the folder cannot be written.
+    """
+    scratch = path.with_name(f".{path.name}.tmp")
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        scratch.write_text(json.dumps(_finite(results), indent=1, allow_nan=False) + "\n")
+        os.replace(scratch, path)
+    except OSError as error:
+        raise InvalidInput(f"{path} cannot be written ({error.strerror}): choose another folder.") from error
+    return path
+
+
+def read_results(path: Path) -> dict[str, Any]:
+    """What :func:`write_results` wrote.
+
+    Raises:
+      InvalidInput: no such file, or no JSON.
+    """
+    try:
+        return json.loads(path.read_text())
+    except (OSError, ValueError) as error:
+        raise InvalidInput(f"{path} cannot be read ({error}): expected a results.json of ae-jax.") from error
+
+
+def _finite(value: Any) -> Any:
+    if isinstance(value, dict):
+        return {key: _finite(item) for key, item in value.items()}
+    if isinstance(value, (list, tuple)):
+        return [_finite(item) for item in value]
+    return None if isinstance(value, float) and not np.isfinite(value) else value

@@ -1,0 +1,139 @@
+"""A grid of hyper-parameters over seeds, trained as one compiled program for each structure."""
+
+import dataclasses
+import inspect
+import itertools
+import time
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any
+
+import jax
+
+from ae_jax.autoencoders import Autoencoder, named
+from ae_jax.components import to_config
+from ae_jax.data import Dataset
+from ae_jax.errors import InvalidInput, TrainingDiverged, unknown
+from ae_jax.evaluation import Row, evaluate
+from ae_jax.training import Progress, Run, fit
+from ae_jax.training.compilation import watch_compilation
+from ae_jax.training.fit import environment
+
+Setting = dict[str, Any]
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class Sweep:
+    """Trained populations of a grid and what they answered.
+
+    Attributes:
+      dataset: what they were trained on and asked about.
+      settings: every point of the grid.
+      runs: one population for each structure in the grid, each over its settings and seeds.
+      rows: long-format results, each with the swept hyper-parameters as further keys.
+      record: settings, versions, device, wall and compile time.
+      messages: what a reader of the results must know, such as members that diverged.
+    """
+
+    dataset: Dataset
+    settings: list[Setting]
+    runs: list[Run]
+    rows: list[Row]
+    record: dict[str, Any]
+    messages: tuple[str, ...] = ()
+
+    def results(self) -> dict[str, Any]:
+        """Everything but the parameters, ready for JSON."""
+        return {
+            "study": "sweep",
+            "data": self.dataset.describe(),
+            "autoencoder": to_config(self.runs[0].members[0]),
+            "grid": self.settings,
+            **self.record,
+            "messages": list(self.messages),
+            "rows": self.rows,
+        }
+
+
+def sweep(
+    name: str,
+    dataset: Dataset,
+    grid: Mapping[str, Sequence[Any]],
+    *,
+    seeds: Sequence[int] = (0, 1, 2, 3, 4),
+    epochs: int = 200,
+    batch_size: int = 64,
+    patience: int | None = None,
+    progress: Callable[[Progress], None] | None = None,
+) -> Sweep:
+    """Trains a named autoencoder at every point of a grid over the same seeds.
+
+    Points that differ only in numbers (a weight, a noise level, a learning rate) are one compiled program; each other
+    structure (a code size) is one more.
+
+    Args:
+      name: of the autoencoder, one of :data:`ae_jax.NAMED`.
+      dataset: the data.
+      grid: hyper-parameter -> values.
+      seeds: of the members.
+      epochs, batch_size, patience, progress: as in :func:`ae_jax.fit`.
+
+    Returns:
+      The populations, the rows and the record.
+
+    Raises:
+      InvalidInput: an unknown autoencoder or hyper-parameter, an empty grid, or as in :func:`ae_jax.fit`.
+
+    Example:
+      >>> from ae_jax.data import digits
+      >>> study = sweep("contractive", digits(), {"weight": [0.1, 1.0]}, seeds=[0], epochs=1)
+      >>> len(study.runs), sorted({row["weight"] for row in study.rows})
+      (1, [0.1, 1.0])
+    """
+    settings = grid_points(name, grid)
+    make = named(name)
+    groups: dict[Any, list[tuple[Setting, Autoencoder]]] = {}
+    for setting in settings:
+        autoencoder = make(**setting)
+        groups.setdefault(jax.tree.structure(autoencoder), []).append((setting, autoencoder))
+    started = time.perf_counter()
+    runs: list[Run] = []
+    rows: list[Row] = []
+    messages: list[str] = []
+    with watch_compilation() as compilation:
+        for group in groups.values():
+            try:
+                run = fit([autoencoder for _, autoencoder in group], dataset, seeds=seeds, epochs=epochs,
+                          batch_size=batch_size, patience=patience, progress=progress)
+            except TrainingDiverged as error:
+                run = error.run
+                messages.append(str(error))
+            members = [setting for setting, _ in group for _ in seeds]
+            rows += [row | members[row["member"]] for row in evaluate(run, dataset)]
+            runs.append(run)
+    record = {
+        "settings": {"epochs": epochs, "batch_size": batch_size, "patience": patience, "seeds": list(seeds)},
+        "wall_s": round(time.perf_counter() - started, 3),
+        "compile_s": round(compilation.seconds, 3),
+        "programs": compilation.programs,
+        "programs_compiled": compilation.compiled,
+        **environment(),
+    }
+    return Sweep(dataset=dataset, settings=settings, runs=runs, rows=rows, record=record, messages=tuple(messages))
+
+
+def grid_points(name: str, grid: Mapping[str, Sequence[Any]]) -> list[Setting]:
+    """Every combination of a grid's values, as keyword arguments of the named autoencoder.
+
+    Example:
+      >>> grid_points("sparse", {"weight": [0.1, 1.0], "target": [0.05]})
+      [{'weight': 0.1, 'target': 0.05}, {'weight': 1.0, 'target': 0.05}]
+    """
+    known = inspect.signature(named(name)).parameters
+    for key, values in grid.items():
+        if key not in known:
+            raise unknown(f"hyper-parameter of {name}", key, known)
+        if not values:
+            raise InvalidInput(f"the sweep was given no value of {key}: expected at least one.")
+    if not grid:
+        raise InvalidInput(f"the sweep was given no hyper-parameter: expected some of {', '.join(known)}.")
+    return [dict(zip(grid, values, strict=True)) for values in itertools.product(*grid.values())]
