@@ -60,9 +60,9 @@ def undercomplete(
     *,
     code: int = 16,
     hidden: tuple[int, ...] = (256,),
-    activation: str = "relu",
+    activation: str = "gelu",
     likelihood: Likelihood = SquaredError(),
-    learning_rate: Weight = 1e-3,
+    learning_rate: Weight = 2e-3,
 ) -> Autoencoder:
     r"""A code smaller than the data, and nothing else.
 
@@ -92,11 +92,11 @@ def sparse(
     *,
     code: int = 128,
     hidden: tuple[int, ...] = (),
-    activation: str = "relu",
+    activation: str = "gelu",
     target: Number = 0.05,
     weight: Weight = 1.0,
     likelihood: Likelihood = SquaredError(),
-    learning_rate: Weight = 1e-3,
+    learning_rate: Weight = 5e-3,
 ) -> Autoencoder:
     r"""A code larger than the data, of which each unit is active only seldom.
 
@@ -126,10 +126,10 @@ def contractive(
     *,
     code: int = 16,
     hidden: tuple[int, ...] = (256,),
-    activation: str = "sigmoid",
+    activation: str = "gelu",
     weight: Weight = 0.1,
     likelihood: Likelihood = SquaredError(),
-    learning_rate: Weight = 1e-3,
+    learning_rate: Weight = 2e-3,
 ) -> Autoencoder:
     r"""A code that moves as little as reconstruction allows when its input moves.
 
@@ -140,7 +140,7 @@ def contractive(
     Args:
       code: size of the code.
       hidden: widths of the encoder's hidden layers; the decoder mirrors them.
-      activation: of the hidden layers and the code.
+      activation: of the hidden layers; the code is a sigmoid's, so that its scale cannot shrink unnoticed.
       weight: lambda, of the squared Jacobian norm.
       likelihood: the reconstruction loss.
       learning_rate: of Adam.
@@ -160,10 +160,10 @@ def denoising(
     *,
     code: int = 16,
     hidden: tuple[int, ...] = (256,),
-    activation: str = "relu",
+    activation: str = "gelu",
     noise: Number = 0.3,
     likelihood: Likelihood = SquaredError(),
-    learning_rate: Weight = 1e-3,
+    learning_rate: Weight = 2e-3,
 ) -> Autoencoder:
     r"""Reconstructs the clean example from a corrupted one, and so learns where data lie.
 
@@ -195,9 +195,9 @@ def convolutional(
     code: int = 16,
     channels: tuple[int, ...] = (16, 32),
     kernel: int = 3,
-    activation: str = "relu",
+    activation: str = "gelu",
     likelihood: Likelihood = SquaredError(),
-    learning_rate: Weight = 1e-3,
+    learning_rate: Weight = 5e-3,
 ) -> Autoencoder:
     r"""Shares its weights over the places of an image.
 
@@ -226,11 +226,11 @@ def variational(
     *,
     code: int = 16,
     hidden: tuple[int, ...] = (256,),
-    activation: str = "relu",
+    activation: str = "gelu",
     beta: Weight = 1.0,
     samples: int = 1,
     likelihood: Likelihood = BernoulliLikelihood(),
-    learning_rate: Weight = 1e-3,
+    learning_rate: Weight = 2e-3,
 ) -> Autoencoder:
     r"""A generative model: latents drawn from a learned posterior, kept near a standard normal prior.
 

@@ -19,7 +19,7 @@ T = TypeVar("T")
 _components: dict[str, type] = {}
 
 
-def static(default: Any = dataclasses.MISSING) -> Any:
+def static(*, default: Any = dataclasses.MISSING) -> Any:
     """A field of the structure (a width, a name): hashable, not traced; another value is another program."""
     return dataclasses.field(default=default, metadata={"static": True})
 
@@ -39,7 +39,7 @@ def component(cls: type[T]) -> type[T]:
       >>> @component
       ... class Power:
       ...     exponent: float = 2.0
-      ...     kind: str = static("even")
+      ...     kind: str = static(default="even")
       >>> jax.tree.leaves(Power(exponent=3.0))
       [3.0]
       >>> to_config(Power())
@@ -97,7 +97,8 @@ def from_config(config: Any) -> Any:
     """The component that :func:`to_config` described; nothing is executed but the constructors of components.
 
     Raises:
-      InvalidInput: an unknown type, or a key that the component does not use, each with the nearest known name.
+      InvalidInput: an unknown type, or a key that the component does not use, each with the nearest known name; a
+        missing key that has no default.
 
     Example:
       >>> from_config({"type": "Masking", "probability": 0.5})
@@ -116,6 +117,11 @@ def from_config(config: Any) -> Any:
     for key in config:
         if key != "type" and key not in names:
             raise unknown(f"key of {config['type']}", key, names)
+    required = [field.name for field in dataclasses.fields(cls) if field.default is dataclasses.MISSING]
+    if missing := [name for name in required if name not in config]:
+        raise InvalidInput(
+            f"the configuration of {config['type']} has no {', '.join(missing)}: expected a value of each."
+        )
     return cls(**{key: from_config(item) for key, item in config.items() if key != "type"})
 
 

@@ -37,7 +37,7 @@ class Gaussian:
         require_non_negative(self, scale=self.scale)
 
     def __call__(self, key: Key, x: Float[Array, "batch *features"]) -> Float[Array, "batch *features"]:
-        return x + self.scale * jax.random.normal(key, x.shape, x.dtype)
+        return x + jnp.asarray(self.scale, x.dtype) * jax.random.normal(key, x.shape, x.dtype)
 
 
 @component

@@ -29,7 +29,7 @@ class Optimizer:
       'adamw'
     """
 
-    rule: str = static("adam")
+    rule: str = static(default="adam")
     learning_rate: Weight = 1e-3
     settings: dict[str, Number] | None = None
     clip_norm: Number | None = None

@@ -33,7 +33,7 @@ class Linear:
         require_positive(self, steps=self.steps)
 
     def __call__(self, step: Any) -> Float[Array, ""]:
-        return self.start + (self.end - self.start) * jnp.clip(step / self.steps, 0.0, 1.0)
+        return jnp.asarray(self.start) + (self.end - self.start) * jnp.clip(step / self.steps, 0.0, 1.0)
 
 
 @component
@@ -59,7 +59,7 @@ class Cosine:
 
     def __call__(self, step: Any) -> Float[Array, ""]:
         share = jnp.clip(step / self.steps, 0.0, 1.0)
-        return self.end + 0.5 * (self.start - self.end) * (1.0 + jnp.cos(jnp.pi * share))
+        return jnp.asarray(self.end) + 0.5 * (self.start - self.end) * (1.0 + jnp.cos(jnp.pi * share))
 
 
 def value_at(weight: Weight, step: Any) -> Any:

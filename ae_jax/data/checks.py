@@ -35,7 +35,8 @@ def as_examples(values: Any, name: str = "data") -> np.ndarray:
     if array.size == 0:
         raise InvalidInput(f"{name} is empty, of shape {array.shape}: expected at least one example with one feature.")
     if array.dtype.name not in ("bool", "uint8"):
-        array = array.astype(np.float32, copy=False)
+        with np.errstate(over="ignore"):
+            array = array.astype(np.float32, copy=False)
         require_finite(array, name)
     return array.astype(np.uint8) if array.dtype == bool else array
 

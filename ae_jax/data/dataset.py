@@ -137,4 +137,4 @@ def _take(rows: np.ndarray, count: int, labels: np.ndarray | None, seed: int) ->
         if sizes.min() >= 2 and len(classes) <= min(count, len(rows) - count):
             strata = labels[rows]
     left, taken = train_test_split(rows, test_size=count, stratify=strata, random_state=seed)
-    return left, taken
+    return np.asarray(left), np.asarray(taken)

@@ -1,11 +1,13 @@
 """Data by name or path: what ``--data`` understands."""
 
 from pathlib import Path
+from zipfile import BadZipFile
 
 import numpy as np
 from sklearn.datasets import load_digits
 
 from ae_jax.data.dataset import Dataset, from_arrays
+from ae_jax.data.prepared import prepared
 from ae_jax.data.scaling import Scaling
 from ae_jax.errors import InvalidInput, unknown
 
@@ -23,9 +25,9 @@ def digits(*, seed: int = 0) -> Dataset:
     References:
       Alpaydin and Kaynak, *Optical recognition of handwritten digits*, UCI Machine Learning Repository, 1998.
     """
-    bunch = load_digits()
+    images, labels = load_digits(return_X_y=True)
     return from_arrays(
-        bunch.images.astype(np.uint8), bunch.target, name="digits", scaling=Scaling(scale=16.0), seed=seed
+        images.reshape(-1, 8, 8).astype(np.uint8), labels, name="digits", scaling=Scaling(scale=16.0), seed=seed
     )
 
 
@@ -37,21 +39,23 @@ def load(source: str, *, seed: int = 0) -> Dataset:
     """The data set of that name, or of that file.
 
     Args:
-      source: ``"digits"``; or the path of a ``.npy`` file of examples; or of a ``.npz`` file with the examples under
+      source: ``"digits"``; or ``tfds:NAME`` of a data set that TensorFlow Datasets has prepared; or the path of a ``.npy`` file of examples; or of a ``.npz`` file with the examples under
         ``x`` and, if there are any, labels under ``y``.
       seed: of the split into train, validation and test.
 
     Returns:
-      The data set, split 70 / 10 / 20.
+      The data set, split 70 / 10 / 20, or as TFDS splits it.
 
     Raises:
       InvalidInput: an unknown name, a file that is missing or cannot be read, or one whose arrays cannot be used.
     """
     if source in EMBEDDED:
         return EMBEDDED[source](seed=seed)
+    if source.startswith("tfds:"):
+        return prepared(source.removeprefix("tfds:").replace(":", "/"), seed=seed)
     path = Path(source)
     if path.suffix not in (".npy", ".npz"):
-        raise unknown("data set", source, [*EMBEDDED, "FILE.npy", "FILE.npz"])
+        raise unknown("data set", source, [*EMBEDDED, "FILE.npy", "FILE.npz", "tfds:NAME"])
     x, labels = read_file(path)
     return from_arrays(x, labels, name=path.stem, seed=seed)
 
@@ -65,13 +69,13 @@ def read_file(path: Path) -> tuple[np.ndarray, np.ndarray | None]:
     if not path.is_file():
         raise InvalidInput(f"there is no file {path}: expected a .npy or .npz file of examples.")
     try:
-        loaded = np.load(path, allow_pickle=False)
-        if isinstance(loaded, np.ndarray):
-            return loaded, None
-        with loaded:
+        with path.open("rb") as file:
+            loaded = np.load(file, allow_pickle=False)
+            if isinstance(loaded, np.ndarray):
+                return loaded, None
             arrays = {name: loaded[name] for name in ("x", "y") if name in loaded.files}
             names = ", ".join(loaded.files)
-    except (ValueError, OSError, EOFError) as error:
+    except (ValueError, OSError, EOFError, BadZipFile) as error:
         raise InvalidInput(f"{path} cannot be read ({error}): expected an array written by numpy.save.") from error
     if "x" not in arrays:
         raise InvalidInput(f"{path} holds {names or 'nothing'}: expected the examples under x and any labels under y.")

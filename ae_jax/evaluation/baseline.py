@@ -13,7 +13,7 @@ from ae_jax.evaluation.denoising import psnr_corrupted
 from ae_jax.evaluation.evaluate import NOISE, rows_of
 from ae_jax.evaluation.metrics import Row
 from ae_jax.evaluation.reconstruction import mean_squared_error
-from ae_jax.evaluation.representation import active_fraction, knn_accuracy, linear_probe_accuracy, mean_activation
+from ae_jax.evaluation.representation import active_fraction, label_accuracies, mean_activation
 
 
 def evaluate_pca(
@@ -48,7 +48,9 @@ def evaluate_pca(
     limit = min(len(dataset.train.x), math.prod(dataset.shape))
     if code > limit:
         raise InvalidInput(f"PCA was given {code} components: expected at most {limit}, the data's features and rows.")
-    train, x = (np.asarray(dataset.scaling(part.x.astype(np.float32))) for part in (dataset.train, dataset.split(split)))
+    train, x = (
+        np.asarray(dataset.scaling(part.x.astype(np.float32))) for part in (dataset.train, dataset.split(split))
+    )
     pca = PCA(code, random_state=0).fit(train.reshape(len(train), -1))
 
     def encode(examples: np.ndarray) -> np.ndarray:
@@ -62,14 +64,11 @@ def evaluate_pca(
         "mse": mean_squared_error(reconstruct(x), x),
         "psnr_corrupted": psnr_corrupted(reconstruct, corruption, jax.random.key(seed), x),
     }
-    labels = dataset.split(split).labels
-    if labels is not None:
-        known = (encode(train), dataset.train.labels, codes, labels)
-        values |= {"linear_probe_accuracy": linear_probe_accuracy(*known), "knn_accuracy": knn_accuracy(*known)}
+    values |= label_accuracies(encode(train), dataset.train.labels, codes, dataset.split(split).labels)
     values |= {
         "mean_activation": mean_activation(codes),
         "active_fraction": active_fraction(codes),
         "jacobian_norm": math.sqrt(code),
-        "parameters": float(pca.components_.size + pca.mean_.size),
+        "parameters": float(code * x[0].size + x[0].size),
     }
     return rows_of("pca", None, 0, split, values)

@@ -11,7 +11,9 @@ from ae_jax.evaluation.reconstruction import psnr
 from ae_jax.types import Key
 
 
-def corrupted(corruption: Corruption, key: Key, x: Float[np.ndarray, "n *features"]) -> Float[np.ndarray, "n *features"]:
+def corrupted(
+    corruption: Corruption, key: Key, x: Float[np.ndarray, "n *features"]
+) -> Float[np.ndarray, "n *features"]:
     """Examples in model units, damaged; the same key gives every autoencoder the same damage."""
     return np.asarray(corruption(key, jax.numpy.asarray(x)))
 

@@ -13,7 +13,7 @@ from ae_jax.evaluation.denoising import corrupted
 from ae_jax.evaluation.likelihood import negative_elbo
 from ae_jax.evaluation.metrics import Row
 from ae_jax.evaluation.reconstruction import mean_squared_error, psnr
-from ae_jax.evaluation.representation import active_fraction, knn_accuracy, linear_probe_accuracy, mean_activation
+from ae_jax.evaluation.representation import active_fraction, label_accuracies, mean_activation
 from ae_jax.networks import deterministic
 from ae_jax.objectives import ELBO
 from ae_jax.training import Run
@@ -53,8 +53,10 @@ def evaluate(
     x = np.asarray(run.scaling(stored))
     damaged = corrupted(corruption, jax.random.key(seed), x)
     answers = with_members(run, run.apply(_answers, stored, run.scaling.invert(damaged)))
-    elbo = with_members(run, negative_elbo(run, stored, seed=seed)) if isinstance(run.autoencoder.objective, ELBO) else {}
-    train_codes = None if part.labels is None else with_members(run, run.encode(dataset.train.x.astype(np.float32)))
+    elbo = (
+        with_members(run, negative_elbo(run, stored, seed=seed)) if isinstance(run.autoencoder.objective, ELBO) else {}
+    )
+    train_codes = with_members(run, run.encode(dataset.train.x.astype(np.float32)))
     rows = []
     for member, member_seed in enumerate(run.seeds):
         answer = {name: values[member] for name, values in answers.items()}
@@ -62,9 +64,7 @@ def evaluate(
             "mse": mean_squared_error(answer["reconstruction"], x),
             "psnr_corrupted": float(np.mean(psnr(answer["denoised"], x))),
         }
-        if train_codes is not None:
-            known = (train_codes[member], dataset.train.labels, answer["code"], part.labels)
-            values |= {"linear_probe_accuracy": linear_probe_accuracy(*known), "knn_accuracy": knn_accuracy(*known)}
+        values |= label_accuracies(train_codes[member], dataset.train.labels, answer["code"], part.labels)
         values |= {
             "mean_activation": mean_activation(answer["code"]),
             "active_fraction": active_fraction(answer["code"]),
@@ -76,9 +76,7 @@ def evaluate(
     return rows
 
 
-def rows_of(
-    autoencoder: str, seed: int | None, member: int, split: str, values: dict[str, float]
-) -> list[Row]:
+def rows_of(autoencoder: str, seed: int | None, member: int, split: str, values: dict[str, float]) -> list[Row]:
     """Named values as long-format rows."""
     return [
         {"autoencoder": autoencoder, "seed": seed, "member": member, "metric": metric, "value": value, "split": split}

@@ -3,7 +3,7 @@
 from typing import Any, Literal, NamedTuple
 
 Row = dict[str, Any]
-"""One long-format result: autoencoder, seed, member, metric, value, split, and hyper-parameters where they were swept."""
+"""One long-format result: autoencoder, seed, member, metric, value, split, and any hyper-parameters that were swept."""
 
 
 class Metric(NamedTuple):
@@ -26,15 +26,15 @@ class Metric(NamedTuple):
 
 METRICS: dict[str, Metric] = {
     "mse": Metric("MSE", "squared model units", "low", ".5f", "mean over features and examples of the squared error"),
-    "psnr_corrupted": Metric("PSNR, corrupted", "dB", "high", ".2f", "of the reconstruction from a noisy input against the clean one"),
-    "linear_probe_accuracy": Metric("linear probe", "fraction", "high", ".3f", "accuracy of a logistic regression on the codes"),
-    "knn_accuracy": Metric("kNN", "fraction", "high", ".3f", "accuracy of five nearest neighbours on the codes"),
+    "psnr_corrupted": Metric("PSNR, corrupted", "dB", "high", ".2f", "of reconstructions from noisy inputs"),
+    "linear_probe_accuracy": Metric("linear probe", "fraction", "high", ".3f", "of a logistic regression on the codes"),
+    "knn_accuracy": Metric("kNN", "fraction", "high", ".3f", "of the five nearest neighbours among the codes"),
     "mean_activation": Metric("mean act.", "code units", None, ".3f", "mean of the codes over units and examples"),
-    "active_fraction": Metric("active", "fraction", None, ".2f", "share of code units whose variance over the data is above 0.01"),
+    "active_fraction": Metric("active", "fraction", None, ".2f", "units with 1% of the most active one's variance"),
     "jacobian_norm": Metric("‖J‖", "code / model units", "low", ".3f", "mean Frobenius norm of the encoder's Jacobian"),
     "negative_elbo": Metric("-ELBO", "nats", "low", ".2f", "negative evidence lower bound"),
-    "negative_log_likelihood": Metric("E[-log p(x|z)]", "nats", None, ".2f", "expected negative log-likelihood, a part of -ELBO"),
-    "kl": Metric("KL", "nats", None, ".2f", "divergence of the posterior from the prior, a part of -ELBO"),
+    "negative_log_likelihood": Metric("E[-log p(x|z)]", "nats", None, ".2f", "the part of -ELBO that reconstructs"),
+    "kl": Metric("KL", "nats", None, ".2f", "the part of -ELBO that keeps the posterior near the prior"),
     "parameters": Metric("parameters", "count", None, ",.0f", "trained numbers"),
-}  # fmt: skip
+}
 """Every metric that results name, in the order of the table's columns."""

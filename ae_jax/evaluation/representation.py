@@ -9,7 +9,8 @@ from sklearn.preprocessing import StandardScaler
 
 from ae_jax.errors import InvalidInput
 
-Codes = Float[np.ndarray, "n units"]
+Codes = Float[np.ndarray, "_ units"]
+Labels = np.ndarray | None
 
 
 def linear_probe_accuracy(train_codes: Codes, train_labels: np.ndarray, codes: Codes, labels: np.ndarray) -> float:
@@ -69,6 +70,14 @@ def knn_accuracy(
     return float(classifier.fit(train_codes, train_labels).score(codes, labels))
 
 
+def label_accuracies(train: Codes, train_labels: Labels, codes: Codes, labels: Labels) -> dict[str, float]:
+    """Both accuracies by the names of results; none where there are no labels."""
+    if train_labels is None or labels is None:
+        return {}
+    known = (train, train_labels, codes, labels)
+    return {"linear_probe_accuracy": linear_probe_accuracy(*known), "knn_accuracy": knn_accuracy(*known)}
+
+
 def mean_activation(codes: Codes) -> float:
     """Mean of the codes over units and examples, in units of the code.
 
@@ -79,15 +88,21 @@ def mean_activation(codes: Codes) -> float:
     return float(np.mean(codes))
 
 
-def active_fraction(codes: Codes, *, threshold: float = 0.01) -> float:
-    """Share of units whose variance over the examples is above a threshold.
+def active_fraction(codes: Codes, *, threshold: float = 0.01, scale: float | None = None) -> float:
+    r"""Share of units whose variance over the examples is above a share of the most active unit's.
+
+    .. math:: \frac{1}{k} \left|\{j : \mathrm{Var}_x[z_j] > \tau s\}\right|, \quad s = \max_j \mathrm{Var}_x[z_j]
+
+    A code's scale is arbitrary, hence the comparison with its own largest variance. A standard normal prior fixes the
+    scale: ``scale=1`` of posterior means is the criterion of Burda et al.
 
     Args:
       codes: ``[n, units]``; of a stochastic encoder, posterior means.
-      threshold: in squared units of the code.
+      threshold: tau.
+      scale: s, in squared units of the code; by default the largest variance.
 
     Returns:
-      The fraction of active units, in [0, 1].
+      The fraction of active units, in [0, 1]; 0 where no unit varies.
 
     Example:
       >>> active_fraction(np.array([[0.0, 1.0], [0.0, 0.0]]))
@@ -96,4 +111,5 @@ def active_fraction(codes: Codes, *, threshold: float = 0.01) -> float:
     References:
       Burda et al., *Importance weighted autoencoders*, ICLR 2016, section 5.2.
     """
-    return float(np.mean(np.var(codes, axis=0) > threshold))
+    variances = np.var(codes, axis=0)
+    return float(np.mean(variances > threshold * (variances.max() if scale is None else scale)))

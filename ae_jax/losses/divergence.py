@@ -6,9 +6,7 @@ from jaxtyping import Array, Float
 from ae_jax.losses.shapes import require_equal_shapes
 
 
-def gaussian_kl(
-    mean: Float[Array, "batch latent"], log_scale: Float[Array, "batch latent"]
-) -> Float[Array, " batch"]:
+def gaussian_kl(mean: Float[Array, "batch latent"], log_scale: Float[Array, "batch latent"]) -> Float[Array, " batch"]:
     r"""Kullback-Leibler divergence of a diagonal Gaussian from the standard normal, in nats.
 
     .. math:: \tfrac{1}{2} \sum_j \mu_j^2 + \sigma_j^2 - 1 - \log \sigma_j^2

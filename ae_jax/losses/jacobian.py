@@ -10,6 +10,7 @@ between them is one of cost alone. With n inputs, k code units and a batch of B:
 
 import math
 from collections.abc import Callable, Sequence
+from itertools import pairwise
 from typing import NamedTuple
 
 import jax
@@ -164,7 +165,7 @@ def estimated(
     return jnp.mean(jax.vmap(_sum_of_squares)(pushed), axis=0)
 
 
-Slopes = list[Float[Array, "batch units"] | None]
+Slopes = list[Float[Array, "batch _"] | None]
 
 
 def _one(encode: Encoder) -> Callable[[Array], Array]:
@@ -201,10 +202,8 @@ def _from_code(kernels: list[Array], slopes: Slopes, batch: int) -> Float[Array,
         rows = (rows if slope is None else rows * slope[:, None, :]) @ kernel.T
     rows = rows if slopes[0] is None else rows * slopes[0][:, None, :]
     inputs, hidden = kernels[0].shape
-    if inputs <= hidden:
-        squared = jnp.square(rows @ kernels[0].T)
-    else:
-        squared = (rows @ (kernels[0].T @ kernels[0])) * rows
+    by_gram = inputs > hidden
+    squared = (rows @ (kernels[0].T @ kernels[0])) * rows if by_gram else jnp.square(rows @ kernels[0].T)
     return _weighted_sum(jnp.sum(squared, axis=2), slopes[-1], batch)
 
 
@@ -225,10 +224,10 @@ def _quadratic_form(kernels: list[Array], slopes: Slopes, batch: int) -> Float[A
 
 
 def _cost_from_code(widths: list[int], batch: int) -> int:
-    chain = sum(wide * narrow for narrow, wide in zip(widths[1:-2], widths[2:-1], strict=True))
+    chain = sum(wide * narrow for narrow, wide in pairwise(widths[1:-1]))
     gram = 0 if widths[0] <= widths[1] else widths[0] * widths[1] ** 2
     return batch * widths[-1] * (chain + widths[1] * min(widths[0], widths[1])) + gram
 
 
 def _cost_from_input(widths: list[int], batch: int) -> int:
-    return batch * widths[0] * sum(a * b for a, b in zip(widths[1:-1], widths[2:], strict=True))
+    return batch * widths[0] * sum(a * b for a, b in pairwise(widths[1:]))

@@ -1,6 +1,7 @@
 """Convolutional encoders and decoders for images of any height, width and number of channels."""
 
 import math
+from itertools import pairwise
 from typing import Any
 
 import jax
@@ -42,12 +43,12 @@ class Convolutional:
       Shi et al., *Real-time single image super-resolution using an efficient sub-pixel CNN*, CVPR 2016.
     """
 
-    channels: tuple[int, ...] = static((16, 32))
-    kernel: int = static(3)
-    code: int = static(16)
-    activation: str = static("relu")
-    code_activation: str = static("linear")
-    stochastic: bool = static(False)
+    channels: tuple[int, ...] = static(default=(16, 32))
+    kernel: int = static(default=3)
+    code: int = static(default=16)
+    activation: str = static(default="relu")
+    code_activation: str = static(default="linear")
+    stochastic: bool = static(default=False)
 
     def __post_init__(self) -> None:
         stages = {f"channels[{i}]": width for i, width in enumerate(self.channels)}
@@ -79,13 +80,13 @@ class ConvolutionalNetworks(nnx.Module):
         smallest = (*self.sizes[-1], config.channels[-1])
         heads = 2 if config.stochastic else 1
         depths = (depth, *config.channels)
-        self.encoder = nnx.List([self._convolution(a, b, 2, rngs) for a, b in zip(depths, depths[1:], strict=False)])
+        self.encoder = nnx.List([self._convolution(a, b, 2, rngs) for a, b in pairwise(depths)])
         self.to_code = nnx.Linear(math.prod(smallest), heads * config.code, rngs=rngs)
         self.from_code = nnx.Linear(
             config.code, math.prod(smallest), kernel_init=kernel_initializer(config.activation), rngs=rngs
         )
         back = (*depths[:0:-1], depth * outputs)
-        self.decoder = nnx.List([self._convolution(a, 4 * b, 1, rngs) for a, b in zip(back, back[1:], strict=False)])
+        self.decoder = nnx.List([self._convolution(a, 4 * b, 1, rngs) for a, b in pairwise(back)])
 
     def encode(self, x: Float[Array, "batch *shape"]) -> Code:
         """Codes ``[batch, code]`` of a batch, or their posterior."""
@@ -124,7 +125,9 @@ class ConvolutionalNetworks(nnx.Module):
 
 
 def convolve(
-    x: Float[Array, "batch height width channels"], kernel: Float[Array, "rows columns channels outputs"], *args: Any,
+    x: Float[Array, "batch height width channels"],
+    kernel: Float[Array, "rows columns channels outputs"],
+    *args: Any,
     **kwargs: Any,
 ) -> Float[Array, "batch new_height new_width outputs"]:
     """``lax.conv_general_dilated`` of images, lowered on CPU as patches times a matrix, with equal results.
@@ -150,11 +153,13 @@ def convolve(
     return jax.lax.platform_dependent(x, kernel, cpu=patches, default=native)
 
 
-def _patches_times_matrix(
-    x: Array, kernel: Array, strides: tuple[int, int], padding: Any, **kwargs: Any
-) -> Array:
+def _patches_times_matrix(x: Array, kernel: Array, strides: tuple[int, int], padding: Any, **kwargs: Any) -> Array:
     rows, columns, channels, outputs = kernel.shape
-    pads = jax.lax.padtype_to_pads(x.shape[1:3], (rows, columns), strides, padding) if isinstance(padding, str) else padding
+    pads = (
+        jax.lax.padtype_to_pads(x.shape[1:3], (rows, columns), strides, padding)
+        if isinstance(padding, str)
+        else padding
+    )
     x = jnp.pad(x, ((0, 0), *pads, (0, 0)))
     height, width = ((x.shape[1 + axis] - (rows, columns)[axis]) // strides[axis] + 1 for axis in (0, 1))
     windows = [

@@ -32,11 +32,15 @@ class Networks(Protocol):
 
 
 @runtime_checkable
-class NetworksBuilder(Protocol, Hashable):
+class NetworksBuilder(Hashable, Protocol):
     """A component, all of its fields static, that builds networks from the shape of one example.
 
     ``outputs`` is how many numbers the decoder gives for each feature (a likelihood with a learned scale wants two).
+    ``code`` is the size of the code.
     """
+
+    @property
+    def code(self) -> int: ...
 
     def __call__(self, shape: Shape, outputs: int, rngs: nnx.Rngs) -> nnx.Module: ...
 

@@ -40,12 +40,12 @@ class MLP:
       Hinton and Salakhutdinov, *Reducing the dimensionality of data with neural networks*, Science 2006.
     """
 
-    hidden: tuple[int, ...] = static((128,))
-    code: int = static(16)
-    activation: str = static("relu")
-    code_activation: str = static("linear")
-    tied: bool = static(False)
-    stochastic: bool = static(False)
+    hidden: tuple[int, ...] = static(default=(128,))
+    code: int = static(default=16)
+    activation: str = static(default="relu")
+    code_activation: str = static(default="linear")
+    tied: bool = static(default=False)
+    stochastic: bool = static(default=False)
 
     def __post_init__(self) -> None:
         require_positive(self, code=self.code, **{f"hidden[{i}]": width for i, width in enumerate(self.hidden)})
@@ -88,7 +88,7 @@ class MLPNetworks(nnx.Module):
     def decode(self, z: Float[Array, "batch code"]) -> Float[Array, "batch *rest"]:
         """The decoder's outputs ``[batch, *shape]``, with an axis more where there are several for each feature."""
         if self.config.tied:
-            kernels = [layer.kernel.get_value().T for layer in reversed(self.encoder)]
+            kernels = [_arrays(layer)[0].T for layer in reversed(self.encoder)]
             layers = [lambda h, k=k, b=b: h @ k + b[None] for k, b in zip(kernels, self.decoder_biases, strict=True)]
         else:
             layers = list(self.decoder)
@@ -100,13 +100,16 @@ class MLPNetworks(nnx.Module):
     def dense_layers(self) -> tuple[DenseLayer, ...]:
         """The encoder's layers, from the data to the code (to the posterior mean, where it is stochastic)."""
         activation = activation_named(self.config.activation)
-        layers = [
-            DenseLayer(layer.kernel.get_value(), layer.bias.get_value(), activation) for layer in self.encoder
-        ]
+        layers = [DenseLayer(*_arrays(layer), activation) for layer in self.encoder]
         kernel, bias, _ = layers[-1]
         width = self.config.code
         layers[-1] = DenseLayer(kernel[:, :width], bias[:width], activation_named(self.config.code_activation))
         return tuple(layers)
+
+
+def _arrays(layer: nnx.Linear) -> tuple[Array, Array]:
+    assert layer.bias is not None
+    return layer.kernel.get_value(), layer.bias.get_value()
 
 
 def _dense_chain(widths: tuple[int, ...], config: MLP, rngs: nnx.Rngs) -> list[nnx.Linear]:

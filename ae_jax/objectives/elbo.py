@@ -20,7 +20,9 @@ from ae_jax.types import Key, Metrics, Weight
 class ELBO:
     r"""Negative evidence lower bound, in nats, by the reparameterisation trick.
 
-    .. math:: -\frac{1}{S} \sum_s \log p(x | z_s) + \beta \, \mathrm{KL}(q(z|x) \| p(z)), \quad z_s = \mu + \sigma \epsilon_s
+    .. math::
+       -\frac{1}{S} \sum_s \log p(x | z_s) + \beta \, \mathrm{KL}(q(z|x) \| p(z)),
+       \quad z_s = \mu + \sigma \epsilon_s
 
     Attributes:
       likelihood: p(x | z), :mod:`ae_jax.objectives.likelihoods`; its constants are kept.
@@ -44,7 +46,7 @@ class ELBO:
 
     likelihood: Likelihood = BernoulliLikelihood()
     beta: Weight = 1.0
-    samples: int = static(1)
+    samples: int = static(default=1)
     corruption: Corruption | None = None
     penalties: tuple[Penalty, ...] = ()
 

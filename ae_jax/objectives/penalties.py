@@ -124,8 +124,8 @@ class Contractive:
 
     name: ClassVar[str] = "jacobian"
     weight: Weight = 0.1
-    method: str = static("auto")
-    probes: int = static(1)
+    method: str = static(default="auto")
+    probes: int = static(default=1)
 
     def __post_init__(self) -> None:
         require_non_negative(self, weight=self.weight)

@@ -42,7 +42,7 @@ def weighted_sum(
     """
     metrics = {name: jnp.mean(values) for name, (_, values) in terms.items()}
     weighted = [value_at(weight, step) * metrics[name] for name, (weight, _) in terms.items()]
-    return sum(weighted[1:], weighted[0]), metrics
+    return jnp.sum(jnp.stack(weighted)), metrics
 
 
 def penalty_terms(

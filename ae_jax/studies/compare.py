@@ -5,13 +5,14 @@ import time
 from collections.abc import Callable, Sequence
 from typing import Any
 
-from ae_jax.autoencoders import NAMED, Autoencoder, variational
+from ae_jax.autoencoders import NAMED, Autoencoder, named, variational
 from ae_jax.components import to_config
 from ae_jax.data import Dataset
-from ae_jax.errors import InvalidInput, TrainingDiverged
+from ae_jax.errors import InvalidInput
 from ae_jax.evaluation import Row, evaluate, evaluate_pca
 from ae_jax.objectives import GaussianLikelihood
-from ae_jax.training import Progress, Run, TrainingInterrupted, fit
+from ae_jax.studies.fitting import fit_noting
+from ae_jax.training import Progress, Run, TrainingInterrupted
 from ae_jax.training.compilation import watch_compilation
 from ae_jax.training.fit import environment
 
@@ -46,21 +47,28 @@ class Comparison:
         }
 
 
-def default_autoencoders(dataset: Dataset) -> tuple[list[Autoencoder], list[str]]:
+def default_autoencoders(dataset: Dataset, only: Sequence[str] | None = None) -> tuple[list[Autoencoder], list[str]]:
     """The named autoencoders that fit a data set, and a sentence for each one left out or changed.
+
+    Args:
+      dataset: the data.
+      only: names of some of them, in the order wanted, none of which is left out; by default all that fit.
+
+    Raises:
+      InvalidInput: nobody bears one of the names.
 
     Example:
       >>> from ae_jax.data import digits
       >>> [autoencoder.name for autoencoder in default_autoencoders(digits())[0]][:2]
       ['undercomplete', 'sparse']
     """
-    chosen = {name: make() for name, make in NAMED.items()}
+    chosen = {name: named(name)() for name in (NAMED if only is None else only)}
     messages = []
-    if len(dataset.shape) not in (2, 3):
+    if len(dataset.shape) not in (2, 3) and only is None:
         del chosen["convolutional"]
         messages.append(f"convolutional is left out: examples of shape {dataset.shape} are no images.")
     low, high = (float(dataset.scaling(extreme)) for extreme in (dataset.train.x.min(), dataset.train.x.max()))
-    if low < 0 or high > 1:
+    if (low < 0 or high > 1) and "variational" in chosen:
         chosen["variational"] = variational(likelihood=GaussianLikelihood())
         messages.append(f"variational has a Gaussian likelihood: values from {low:g} to {high:g} are not in [0, 1].")
     return list(chosen.values()), messages
@@ -68,7 +76,7 @@ def default_autoencoders(dataset: Dataset) -> tuple[list[Autoencoder], list[str]
 
 def compare(
     dataset: Dataset,
-    autoencoders: Sequence[Autoencoder] | None = None,
+    autoencoders: Sequence[Autoencoder] | Sequence[str] | None = None,
     *,
     seeds: Sequence[int] = (0, 1, 2, 3, 4),
     epochs: int = 200,
@@ -80,7 +88,7 @@ def compare(
 
     Args:
       dataset: the data.
-      autoencoders: of different names; by default the named six, or those of them that fit the data.
+      autoencoders: of different names, or names; by default the named six, or those of them that fit the data.
       seeds: of the members.
       epochs, batch_size, patience, progress: as in :func:`ae_jax.fit`.
 
@@ -91,14 +99,15 @@ def compare(
       InvalidInput: as in :func:`ae_jax.fit`, or two autoencoders of one name.
       TrainingInterrupted: Ctrl-C; its ``run`` is the comparison so far, of the autoencoders that were trained.
     """
-    messages: list[str] = []
-    if autoencoders is None:
-        autoencoders, messages = default_autoencoders(dataset)
-    names = [autoencoder.name for autoencoder in autoencoders]
-    if len(set(names)) < len(names) or not names:
+    chosen, messages = [choice for choice in autoencoders or () if isinstance(choice, Autoencoder)], []
+    if not chosen:
+        only = None if autoencoders is None else [str(name) for name in autoencoders]
+        chosen, messages = default_autoencoders(dataset, only)
+    names = [autoencoder.name for autoencoder in chosen]
+    if len(set(names)) < len(autoencoders or names) or not names:
         raise InvalidInput(f"compare was given the autoencoders {', '.join(names)}: expected each name once.")
     started = time.perf_counter()
-    code = min(autoencoders[0].networks.code, min(len(dataset.train.x), _features(dataset)))
+    code = min(chosen[0].networks.code, min(len(dataset.train.x), _features(dataset)))
     runs: dict[str, Run] = {}
     rows = evaluate_pca(dataset, code=code)
     with watch_compilation() as compilation:
@@ -114,18 +123,23 @@ def compare(
             }
             return Comparison(dataset=dataset, runs=runs, rows=rows, record=record, messages=tuple(messages))
 
-        for autoencoder in autoencoders:
+        for autoencoder in chosen:
             try:
-                run = fit(autoencoder, dataset, seeds=seeds, epochs=epochs, batch_size=batch_size, patience=patience,
-                          progress=progress)
-            except TrainingDiverged as error:
-                run = error.run
-                messages.append(str(error))
-            except TrainingInterrupted as error:
-                runs[autoencoder.name] = error.run
+                runs[autoencoder.name] = run = fit_noting(
+                    messages,
+                    autoencoder,
+                    dataset,
+                    seeds=seeds,
+                    epochs=epochs,
+                    batch_size=batch_size,
+                    patience=patience,
+                    progress=progress,
+                )
+                rows += evaluate(run, dataset)
+            except KeyboardInterrupt as error:
+                if isinstance(error, TrainingInterrupted):
+                    runs[autoencoder.name] = error.run
                 raise TrainingInterrupted(finished()) from None
-            runs[autoencoder.name] = run
-            rows += evaluate(run, dataset)
     return finished()
 
 

@@ -102,11 +102,16 @@ def write_results(path: Path, results: dict[str, Any]) -> Path:
     scratch = path.with_name(f".{path.name}.tmp")
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
-        scratch.write_text(json.dumps(_finite(results), indent=1, allow_nan=False) + "\n")
+        scratch.write_text(as_json(results))
         os.replace(scratch, path)
     except OSError as error:
         raise InvalidInput(f"{path} cannot be written ({error.strerror}): choose another folder.") from error
     return path
+
+
+def as_json(results: dict[str, Any]) -> str:
+    """Results as the text of a JSON file; a value that is not finite becomes null."""
+    return json.dumps(_finite(results), indent=1, allow_nan=False) + "\n"
 
 
 def read_results(path: Path) -> dict[str, Any]:

@@ -12,9 +12,10 @@ import jax
 from ae_jax.autoencoders import Autoencoder, named
 from ae_jax.components import to_config
 from ae_jax.data import Dataset
-from ae_jax.errors import InvalidInput, TrainingDiverged, unknown
+from ae_jax.errors import InvalidInput, unknown
 from ae_jax.evaluation import Row, evaluate
-from ae_jax.training import Progress, Run, fit
+from ae_jax.studies.fitting import fit_noting
+from ae_jax.training import Progress, Run, TrainingInterrupted
 from ae_jax.training.compilation import watch_compilation
 from ae_jax.training.fit import environment
 
@@ -46,8 +47,8 @@ class Sweep:
         return {
             "study": "sweep",
             "data": self.dataset.describe(),
-            "autoencoder": to_config(self.runs[0].members[0]),
-            "grid": self.settings,
+            "autoencoder": to_config(self.runs[0].members[0]) if self.runs else None,
+            "grid": to_config(self.settings),
             **self.record,
             "messages": list(self.messages),
             "rows": self.rows,
@@ -82,6 +83,7 @@ def sweep(
 
     Raises:
       InvalidInput: an unknown autoencoder or hyper-parameter, an empty grid, or as in :func:`ae_jax.fit`.
+      TrainingInterrupted: Ctrl-C; its ``run`` is the sweep so far, of the populations that were trained.
 
     Example:
       >>> from ae_jax.data import digits
@@ -100,25 +102,40 @@ def sweep(
     rows: list[Row] = []
     messages: list[str] = []
     with watch_compilation() as compilation:
+
+        def finished() -> Sweep:
+            record = {
+                "settings": {"epochs": epochs, "batch_size": batch_size, "patience": patience, "seeds": list(seeds)},
+                "wall_s": round(time.perf_counter() - started, 3),
+                "compile_s": round(compilation.seconds, 3),
+                "programs": compilation.programs,
+                "programs_compiled": compilation.compiled,
+                **environment(),
+            }
+            return Sweep(
+                dataset=dataset, settings=settings, runs=runs, rows=rows, record=record, messages=tuple(messages)
+            )
+
         for group in groups.values():
             try:
-                run = fit([autoencoder for _, autoencoder in group], dataset, seeds=seeds, epochs=epochs,
-                          batch_size=batch_size, patience=patience, progress=progress)
-            except TrainingDiverged as error:
-                run = error.run
-                messages.append(str(error))
-            members = [setting for setting, _ in group for _ in seeds]
-            rows += [row | members[row["member"]] for row in evaluate(run, dataset)]
-            runs.append(run)
-    record = {
-        "settings": {"epochs": epochs, "batch_size": batch_size, "patience": patience, "seeds": list(seeds)},
-        "wall_s": round(time.perf_counter() - started, 3),
-        "compile_s": round(compilation.seconds, 3),
-        "programs": compilation.programs,
-        "programs_compiled": compilation.compiled,
-        **environment(),
-    }
-    return Sweep(dataset=dataset, settings=settings, runs=runs, rows=rows, record=record, messages=tuple(messages))
+                run = fit_noting(
+                    messages,
+                    [autoencoder for _, autoencoder in group],
+                    dataset,
+                    seeds=seeds,
+                    epochs=epochs,
+                    batch_size=batch_size,
+                    patience=patience,
+                    progress=progress,
+                )
+                runs.append(run)
+                members = [to_config(setting) for setting, _ in group for _ in seeds]
+                rows += [row | members[row["member"]] for row in evaluate(run, dataset)]
+            except KeyboardInterrupt as error:
+                if isinstance(error, TrainingInterrupted):
+                    runs.append(error.run)
+                raise TrainingInterrupted(finished()) from None
+    return finished()
 
 
 def grid_points(name: str, grid: Mapping[str, Sequence[Any]]) -> list[Setting]:
@@ -134,6 +151,8 @@ def grid_points(name: str, grid: Mapping[str, Sequence[Any]]) -> list[Setting]:
             raise unknown(f"hyper-parameter of {name}", key, known)
         if not values:
             raise InvalidInput(f"the sweep was given no value of {key}: expected at least one.")
+        if any(value in values[:place] for place, value in enumerate(values)):
+            raise InvalidInput(f"the sweep was given a value of {key} twice: expected each once.")
     if not grid:
         raise InvalidInput(f"the sweep was given no hyper-parameter: expected some of {', '.join(known)}.")
     return [dict(zip(grid, values, strict=True)) for values in itertools.product(*grid.values())]

@@ -11,7 +11,7 @@ def write_arrays(folder: Path, arrays: dict[str, np.ndarray]) -> None:
     """Writes named arrays into a new folder, atomically."""
     from orbax.checkpoint.experimental import v1 as orbax
 
-    orbax.save(folder.absolute(), arrays)
+    orbax.save(str(folder.absolute()), arrays)
 
 
 def read_arrays(folder: Path) -> dict[str, np.ndarray]:
@@ -23,8 +23,10 @@ def read_arrays(folder: Path) -> dict[str, np.ndarray]:
     from orbax.checkpoint.experimental import v1 as orbax
 
     try:
-        arrays = orbax.load(folder.absolute())
+        arrays = orbax.load(str(folder.absolute()))
     except (ValueError, OSError, KeyError) as error:
         reason = str(error).splitlines()[0][:200]
-        raise InvalidInput(f"the arrays in {folder} cannot be read ({reason}): the folder is damaged; train anew.") from error
+        raise InvalidInput(
+            f"the arrays in {folder} cannot be read ({reason}): the folder is damaged; train anew."
+        ) from error
     return {name: np.asarray(array) for name, array in arrays.items()}

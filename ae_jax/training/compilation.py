@@ -18,7 +18,7 @@ _COMPILED = "/jax/core/compile/backend_compile_duration"
 _CACHE_HIT = "/jax/compilation_cache/cache_hits"
 
 
-@dataclasses.dataclass
+@dataclasses.dataclass(eq=False)
 class Compilation:
     """What was compiled while it was watched.
 
@@ -41,9 +41,9 @@ class Compilation:
 _watching: list[Compilation] = []
 
 
-def _on_duration(event: str, seconds: float, **_: Any) -> None:
+def _on_duration(event: str, duration_secs: float, **_: Any) -> None:
     for watched in _watching:
-        watched.seconds += seconds if event in _DURATIONS else 0.0
+        watched.seconds += duration_secs if event in _DURATIONS else 0.0
         watched.programs += event == _COMPILED
 
 

@@ -83,7 +83,10 @@ def fit(
     numbers = [seeds] if isinstance(seeds, (int, np.integer)) else list(seeds)
     _check(choices, dataset, numbers, epochs, batch_size, patience)
     if batch_size > len(dataset.train.x):
-        warnings.warn(f"batch_size={batch_size} is above the {len(dataset.train.x)} examples and was lowered to them.", stacklevel=2)
+        warnings.warn(
+            f"batch_size={batch_size} is above the {len(dataset.train.x)} examples and was lowered to them.",
+            stacklevel=2,
+        )
         batch_size = len(dataset.train.x)
     population = stack([choice for choice in choices for _ in numbers])
     member_seeds = np.array([seed for _ in choices for seed in numbers], np.uint32)
@@ -114,7 +117,7 @@ def fit(
     )
     if interrupted:
         raise TrainingInterrupted(run)
-    _report_divergence(run)
+    _report_divergence(run, loop.trained_epochs())
     return run
 
 
@@ -132,8 +135,14 @@ class _Loop:
     """Dispatches epochs one ahead of reading their metrics, so that the device never waits for the host."""
 
     def __init__(
-        self, autoencoder: Autoencoder, seeds: np.ndarray, dataset: Dataset, epochs: int, batch_size: int,
-        patience: int | None, progress: Callable[[Progress], None] | None,
+        self,
+        autoencoder: Autoencoder,
+        seeds: np.ndarray,
+        dataset: Dataset,
+        epochs: int,
+        batch_size: int,
+        patience: int | None,
+        progress: Callable[[Progress], None] | None,
     ):
         self.autoencoder, self.seeds, self.dataset = autoencoder, seeds, dataset
         self.epochs, self.batch_size, self.progress = epochs, batch_size, progress
@@ -150,8 +159,16 @@ class _Loop:
         try:
             for number in range(1, self.epochs + 1):
                 self.state, self.selection, metrics = advance_population(
-                    self.state, self.selection, self.autoencoder, self.seeds, np.int32(number), train, validation,
-                    self.dataset.scaling, self.patience, batch_size=self.batch_size,
+                    self.state,
+                    self.selection,
+                    self.autoencoder,
+                    self.seeds,
+                    np.int32(number),
+                    train,
+                    validation,
+                    self.dataset.scaling,
+                    self.patience,
+                    batch_size=self.batch_size,
                 )
                 if pending is not None and not self._read(*pending):
                     return False
@@ -174,6 +191,10 @@ class _Loop:
             }
             for split, terms in splits.items()
         }
+
+    def trained_epochs(self) -> np.ndarray:
+        """How many epochs each member trained before it stopped, ``[members]``."""
+        return np.sum([running for running, _ in self.rows], axis=0)
 
     def _read(self, selection: Selection, metrics: Any) -> bool:
         """Takes in the metrics of an epoch that was dispatched; false where no member trains on."""
@@ -206,14 +227,13 @@ def _check(
                     require_unit_interval(low, high, f"the Bernoulli likelihood of {choice.name}")
 
 
-def _report_divergence(run: Run) -> None:
+def _report_divergence(run: Run, trained_epochs: np.ndarray) -> None:
     """Names member, epoch and term of what was not finite: an error where every member diverged, else a warning."""
-    bad = np.flatnonzero(~run.finite)
-    if not len(bad):
+    bad = [member for member, finite in enumerate(run.finite) if not finite]
+    if not bad:
         return
-    member = int(bad[0])
-    trained = np.isfinite(np.stack([values[member] for values in run.history["train"].values()])).all(axis=0)
-    epoch = int(np.argmin(trained)) if not trained.all() else len(trained) - 1
+    member = bad[0]
+    epoch = int(trained_epochs[member]) - 1
     named = [
         f"{term} ({split})"
         for split, terms in run.history.items()

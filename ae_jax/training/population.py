@@ -35,8 +35,9 @@ def stack(autoencoders: Sequence[Autoencoder]) -> Autoencoder:
                 f"autoencoder {position} ({autoencoder.name}) differs from the first ({autoencoders[0].name}) in more "
                 "than numbers: expected one structure in a population; fit the others apart."
             )
-    return jax.tree.map(lambda *values: jnp.stack([jnp.asarray(v, jnp.result_type(float)) for v in values]),
-                        *autoencoders)
+    return jax.tree.map(
+        lambda *values: jnp.stack([jnp.asarray(v, jnp.result_type(float)) for v in values]), *autoencoders
+    )
 
 
 def unstack(autoencoder: Autoencoder, member: int) -> Autoencoder:
@@ -68,15 +69,30 @@ def initial_population(autoencoder: Autoencoder, seeds: Any, shape: Shape) -> tu
 
 @partial(jax.jit, static_argnames="batch_size", donate_argnames="state")
 def advance_population(
-    state: State, selection: Selection, autoencoder: Autoencoder, seeds: Any, number: Any, train: Any,
-    validation: Any, scaling: Any, patience: Any, batch_size: int,
+    state: State,
+    selection: Selection,
+    autoencoder: Autoencoder,
+    seeds: Any,
+    number: Any,
+    train: Any,
+    validation: Any,
+    scaling: Any,
+    patience: Any,
+    batch_size: int,
 ) -> tuple[State, Selection, Any]:
     """:func:`ae_jax.training.step.advance` of every member, as one program with donated state.
 
     A population of one is trained without the member axis, which costs large matrix products dear.
     """
-    one = partial(advance, number=number, train=train, validation=validation, scaling=scaling, patience=patience,
-                  batch_size=batch_size)
+    one = partial(
+        advance,
+        number=number,
+        train=train,
+        validation=validation,
+        scaling=scaling,
+        patience=patience,
+        batch_size=batch_size,
+    )
     if len(seeds) == 1:
         return add_axis(one(*take((state, selection, autoencoder, seeds), 0)))
     return jax.vmap(lambda *member: one(*member))(state, selection, autoencoder, seeds)

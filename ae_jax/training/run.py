@@ -2,7 +2,6 @@
 
 import dataclasses
 import json
-import os
 import shutil
 import tempfile
 from collections.abc import Callable
@@ -22,6 +21,7 @@ from ae_jax.errors import InvalidInput
 from ae_jax.networks import deterministic
 from ae_jax.objectives import ELBO
 from ae_jax.training.checkpoint import read_arrays, write_arrays
+from ae_jax.training.display import run_html
 from ae_jax.training.population import stack, take, unstack
 from ae_jax.types import Params, Shape
 
@@ -38,10 +38,10 @@ class TrainingInterrupted(KeyboardInterrupt):
     """Ctrl-C during training; ``run`` holds what was trained so far.
 
     Attributes:
-      run: the :class:`Run`, with the best parameters so far.
+      run: the :class:`Run`, with the best parameters so far; of a study, the study with the runs so far.
     """
 
-    def __init__(self, run: "Run"):
+    def __init__(self, run: Any):
         super().__init__("training was interrupted; what is trained so far is in the exception's run.")
         self.run = run
 
@@ -97,6 +97,18 @@ class Run:
             finite=self.finite[rows],
             single=True,
         )
+
+    def _repr_html_(self) -> str:
+        """How a notebook shows the run."""
+        seeds = ", ".join(map(str, self.seeds[:10])) + (", ..." if len(self) > 10 else "")
+        facts = {
+            "data": f"{self.record.get('data', {}).get('name', 'data')} {self.shape}",
+            "networks": type(self.autoencoder.networks).__name__,
+            "parameters": f"{self.parameters:,}",
+            "members": f"{len(self)} (seed {seeds})" if len(self) == 1 else f"{len(self)} (seeds {seeds})",
+            "wall time": f"{self.record.get('wall_s', float('nan')):.1f} s",
+        }
+        return run_html(self.name, facts, self.history)
 
     @property
     def name(self) -> str:
@@ -208,17 +220,16 @@ class Run:
         Written beside it first and moved into place, so that the folder is whole or not there.
 
         Args:
-          folder: new, or holding an older run, which is replaced.
+          folder: new, empty, or holding an older run, which is replaced.
 
         Returns:
           The folder.
 
         Raises:
-          InvalidInput: the folder exists and is no run, or cannot be written.
+          InvalidInput: the folder holds something else, or cannot be written.
         """
         folder = Path(folder)
-        if folder.exists() and not (folder / _CONFIGURATION).is_file():
-            raise InvalidInput(f"{folder} exists and is no run: expected a new folder or one to replace.")
+        require_replaceable(folder)
         try:
             folder.parent.mkdir(parents=True, exist_ok=True)
             scratch = Path(tempfile.mkdtemp(prefix=f".{folder.name}-", dir=folder.parent))
@@ -229,8 +240,8 @@ class Run:
             (scratch / "run" / _CONFIGURATION).write_text(json.dumps(self.configuration(), indent=2))
             (scratch / "run" / _HISTORY).write_text(json.dumps(_without_nan(self.history)))
             if folder.exists():
-                os.replace(folder, scratch / "replaced")
-            os.replace(scratch / "run", folder)
+                folder.replace(scratch / "replaced")
+            (scratch / "run").replace(folder)
         finally:
             shutil.rmtree(scratch, ignore_errors=True)
         return folder
@@ -256,6 +267,20 @@ class Run:
         stored = as_examples(x)
         require_shape(stored, self.shape, "data")
         return stored
+
+
+def require_replaceable(folder: Path) -> None:
+    """Raises where :meth:`Run.save` would not write over what is in a folder.
+
+    Raises:
+      InvalidInput: the folder holds something that is no run, or is where the process works.
+    """
+    if folder.exists() and Path.cwd().is_relative_to(folder.resolve()):
+        raise InvalidInput(f"{folder} is the current folder or holds it: expected a folder that may be replaced.")
+    if folder.is_dir() and (not any(folder.iterdir()) or (folder / _CONFIGURATION).is_file()):
+        return
+    if folder.exists():
+        raise InvalidInput(f"{folder} exists and is no run: expected a new folder or one to replace.")
 
 
 def load(folder: str | Path) -> Run:

@@ -12,6 +12,8 @@ from ae_jax.data.scaling import Scaling
 from ae_jax.training.state import TRAIN, VALIDATE, Selection, State, key_for
 from ae_jax.types import Key, Metrics
 
+_ONE_BATCH = 512
+
 
 def step(state: State, autoencoder: Autoencoder, key: Key, x: Float[Array, "batch *shape"]) -> tuple[State, Metrics]:
     """One gradient step on a batch in model units; metrics are those of the parameters before it, with the loss."""
@@ -71,12 +73,13 @@ def batches(key: Key, examples: int, batch_size: int) -> Array:
 def evaluate(
     state: State, autoencoder: Autoencoder, key: Key, stored: Array, scaling: Scaling, batch_size: int
 ) -> Metrics:
-    """Every term and the loss over a held-out split, in batches of the training size and one of the remainder.
+    """Every term and the loss over a held-out split: in one batch where it is small, else in batches as in training.
 
-    Each example counts once; terms that are functions of a batch (a mean activation) see batches as in training.
+    Each example counts once, those of the smaller last batch too.
     """
     networks = autoencoder.bind(stored.shape[1:], state.params)
-    whole, remainder = divmod(len(stored), batch_size)
+    size = len(stored) if len(stored) <= _ONE_BATCH else batch_size
+    whole, remainder = divmod(len(stored), size)
 
     def of_batch(key: Key, rows: Array) -> Metrics:
         loss, metrics = autoencoder.objective(networks, key, scaling(rows), state.step)
@@ -84,15 +87,17 @@ def evaluate(
 
     parts = []
     if whole:
-        chunks = stored[: whole * batch_size].reshape(whole, batch_size, *stored.shape[1:])
+        chunks = stored[: whole * size].reshape(whole, size, *stored.shape[1:])
         keys = jax.random.split(jax.random.fold_in(key, 0), whole)
         means = jax.lax.map(lambda inputs: of_batch(*inputs), (keys, chunks))
-        parts.append((whole * batch_size / len(stored), jax.tree.map(jnp.mean, means)))
+        parts.append((whole * size / len(stored), jax.tree.map(jnp.mean, means)))
     if remainder:
-        means = of_batch(jax.random.fold_in(key, 1), stored[whole * batch_size :])
+        means = of_batch(jax.random.fold_in(key, 1), stored[whole * size :])
         parts.append((remainder / len(stored), means))
-    return jax.tree.map(lambda *values: sum(share * v for (share, _), v in zip(parts, values, strict=True)),
-                        *[means for _, means in parts])
+    return jax.tree.map(
+        lambda *values: sum(share * v for (share, _), v in zip(parts, values, strict=True)),
+        *[means for _, means in parts],
+    )
 
 
 def advance(

@@ -1,0 +1,16 @@
+"""Training inside a study, which one autoencoder's divergence does not end."""
+
+from typing import Any
+
+from ae_jax.errors import TrainingDiverged
+from ae_jax.training import Run, fit
+
+
+def fit_noting(messages: list[str], autoencoder: Any, dataset: Any, **settings: Any) -> Run:
+    """:func:`ae_jax.fit`; where every member diverged, the run as far as it went, and a message."""
+    try:
+        return fit(autoencoder, dataset, **settings)
+    except TrainingDiverged as error:
+        messages.append(str(error))
+        assert isinstance(error.run, Run)
+        return error.run

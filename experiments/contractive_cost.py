@@ -1,0 +1,89 @@
+"""What the exact contractive penalty costs, beside the step without it and beside the other exact ways.
+
+COMMAND
+    python experiments/contractive_cost.py
+EXPECTED
+    784-500 sigmoid encoder, batch 100: a gradient step with the exact penalty at most 1.5 times the step without it;
+    three-layer encoders: at most the cheaper of forward and reverse mode (ratio at most 1).
+MEASURED
+    see the table in experiments/README.md; medians of interleaved repetitions in one process, ratios only.
+"""
+
+import argparse
+import json
+import statistics
+import time
+from collections.abc import Callable
+from typing import Any
+
+import jax
+
+import ae_jax
+from ae_jax.objectives import Contractive, Reconstruction
+from ae_jax.training.state import initial
+from ae_jax.training.step import step
+
+BATCH = 100
+NETWORKS = {
+    "784-500 sigmoid": ae_jax.networks.MLP(hidden=(), code=500, code_activation="sigmoid"),
+    "784-500-100-30 sigmoid": ae_jax.networks.MLP(
+        hidden=(500, 100), code=30, activation="sigmoid", code_activation="sigmoid"
+    ),
+    "784-256-64-16 gelu, linear code": ae_jax.networks.MLP(hidden=(256, 64), code=16, activation="gelu"),
+}
+
+
+def gradient_step(networks: ae_jax.networks.MLP, method: str | None) -> Callable[[], Any]:
+    """One compiled training step, without the penalty or with it by a method."""
+    penalties = () if method is None else (Contractive(weight=0.1, method=method),)
+    autoencoder = ae_jax.Autoencoder(name="cost", networks=networks, objective=Reconstruction(penalties=penalties))
+    state, _ = initial(autoencoder, (784,), 0)
+    x = jax.random.uniform(jax.random.key(1), (BATCH, 784))
+    compiled = jax.jit(step).lower(state, autoencoder, jax.random.key(2), x).compile()
+    return lambda: jax.block_until_ready(compiled(state, autoencoder, jax.random.key(2), x))
+
+
+def medians(steps: dict[str, Callable[[], Any]], repetitions: int) -> dict[str, float]:
+    """Median seconds of each, interleaved, after one warm-up round."""
+    seconds: dict[str, list[float]] = {name: [] for name in steps}
+    for repetition in range(repetitions + 1):
+        for name, run in steps.items():
+            started = time.perf_counter()
+            run()
+            if repetition:
+                seconds[name].append(time.perf_counter() - started)
+    return {name: statistics.median(values) for name, values in seconds.items()}
+
+
+def measure(repetitions: int) -> list[dict[str, Any]]:
+    """Rows of ratios: each way's step over the step without the penalty."""
+    rows = []
+    for name, networks in NETWORKS.items():
+        one_layer = not networks.hidden
+        ways = ("closed_form", "estimated") if one_layer else ("closed_form", "forward", "reverse", "estimated")
+        steps = {"plain": gradient_step(networks, None)} | {way: gradient_step(networks, way) for way in ways}
+        seconds = medians(steps, repetitions)
+        ratios = {way: seconds[way] / seconds["plain"] for way in ways}
+        if not one_layer:
+            cheaper = min(ratios["forward"], ratios["reverse"])
+            ratios["closed_form over the cheaper mode"] = ratios["closed_form"] / cheaper
+        rows += [{"networks": name, "way": way, "ratio_to_plain_step": ratio} for way, ratio in ratios.items()]
+    return rows
+
+
+def main() -> None:
+    """Measures and prints one line a ratio, or JSON."""
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--repetitions", type=int, default=21, help="timed rounds (count)")
+    parser.add_argument("--json", action="store_true", help="print JSON")
+    arguments = parser.parse_args()
+    rows = measure(arguments.repetitions)
+    if arguments.json:
+        print(json.dumps(rows, indent=1))
+        return
+    for row in rows:
+        print(f"{row['networks']:34} {row['way']:34} {row['ratio_to_plain_step']:8.2f}")
+
+
+if __name__ == "__main__":
+    main()
