@@ -39,8 +39,8 @@ def load(source: str, *, seed: int = 0) -> Dataset:
     """The data set of that name, or of that file.
 
     Args:
-      source: ``"digits"``; or ``tfds:NAME`` of a data set that TensorFlow Datasets has prepared; or the path of a ``.npy`` file of examples; or of a ``.npz`` file with the examples under
-        ``x`` and, if there are any, labels under ``y``.
+      source: ``"digits"``; or ``tfds:NAME`` of a data set that TensorFlow Datasets has prepared; or the path of a
+        ``.npy`` file of examples, or of a ``.npz`` file with the examples under ``x`` and any labels under ``y``.
       seed: of the split into train, validation and test.
 
     Returns:

@@ -1,6 +1,7 @@
 """Convolutional encoders and decoders for images of any height, width and number of channels."""
 
 import math
+from collections.abc import Sequence
 from itertools import pairwise
 from typing import Any
 
@@ -127,8 +128,9 @@ class ConvolutionalNetworks(nnx.Module):
 def convolve(
     x: Float[Array, "batch height width channels"],
     kernel: Float[Array, "rows columns channels outputs"],
-    *args: Any,
-    **kwargs: Any,
+    window_strides: Sequence[int],
+    padding: str | Sequence[tuple[int, int]],
+    **settings: Any,
 ) -> Float[Array, "batch new_height new_width outputs"]:
     """``lax.conv_general_dilated`` of images, lowered on CPU as patches times a matrix, with equal results.
 
@@ -138,22 +140,30 @@ def convolve(
     Args:
       x: images, ``[batch, height, width, channels]``.
       kernel: ``[rows, columns, channels, outputs]``.
-      args, kwargs: strides, padding and the rest, as ``nnx.Conv`` passes them to ``lax.conv_general_dilated``.
+      window_strides: steps between windows, in rows and columns.
+      padding: as ``lax.conv_general_dilated`` takes it.
+      settings: the rest of its arguments, as ``nnx.Conv`` passes them.
 
     Returns:
       The feature maps, ``[batch, height', width', outputs]``.
+
+    Raises:
+      InvalidInput: dilated or grouped convolutions, which have no such lowering here.
     """
+    dilated = any(step != 1 for name in ("lhs_dilation", "rhs_dilation") for step in settings.get(name) or ())
+    if dilated or settings.get("feature_group_count", 1) != 1:
+        raise InvalidInput("convolve was given dilations or groups: expected a plain convolution; use lax for others.")
 
     def native(x: Array, kernel: Array) -> Array:
-        return jax.lax.conv_general_dilated(x, kernel, *args, **kwargs)
+        return jax.lax.conv_general_dilated(x, kernel, window_strides, padding, **settings)
 
     def patches(x: Array, kernel: Array) -> Array:
-        return _patches_times_matrix(x, kernel, *args, **kwargs)
+        return _patches_times_matrix(x, kernel, window_strides, padding)
 
     return jax.lax.platform_dependent(x, kernel, cpu=patches, default=native)
 
 
-def _patches_times_matrix(x: Array, kernel: Array, strides: tuple[int, int], padding: Any, **kwargs: Any) -> Array:
+def _patches_times_matrix(x: Array, kernel: Array, strides: Sequence[int], padding: Any) -> Array:
     rows, columns, channels, outputs = kernel.shape
     pads = (
         jax.lax.padtype_to_pads(x.shape[1:3], (rows, columns), strides, padding)
