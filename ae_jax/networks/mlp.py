@@ -109,7 +109,7 @@ class MLPNetworks(nnx.Module):
 
 def _arrays(layer: nnx.Linear) -> tuple[Array, Array]:
     assert layer.bias is not None
-    return layer.kernel.get_value(), layer.bias.get_value()
+    return layer.kernel[...], layer.bias[...]
 
 
 def _dense_chain(widths: tuple[int, ...], config: MLP, rngs: nnx.Rngs) -> list[nnx.Linear]:

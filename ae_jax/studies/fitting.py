@@ -7,10 +7,12 @@ from ae_jax.training import Run, fit
 
 
 def fit_noting(messages: list[str], autoencoder: Any, dataset: Any, **settings: Any) -> Run:
-    """:func:`ae_jax.fit`; where every member diverged, the run as far as it went, and a message."""
+    """:func:`ae_jax.fit`; where members diverged, were it all of them, the run as far as it went, and a message."""
     try:
-        return fit(autoencoder, dataset, **settings)
+        run = fit(autoencoder, dataset, **settings)
     except TrainingDiverged as error:
-        messages.append(str(error))
         assert isinstance(error.run, Run)
-        return error.run
+        run = error.run
+    if "divergence" in run.record:
+        messages.append(run.record["divergence"])
+    return run

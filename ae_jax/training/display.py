@@ -28,12 +28,10 @@ def run_html(title: str, facts: Mapping[str, Any], history: History) -> str:
       '<div><strong>&lt;b&gt;</strong><table><tr><th>seeds</th><td>0, 1</td></tr></table></div>'
     """
     rows = [(escape(str(name)), escape(str(value))) for name, value in facts.items()]
-    rows += [
-        (f"{escape(term)}, {escape(split)}", f"{last_mean(values):.4g}")
-        for split, terms in history.items()
-        for term, values in terms.items()
-        if values.size
-    ]
+    terms = dict.fromkeys(term for terms in history.values() for term in terms)
+    for term in terms:
+        last = {split: last_mean(values[term]) for split, values in history.items() if term in values}
+        rows.append((escape(term), ", ".join(f"{escape(split)} {value:.4g}" for split, value in last.items())))
     table = "".join(f"<tr><th>{name}</th><td>{value}</td></tr>" for name, value in rows)
     losses = {split: mean_curve(terms["loss"]) for split, terms in history.items() if "loss" in terms}
     return f"<div><strong>{escape(title)}</strong><table>{table}</table>{sparkline(losses)}</div>"

@@ -155,12 +155,13 @@ class _Loop:
         """Trains until the epochs or the members run out; true where Ctrl-C came first."""
         train = jax.device_put(self.dataset.train.x)
         validation = jax.device_put(self.dataset.validation.x) if len(self.dataset.validation.x) else None
+        selection = self.selection
         pending: tuple[Selection, Any] | None = None
         try:
             for number in range(1, self.epochs + 1):
-                self.state, self.selection, metrics = advance_population(
+                self.state, selection, metrics = advance_population(
                     self.state,
-                    self.selection,
+                    selection,
                     self.autoencoder,
                     self.seeds,
                     np.int32(number),
@@ -172,7 +173,7 @@ class _Loop:
                 )
                 if pending is not None and not self._read(*pending):
                     return False
-                pending = self.selection, metrics
+                pending = selection, metrics
             if pending is not None:
                 self._read(*pending)
         except KeyboardInterrupt:
@@ -197,8 +198,9 @@ class _Loop:
         return np.sum([running for running, _ in self.rows], axis=0)
 
     def _read(self, selection: Selection, metrics: Any) -> bool:
-        """Takes in the metrics of an epoch that was dispatched; false where no member trains on."""
+        """Takes in what an epoch that was dispatched gave; false where no member trains on."""
         metrics, running = jax.device_get((metrics, selection.running))
+        self.selection = selection
         self.rows.append((self.was_running, metrics))
         if self.progress is not None:
             means = jax.tree.map(lambda values: float(np.mean(values[self.was_running])), metrics)
@@ -245,6 +247,7 @@ def _report_divergence(run: Run, trained_epochs: np.ndarray) -> None:
         f"{run.name} diverged in {len(bad)} of {len(run)} members, first with seed {run.seeds[member]} at epoch "
         f"{epoch + 1} in {', '.join(named) or 'the parameters'}: {kept} are kept; lower the learning rate or a weight."
     )
+    run.record["divergence"] = message
     if len(bad) == len(run):
         raise TrainingDiverged(message, run)
     warnings.warn(message, RuntimeWarning, stacklevel=3)

@@ -46,7 +46,7 @@ class TrainingInterrupted(KeyboardInterrupt):
         self.run = run
 
 
-@dataclasses.dataclass(frozen=True, kw_only=True)
+@dataclasses.dataclass(frozen=True, kw_only=True, repr=False)
 class Run:
     """A trained population and its uses.
 
@@ -78,6 +78,10 @@ class Run:
     settings: dict[str, Any]
     record: dict[str, Any]
     single: bool = False
+
+    def __repr__(self) -> str:
+        epochs = self.best_epoch.tolist()
+        return f"Run({self.name}, seeds={self.seeds.tolist()}, best_epoch={epochs}, parameters={self.parameters})"
 
     def __len__(self) -> int:
         return len(self.seeds)
@@ -295,13 +299,20 @@ def load(folder: str | Path) -> Run:
         raise InvalidInput(f"{folder} is no run: expected a folder with {_CONFIGURATION}, as ae-jax train writes it.")
     try:
         configuration, history = (json.loads((folder / name).read_text()) for name in (_CONFIGURATION, _HISTORY))
-    except (OSError, ValueError) as error:
+        version = configuration["format"]
+        if version != FORMAT:
+            raise InvalidInput(
+                f"the run in {folder} has format {version}: this version reads format {FORMAT}; "
+                "use the version that wrote it."
+            )
+        return _restored(folder, configuration, history)
+    except InvalidInput:
+        raise
+    except (OSError, ValueError, LookupError, TypeError, AttributeError) as error:
         raise InvalidInput(f"the run in {folder} is damaged ({error}): train it anew.") from error
-    if configuration.get("format") != FORMAT:
-        raise InvalidInput(
-            f"the run in {folder} has format {configuration.get('format')}: this version reads format {FORMAT}; "
-            "use the version that wrote it."
-        )
+
+
+def _restored(folder: Path, configuration: dict[str, Any], history: dict[str, Any]) -> Run:
     members = configuration["members"]
     autoencoder = stack([from_config(member["autoencoder"]) for member in members])
     shape = tuple(configuration["shape"])

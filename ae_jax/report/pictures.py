@@ -1,0 +1,204 @@
+"""Figures of examples: originals beside reconstructions, samples of the prior, filters of the first layer."""
+
+import math
+from collections.abc import Sequence
+from typing import Any
+
+import jax
+import numpy as np
+from matplotlib.axes import Axes
+from matplotlib.figure import Figure
+from matplotlib.ticker import MaxNLocator
+
+from ae_jax.corruptions import Corruption
+from ae_jax.evaluation.denoising import corrupted
+from ae_jax.evaluation.evaluate import NOISE
+from ae_jax.objectives import ELBO
+from ae_jax.report.canvas import INK, SMALL, annotate, is_image, new_axes, shown_member
+from ae_jax.training import Run
+
+_WIDTH, _LARGEST = 7.6, 0.9
+_FILTERS = 36
+_STRIP = 24
+
+
+def reconstructions(
+    run: Run, x: Any, *, corruption: Corruption | None = NOISE, seed: int = 0, bounds: tuple[float, float] | None = None
+) -> Figure:
+    """Examples above what the autoencoder makes of them, and of them corrupted; all in one range of values.
+
+    Images are shown as such; other data as strips, a row for each example and a column for each feature.
+
+    Args:
+      run: a trained population; its first finite member is shown.
+      x: the examples to show, in the units that it was trained on, ``[n, *shape]``.
+      corruption: what damages inputs, in model units; None leaves that part out.
+      seed: of the damage.
+      bounds: lowest and highest value of the pictures; by default those of ``x``.
+
+    Returns:
+      The figure.
+    """
+    member = shown_member(run)
+    stored = np.asarray(x, np.float32)
+    rows = {"original": stored}
+    if corruption is not None:
+        damaged = corrupted(corruption, jax.random.key(seed), np.asarray(member.scaling(stored)))
+        rows["corrupted"] = np.asarray(member.scaling.invert(damaged))
+    made = member.reconstruct(np.concatenate(list(rows.values()))).reshape(len(rows), *stored.shape)
+    parts = {"original": stored, "reconstruction": made[0]}
+    if corruption is not None:
+        parts |= {"corrupted": rows["corrupted"], "reconstruction\nfrom corrupted": made[1]}
+    low, high = bounds or (float(stored.min()), float(stored.max()))
+    if is_image(run.shape):
+        return _gallery(list(parts.values()), list(parts), low, high, cmap="gray", unit="value as stored")
+    return _strips({name: values[:_STRIP] for name, values in parts.items()}, low, high)
+
+
+def prior_samples(
+    run: Run, *, count: int = 30, seed: int = 0, bounds: tuple[float, float] | None = None
+) -> Figure | None:
+    """New data from the prior of a variational autoencoder.
+
+    Args:
+      run: a trained population; its first finite member is shown.
+      count: of samples.
+      seed: of the latents.
+      bounds: lowest and highest value of the pictures; by default those of the samples.
+
+    Returns:
+      The figure; None where the autoencoder has no prior.
+    """
+    if not isinstance(run.autoencoder.objective, ELBO):
+        return None
+    samples = shown_member(run).sample(count, seed=seed)
+    low, high = bounds or (float(samples.min()), float(samples.max()))
+    if is_image(run.shape):
+        rows = _in_rows(samples, min(count, 10))
+        return _gallery(rows, ["samples"] + [""] * (len(rows) - 1), low, high, cmap="gray", unit="value as stored")
+    return _strips({"samples": samples[:_STRIP]}, low, high)
+
+
+def filters(run: Run, *, count: int = _FILTERS) -> Figure | None:
+    """What the units of the first layer look for: its kernels, those of the largest norm first.
+
+    Blue is a negative weight and red a positive one, white is zero; kernels over three channels are coloured about
+    a mid-grey zero. Networks of one's own are shown where their parameters are laid out as those of the package:
+    ``encoder`` is a list whose first layer has a ``kernel``.
+
+    Args:
+      run: a trained population; its first finite member is shown.
+      count: of units, at most.
+
+    Returns:
+      The figure; None where the networks have no such layer.
+    """
+    kernels = first_kernels(shown_member(run))
+    if kernels is None or not np.isfinite(kernels).all():
+        return None
+    order = np.argsort(-np.linalg.norm(kernels.reshape(len(kernels), -1), axis=1), kind="stable")
+    shown = kernels[order[:count]]
+    bound = float(np.abs(shown).max()) or 1.0
+    if not is_image(shown.shape[1:]):
+        return _strips({"first-layer weights": shown}, -bound, bound, cmap="RdBu_r", rows="unit", unit="weight")
+    rows = _in_rows(shown, min(len(shown), 12))
+    return _gallery(rows, ["weights"] + [""] * (len(rows) - 1), -bound, bound, cmap="RdBu_r", unit="weight")
+
+
+def first_kernels(run: Run) -> np.ndarray | None:
+    """The kernel of each unit of the encoder's first layer, in the shape of an example or of a convolution's window.
+
+    Args:
+      run: a single run.
+
+    Returns:
+      ``[units, *shape]`` of a dense layer, ``[units, rows, columns, channels]`` of a convolution, None of neither.
+    """
+    encoder = run.params.get("encoder") if isinstance(run.params, dict) else None
+    layer = encoder.get(0) if isinstance(encoder, dict) else None
+    if not isinstance(layer, dict) or not hasattr(layer.get("kernel"), "shape"):
+        return None
+    kernel = np.asarray(layer["kernel"])[0]
+    if kernel.ndim == 2 and kernel.shape[0] == math.prod(run.shape):
+        return kernel.T.reshape(-1, *run.shape)
+    return np.moveaxis(kernel, -1, 0) if kernel.ndim == 4 else None
+
+
+def mosaic(rows: Sequence[np.ndarray]) -> np.ndarray:
+    """Rows of images as one picture ``[height, width, channels]``, with NaN between them and where a row ends early.
+
+    Example:
+      >>> mosaic([np.zeros((3, 8, 8)), np.zeros((2, 8, 8))]).shape
+      (17, 26, 1)
+    """
+    shape = (*rows[0].shape[1:3], math.prod(rows[0].shape[3:]))
+    gap = max(1, round(0.08 * min(shape[:2])))
+    columns = max(map(len, rows))
+    step = shape[0] + gap, shape[1] + gap
+    picture = np.full((len(rows) * step[0] - gap, columns * step[1] - gap, shape[2]), np.nan)
+    for i, row in enumerate(rows):
+        for j, image in enumerate(row):
+            top, left = i * step[0], j * step[1]
+            picture[top : top + shape[0], left : left + shape[1]] = np.asarray(image).reshape(shape)
+    return picture
+
+
+def _gallery(
+    rows: Sequence[np.ndarray], names: Sequence[str], low: float, high: float, *, cmap: str, unit: str
+) -> Figure:
+    """Rows of images with their names at the left, on one scale of values."""
+    picture = mosaic(rows)
+    colour = picture.shape[2] == 3
+    margin = 1.8 if colour else 2.3
+    width = min(_WIDTH, margin + _LARGEST * max(map(len, rows)))
+    height = 0.25 + (width - margin) * picture.shape[0] / picture.shape[1]
+    figure, (ax,) = new_axes(1, columns=1, width=width, height=min(max(height, 0.9), _WIDTH))
+    if colour:
+        scaled = np.clip((picture - low) / ((high - low) or 1.0), 0, 1)
+        ax.imshow(np.where(np.isnan(scaled), 1.0, scaled), interpolation="nearest")
+    else:
+        shown = ax.imshow(picture[..., 0], cmap=cmap, vmin=low, vmax=high, interpolation="nearest")
+        _bar(figure, ax, shown, unit)
+    step = (picture.shape[0] + 1) / len(rows)
+    ax.set_yticks([step * (row + 0.5) - 1 for row in range(len(rows))], names)
+    ax.set_xticks([])
+    ax.tick_params(length=0, labelsize=SMALL)
+    for spine in ax.spines.values():
+        spine.set_visible(False)
+    return figure
+
+
+def _strips(
+    parts: dict[str, np.ndarray],
+    low: float,
+    high: float,
+    *,
+    cmap: str = "viridis",
+    rows: str = "example",
+    unit: str = "value as stored",
+) -> Figure:
+    """Every part as a strip of examples by features, one above the other, on one scale of values."""
+    count = len(next(iter(parts.values())))
+    figure, axes = new_axes(len(parts), columns=1, width=_WIDTH, height=0.65 + 0.06 * max(count, 10))
+    for place, (ax, (name, values)) in enumerate(zip(axes, parts.items(), strict=True)):
+        shown = ax.imshow(
+            values.reshape(len(values), -1), cmap=cmap, vmin=low, vmax=high, aspect="auto", interpolation="nearest"
+        )
+        last = place == len(parts) - 1
+        annotate(ax, title=name.replace("\n", " "), x="feature" if last else "", y=rows)
+        ax.tick_params(labelbottom=last)
+        ax.locator_params(nbins=4, integer=True)
+    _bar(figure, axes, shown, unit)  # pyright: ignore[reportPossiblyUnboundVariable]
+    return figure
+
+
+def _bar(figure: Figure, ax: Axes | list[Axes], shown: Any, unit: str) -> None:
+    bar = figure.colorbar(shown, ax=ax, fraction=0.05, pad=0.02, aspect=14)
+    bar.set_label(unit, fontsize=SMALL, color=INK)
+    bar.locator = MaxNLocator(nbins=4)
+    bar.ax.tick_params(labelsize=SMALL)
+    bar.outline.set_visible(False)  # pyright: ignore[reportCallIssue]
+
+
+def _in_rows(images: np.ndarray, columns: int) -> list[np.ndarray]:
+    return [images[start : start + columns] for start in range(0, len(images), columns)]

@@ -1,0 +1,137 @@
+"""Small studies that pages, tables and figures are made of, and a reader of pages."""
+
+import base64
+from collections.abc import Callable
+from html.parser import HTMLParser
+
+import numpy as np
+import pytest
+
+import ae_jax
+from ae_jax import Run
+from ae_jax.data import Dataset, Split, from_arrays
+from ae_jax.networks import Convolutional
+from ae_jax.objectives import GaussianLikelihood, Reconstruction
+from ae_jax.studies import Comparison, Interval, Sweep, compare, sweep
+from ae_jax.training import Progress
+
+HOSTILE = '<script>alert("1")</script>&'
+VOID = {"img", "meta", "source", "br"}
+
+
+class Page(HTMLParser):
+    """What a page holds: every tag with its attributes, its text, its PNGs, and what is not balanced."""
+
+    def __init__(self, text: str):
+        super().__init__()
+        self.tags: list[tuple[str, dict[str, str | None]]] = []
+        self.open: list[str] = []
+        self.unbalanced: list[str] = []
+        self.texts: list[str] = []
+        self.feed(text)
+        self.close()
+
+    def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
+        self.tags.append((tag, dict(attrs)))
+        if tag not in VOID:
+            self.open.append(tag)
+
+    def handle_endtag(self, tag: str) -> None:
+        if not self.open or self.open.pop() != tag:
+            self.unbalanced.append(tag)
+
+    def handle_data(self, data: str) -> None:
+        self.texts.append(data)
+
+    def attributes(self, tag: str, name: str) -> list[str]:
+        return [attributes[name] or "" for found, attributes in self.tags if found == tag and name in attributes]
+
+    def pictures(self) -> list[bytes]:
+        sources = self.attributes("img", "src") + self.attributes("source", "srcset")
+        return [base64.b64decode(source.removeprefix("data:image/png;base64,"), validate=True) for source in sources]
+
+
+@pytest.fixture(scope="session")
+def read() -> Callable[[str], Page]:
+    return Page
+
+
+@pytest.fixture(scope="session")
+def hostile() -> str:
+    """A name that is markup if nobody escapes it."""
+    return HOSTILE
+
+
+@pytest.fixture(scope="session")
+def comparison(small: Dataset) -> Comparison:
+    """Three autoencoders, one of a hostile name, over two seeds."""
+    autoencoders = [
+        ae_jax.undercomplete(code=3, hidden=(12,)),
+        ae_jax.Autoencoder(name=HOSTILE, networks=Convolutional(channels=(4,), code=2), objective=Reconstruction()),
+        ae_jax.variational(code=3, hidden=(12,)),
+    ]
+    return compare(small, autoencoders, seeds=(0, 1), epochs=3, batch_size=16)
+
+
+@pytest.fixture(scope="session")
+def swept(small: Dataset) -> Sweep:
+    """Three weights by two code sizes, over two seeds."""
+    grid = {"weight": [0.01, 0.1, 1.0], "code": [2, 3], "hidden": [(12,)]}
+    return sweep("contractive", small, grid, seeds=(0, 1), epochs=2, batch_size=16)
+
+
+@pytest.fixture(scope="session")
+def tabular() -> Dataset:
+    """Rows of seven features of either sign, without labels."""
+    return from_arrays(np.random.default_rng(0).normal(size=(60, 7)), name="tabular")
+
+
+@pytest.fixture(scope="session")
+def tabular_run(tabular: Dataset) -> Run:
+    autoencoder = ae_jax.variational(code=1, hidden=(5,), likelihood=GaussianLikelihood())
+    return ae_jax.fit(autoencoder, tabular, epochs=2, batch_size=16)
+
+
+@pytest.fixture(scope="session")
+def colour() -> Dataset:
+    """Pictures of 6 x 5 pixels and three channels, as bytes."""
+    x = np.random.default_rng(0).integers(0, 256, (40, 6, 5, 3), np.uint8)
+    return from_arrays(x, np.arange(40) % 3, name="colour")
+
+
+@pytest.fixture(scope="session")
+def colour_run(colour: Dataset) -> Run:
+    return ae_jax.fit(ae_jax.convolutional(code=2, channels=(4,)), colour, seeds=(0, 1), epochs=2, batch_size=14)
+
+
+@pytest.fixture
+def summary() -> dict[str, dict[str, Interval]]:
+    """PCA last, so that its place is decided by the table; b is best in MSE, a in accuracy."""
+    return {
+        "a": {"mse": Interval(0.02, 0.001, 5), "knn_accuracy": Interval(0.9, 0.02, 5), "kl": Interval(3.0, 0.5, 5)},
+        "b": {"mse": Interval(0.01, 0.002, 5), "knn_accuracy": Interval(0.85, 0.01, 5)},
+        "broken": {"mse": Interval(float("nan"), None, 0)},
+        "pca": {"mse": Interval(0.0115, None, 1), "knn_accuracy": Interval(0.6, None, 1)},
+    }
+
+
+@pytest.fixture
+def told() -> Callable[..., Progress]:
+    """What a callback is told after an epoch."""
+
+    def make(name: str, epoch: int, epochs: int, running: int = 2) -> Progress:
+        return Progress(name, epoch, epochs, {"train": {"loss": 1 / epoch}, "validation": {"loss": 2 / epoch}}, running)
+
+    return make
+
+
+@pytest.fixture
+def unlabelled(small: Dataset) -> Dataset:
+    """Digits without labels and without a test split."""
+    return Dataset(
+        name="unlabelled",
+        train=Split(small.train.x),
+        validation=Split(small.validation.x),
+        test=Split(small.test.x[:0]),
+        scaling=small.scaling,
+    )
