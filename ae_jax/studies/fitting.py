@@ -1,6 +1,6 @@
 """Training inside a study, which one autoencoder's divergence does not end."""
 
-from typing import Any
+from typing import Any, cast
 
 from ae_jax.errors import TrainingDiverged
 from ae_jax.training import Run, fit
@@ -11,8 +11,7 @@ def fit_noting(messages: list[str], autoencoder: Any, dataset: Any, **settings: 
     try:
         run = fit(autoencoder, dataset, **settings)
     except TrainingDiverged as error:
-        assert isinstance(error.run, Run)
-        run = error.run
+        run = cast(Run, error.run)
     if "divergence" in run.record:
         messages.append(run.record["divergence"])
     return run

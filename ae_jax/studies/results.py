@@ -1,7 +1,6 @@
 """Results as data: long-format rows, their means with confidence intervals, and the JSON that holds them."""
 
 import json
-import os
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -103,7 +102,7 @@ def write_results(path: Path, results: dict[str, Any]) -> Path:
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
         scratch.write_text(as_json(results))
-        os.replace(scratch, path)
+        scratch.replace(path)
     except OSError as error:
         raise InvalidInput(f"{path} cannot be written ({error.strerror}): choose another folder.") from error
     return path

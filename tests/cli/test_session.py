@@ -1,0 +1,73 @@
+"""What surrounds a command: the cache, failures that nobody foresaw, a closed pipe."""
+
+import os
+import warnings
+from pathlib import Path
+
+import pytest
+
+from ae_jax.cli import session
+
+
+def test_the_cache_is_in_the_user_s_cache_folder(monkeypatch, tmp_path: Path):
+    monkeypatch.delenv("AE_JAX_CACHE")
+    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path))
+    assert session.cache_folder() == tmp_path / "ae_jax" / "xla"
+    monkeypatch.delenv("XDG_CACHE_HOME")
+    monkeypatch.setenv("HOME", str(tmp_path))
+    assert session.cache_folder() == tmp_path / ".cache" / "ae_jax" / "xla"
+
+
+def test_the_cache_can_be_elsewhere_or_nowhere(monkeypatch, tmp_path: Path):
+    monkeypatch.setenv("AE_JAX_CACHE", str(tmp_path))
+    assert session.cache_folder() == tmp_path
+    monkeypatch.setenv("AE_JAX_CACHE", "")
+    assert session.cache_folder() is None
+
+
+def test_a_cache_that_cannot_be_written_is_a_note(monkeypatch, capsys, file):
+    monkeypatch.setenv("AE_JAX_CACHE", f"{file}/cache")
+    session.use_cache()
+    note = capsys.readouterr().err
+    assert note.startswith("ae-jax: note: programs are compiled anew each time, as no cache can be written (")
+    assert note.count("\n") == 1
+
+
+def test_warnings_are_notes_said_once_and_deprecations_are_not_said(capsys):
+    with session.warnings_as_notes():
+        for _ in range(2):
+            warnings.warn("something of several\nlines", stacklevel=1)
+            warnings.warn("old", DeprecationWarning, stacklevel=1)
+    assert capsys.readouterr().err == "ae-jax: note: something of several\n"
+
+
+def failing() -> int:
+    raise KeyError("unforeseen")
+
+
+def test_what_nobody_foresaw_is_one_line(capsys):
+    assert session.exit_code(failing) == 1
+    assert capsys.readouterr().err == "ae-jax: failed with KeyError: 'unforeseen' (AE_JAX_DEBUG=1 shows where).\n"
+
+
+def test_debugging_shows_where(capsys, monkeypatch):
+    monkeypatch.setenv("AE_JAX_DEBUG", "1")
+    assert session.exit_code(failing) == 1
+    assert "in failing\n    raise KeyError" in capsys.readouterr().err
+
+
+def test_a_closed_pipe_is_silent(capfd, monkeypatch):
+    reading, writing = os.pipe()
+    os.close(reading)
+    with os.fdopen(writing, "w") as pipe:
+        monkeypatch.setattr("sys.stdout", pipe)
+        assert session.exit_code(lambda: print("nobody reads this") or 0) == 141
+    assert capfd.readouterr().err == ""
+
+
+@pytest.mark.parametrize(("error", "code"), [(KeyboardInterrupt(), 130), (SystemExit(3), 3), (SystemExit(), 0)])
+def test_exit_codes(capsys, error, code):
+    def command() -> int:
+        raise error
+
+    assert session.exit_code(command) == code

@@ -1,0 +1,170 @@
+"""The studies: what they print, write and return."""
+
+import json
+from importlib import import_module
+
+import numpy as np
+import pytest
+
+import ae_jax
+from ae_jax.cli.conduct import summary_of, trained_runs
+from ae_jax.studies import Sweep
+
+
+def written(outcome) -> set[str]:
+    return {str(path.relative_to(outcome.folder)) for path in outcome.folder.rglob("*") if path.is_file()}
+
+
+def test_compare_prints_a_table_and_where_everything_is(compared):
+    assert compared.code == 0, compared.err
+    for word in ("pca", "variational", "MSE ↓", "±", "*", "95% confidence interval"):
+        assert word in compared.out
+    assert max(map(len, compared.out.splitlines())) <= 80
+    names = ["results.json", "report.html", "runs/variational"]
+    places = compared.out.split("written:\n")[1].split()
+    assert places == [f"runs/compare-few/{name}" for name in names]
+    assert all((compared.folder / place).exists() for place in places)
+
+
+def test_compare_shows_progress_on_stderr(compared):
+    assert "variational: epoch 2/2, train loss" in compared.err
+
+
+def test_compare_writes_what_it_did(compared):
+    results = json.loads((compared.folder / "runs/compare-few/results.json").read_text())
+    assert results["study"] == "compare"
+    assert results["settings"]["seeds"] == [0, 1]
+    assert {row["autoencoder"] for row in results["rows"]} == {"pca", "variational"}
+    assert ae_jax.load(compared.folder / "runs/compare-few/runs/variational").seeds.tolist() == [0, 1]
+
+
+def test_compare_leaves_nothing_else_behind(compared):
+    files = {path for path in written(compared) if "/runs/" not in path.removeprefix("runs/")}
+    assert files == {"runs/compare-few/results.json", "runs/compare-few/report.html"}
+
+
+def test_train_prints_as_json_what_it_writes(trained, run_folder):
+    assert trained.code == 0, trained.err
+    assert trained.out == (run_folder / "results.json").read_text()
+    results = json.loads(trained.out)
+    assert results["study"] == "train"
+    assert results["autoencoders"]["undercomplete"]["networks"]["hidden"] == [4]
+    assert (run_folder / "report.html").read_text().startswith("<!")
+
+
+def test_a_trained_run_of_one_seed_has_no_member_axis(run_folder):
+    run = ae_jax.load(run_folder)
+    assert run.single
+    assert run.encode(np.zeros((2, 8, 8), np.uint8)).shape == (2, 2)
+    assert run.settings == {"epochs": 2, "batch_size": 16, "patience": None}
+
+
+@pytest.mark.usefixtures("interrupted")
+def test_training_into_the_same_folder_replaces_the_run(call, small_one):
+    for rate in (0.01, 0.02):
+        outcome = call("train", *small_one, "--learning-rate", rate, "--out", "run")
+    run = ae_jax.load(outcome.folder / "run")
+    assert run.members[0].optimizer.learning_rate == pytest.approx(0.02)
+    assert [path.name for path in outcome.folder.iterdir()] == ["run"]
+
+
+def test_sweep_prints_a_row_for_each_setting(swept):
+    assert swept.code == 0, swept.err
+    rows = [line.split()[0] for line in swept.out.splitlines() if line.startswith(("learning_rate", "0.0"))]
+    assert rows[:3] == ["learning_rate", "0.001", "0.01"]
+    folder = swept.folder / "runs" / "sweep-undercomplete-few"
+    results = json.loads((folder / "results.json").read_text())
+    assert results["grid"] == [{"code": 2, "hidden": [4], "learning_rate": rate} for rate in (0.001, 0.01)]
+    assert len(ae_jax.load(folder / "runs" / "undercomplete")) == 2
+
+
+def test_the_rows_of_a_sweep_are_named_by_what_differs(swept, embedded):
+    results = json.loads((swept.folder / "runs/sweep-undercomplete-few/results.json").read_text())
+    sweep = Sweep(dataset=embedded, settings=results["grid"], runs=[], rows=results["rows"], record={})
+    summary, heading = summary_of(sweep)
+    assert (list(summary), heading) == (["0.001", "0.01"], "learning_rate")
+
+
+def test_each_structure_of_a_sweep_is_a_run(swept, embedded):
+    run = ae_jax.load(swept.folder / "runs/sweep-undercomplete-few/runs/undercomplete")
+    sweep = Sweep(dataset=embedded, settings=[{}], runs=[run, run[0]], rows=[], record={})
+    assert list(trained_runs(sweep)) == ["undercomplete-1", "undercomplete-2"]
+
+
+def test_divergence_is_said_and_kept_and_fails(call, small_one):
+    outcome = call("train", *small_one, "--learning-rate", 1e30, "--out", "run")
+    assert outcome.code == 1
+    sentence = outcome.err.splitlines()[-1]
+    assert sentence.startswith("ae-jax: undercomplete diverged in 1 of 1 members, first with seed 0 at epoch ")
+    assert "squared_error" in sentence
+    assert not ae_jax.load(outcome.folder / "run").finite.any()
+    results = json.loads((outcome.folder / "run" / "results.json").read_text())
+    assert results["messages"] == [sentence.removeprefix("ae-jax: ")]
+
+
+def test_divergence_of_some_members_is_said_once_and_fails_too(call, small_one):
+    outcome = call("sweep", *small_one, "--learning-rate", 0.001, 1e30, "--seeds", 1, "--out", "grid")
+    assert outcome.code == 1
+    assert outcome.err.count("undercomplete diverged in 1 of 2 members") == 1
+    assert "0.001" in outcome.out
+    assert (outcome.folder / "grid" / "report.html").is_file()
+
+
+@pytest.mark.usefixtures("interrupted")
+def test_a_warning_is_one_note(call, small_one):
+    outcome = call("train", *small_one, "--batch-size", 500)
+    assert outcome.err.startswith("ae-jax: note: batch_size=500 is above the 45 examples and was lowered to them.\n")
+
+
+@pytest.mark.usefixtures("interrupted")
+def test_an_interrupted_training_is_saved(call, small_one):
+    outcome = call("train", *small_one)
+    assert (outcome.code, outcome.out) == (130, "")
+    assert outcome.err.endswith("ae-jax: interrupted: what was trained so far is in runs/train-undercomplete-few.\n")
+    run = ae_jax.load(outcome.folder / "runs/train-undercomplete-few")
+    assert run.record["interrupted"]
+    assert run.best_epoch.tolist() == [1]
+
+
+@pytest.mark.usefixtures("interrupted")
+def test_an_interrupted_comparison_keeps_what_was_trained(call, budget):
+    outcome = call("compare", "--only", "variational", "sparse", "--seeds", 2, "--out", "study", *budget)
+    kept(outcome, "compare", "variational")
+
+
+@pytest.mark.usefixtures("interrupted")
+def test_an_interrupted_sweep_keeps_what_was_trained(call, small_one):
+    grid = ["--code", 2, 3, "--likelihood", "GaussianLikelihood", "--seeds", 1]
+    results = kept(call("sweep", *small_one, *grid, "--out", "study"), "sweep", "undercomplete")
+    assert [setting["code"] for setting in results["grid"]] == [2, 3]
+    assert results["grid"][0]["likelihood"]["type"] == "GaussianLikelihood"
+
+
+def kept(outcome, study: str, name: str) -> dict:
+    assert (outcome.code, outcome.out) == (130, "")
+    assert outcome.err.endswith("ae-jax: interrupted: what was trained so far is in study.\n")
+    [run] = (outcome.folder / "study" / "runs").iterdir()
+    assert ae_jax.load(run).name == name
+    results = json.loads((outcome.folder / "study" / "results.json").read_text())
+    assert results["study"] == study
+    return results
+
+
+def interrupt(*_: object, **__: object) -> None:
+    raise KeyboardInterrupt
+
+
+def test_an_interruption_before_the_first_epoch_writes_nothing(call, budget, monkeypatch):
+    monkeypatch.setattr(import_module("ae_jax.studies.compare"), "fit_noting", interrupt)
+    outcome = call("compare", *budget)
+    assert (outcome.code, outcome.out) == (130, "")
+    assert outcome.err == "ae-jax: interrupted before the first epoch: nothing was saved.\n"
+    assert list(outcome.folder.iterdir()) == []
+
+
+@pytest.mark.usefixtures("interrupted")
+def test_a_second_interruption_quits(call, small_one, monkeypatch):
+    monkeypatch.setattr(ae_jax.Run, "save", interrupt)
+    outcome = call("train", *small_one)
+    assert outcome.code == 130
+    assert outcome.err == "ae-jax: interrupted before everything was written.\n"
