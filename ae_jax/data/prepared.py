@@ -32,7 +32,7 @@ def prepared(name: str, *, seed: int = 0, folder: Path | None = None) -> Dataset
 
     try:
         builder = tfds.builder(name, data_dir=folder)
-        sources = {split: builder.as_data_source(split=split) for split in builder.info.splits}
+        sources = {split: builder.as_data_source(split=split) for split in builder.info.splits}  # pyright: ignore[reportCallIssue]
     except Exception as error:  # TFDS raises many kinds, of which a user needs the first line only
         reason = str(error).strip().splitlines()[0][:160]
         raise InvalidInput(
@@ -42,8 +42,14 @@ def prepared(name: str, *, seed: int = 0, folder: Path | None = None) -> Dataset
         raise InvalidInput(f"tfds:{name} has the splits {', '.join(sources) or 'none'}: expected one named train.")
     splits = {split: _arrays(sources[split], builder.info, name) for split in sources}
     train = splits["train"]
-    held_out = {split: 0.0 if split in splits else share for split, share in (("validation", 0.1), ("test", 0.2))}
-    dataset = from_arrays(train.x, train.labels, name=name, seed=seed, **held_out)
+    dataset = from_arrays(
+        train.x,
+        train.labels,
+        name=name,
+        validation=0.0 if "validation" in splits else 0.1,
+        test=0.0 if "test" in splits else 0.2,
+        seed=seed,
+    )
     for split in ("validation", "test"):
         if split in splits:
             require_shape(splits[split].x, dataset.shape, f"the {split} split of tfds:{name}")

@@ -4,7 +4,7 @@ from typing import Any
 
 import jax.numpy as jnp
 import numpy as np
-from jaxtyping import Float
+from jaxtyping import Shaped
 
 from ae_jax.autoencoders import Autoencoder
 from ae_jax.data import Scaling
@@ -12,7 +12,7 @@ from ae_jax.objectives.penalties import squared_jacobian_norm
 from ae_jax.training import Run
 
 
-def jacobian_norm(run: Run, x: Float[np.ndarray, "n *shape"]) -> np.ndarray:
+def jacobian_norm(run: Run, x: Shaped[np.ndarray, "n *shape"]) -> np.ndarray:
     """Frobenius norm of the encoder's Jacobian at each example, exact; of a stochastic encoder, of the mean's.
 
     Args:

@@ -4,7 +4,7 @@ from typing import Any
 
 import jax
 import numpy as np
-from jaxtyping import Float
+from jaxtyping import Shaped
 
 from ae_jax.autoencoders import Autoencoder
 from ae_jax.data import Scaling
@@ -16,7 +16,7 @@ from ae_jax.training import Run
 _SAMPLES = 16
 
 
-def negative_elbo(run: Run, x: Float[np.ndarray, "n *shape"], *, seed: int = 0) -> dict[str, np.ndarray]:
+def negative_elbo(run: Run, x: Shaped[np.ndarray, "n *shape"], *, seed: int = 0) -> dict[str, np.ndarray]:
     r"""Negative evidence lower bound of each example and its two parts, with beta = 1 whatever was trained with.
 
     .. math:: \mathbb{E}_{q(z|x)} [-\log p(x|z)] + \mathrm{KL}(q(z|x) \| p(z))

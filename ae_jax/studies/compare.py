@@ -1,7 +1,7 @@
 """The main job: several autoencoders, one data set, the same questions, PCA beside them."""
 
 import dataclasses
-import time
+import math
 from collections.abc import Callable, Sequence
 from typing import Any
 
@@ -9,12 +9,10 @@ from ae_jax.autoencoders import NAMED, Autoencoder, named, variational
 from ae_jax.components import to_config
 from ae_jax.data import Dataset
 from ae_jax.errors import InvalidInput
-from ae_jax.evaluation import Row, evaluate, evaluate_pca
+from ae_jax.evaluation import Row, evaluate_pca
 from ae_jax.objectives import GaussianLikelihood
-from ae_jax.studies.fitting import fit_noting
-from ae_jax.training import Progress, Run, TrainingInterrupted
-from ae_jax.training.compilation import watch_compilation
-from ae_jax.training.fit import environment
+from ae_jax.studies.trials import Trials, conduct
+from ae_jax.training import Progress, Run
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
@@ -93,7 +91,7 @@ def compare(
       epochs, batch_size, patience, progress: as in :func:`ae_jax.fit`.
 
     Returns:
-      The runs, the rows with PCA of the first autoencoder's code size as baseline, and the record.
+      The runs, the rows with PCA of the smallest code size as baseline, and the record.
 
     Raises:
       InvalidInput: as in :func:`ae_jax.fit`, or two autoencoders of one name.
@@ -106,45 +104,26 @@ def compare(
     names = [autoencoder.name for autoencoder in chosen]
     if len(set(names)) < len(autoencoders or names) or not names:
         raise InvalidInput(f"compare was given the autoencoders {', '.join(names)}: expected each name once.")
-    started = time.perf_counter()
-    code = min(chosen[0].networks.code, min(len(dataset.train.x), _features(dataset)))
-    runs: dict[str, Run] = {}
-    rows = evaluate_pca(dataset, code=code)
-    with watch_compilation() as compilation:
+    # A sparse code is larger than the data, where principal components reconstruct exactly and compare with nothing.
+    code = min(autoencoder.networks.code for autoencoder in chosen)
+    baseline = evaluate_pca(dataset, code=min(code, len(dataset.train.x), math.prod(dataset.shape)))
 
-        def finished() -> Comparison:
-            record = {
-                "settings": {"epochs": epochs, "batch_size": batch_size, "patience": patience, "seeds": list(seeds)},
-                "wall_s": round(time.perf_counter() - started, 3),
-                "compile_s": round(compilation.seconds, 3),
-                "programs": compilation.programs,
-                "programs_compiled": compilation.compiled,
-                **environment(),
-            }
-            return Comparison(dataset=dataset, runs=runs, rows=rows, record=record, messages=tuple(messages))
+    def study_of(trials: Trials) -> Comparison:
+        return Comparison(
+            dataset=dataset,
+            runs={run.name: run for run in trials.runs},
+            rows=[row for rows in (baseline, *trials.rows) for row in rows],
+            record=trials.record,
+            messages=(*messages, *trials.messages),
+        )
 
-        for autoencoder in chosen:
-            try:
-                runs[autoencoder.name] = run = fit_noting(
-                    messages,
-                    autoencoder,
-                    dataset,
-                    seeds=seeds,
-                    epochs=epochs,
-                    batch_size=batch_size,
-                    patience=patience,
-                    progress=progress,
-                )
-                rows += evaluate(run, dataset)
-            except KeyboardInterrupt as error:
-                if isinstance(error, TrainingInterrupted):
-                    runs[autoencoder.name] = error.run
-                raise TrainingInterrupted(finished()) from None
-    return finished()
-
-
-def _features(dataset: Dataset) -> int:
-    count = 1
-    for size in dataset.shape:
-        count *= size
-    return count
+    return conduct(
+        chosen,
+        dataset,
+        study_of,
+        seeds=seeds,
+        epochs=epochs,
+        batch_size=batch_size,
+        patience=patience,
+        progress=progress,
+    )

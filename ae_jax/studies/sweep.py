@@ -3,7 +3,6 @@
 import dataclasses
 import inspect
 import itertools
-import time
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
@@ -13,11 +12,9 @@ from ae_jax.autoencoders import Autoencoder, named
 from ae_jax.components import to_config
 from ae_jax.data import Dataset
 from ae_jax.errors import InvalidInput, unknown
-from ae_jax.evaluation import Row, evaluate
-from ae_jax.studies.fitting import fit_noting
-from ae_jax.training import Progress, Run, TrainingInterrupted
-from ae_jax.training.compilation import watch_compilation
-from ae_jax.training.fit import environment
+from ae_jax.evaluation import Row
+from ae_jax.studies.trials import Trials, conduct
+from ae_jax.training import Progress, Run
 
 Setting = dict[str, Any]
 
@@ -97,45 +94,31 @@ def sweep(
     for setting in settings:
         autoencoder = make(**setting)
         groups.setdefault(jax.tree.structure(autoencoder), []).append((setting, autoencoder))
-    started = time.perf_counter()
-    runs: list[Run] = []
-    rows: list[Row] = []
-    messages: list[str] = []
-    with watch_compilation() as compilation:
 
-        def finished() -> Sweep:
-            record = {
-                "settings": {"epochs": epochs, "batch_size": batch_size, "patience": patience, "seeds": list(seeds)},
-                "wall_s": round(time.perf_counter() - started, 3),
-                "compile_s": round(compilation.seconds, 3),
-                "programs": compilation.programs,
-                "programs_compiled": compilation.compiled,
-                **environment(),
-            }
-            return Sweep(
-                dataset=dataset, settings=settings, runs=runs, rows=rows, record=record, messages=tuple(messages)
-            )
+    def study_of(trials: Trials) -> Sweep:
+        rows: list[Row] = []
+        for group, answers in zip(groups.values(), trials.rows, strict=False):
+            members = [to_config(setting) for setting, _ in group for _ in seeds]
+            rows += [row | members[row["member"]] for row in answers]
+        return Sweep(
+            dataset=dataset,
+            settings=settings,
+            runs=trials.runs,
+            rows=rows,
+            record=trials.record,
+            messages=tuple(trials.messages),
+        )
 
-        for group in groups.values():
-            try:
-                run = fit_noting(
-                    messages,
-                    [autoencoder for _, autoencoder in group],
-                    dataset,
-                    seeds=seeds,
-                    epochs=epochs,
-                    batch_size=batch_size,
-                    patience=patience,
-                    progress=progress,
-                )
-                runs.append(run)
-                members = [to_config(setting) for setting, _ in group for _ in seeds]
-                rows += [row | members[row["member"]] for row in evaluate(run, dataset)]
-            except KeyboardInterrupt as error:
-                if isinstance(error, TrainingInterrupted):
-                    runs.append(error.run)
-                raise TrainingInterrupted(finished()) from None
-    return finished()
+    return conduct(
+        [[autoencoder for _, autoencoder in group] for group in groups.values()],
+        dataset,
+        study_of,
+        seeds=seeds,
+        epochs=epochs,
+        batch_size=batch_size,
+        patience=patience,
+        progress=progress,
+    )
 
 
 def grid_points(name: str, grid: Mapping[str, Sequence[Any]]) -> list[Setting]:

@@ -155,7 +155,7 @@ def interrupt(*_: object, **__: object) -> None:
 
 
 def test_an_interruption_before_the_first_epoch_writes_nothing(call, budget, monkeypatch):
-    monkeypatch.setattr(import_module("ae_jax.studies.compare"), "fit_noting", interrupt)
+    monkeypatch.setattr(import_module("ae_jax.studies.trials"), "fit", interrupt)
     outcome = call("compare", *budget)
     assert (outcome.code, outcome.out) == (130, "")
     assert outcome.err == "ae-jax: interrupted before the first epoch: nothing was saved.\n"

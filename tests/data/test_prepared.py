@@ -49,5 +49,5 @@ def test_splits_examples_and_labels_are_those_prepared(folder: Path) -> None:
 
 
 def test_what_is_not_prepared_is_refused_in_a_sentence(folder: Path) -> None:
-    with pytest.raises(InvalidInput, match="tfds:nothing_of_that_name cannot be read .* prepared as array_record"):
+    with pytest.raises(InvalidInput, match=r"tfds:nothing_of_that_name cannot be read .* prepared as array_record"):
         prepared("nothing_of_that_name", folder=folder)

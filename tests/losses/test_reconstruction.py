@@ -1,0 +1,82 @@
+import jax
+import jax.numpy as jnp
+import numpy as np
+import pytest
+from scipy import special, stats
+
+from ae_jax import InvalidInput, losses
+
+SHAPE = (3, 4, 5)
+LOSSES = [losses.squared_error, losses.bernoulli_nll, losses.gaussian_nll, losses.laplace_nll]
+
+
+def normal(seed: int) -> np.ndarray:
+    return np.random.default_rng(seed).normal(size=SHAPE).astype(np.float32)
+
+
+def binary_log_likelihood(logits: np.ndarray, target: np.ndarray) -> np.ndarray:
+    return special.xlogy(target, special.expit(logits)) + special.xlogy(1 - target, special.expit(-logits))
+
+
+# Each reference is SciPy's log-density of every feature, in double precision.
+REFERENCES = {
+    "squared_error": (losses.squared_error, (), lambda p, t: np.square(p.astype(float) - t)),
+    "bernoulli_nll": (losses.bernoulli_nll, (), lambda p, t: -binary_log_likelihood(p.astype(float), t)),
+    "gaussian_nll": (losses.gaussian_nll, (), lambda p, t: -stats.norm.logpdf(t, p)),
+    "gaussian_nll, fixed scale": (losses.gaussian_nll, (-0.7,), lambda p, t, s: -stats.norm.logpdf(t, p, np.exp(s))),
+    "gaussian_nll, learned scale": (
+        losses.gaussian_nll,
+        (normal(2),),
+        lambda p, t, s: -stats.norm.logpdf(t, p, np.exp(s.astype(float))),
+    ),
+    "laplace_nll": (losses.laplace_nll, (), lambda p, t: -stats.laplace.logpdf(t, p)),
+    "laplace_nll, fixed scale": (losses.laplace_nll, (0.4,), lambda p, t, s: -stats.laplace.logpdf(t, p, np.exp(s))),
+    "laplace_nll, learned scale": (
+        losses.laplace_nll,
+        (normal(3),),
+        lambda p, t, s: -stats.laplace.logpdf(t, p, np.exp(s.astype(float))),
+    ),
+}
+
+
+@pytest.mark.parametrize("name", REFERENCES)
+def test_equals_its_reference_summed_over_features(name):
+    loss, scales, reference = REFERENCES[name]
+    prediction, target = normal(0), normal(1)
+    if loss is losses.bernoulli_nll:
+        target = special.expit(target)
+    given = [jnp.asarray(s) if isinstance(s, np.ndarray) else s for s in scales]
+    value = loss(jnp.asarray(prediction), jnp.asarray(target), *given)
+    expected = reference(prediction, target, *scales).reshape(SHAPE[0], -1).sum(axis=1)
+    np.testing.assert_allclose(value, expected, rtol=2e-6)
+
+
+def test_bernoulli_likelihoods_of_binary_images_sum_to_one():
+    images = jnp.asarray(np.array(np.meshgrid(*[[0.0, 1.0]] * 3)).reshape(3, -1).T, jnp.float32)
+    logits = jnp.broadcast_to(jnp.array([[-1.5, 0.3, 2.0]]), images.shape)
+    np.testing.assert_allclose(jnp.exp(-losses.bernoulli_nll(logits, images)).sum(), 1.0, rtol=1e-6)
+
+
+@pytest.mark.parametrize("logit", [-1e30, -1e4, -90.0, 90.0, 1e4, 1e30])
+@pytest.mark.parametrize("target", [0.0, 0.3, 1.0])
+def test_bernoulli_nll_is_finite_at_extreme_logits(logit, target):
+    value, slope = jax.value_and_grad(lambda logits: losses.bernoulli_nll(logits, jnp.full((1, 2), target)).sum())(
+        jnp.full((1, 2), logit)
+    )
+    # log(1 + e^l) is max(l, 0) to the last bit so far out.
+    np.testing.assert_allclose(value, 2 * (max(logit, 0.0) - target * logit), rtol=1e-6)
+    np.testing.assert_allclose(slope, np.full((1, 2), float(logit > 0) - target), atol=1e-6)
+
+
+@pytest.mark.parametrize("loss", LOSSES)
+@pytest.mark.parametrize("shapes", [((3, 4), (1, 4)), ((3, 4), (3, 1)), ((3, 4), (4,)), ((3, 4), (3, 4, 1))])
+def test_never_broadcasts(loss, shapes, unchecked):
+    with pytest.raises(InvalidInput, match=r"has shape \(3, 4\) and target .*expected equal shapes"):
+        loss(jnp.ones(shapes[0]), jnp.ones(shapes[1]))
+
+
+@pytest.mark.parametrize("loss", [losses.gaussian_nll, losses.laplace_nll])
+@pytest.mark.parametrize("shape", [(1,), (4,), (3, 1), (1, 4)])
+def test_a_scale_is_one_number_or_of_the_target_s_shape(loss, shape, unchecked):
+    with pytest.raises(InvalidInput, match=r"log_scale has shape .* one number or an array of the target's shape"):
+        loss(jnp.ones((3, 4)), jnp.ones((3, 4)), jnp.ones(shape))

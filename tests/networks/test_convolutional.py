@@ -1,0 +1,158 @@
+import itertools
+from functools import partial
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+import pytest
+
+from ae_jax import InvalidInput
+from ae_jax.distributions import DiagonalGaussian
+from ae_jax.networks import Convolutional, convolutional, functional
+
+KEY = jax.random.key(0)
+LAYOUT = {"dimension_numbers": ("NHWC", "HWIO", "NHWC")}
+SHAPES = [(8, 8), (7, 5), (9, 6, 3), (1, 1), (2, 13, 1), (28, 28)]
+
+
+def native(x, kernel, stride, padding):
+    return jax.lax.conv_general_dilated(x, kernel, (stride, stride), padding, **LAYOUT)
+
+
+def ours(x, kernel, stride, padding):
+    return convolutional.convolve(x, kernel, (stride, stride), padding, **LAYOUT)
+
+
+def images_and_kernel(height: int, width: int, side: int):
+    rng = np.random.default_rng(side)
+    return jnp.asarray(rng.normal(size=(2, height, width, 3))), jnp.asarray(rng.normal(size=(side, side, 3, 4)))
+
+
+@pytest.mark.parametrize("side", [1, 2, 3, 4, 5])
+def test_convolve_equals_the_native_convolution_in_value_and_gradient(side, x64):
+    x, kernel = images_and_kernel(7, 6, side)
+    cases = list(itertools.product((1, 2), ("SAME", "VALID")))
+
+    def values_and_gradients(convolution, x, kernel):
+        def of_case(stride, padding):
+            value, pull = jax.vjp(lambda x, k: convolution(x, k, stride, padding), x, kernel)
+            return value, pull(jnp.cos(value))
+
+        return [of_case(*case) for case in cases]
+
+    mine, theirs = (jax.jit(partial(values_and_gradients, way))(x, kernel) for way in (ours, native))
+    assert all(value.dtype == jnp.float64 and value.size > 0 for value, _ in theirs)
+    jax.tree.map(lambda a, b: np.testing.assert_allclose(a, b, rtol=1e-9, atol=1e-11), mine, theirs)
+
+
+@pytest.mark.parametrize(("height", "width"), [(1, 1), (2, 9), (28, 28)])
+def test_convolve_equals_the_native_convolution_at_every_size(height, width):
+    x, kernel = images_and_kernel(height, width, 3)
+    mine, theirs = (jax.jit(partial(way, stride=2, padding="SAME"))(x, kernel) for way in (ours, native))
+    np.testing.assert_allclose(mine, theirs, rtol=1e-4, atol=1e-5)
+
+
+def test_convolve_equals_the_native_convolution_inside_a_scan_over_several_kernels(x64):
+    x, _ = images_and_kernel(7, 6, 3)
+    kernels = jnp.asarray(np.random.default_rng(0).normal(size=(5, 3, 3, 3, 3)))
+
+    def scanned(convolution, kernel):
+        def body(x, _):
+            return jnp.tanh(convolution(x, kernel, 1, "SAME")), None
+
+        return jax.lax.scan(body, x, length=2)[0]
+
+    mine, theirs = (jax.jit(jax.vmap(partial(scanned, way)))(kernels) for way in (ours, native))
+    np.testing.assert_allclose(mine, theirs, rtol=1e-9)
+
+
+def test_convolve_multiplies_patches_on_a_cpu():
+    x, kernel = images_and_kernel(7, 6, 3)
+    compiled = jax.jit(lambda x, k: ours(x, k, 2, "SAME")).lower(x, kernel).compile().as_text()
+    assert "dot(" in compiled
+    assert "convolution(" not in compiled
+
+
+@pytest.mark.parametrize("shape", SHAPES, ids=str)
+def test_images_of_every_size_come_back_in_their_shape(shape):
+    builder = Convolutional(channels=(4, 3), code=2)
+
+    def there_and_back(key):
+        networks = functional.bind(builder, shape, functional.init(builder, shape, key))
+        code = networks.encode(jnp.ones((3, *shape)))
+        return code, networks.decode(code)
+
+    code, back = jax.eval_shape(there_and_back, KEY)
+    assert code.shape == (3, 2)
+    assert back.shape == (3, *shape)
+
+
+def test_an_image_without_channels_is_one_of_one_channel():
+    builder = Convolutional(channels=(4,), code=2)
+    params = functional.init(builder, (6, 5), KEY)
+    x = jax.random.normal(KEY, (3, 6, 5))
+
+    @partial(jax.jit, static_argnums=0)
+    def there_and_back(shape, x):
+        networks = functional.bind(builder, shape, params)
+        code = networks.encode(x)
+        return code, networks.decode(code)
+
+    flat, deep = there_and_back((6, 5), x), there_and_back((6, 5, 1), x[..., None])
+    np.testing.assert_array_equal(flat[0], deep[0])
+    np.testing.assert_array_equal(flat[1], deep[1][..., 0])
+
+
+def test_a_stage_halves_the_image_and_sees_only_its_neighbourhood():
+    builder = Convolutional(channels=(4,), kernel=3, code=2)
+    stage = functional.bind(builder, (8, 8), functional.init(builder, (8, 8), KEY)).encoder[0]
+    changed = jnp.zeros((1, 8, 8, 1)).at[0, 7, 7, 0].set(1.0)
+    maps = jax.jit(lambda x: stage(x) - stage(jnp.zeros_like(x)))(changed)
+    assert maps.shape == (1, 4, 4, 4)
+    assert np.argwhere(np.abs(np.asarray(maps)).sum(axis=(0, 3))).tolist() == [[3, 3]]
+
+
+def test_four_channels_become_two_by_two_pixels():
+    x = np.random.default_rng(0).normal(size=(2, 3, 5, 8)).astype(np.float32)
+    pixels = np.asarray(convolutional._from_sub_pixels(jnp.asarray(x)))
+    assert pixels.shape == (2, 6, 10, 2)
+    for row, column in itertools.product(range(6), range(10)):
+        block = x[:, row // 2, column // 2].reshape(2, 2, 2, 2)
+        np.testing.assert_array_equal(pixels[:, row, column], block[:, row % 2, column % 2])
+
+
+def test_several_outputs_and_a_stochastic_code():
+    builder = Convolutional(channels=(4,), code=2, stochastic=True)
+
+    def there_and_back(key):
+        params = functional.init(builder, (6, 5, 3), key, outputs=2)
+        networks = functional.bind(builder, (6, 5, 3), params, outputs=2)
+        posterior = networks.encode(jnp.ones((3, 6, 5, 3)))
+        return posterior, networks.decode(posterior.mean)
+
+    posterior, back = jax.eval_shape(there_and_back, KEY)
+    assert isinstance(posterior, DiagonalGaussian)
+    assert posterior.log_scale.shape == (3, 2)
+    assert back.shape == (3, 6, 5, 3, 2)
+
+
+@pytest.mark.parametrize(
+    ("choice", "sentence"),
+    [
+        ({"channels": ()}, r"Convolutional was given no channels: expected one number for each stage, as \(16, 32\)"),
+        ({"channels": (4, 0)}, r"Convolutional was given channels\[1\]=0: expected a number above zero"),
+        ({"kernel": 0}, "Convolutional was given kernel=0"),
+        ({"code": -2}, "Convolutional was given code=-2"),
+        ({"activation": "tanhh"}, "unknown activation 'tanhh': did you mean 'tanh'"),
+        ({"code_activation": "sigmod"}, "unknown activation 'sigmod': did you mean 'sigmoid'"),
+    ],
+)
+def test_choices_that_cannot_be_used_are_refused(choice, sentence):
+    with pytest.raises(InvalidInput, match=sentence):
+        Convolutional(**choice)
+
+
+@pytest.mark.parametrize("shape", [(64,), (2, 3, 4, 5)])
+def test_data_that_are_no_images_are_refused(shape):
+    with pytest.raises(InvalidInput, match=r"given examples of shape \(.*\): expected images, \[height, width\]"):
+        functional.init(Convolutional(), shape, KEY)

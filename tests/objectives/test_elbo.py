@@ -1,0 +1,175 @@
+from functools import partial
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+import pytest
+from scipy import special, stats
+
+from ae_jax import InvalidInput
+from ae_jax.corruptions import Masking
+from ae_jax.distributions import DiagonalGaussian
+from ae_jax.networks import MLP, functional
+from ae_jax.objectives import ELBO, L1, BernoulliLikelihood, Contractive, GaussianLikelihood
+from ae_jax.objectives.elbo import expected_nll
+from ae_jax.schedules import Linear
+
+KEY = jax.random.key(0)
+DRAWS = 4000
+SCALE = 0.6
+
+
+class LinearGaussian:
+    """p(x | z) = N(W z + b, s^2) with orthogonal columns of W, so that the exact posterior has independent latents.
+
+    The posterior's mean is shifted and its log-scale stretched, to be wrong by a known divergence.
+    """
+
+    def __init__(self, shift: float = 0.0, stretch: float = 0.0):
+        rng = np.random.default_rng(0)
+        self.weights = np.linalg.qr(rng.normal(size=(5, 2)))[0] * [1.5, 0.7]
+        self.bias = rng.normal(size=5)
+        self.shift, self.stretch = shift, stretch
+
+    def exact_posterior(self, x) -> tuple[np.ndarray, np.ndarray]:
+        variance = 1.0 / (1.0 + np.square(self.weights).sum(axis=0) / SCALE**2)
+        return (x - self.bias) @ self.weights * variance / SCALE**2, np.broadcast_to(variance, (len(x), 2))
+
+    def exact_nll(self, x) -> np.ndarray:
+        covariance = self.weights @ self.weights.T + SCALE**2 * np.eye(5)
+        return -stats.multivariate_normal(self.bias, covariance).logpdf(x)
+
+    def divergence_from_exact(self, x) -> np.ndarray:
+        """KL(q || p(z | x)), from the two scales' ratio and the means' distance in exact standard deviations."""
+        _, variance = self.exact_posterior(x)
+        ratio = np.exp(2 * self.stretch)
+        return np.sum(0.5 * (self.shift**2 / variance + ratio - 1 - np.log(ratio)), axis=1)
+
+    def encode(self, x):
+        variance = 1.0 / (1.0 + np.square(self.weights).sum(axis=0) / SCALE**2)
+        mean = (x - jnp.asarray(self.bias, x.dtype)[None]) @ jnp.asarray(self.weights * variance / SCALE**2, x.dtype)
+        log_scale = jnp.broadcast_to(jnp.asarray(0.5 * np.log(variance), x.dtype), mean.shape)
+        return DiagonalGaussian(mean + self.shift, log_scale + self.stretch)
+
+    def decode(self, z):
+        return z @ jnp.asarray(self.weights.T, z.dtype) + jnp.asarray(self.bias, z.dtype)[None]
+
+
+@pytest.fixture(scope="module")
+def x() -> np.ndarray:
+    return np.random.default_rng(1).normal(size=(3, 5)).astype(np.float32)
+
+
+@pytest.fixture(scope="module")
+def stochastic():
+    builder = MLP(hidden=(5,), code=3, activation="tanh", stochastic=True)
+    return functional.bind(builder, (4,), functional.init(builder, (4,), jax.random.key(1)))
+
+
+def draws_of(networks, x, *, samples: int = 1) -> np.ndarray:
+    """Negative bounds of independent keys."""
+    objective = ELBO(likelihood=GaussianLikelihood(scale=SCALE), samples=samples)
+    keys = jax.random.split(KEY, DRAWS)
+    return np.asarray(jax.jit(jax.vmap(lambda key: objective(networks, key, jnp.asarray(x), 0)[0]))(keys))
+
+
+@pytest.mark.parametrize(("shift", "stretch"), [(0.0, 0.0), (0.5, 0.0), (0.0, 0.4), (-0.3, -0.5)])
+def test_the_bound_of_a_linear_gaussian_model_misses_its_exact_likelihood_by_the_posterior_s_divergence(
+    shift, stretch, x
+):
+    networks = LinearGaussian(shift, stretch)
+    draws = draws_of(networks, x)
+    gap = draws.mean() - networks.exact_nll(x).mean()
+    error = draws.std() / DRAWS**0.5
+    assert abs(gap - networks.divergence_from_exact(x).mean()) < 4 * error
+    if (shift, stretch) == (0.0, 0.0):
+        assert abs(gap) < 4 * error < 0.05
+    else:
+        assert gap > 4 * error
+
+
+def test_more_samples_are_unbiased_and_vary_less(x):
+    few, many = draws_of(LinearGaussian(), x), draws_of(LinearGaussian(), x, samples=5)
+    assert abs(few.mean() - many.mean()) < 4 * (few.var() / DRAWS + many.var() / DRAWS) ** 0.5
+    # A variance of 4,000 draws is known to a twentieth.
+    np.testing.assert_allclose(few.var() / many.var(), 5.0, rtol=0.25)
+
+
+@pytest.mark.parametrize("likelihood", [BernoulliLikelihood(), GaussianLikelihood(scale=0.5)])
+def test_terms_are_the_expected_nll_and_the_divergence_and_the_loss_their_sum(likelihood, stochastic):
+    x = jax.random.uniform(KEY, (6, 4))
+    loss, metrics = jax.jit(lambda key: ELBO(likelihood=likelihood, beta=4.0, samples=2000)(stochastic, key, x, 0))(KEY)
+    assert sorted(metrics) == sorted([likelihood.name, "kl"])
+    np.testing.assert_allclose(loss, metrics[likelihood.name] + 4.0 * metrics["kl"], rtol=1e-6)
+    posterior = stochastic.encode(x)
+    mean, scale = np.asarray(posterior.mean, float), np.exp(np.asarray(posterior.log_scale, float))
+    kl = 0.5 * np.sum(mean**2 + scale**2 - 1 - 2 * np.log(scale), axis=1).mean()
+    np.testing.assert_allclose(metrics["kl"], kl, rtol=1e-5)
+    # The same expectation from NumPy's own draws.
+    z = mean + scale * np.random.default_rng(0).normal(size=(2000, *mean.shape))
+    outputs = np.asarray(stochastic.decode(jnp.asarray(z.reshape(-1, 3), jnp.float32))).reshape(2000, 6, 4)
+    if isinstance(likelihood, BernoulliLikelihood):
+        nll = -(np.asarray(x) * special.log_expit(outputs) + (1 - np.asarray(x)) * special.log_expit(-outputs))
+    else:
+        nll = -stats.norm.logpdf(np.asarray(x), outputs, 0.5)
+    draws = nll.sum(axis=2).mean(axis=1)
+    assert abs(metrics[likelihood.name] - draws.mean()) < 4 * (2 / 2000) ** 0.5 * draws.std()
+
+
+def test_beta_may_be_a_schedule(stochastic):
+    objective = ELBO(beta=Linear(start=0.0, end=1.0, steps=10))
+    x = jax.random.uniform(KEY, (6, 4))
+    evaluate = jax.jit(partial(objective, stochastic, KEY, x))
+    for step, beta in ((0, 0.0), (5, 0.5), (20, 1.0)):
+        loss, metrics = evaluate(step)
+        np.testing.assert_allclose(loss, metrics["bernoulli_nll"] + beta * metrics["kl"], rtol=1e-6)
+
+
+def test_every_example_meets_its_own_samples(x):
+    # With x = W z + b exactly, an example is reconstructed from its own latents only.
+    networks = LinearGaussian()
+    z = np.array([[3.0, -2.0], [0.0, 5.0], [-4.0, 1.0]], np.float32)
+    targets = networks.decode(jnp.asarray(z))
+    posterior = DiagonalGaussian(jnp.asarray(z), jnp.full((3, 2), -20.0))
+    nll = expected_nll(GaussianLikelihood(scale=1.0), networks, KEY, posterior, targets, samples=4)
+    np.testing.assert_allclose(nll, np.full(3, 2.5 * np.log(2 * np.pi)), rtol=1e-5)
+
+
+def test_corruption_damages_the_encoder_s_input_only(stochastic):
+    x = jax.random.uniform(KEY, (6, 4))
+    evaluate = jax.jit(lambda x: ELBO(corruption=Masking(probability=1.0))(stochastic, KEY, x, 0))
+    (_, metrics), (_, other) = evaluate(x), evaluate(1.0 - x)
+    blind = stochastic.encode(jnp.zeros_like(x))
+    np.testing.assert_allclose(metrics["kl"], jnp.mean(blind.kl()), rtol=1e-5)
+    assert other["kl"] == metrics["kl"]
+    assert metrics["bernoulli_nll"] != other["bernoulli_nll"]
+
+
+def test_penalties_are_of_the_posterior_mean(stochastic):
+    x = jax.random.uniform(KEY, (6, 4))
+    objective = ELBO(penalties=(L1(weight=0.5), Contractive(weight=2.0)))
+    loss, metrics = jax.jit(lambda x: objective(stochastic, KEY, x, 0))(x)
+    np.testing.assert_allclose(metrics["l1"], np.abs(stochastic.encode(x).mean).sum(axis=1).mean(), rtol=1e-5)
+    jacobians = jax.vmap(jax.jacfwd(lambda e: stochastic.encode(e[None]).mean[0]))(x)
+    np.testing.assert_allclose(metrics["jacobian"], np.square(jacobians).sum(axis=(1, 2)).mean(), rtol=1e-5)
+    expected = metrics["bernoulli_nll"] + metrics["kl"] + 0.5 * metrics["l1"] + 2.0 * metrics["jacobian"]
+    np.testing.assert_allclose(loss, expected, rtol=1e-6)
+
+
+def test_a_deterministic_encoder_is_refused():
+    builder = MLP(hidden=(), code=2)
+    networks = functional.bind(builder, (4,), functional.init(builder, (4,), KEY))
+    with pytest.raises(InvalidInput, match=r"ELBO was given a deterministic encoder: .*stochastic=True"):
+        ELBO()(networks, KEY, jnp.ones((2, 4)), 0)
+
+
+@pytest.mark.parametrize(
+    ("choice", "sentence"),
+    [
+        ({"beta": -1.0}, "ELBO was given beta=-1.0: expected zero or a number above"),
+        ({"samples": 0}, "ELBO was given samples=0: expected a number above zero"),
+    ],
+)
+def test_numbers_that_cannot_be_used_are_refused(choice, sentence):
+    with pytest.raises(InvalidInput, match=sentence):
+        ELBO(**choice)

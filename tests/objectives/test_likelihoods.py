@@ -1,0 +1,74 @@
+import jax
+import jax.numpy as jnp
+import numpy as np
+import pytest
+from scipy import special, stats
+
+from ae_jax import InvalidInput, objectives
+from ae_jax.objectives import (
+    BernoulliLikelihood,
+    GaussianLikelihood,
+    LaplaceLikelihood,
+    LearnedGaussianLikelihood,
+    Likelihood,
+    SquaredError,
+)
+
+RNG = np.random.default_rng(0)
+OUTPUTS = RNG.normal(size=(3, 4)).astype(np.float32)
+TARGET = RNG.uniform(size=(3, 4)).astype(np.float32)
+
+# Each with its negative log-density of a feature by SciPy, and the reconstruction its outputs stand for.
+LIKELIHOODS = [
+    (SquaredError(), lambda o, x: (o - x) ** 2, lambda o: o),
+    (
+        BernoulliLikelihood(),
+        lambda o, x: -special.xlogy(x, special.expit(o)) - special.xlogy(1 - x, special.expit(-o)),
+        special.expit,
+    ),
+    (GaussianLikelihood(scale=0.3), lambda o, x: -stats.norm.logpdf(x, o, 0.3), lambda o: o),
+    (LaplaceLikelihood(scale=0.3), lambda o, x: -stats.laplace.logpdf(x, o, 0.3), lambda o: o),
+]
+
+
+@pytest.mark.parametrize(("likelihood", "nll", "mean"), LIKELIHOODS, ids=lambda value: type(value).__name__)
+def test_is_the_negative_log_density_summed_over_features(likelihood, nll, mean):
+    assert isinstance(likelihood, Likelihood)
+    value = likelihood(jnp.asarray(OUTPUTS), jnp.asarray(TARGET))
+    np.testing.assert_allclose(value, nll(OUTPUTS.astype(float), TARGET).sum(axis=1), rtol=1e-5)
+    np.testing.assert_allclose(likelihood.mean(jnp.asarray(OUTPUTS)), mean(OUTPUTS), rtol=1e-5)
+
+
+def test_a_learned_scale_has_a_floor():
+    likelihood = LearnedGaussianLikelihood(smallest_log_scale=-2.0)
+    outputs = np.stack([OUTPUTS, 3 * RNG.normal(size=(3, 4))], axis=-1).astype(np.float32)
+    scale = np.exp(-2.0 + np.log1p(np.exp(outputs[..., 1].astype(float) + 2.0)))
+    expected = -stats.norm.logpdf(TARGET, OUTPUTS, scale).sum(axis=1)
+    np.testing.assert_allclose(likelihood(jnp.asarray(outputs), jnp.asarray(TARGET)), expected, rtol=1e-4)
+    np.testing.assert_array_equal(likelihood.mean(jnp.asarray(outputs)), OUTPUTS)
+    exact = jnp.stack([jnp.asarray(TARGET), jnp.full((3, 4), -1e6)], axis=-1)
+    np.testing.assert_allclose(likelihood(exact, jnp.asarray(TARGET)), 4 * (0.5 * np.log(2 * np.pi) - 2.0), rtol=1e-5)
+
+
+def test_every_likelihood_says_what_it_needs():
+    everyone = [
+        getattr(objectives, name)()
+        for name in objectives.__all__
+        if name.endswith(("Likelihood", "Error")) and name != "Likelihood"
+    ]
+    assert {type(likelihood).__name__: (likelihood.outputs, likelihood.unit_interval) for likelihood in everyone} == {
+        "SquaredError": (1, False),
+        "BernoulliLikelihood": (1, True),
+        "GaussianLikelihood": (1, False),
+        "LearnedGaussianLikelihood": (2, False),
+        "LaplaceLikelihood": (1, False),
+    }
+
+
+@pytest.mark.parametrize("likelihood", [GaussianLikelihood, LaplaceLikelihood])
+def test_a_fixed_scale_can_be_mapped_over_and_is_above_zero(likelihood):
+    outputs, target = jnp.asarray(OUTPUTS), jnp.asarray(TARGET)
+    values = jax.vmap(lambda one: one(outputs, target))(likelihood(scale=jnp.array([0.3, 2.0])))
+    np.testing.assert_allclose(values[1], likelihood(scale=2.0)(outputs, target), rtol=1e-5)
+    with pytest.raises(InvalidInput, match=f"{likelihood.__name__} was given scale=0: expected a number above zero"):
+        likelihood(scale=0)

@@ -1,0 +1,159 @@
+from functools import cache
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+import pytest
+from scipy import special
+
+from ae_jax import InvalidInput
+from ae_jax.networks import MLP, Convolutional, deterministic, functional
+from ae_jax.objectives import ELBO, L1, Contractive, KLSparsity, Penalty, Reconstruction
+from ae_jax.objectives.penalties import METHODS, squared_jacobian_norm
+
+KEY = jax.random.key(0)
+BUILDERS = {
+    "dense": MLP(hidden=(7,), code=3, activation="tanh", code_activation="sigmoid"),
+    "dense, tied": MLP(hidden=(7,), code=3, activation="gelu", tied=True),
+    "dense, stochastic": MLP(hidden=(7, 5), code=3, activation="sigmoid", stochastic=True),
+    "convolutional": Convolutional(channels=(3,), code=4, activation="tanh", code_activation="sigmoid"),
+    "convolutional, stochastic": Convolutional(channels=(2, 3), code=3, activation="gelu", stochastic=True),
+}
+SHAPE = (5, 4)
+
+
+@cache
+def initial(builder):
+    return jax.jit(lambda key: functional.init(builder, SHAPE, key))(KEY)
+
+
+def double(tree):
+    return jax.tree.map(lambda leaf: leaf.astype(float), tree)
+
+
+@pytest.mark.parametrize("name", BUILDERS)
+def test_every_exact_method_equals_the_definition_in_value_and_parameter_gradient(name, x64):
+    builder = BUILDERS[name]
+    x = jax.random.normal(jax.random.key(1), (3, *SHAPE))
+    params = double(initial(builder))
+
+    def definition(params):
+        networks = functional.bind(builder, SHAPE, params)
+        jacobians = jax.vmap(jax.jacfwd(lambda example: deterministic(networks.encode(example[None]))[0]))(x)
+        return jnp.sum(jnp.square(jacobians).reshape(3, -1), axis=1)
+
+    def by(method):
+        return lambda params: squared_jacobian_norm(functional.bind(builder, SHAPE, params), x, method=method)
+
+    methods = [m for m in METHODS if m != "estimated" and (m != "closed_form" or isinstance(builder, MLP))]
+    ways = {"definition": definition} | {method: by(method) for method in methods}
+
+    @jax.jit
+    def all_of_them(params):
+        return {
+            name: (way(params), jax.grad(lambda p, way=way: jnp.sum(way(p) * jnp.arange(1.0, 4.0)))(params))
+            for name, way in ways.items()
+        }
+
+    results = all_of_them(params)
+    value, gradient = results.pop("definition")
+    assert value.dtype == jnp.float64
+    assert (value > 0).all()
+    for method, result in results.items():
+        np.testing.assert_allclose(result[0], value, rtol=1e-10, err_msg=method)
+        jax.tree.map(
+            lambda a, b, m=method: np.testing.assert_allclose(a, b, rtol=1e-9, atol=1e-12, err_msg=m),
+            result[1],
+            gradient,
+        )
+
+
+def test_the_estimate_is_unbiased_for_a_convolutional_encoder():
+    builder = BUILDERS["convolutional"]
+    networks = functional.bind(builder, SHAPE, initial(builder))
+    x = jax.random.normal(jax.random.key(1), (2, *SHAPE))
+    keys = jax.random.split(KEY, 2000)
+    draw = jax.jit(jax.vmap(lambda key: squared_jacobian_norm(networks, x, key=key, method="estimated")))
+    exactly = jax.jit(lambda x: squared_jacobian_norm(networks, x, method="forward"))
+    draws, exact = jax.device_get((draw(keys), exactly(x)))
+    assert (np.abs(draws.mean(axis=0) - exact) < 4 * draws.std(axis=0) / 2000**0.5).all()
+
+
+@pytest.mark.parametrize(
+    ("objective", "stochastic"), [(Reconstruction, False), (ELBO, True)], ids=["reconstruction", "elbo"]
+)
+def test_contraction_goes_with_every_objective(objective, stochastic):
+    builder = MLP(hidden=(7,), code=3, stochastic=stochastic)
+    x = jax.random.uniform(jax.random.key(1), (3, *SHAPE))
+
+    @jax.jit
+    def by_every_method(params):
+        def loss(params, method):
+            penalised = objective(penalties=(Contractive(weight=0.5, method=method, probes=400),))
+            return penalised(functional.bind(builder, SHAPE, params), KEY, x, 0)
+
+        exact = jnp.mean(squared_jacobian_norm(functional.bind(builder, SHAPE, params), x, method="forward"))
+        return exact, {m: jax.value_and_grad(loss, has_aux=True)(params, m) for m in METHODS}
+
+    exact, results = by_every_method(initial(builder))
+    _, exact_gradient = results["forward"]
+    for method, ((loss, metrics), gradient) in results.items():
+        # The estimate takes 1,200 directions, whose spread about the exact norm is below a tenth of it.
+        tolerance = 0.1 if method == "estimated" else 1e-5
+        np.testing.assert_allclose(metrics["jacobian"], exact, rtol=tolerance)
+        rest = sum(value for name, value in metrics.items() if name != "jacobian")
+        np.testing.assert_allclose(loss, rest + 0.5 * metrics["jacobian"], rtol=1e-6)
+        for ours, theirs in zip(jax.tree.leaves(gradient), jax.tree.leaves(exact_gradient), strict=True):
+            np.testing.assert_allclose(ours, theirs, rtol=0, atol=tolerance * np.abs(theirs).max(), err_msg=method)
+
+
+def test_kl_sparsity_sums_over_units_the_divergence_of_their_mean_activation():
+    code = np.random.default_rng(0).uniform(0.1, 0.9, size=(5, 3)).astype(np.float32)
+    rates = code.astype(float).mean(axis=0)
+    expected = np.sum(special.rel_entr(0.2, rates) + special.rel_entr(0.8, 1 - rates))
+    builder = MLP(hidden=(), code=3, code_activation="sigmoid")
+    networks = functional.bind(builder, (4,), functional.init(builder, (4,), KEY))
+    value = KLSparsity(target=0.2)(networks, KEY, jnp.ones((5, 4)), jnp.asarray(code))
+    np.testing.assert_allclose(value, expected, rtol=1e-5)
+
+
+@pytest.mark.parametrize("builder", [MLP(code=3, code_activation="tanh"), Convolutional(code=3)], ids=["mlp", "conv"])
+def test_kl_sparsity_refuses_a_code_that_is_no_sigmoid_s(builder):
+    networks = functional.bind(builder, SHAPE, initial(builder))
+    sentence = f"KLSparsity was given a {builder.code_activation} code: .*code_activation='sigmoid'"
+    with pytest.raises(InvalidInput, match=sentence):
+        KLSparsity()(networks, KEY, jnp.ones((2, *SHAPE)), jnp.ones((2, 3)))
+
+
+def test_the_penalties_here_are_penalties():
+    assert all(isinstance(penalty, Penalty) for penalty in (KLSparsity(), L1(), Contractive()))
+
+
+def test_the_closed_form_is_refused_where_there_is_none():
+    builder = BUILDERS["convolutional"]
+    networks = functional.bind(builder, SHAPE, initial(builder))
+    with pytest.raises(InvalidInput, match=r"ConvolutionalNetworks has no dense_layers\(\): .*use method='auto'"):
+        squared_jacobian_norm(networks, jnp.ones((2, *SHAPE)), method="closed_form")
+
+
+def test_the_estimate_needs_a_key():
+    builder = BUILDERS["dense"]
+    networks = functional.bind(builder, SHAPE, initial(builder))
+    with pytest.raises(InvalidInput, match="estimated Jacobian norm was given no key: expected one for its random"):
+        squared_jacobian_norm(networks, jnp.ones((2, *SHAPE)), method="estimated")
+
+
+@pytest.mark.parametrize(
+    ("penalty", "choice", "sentence"),
+    [
+        (Contractive, {"weight": -1.0}, "Contractive was given weight=-1.0: expected zero or a number above"),
+        (Contractive, {"probes": 0}, "Contractive was given probes=0: expected a number above zero"),
+        (Contractive, {"method": "foward"}, "unknown method of Contractive 'foward': did you mean 'forward'"),
+        (KLSparsity, {"target": 1.0}, "KLSparsity was given target=1.0: expected a number between 0 and 1"),
+        (KLSparsity, {"weight": -0.1}, "KLSparsity was given weight=-0.1: expected zero or a number above"),
+        (L1, {"weight": -0.1}, "L1 was given weight=-0.1: expected zero or a number above"),
+    ],
+)
+def test_numbers_that_cannot_be_used_are_refused(penalty, choice, sentence):
+    with pytest.raises(InvalidInput, match=sentence):
+        penalty(**choice)

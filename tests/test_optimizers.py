@@ -1,0 +1,91 @@
+import jax
+import jax.numpy as jnp
+import numpy as np
+import optax
+import pytest
+
+from ae_jax import InvalidInput, Optimizer
+from ae_jax.optimizers import RULES
+from ae_jax.schedules import Linear
+
+PARAMS = {"kernel": jnp.array([[1.0, -2.0], [0.5, 3.0]]), "bias": jnp.array([0.1, -0.2])}
+GRADIENT = {"kernel": jnp.array([[0.3, -0.1], [2.0, 0.0]]), "bias": jnp.array([-1.0, 0.5])}
+
+
+def after(transformation: optax.GradientTransformation, steps: int = 3):
+    params, state = PARAMS, transformation.init(PARAMS)
+    for _ in range(steps):
+        updates, state = transformation.update(GRADIENT, state, params)
+        params = optax.apply_updates(params, updates)
+    return params
+
+
+def assert_trees_close(ours, theirs, rtol=1e-5):
+    jax.tree.map(lambda a, b: np.testing.assert_allclose(a, b, rtol=rtol, atol=1e-7), ours, theirs)
+
+
+@pytest.mark.parametrize("rule", RULES)
+def test_every_rule_steps_as_optax_does_while_its_learning_rate_is_mapped_over(rule):
+    several = jax.jit(jax.vmap(lambda o: after(o.transformation())))(
+        Optimizer(rule=rule, learning_rate=jnp.array([0.1, 0.01]))
+    )
+    alone = jax.jit(lambda: [after(getattr(optax, rule)(rate)) for rate in (0.1, 0.01)])()
+    for member in (0, 1):
+        assert_trees_close(jax.tree.map(lambda leaf, m=member: leaf[m], several), alone[member])
+    assert not np.array_equal(several["kernel"][0], several["kernel"][1])
+
+
+@pytest.mark.parametrize(
+    ("rule", "settings"),
+    [
+        ("adam", {"b1": 0.5, "b2": 0.9, "eps": 1e-3}),
+        ("adamw", {"weight_decay": 0.1}),
+        ("sgd", {"momentum": 0.9}),
+        ("rmsprop", {"decay": 0.5, "momentum": 0.3}),
+        ("lion", {"b1": 0.5, "weight_decay": 0.1}),
+    ],
+)
+def test_settings_reach_optax_also_while_they_are_traced(rule, settings):
+    ours = jax.jit(lambda o: after(o.transformation()))(Optimizer(rule=rule, learning_rate=0.1, settings=settings))
+    assert_trees_close(ours, jax.jit(lambda: after(getattr(optax, rule)(0.1, **settings)))())
+
+
+def test_the_first_step_of_adam_is_the_learning_rate_by_sign():
+    moved = jax.tree.map(jnp.subtract, after(Optimizer(learning_rate=0.25).transformation(), steps=1), PARAMS)
+    jax.tree.map(lambda m, g: np.testing.assert_allclose(m, -0.25 * np.sign(g), rtol=1e-5), moved, GRADIENT)
+
+
+def test_a_larger_gradient_is_clipped_to_the_norm():
+    clipped = after(Optimizer(rule="sgd", learning_rate=0.25, clip_norm=0.5).transformation(), steps=1)
+    moved = np.concatenate([np.ravel(leaf) for leaf in jax.tree.leaves(jax.tree.map(jnp.subtract, clipped, PARAMS))])
+    gradient = np.concatenate([np.ravel(leaf) for leaf in jax.tree.leaves(GRADIENT)])
+    np.testing.assert_allclose(moved, -0.25 * 0.5 * gradient / np.linalg.norm(gradient), rtol=1e-5, atol=1e-7)
+
+
+def test_a_smaller_gradient_is_left_alone():
+    clipped = after(Optimizer(rule="sgd", learning_rate=1.0, clip_norm=100.0).transformation())
+    assert_trees_close(clipped, after(optax.sgd(1.0)))
+
+
+def test_a_schedule_stands_for_the_learning_rate():
+    scheduled = Optimizer(rule="sgd", learning_rate=Linear(start=1.0, end=0.0, steps=2))
+    # Steps of 1 and 1/2, then none.
+    expected = jax.tree.map(lambda p, g: p - 1.5 * g, PARAMS, GRADIENT)
+    assert_trees_close(after(scheduled.transformation(), steps=4), expected)
+
+
+@pytest.mark.parametrize(
+    ("choice", "sentence"),
+    [
+        ({"rule": "adan"}, "unknown optimizer 'adan': did you mean 'adam'"),
+        ({"learning_rate": 0.0}, "Optimizer was given learning_rate=0.0: expected a number above zero"),
+        ({"clip_norm": -1.0}, "Optimizer was given clip_norm=-1.0: expected a number above zero"),
+        ({"rule": "sgd", "settings": {"momentun": 0.9}}, "unknown setting of sgd 'momentun': did you mean 'momentum'"),
+        ({"settings": {"learning_rate": 0.9}}, "unknown setting of adam 'learning_rate'"),
+        ({"settings": {"nesterov": True}}, "setting nesterov=True of adam is not a number: choose another rule"),
+        ({"settings": {"mu_dtype": "bfloat16"}}, "setting mu_dtype='bfloat16' of adam is not a number"),
+    ],
+)
+def test_choices_that_cannot_be_used_are_refused(choice, sentence, unchecked):
+    with pytest.raises(InvalidInput, match=sentence):
+        Optimizer(**choice)

@@ -1,0 +1,41 @@
+import jax
+import jax.numpy as jnp
+import numpy as np
+import pytest
+
+from ae_jax import InvalidInput
+from ae_jax.schedules import Cosine, Linear, value_at
+
+STEPS = np.array([0, 1, 50, 99, 100, 101, 10_000])
+SCHEDULES = [
+    (Linear(start=0.2, end=1.5, steps=100), lambda s: 0.2 + 1.3 * np.minimum(s / 100, 1)),
+    (Linear(start=1.0, end=0.0, steps=100), lambda s: 1 - np.minimum(s / 100, 1)),
+    (Cosine(start=0.2, end=1.5, steps=100), lambda s: 1.5 - 0.65 * (1 + np.cos(np.pi * np.minimum(s / 100, 1)))),
+]
+
+
+@pytest.mark.parametrize(("schedule", "formula"), SCHEDULES)
+def test_equals_its_formula(schedule, formula):
+    values = jax.jit(jax.vmap(schedule))(jnp.asarray(STEPS))
+    np.testing.assert_allclose(values, formula(STEPS), rtol=1e-6, atol=1e-7)
+
+
+@pytest.mark.parametrize(("schedule", "formula"), SCHEDULES)
+def test_its_numbers_can_be_mapped_over(schedule, formula):
+    doubled = jax.tree.map(lambda number: jnp.array([number, 2.0 * number]), schedule)
+    values = jax.vmap(lambda one: one(jnp.asarray(50)))(doubled)
+    np.testing.assert_allclose(values[0], formula(50), rtol=1e-6)
+    # Twice the height at half the way, since the steps doubled too.
+    np.testing.assert_allclose(values[1], 2.0 * formula(25), rtol=1e-6)
+
+
+def test_a_number_is_its_own_value():
+    assert value_at(0.25, step=3) == 0.25
+    assert value_at(Linear(start=0.0, end=1.0, steps=4), step=3) == 0.75
+
+
+@pytest.mark.parametrize("schedule", [Linear, Cosine])
+@pytest.mark.parametrize("steps", [0, -5])
+def test_needs_steps(schedule, steps):
+    with pytest.raises(InvalidInput, match=f"{schedule.__name__} was given steps={steps}: expected a number above"):
+        schedule(steps=steps)
