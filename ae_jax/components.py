@@ -12,7 +12,6 @@ import jax
 import numpy as np
 
 from ae_jax.errors import InvalidInput, unknown
-from ae_jax.types import Number
 
 T = TypeVar("T")
 
@@ -123,35 +122,3 @@ def from_config(config: Any) -> Any:
             f"the configuration of {config['type']} has no {', '.join(missing)}: expected a value of each."
         )
     return cls(**{key: from_config(item) for key, item in config.items() if key != "type"})
-
-
-def require_positive(owner: object, **values: Any) -> None:
-    """Raises a sentence for the first value that is a plain number and not above zero."""
-    for name, value in values.items():
-        if isinstance(value, (int, float, np.number)) and not value > 0:
-            raise InvalidInput(f"{_name(owner)} was given {name}={value}: expected a number above zero.")
-
-
-def require_non_negative(owner: object, **values: Any) -> None:
-    """Raises a sentence for the first value that is a plain number and below zero."""
-    for name, value in values.items():
-        if isinstance(value, (int, float, np.number)) and not value >= 0:
-            raise InvalidInput(f"{_name(owner)} was given {name}={value}: expected zero or a number above.")
-
-
-def require_inside(owner: object, low: Number, high: Number, **values: Any) -> None:
-    """Raises a sentence for the first value that is a plain number and not strictly between the bounds."""
-    for name, value in values.items():
-        if isinstance(value, (int, float, np.number)) and not low < value < high:
-            raise InvalidInput(f"{_name(owner)} was given {name}={value}: expected a number between {low} and {high}.")
-
-
-def require_probability(owner: object, **values: Any) -> None:
-    """Raises a sentence for the first value that is a plain number and not a probability."""
-    for name, value in values.items():
-        if isinstance(value, (int, float, np.number)) and not 0 <= value <= 1:
-            raise InvalidInput(f"{_name(owner)} was given {name}={value}: expected a probability, from 0 to 1.")
-
-
-def _name(owner: object) -> str:
-    return owner if isinstance(owner, str) else type(owner).__name__

@@ -6,7 +6,8 @@ import jax
 import jax.numpy as jnp
 from jaxtyping import Array, Float
 
-from ae_jax.components import component, require_non_negative, require_probability
+from ae_jax.components import component
+from ae_jax.requirements import require_non_negative, require_number, require_probability
 from ae_jax.types import Key, Number
 
 
@@ -81,6 +82,7 @@ class SaltAndPepper:
     high: Number = 1.0
 
     def __post_init__(self) -> None:
+        require_number(self, low=self.low, high=self.high)
         require_probability(self, probability=self.probability)
 
     def __call__(self, key: Key, x: Float[Array, "batch *features"]) -> Float[Array, "batch *features"]:

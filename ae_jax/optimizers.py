@@ -4,8 +4,9 @@ import inspect
 
 import optax
 
-from ae_jax.components import component, require_positive, static
-from ae_jax.errors import InvalidInput, unknown
+from ae_jax.components import component, static
+from ae_jax.errors import unknown
+from ae_jax.requirements import require_number, require_positive
 from ae_jax.types import Number, Weight
 
 RULES = ("adabelief", "adagrad", "adam", "adamax", "adamw", "lamb", "lion", "nadam", "radam", "rmsprop", "sgd", "yogi")
@@ -42,8 +43,7 @@ class Optimizer:
         for name, value in (self.settings or {}).items():
             if name not in accepted:
                 raise unknown(f"setting of {self.rule}", name, accepted)
-            if isinstance(value, (bool, str)):
-                raise InvalidInput(f"the setting {name}={value!r} of {self.rule} is not a number: choose another rule.")
+            require_number(f"the setting of {self.rule}", **{name: value})
 
     def transformation(self) -> optax.GradientTransformation:
         """The Optax gradient transformation; may be called while its numbers are traced."""

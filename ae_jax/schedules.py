@@ -1,11 +1,15 @@
 """Numbers that change with training: each maps the count of steps taken to a value and can stand for any weight."""
 
+import inspect
 from typing import Any
 
 import jax.numpy as jnp
+import optax
 from jaxtyping import Array, Float
 
-from ae_jax.components import component, require_positive
+from ae_jax.components import component, static
+from ae_jax.errors import InvalidInput, unknown
+from ae_jax.requirements import require_number, require_positive
 from ae_jax.types import Number, Weight
 
 
@@ -30,6 +34,7 @@ class Linear:
     steps: Number = 1000
 
     def __post_init__(self) -> None:
+        require_number(self, start=self.start, end=self.end)
         require_positive(self, steps=self.steps)
 
     def __call__(self, step: Any) -> Float[Array, ""]:
@@ -55,11 +60,53 @@ class Cosine:
     steps: Number = 1000
 
     def __post_init__(self) -> None:
+        require_number(self, start=self.start, end=self.end)
         require_positive(self, steps=self.steps)
 
     def __call__(self, step: Any) -> Float[Array, ""]:
         share = jnp.clip(step / self.steps, 0.0, 1.0)
         return jnp.asarray(self.end) + 0.5 * (self.start - self.end) * (1.0 + jnp.cos(jnp.pi * share))
+
+
+@component
+class FromOptax:
+    """Any of Optax's schedules by the name of its function; its numbers are structure, not swept.
+
+    Attributes:
+      rule: such as ``"warmup_cosine_decay_schedule"``.
+      settings: that function's numbers by name; kept as pairs.
+
+    Raises:
+      InvalidInput: an unknown schedule or setting, or numbers that Optax refuses.
+
+    Example:
+      >>> settings = {"init_value": 1.0, "transition_steps": 1, "decay_rate": 0.5}
+      >>> decay = FromOptax(rule="exponential_decay", settings=settings)
+      >>> float(decay(2))
+      0.25
+    """
+
+    rule: str = static()
+    settings: Any = static(default=())
+
+    def __post_init__(self) -> None:
+        rules = [name for name in dir(optax.schedules) if name.endswith(("_schedule", "_decay", "_restarts"))]
+        if self.rule not in rules:
+            raise unknown("schedule of Optax", self.rule, rules)
+        settings = dict(self.settings)
+        known = inspect.signature(getattr(optax.schedules, self.rule)).parameters
+        for name in settings:
+            if name not in known:
+                raise unknown(f"setting of {self.rule}", name, known)
+        require_number(f"the setting of {self.rule}", **settings)
+        object.__setattr__(self, "settings", tuple(sorted(settings.items())))
+        try:
+            self(0)
+        except (TypeError, ValueError) as error:
+            raise InvalidInput(f"{self.rule} was given numbers that Optax refuses: {error}.") from error
+
+    def __call__(self, step: Any) -> Any:
+        return getattr(optax.schedules, self.rule)(**dict(self.settings))(step)
 
 
 def value_at(weight: Weight, step: Any) -> Any:

@@ -1,5 +1,6 @@
 """The uses of a saved run: ``evaluate``, ``encode``, ``reconstruct``, ``sample``."""
 
+import dataclasses
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -132,7 +133,7 @@ def load_members(folder: Path, member: int | None) -> "Run":
 
 
 def dataset_of(run: "Run", source: str | None) -> "Dataset":
-    """The data set that was asked for, or the embedded one that the run was trained on.
+    """The data set that was asked for, scaled as the run was trained, or the embedded one that it was trained on.
 
     Raises:
       InvalidInput: it is not embedded, or cannot be loaded.
@@ -140,7 +141,7 @@ def dataset_of(run: "Run", source: str | None) -> "Dataset":
     from ae_jax.data import EMBEDDED, load
 
     if source is not None:
-        return load(source)
+        return dataclasses.replace(load(source), scaling=run.scaling)
     trained_on = run.record["data"]
     dataset = EMBEDDED[trained_on["name"]]() if trained_on["name"] in EMBEDDED else None
     if dataset is None or dataset.describe() != trained_on:

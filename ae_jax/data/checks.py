@@ -1,5 +1,6 @@
 """What is looked for before data are used: each finding a sentence with the place."""
 
+import warnings
 from typing import Any
 
 import numpy as np
@@ -7,16 +8,19 @@ import numpy as np
 from ae_jax.errors import InvalidInput
 from ae_jax.types import Shape
 
-STORAGE = ("bool", "uint8", "uint16", "int8", "int16", "int32", "int64", "float16", "float32", "float64")
+_EXACT = 2**24
+"""Up to this magnitude, every integer is a 32-bit float."""
 
 
 def as_examples(values: Any, name: str = "data") -> np.ndarray:
     """The values as an array of examples ``[n, *shape]``, in a type that a device stores.
 
-    Booleans and bytes stay bytes; other integers and 64-bit floats become 32-bit floats.
+    Booleans and bytes stay bytes; other integers and 64-bit floats become 32-bit floats, with a warning where
+    integers lose digits.
 
     Raises:
-      InvalidInput: not numeric, no examples, fewer than two axes, or NaN or infinity anywhere.
+      InvalidInput: not numeric, no examples, fewer than two axes, or anywhere NaN, infinity or a number beyond 32-bit
+        floats.
 
     Example:
       >>> as_examples([[0, 1], [2, 3]]).dtype
@@ -26,29 +30,80 @@ def as_examples(values: Any, name: str = "data") -> np.ndarray:
         array = np.asarray(values)
     except ValueError as error:
         raise InvalidInput(f"{name} is ragged ({error}): expected examples of one shape.") from error
-    if array.dtype.name not in STORAGE and not np.issubdtype(array.dtype, np.number):
-        raise InvalidInput(f"{name} has type {array.dtype}: expected numbers; encode text and drop missing values.")
-    if np.iscomplexobj(array):
+    require_examples(array, name)
+    if array.dtype.kind == "f":
+        require_finite(array, name)
+    if array.dtype == bool:
+        return array.astype(np.uint8)
+    if array.dtype == np.uint8:
+        return array
+    if array.dtype.kind in "iu" and (array.max() > _EXACT or array.min() < -_EXACT):
+        warnings.warn(
+            f"{name} has integers from {array.min()} to {array.max()}: beyond 2**24, 32-bit floats lose digits; "
+            "subtract an offset first if the digits matter.",
+            stacklevel=3,
+        )
+    return array.astype(np.float32, copy=False)
+
+
+def as_labels(values: Any, count: int, name: str = "labels") -> np.ndarray:
+    """The values as one label for each example, ``[count]``.
+
+    Raises:
+      InvalidInput: another number of them, or None, NaN or something else that names no class in between.
+
+    Example:
+      >>> as_labels(["cat", "dog"], 2).shape
+      (2,)
+    """
+    try:
+        labels = np.asarray(values)
+        if labels.dtype.kind in "SU" and not isinstance(values, np.ndarray):  # NumPy wrote NaN among text as text
+            labels = np.asarray(values, object)
+    except ValueError as error:
+        raise InvalidInput(f"{name} are ragged ({error}): expected one label for each example.") from error
+    if labels.shape != (count,):
+        raise InvalidInput(
+            f"{name} have shape {labels.shape} for {count} examples: expected one label for each example."
+        )
+    if labels.dtype.kind == "O":
+        missing = np.array([not isinstance(label, (str, bytes, int, float, np.generic)) for label in labels], bool)
+        missing |= np.array([isinstance(label, (float, np.floating)) and label != label for label in labels], bool)
+    else:
+        missing = np.isnan(labels) if labels.dtype.kind in "fcmM" else np.zeros(count, bool)
+    if missing.any():
+        raise InvalidInput(
+            f"{name} are missing (None, NaN or no label) for {int(missing.sum())} examples, the first at index "
+            f"{int(missing.argmax())}: expected one label for each example; drop those examples, or all labels."
+        )
+    return np.asarray(labels.tolist()) if labels.dtype.kind == "O" else labels
+
+
+def require_examples(array: np.ndarray, name: str) -> None:
+    """Raises a sentence where an array does not hold real numbers of one example or more; reads no values."""
+    if array.dtype.kind == "c":
         raise InvalidInput(f"{name} has type {array.dtype}: expected real numbers; take parts or magnitudes.")
+    if array.dtype.kind not in "buif":
+        raise InvalidInput(f"{name} has type {array.dtype}: expected numbers; encode text and drop missing values.")
     if array.ndim < 2:
         raise InvalidInput(f"{name} has shape {array.shape}: expected [examples, *features]; reshape it to two axes.")
     if array.size == 0:
         raise InvalidInput(f"{name} is empty, of shape {array.shape}: expected at least one example with one feature.")
-    if array.dtype.name not in ("bool", "uint8"):
-        with np.errstate(over="ignore"):
-            array = array.astype(np.float32, copy=False)
-        require_finite(array, name)
-    return array.astype(np.uint8) if array.dtype == bool else array
 
 
 def require_finite(array: np.ndarray, name: str) -> None:
-    """Raises a sentence that counts NaN and infinities and names the first, where there are any."""
+    """Raises a sentence that counts what is NaN, infinite or beyond 32-bit floats and names the first of them."""
     bad = ~np.isfinite(array)
     if bad.any():
-        first = tuple(int(index) for index in np.argwhere(bad)[0])
         raise InvalidInput(
-            f"{name} has {int(bad.sum())} NaN or infinite values, the first at index {first}: "
+            f"{name} has {int(bad.sum())} NaN or infinite values, the first at index {_first(bad)}: "
             "expected finite numbers; drop or impute them."
+        )
+    limit = np.finfo(np.float32).max
+    if array.dtype.itemsize > limit.itemsize and (beyond := np.abs(array) > limit).any():
+        raise InvalidInput(
+            f"{name} has {int(beyond.sum())} values beyond {limit:.1e}, the first at index {_first(beyond)}: "
+            "expected numbers that 32-bit floats hold; rescale them."
         )
 
 
@@ -68,3 +123,7 @@ def require_unit_interval(low: float, high: float, what: str) -> None:
             f"{what} was given values from {low:g} to {high:g}: expected [0, 1]; "
             "scale the data or choose another likelihood, such as SquaredError or GaussianLikelihood."
         )
+
+
+def _first(found: np.ndarray) -> tuple[int, ...]:
+    return tuple(int(index) for index in np.argwhere(found)[0])

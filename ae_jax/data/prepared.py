@@ -1,13 +1,12 @@
 """Data sets that TensorFlow Datasets has prepared as array_record, read without TensorFlow."""
 
-import dataclasses
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
-from ae_jax.data.checks import as_examples, require_shape
-from ae_jax.data.dataset import Dataset, Split, from_arrays
+from ae_jax.data.checks import as_examples
+from ae_jax.data.dataset import Dataset, Split, from_arrays, from_splits
 from ae_jax.errors import InvalidInput
 
 
@@ -42,19 +41,20 @@ def prepared(name: str, *, seed: int = 0, folder: Path | None = None) -> Dataset
         raise InvalidInput(f"tfds:{name} has the splits {', '.join(sources) or 'none'}: expected one named train.")
     splits = {split: _arrays(sources[split], builder.info, name) for split in sources}
     train = splits["train"]
-    dataset = from_arrays(
+    held_out = from_arrays(
         train.x,
         train.labels,
-        name=name,
+        name=f"tfds:{name}",
         validation=0.0 if "validation" in splits else 0.1,
         test=0.0 if "test" in splits else 0.2,
         seed=seed,
     )
-    for split in ("validation", "test"):
-        if split in splits:
-            require_shape(splits[split].x, dataset.shape, f"the {split} split of tfds:{name}")
-            dataset = dataclasses.replace(dataset, **{split: splits[split]})
-    return dataset
+    return from_splits(
+        held_out.train,
+        splits.get("validation", held_out.validation),
+        splits.get("test", held_out.test),
+        name=name,
+    )
 
 
 def _arrays(source: Any, info: Any, name: str) -> Split:

@@ -4,15 +4,15 @@ from typing import Any
 
 import jax.numpy as jnp
 import numpy as np
-from jaxtyping import Shaped
 
 from ae_jax.autoencoders import Autoencoder
 from ae_jax.data import Scaling
+from ae_jax.data.checks import as_examples, require_shape
 from ae_jax.objectives.penalties import squared_jacobian_norm
 from ae_jax.training import Run
 
 
-def jacobian_norm(run: Run, x: Shaped[np.ndarray, "n *shape"]) -> np.ndarray:
+def jacobian_norm(run: Run, x: Any) -> np.ndarray:
     """Frobenius norm of the encoder's Jacobian at each example, exact; of a stochastic encoder, of the mean's.
 
     Args:
@@ -21,6 +21,9 @@ def jacobian_norm(run: Run, x: Shaped[np.ndarray, "n *shape"]) -> np.ndarray:
 
     Returns:
       The norms, ``[members, n]``, or ``[n]`` of a single run, in units of code over model units of data.
+
+    Raises:
+      InvalidInput: another shape than trained on, no numbers, NaN or infinity.
 
     Example:
       >>> import ae_jax
@@ -32,7 +35,9 @@ def jacobian_norm(run: Run, x: Shaped[np.ndarray, "n *shape"]) -> np.ndarray:
     References:
       Rifai et al., *Contractive auto-encoders: explicit invariance during feature extraction*, ICML 2011, Table 1.
     """
-    return run.apply(norm_of_batch, x)
+    stored = as_examples(x)
+    require_shape(stored, run.shape, "data")
+    return run.apply(norm_of_batch, stored)
 
 
 def norm_of_batch(autoencoder: Autoencoder, networks: Any, scaling: Scaling, stored: Any) -> Any:

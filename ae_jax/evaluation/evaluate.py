@@ -8,6 +8,8 @@ import numpy as np
 from ae_jax.autoencoders import Autoencoder
 from ae_jax.corruptions import Corruption, Gaussian
 from ae_jax.data import Dataset, Scaling
+from ae_jax.data.checks import require_shape
+from ae_jax.errors import InvalidInput
 from ae_jax.evaluation.contraction import norm_of_batch
 from ae_jax.evaluation.denoising import corrupted
 from ae_jax.evaluation.likelihood import negative_elbo
@@ -29,17 +31,19 @@ def evaluate(
 
     Args:
       run: a trained population.
-      dataset: the data; probes learn from its training split, and need labels.
+      dataset: the data; its shape and scaling are the run's. Probes learn from its training split, and need
+        classes as labels.
       split: which split the questions are about.
       corruption: what damages inputs for ``psnr_corrupted``, in model units.
       seed: of the damage and of the latents, the same for every member.
 
     Returns:
       Rows ``{"autoencoder", "seed", "member", "metric", "value", "split"}``, in the order of members; metrics are
-      :data:`ae_jax.evaluation.METRICS`. A mean squared error is in model units.
+      :data:`ae_jax.evaluation.METRICS`. A mean squared error is in model units. Rows of a member that diverged, which
+      kept the parameters of its last finite epoch, say so by ``"finite": False``.
 
     Raises:
-      InvalidInput: an unknown or empty split, or data of another shape than the run's.
+      InvalidInput: an unknown or empty split, or data of another shape or scaling than the run's.
 
     Example:
       >>> import ae_jax
@@ -49,6 +53,12 @@ def evaluate(
       ['mse', 'psnr_corrupted']
     """
     part = dataset.split(split)
+    require_shape(part.x, run.shape, f"the {split} split of {dataset.name}")
+    if not run.scaling.agrees(dataset.scaling):
+        raise InvalidInput(
+            f"{dataset.name} has {dataset.scaling} and the run {run.scaling}: expected data in the units trained on; "
+            "give the data set the scaling of the run."
+        )
     stored = part.x.astype(np.float32)
     x = np.asarray(run.scaling(stored))
     damaged = corrupted(corruption, jax.random.key(seed), x)
@@ -72,7 +82,8 @@ def evaluate(
             **{name: float(np.mean(values[member])) for name, values in elbo.items()},
             "parameters": float(run.parameters),
         }
-        rows += rows_of(run.name, int(member_seed), member, split, values)
+        diverged = {} if run.finite[member] else {"finite": False}
+        rows += [row | diverged for row in rows_of(run.name, int(member_seed), member, split, values)]
     return rows
 
 

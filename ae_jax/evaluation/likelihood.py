@@ -4,10 +4,10 @@ from typing import Any
 
 import jax
 import numpy as np
-from jaxtyping import Shaped
 
 from ae_jax.autoencoders import Autoencoder
 from ae_jax.data import Scaling
+from ae_jax.data.checks import as_examples, require_shape
 from ae_jax.errors import InvalidInput
 from ae_jax.objectives import ELBO
 from ae_jax.objectives.elbo import expected_nll
@@ -16,7 +16,7 @@ from ae_jax.training import Run
 _SAMPLES = 16
 
 
-def negative_elbo(run: Run, x: Shaped[np.ndarray, "n *shape"], *, seed: int = 0) -> dict[str, np.ndarray]:
+def negative_elbo(run: Run, x: Any, *, seed: int = 0) -> dict[str, np.ndarray]:
     r"""Negative evidence lower bound of each example and its two parts, with beta = 1 whatever was trained with.
 
     .. math:: \mathbb{E}_{q(z|x)} [-\log p(x|z)] + \mathrm{KL}(q(z|x) \| p(z))
@@ -32,14 +32,16 @@ def negative_elbo(run: Run, x: Shaped[np.ndarray, "n *shape"], *, seed: int = 0)
       ``negative_elbo``, ``negative_log_likelihood`` and ``kl``, each ``[members, n]`` or ``[n]``, in nats.
 
     Raises:
-      InvalidInput: the autoencoder is not variational.
+      InvalidInput: the autoencoder is not variational; another shape than trained on, no numbers, NaN or infinity.
 
     References:
       Kingma and Welling, *Auto-encoding variational Bayes*, ICLR 2014, eq. 3.
     """
     if not isinstance(run.autoencoder.objective, ELBO):
         raise InvalidInput(f"{run.name} has no evidence lower bound: expected a variational autoencoder.")
-    return run.apply(_elbo_of_batch, x, jax.random.split(jax.random.key(seed), len(x)))
+    stored = as_examples(x)
+    require_shape(stored, run.shape, "data")
+    return run.apply(_elbo_of_batch, stored, jax.random.split(jax.random.key(seed), len(stored)))
 
 
 def _elbo_of_batch(autoencoder: Autoencoder, networks: Any, scaling: Scaling, stored: Any, keys: Any) -> Any:

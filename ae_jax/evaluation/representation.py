@@ -13,6 +13,7 @@ from ae_jax.errors import InvalidInput
 Codes = Float[np.ndarray, "_ units"]
 Labels = np.ndarray | None
 
+_NEIGHBORS = 5
 _WORTH_THREADS = 1_000_000
 
 
@@ -46,7 +47,7 @@ def linear_probe_accuracy(train_codes: Codes, train_labels: np.ndarray, codes: C
 
 
 def knn_accuracy(
-    train_codes: Codes, train_labels: np.ndarray, codes: Codes, labels: np.ndarray, *, neighbors: int = 5
+    train_codes: Codes, train_labels: np.ndarray, codes: Codes, labels: np.ndarray, *, neighbors: int = _NEIGHBORS
 ) -> float:
     """Accuracy of the majority of the nearest training codes, by Euclidean distance.
 
@@ -76,11 +77,42 @@ def knn_accuracy(
 
 
 def label_accuracies(train: Codes, train_labels: Labels, codes: Codes, labels: Labels) -> dict[str, float]:
-    """Both accuracies by the names of results; none where there are no labels."""
+    """Both accuracies by the names of results; none where the labels do not allow to ask.
+
+    They do where both splits have labels that are classes (text, integers, truth values or whole floats, not
+    measurements), the training split at least two classes and at least five rows.
+
+    Args:
+      train, train_labels: codes to learn from, ``[n, units]``, and their labels, ``[n]`` or None.
+      codes, labels: what the questions are about.
+
+    Returns:
+      ``linear_probe_accuracy`` and ``knn_accuracy``, each in [0, 1]; or nothing.
+
+    Example:
+      >>> codes = np.array([[0.0], [0.1], [0.2], [1.0], [1.1]])
+      >>> label_accuracies(codes, codes[:, 0], codes, codes[:, 0])
+      {}
+    """
     if train_labels is None or labels is None:
+        return {}
+    kind = _kind_of_classes(train_labels)
+    if kind is None or kind != _kind_of_classes(labels):
+        return {}
+    if len(train) < _NEIGHBORS or len(np.unique(train_labels)) < 2:
         return {}
     known = (train, train_labels, codes, labels)
     return {"linear_probe_accuracy": linear_probe_accuracy(*known), "knn_accuracy": knn_accuracy(*known)}
+
+
+def _kind_of_classes(labels: np.ndarray) -> str | None:
+    """What names the classes, text or numbers; None of labels that are no classes."""
+    if labels.dtype.kind in "OU":
+        return "text" if all(isinstance(label, str) for label in labels) else None
+    if labels.dtype.kind in "biu":
+        return "number"
+    whole = labels.dtype.kind == "f" and np.isfinite(labels).all() and (labels == np.round(labels)).all()
+    return "number" if whole else None
 
 
 def mean_activation(codes: Codes) -> float:
@@ -116,5 +148,5 @@ def active_fraction(codes: Codes, *, threshold: float = 0.01, scale: float | Non
     References:
       Burda et al., *Importance weighted autoencoders*, ICLR 2016, section 5.2.
     """
-    variances = np.var(codes, axis=0)
+    variances = np.var(codes, axis=0, dtype=np.float64)  # in 32 bits, a constant varies by rounding
     return float(np.mean(variances > threshold * (variances.max() if scale is None else scale)))

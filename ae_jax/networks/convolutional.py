@@ -10,11 +10,12 @@ import jax.numpy as jnp
 from flax import nnx
 from jaxtyping import Array, Float
 
-from ae_jax.components import component, require_positive, static
+from ae_jax.components import component, static
 from ae_jax.distributions import DiagonalGaussian
 from ae_jax.errors import InvalidInput
 from ae_jax.networks.activations import activation_named, apply, kernel_initializer
 from ae_jax.networks.functional import Code
+from ae_jax.requirements import positive_whole, widths
 from ae_jax.types import Shape
 
 
@@ -52,8 +53,9 @@ class Convolutional:
     stochastic: bool = static(default=False)
 
     def __post_init__(self) -> None:
-        stages = {f"channels[{i}]": width for i, width in enumerate(self.channels)}
-        require_positive(self, kernel=self.kernel, code=self.code, **stages)
+        for name in ("kernel", "code"):
+            positive_whole(self, name, getattr(self, name))
+        object.__setattr__(self, "channels", widths(self, "channels", self.channels))
         if not self.channels:
             raise InvalidInput("Convolutional was given no channels: expected one number for each stage, as (16, 32).")
         activation_named(self.activation)

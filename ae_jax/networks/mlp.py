@@ -6,12 +6,13 @@ import jax.numpy as jnp
 from flax import nnx
 from jaxtyping import Array, Float
 
-from ae_jax.components import component, require_positive, static
+from ae_jax.components import component, static
 from ae_jax.distributions import DiagonalGaussian
 from ae_jax.errors import InvalidInput
 from ae_jax.losses.jacobian import DenseLayer
 from ae_jax.networks.activations import activation_named, apply, kernel_initializer
 from ae_jax.networks.functional import Code
+from ae_jax.requirements import positive_whole, widths
 from ae_jax.types import Shape
 
 
@@ -48,7 +49,8 @@ class MLP:
     stochastic: bool = static(default=False)
 
     def __post_init__(self) -> None:
-        require_positive(self, code=self.code, **{f"hidden[{i}]": width for i, width in enumerate(self.hidden)})
+        positive_whole(self, "code", self.code)
+        object.__setattr__(self, "hidden", widths(self, "hidden", self.hidden))
         activation_named(self.activation)
         activation_named(self.code_activation)
         if self.tied and self.stochastic:
@@ -63,10 +65,10 @@ class MLPNetworks(nnx.Module):
 
     def __init__(self, config: MLP, shape: Shape, outputs: int, rngs: nnx.Rngs):
         self.config, self.shape, self.outputs = config, shape, outputs
-        widths = (math.prod(shape), *config.hidden, config.code)
+        forward = (math.prod(shape), *config.hidden, config.code)
         heads = 2 if config.stochastic else 1
-        self.encoder = nnx.List(_dense_chain((*widths[:-1], heads * config.code), config, rngs))
-        backward = (*widths[:0:-1], widths[0] * outputs)
+        self.encoder = nnx.List(_dense_chain((*forward[:-1], heads * config.code), config, rngs))
+        backward = (*forward[:0:-1], forward[0] * outputs)
         if config.tied and outputs != 1:
             raise InvalidInput(f"tied weights give one output a feature, and the likelihood wants {outputs}.")
         if config.tied:
@@ -112,9 +114,9 @@ def _arrays(layer: nnx.Linear) -> tuple[Array, Array]:
     return layer.kernel[...], layer.bias[...]
 
 
-def _dense_chain(widths: tuple[int, ...], config: MLP, rngs: nnx.Rngs) -> list[nnx.Linear]:
-    names = [config.activation] * (len(widths) - 2) + ["linear"]
+def _dense_chain(sizes: tuple[int, ...], config: MLP, rngs: nnx.Rngs) -> list[nnx.Linear]:
+    names = [config.activation] * (len(sizes) - 2) + ["linear"]
     return [
         nnx.Linear(inputs, outputs, kernel_init=kernel_initializer(name), rngs=rngs)
-        for inputs, outputs, name in zip(widths[:-1], widths[1:], names, strict=True)
+        for inputs, outputs, name in zip(sizes[:-1], sizes[1:], names, strict=True)
     ]

@@ -6,13 +6,14 @@ import jax
 import jax.numpy as jnp
 from jaxtyping import Array, Float
 
-from ae_jax.components import component, require_non_negative, require_positive, static
+from ae_jax.components import component, static
 from ae_jax.corruptions import Corruption
 from ae_jax.errors import InvalidInput
 from ae_jax.networks import Code, Networks
 from ae_jax.objectives.likelihoods import BernoulliLikelihood, Likelihood
 from ae_jax.objectives.penalties import Penalty
 from ae_jax.objectives.terms import penalty_terms, weighted_sum
+from ae_jax.requirements import positive_whole, require_non_negative
 from ae_jax.types import Key, Metrics, Weight
 
 
@@ -52,7 +53,7 @@ class ELBO:
 
     def __post_init__(self) -> None:
         require_non_negative(self, beta=self.beta)
-        require_positive(self, samples=self.samples)
+        positive_whole(self, "samples", self.samples)
 
     def __call__(
         self, networks: Networks, key: Key, x: Float[Array, "batch *features"], step: Any
@@ -66,6 +67,10 @@ class ELBO:
             | penalty_terms(self.penalties, networks, penalty_key, inputs, posterior),
             step,
         )
+
+    def sample_prior(self, key: Key, n: int, code: int) -> Float[Array, "{n} {code}"]:
+        """Latents from the prior, a standard normal, ``[n, code]``; what has this method can be sampled from."""
+        return jax.random.normal(key, (n, code))
 
 
 def expected_nll(

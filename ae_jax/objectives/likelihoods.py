@@ -7,7 +7,8 @@ import jax.numpy as jnp
 from jaxtyping import Array, Float
 
 from ae_jax import losses
-from ae_jax.components import component, require_positive
+from ae_jax.components import component
+from ae_jax.requirements import require_number, require_positive
 from ae_jax.types import Number
 
 Outputs = Float[Array, "batch *rest"]
@@ -113,6 +114,9 @@ class LearnedGaussianLikelihood:
     outputs: ClassVar[int] = 2
     unit_interval: ClassVar[bool] = False
     smallest_log_scale: Number = -4.0
+
+    def __post_init__(self) -> None:
+        require_number(self, smallest_log_scale=self.smallest_log_scale)
 
     def __call__(self, outputs: Outputs, x: Batch) -> Float[Array, " batch"]:
         log_scale = self.smallest_log_scale + jax.nn.softplus(outputs[..., 1] - self.smallest_log_scale)

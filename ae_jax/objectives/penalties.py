@@ -6,10 +6,11 @@ import jax.numpy as jnp
 from jaxtyping import Array, Float
 
 from ae_jax import losses
-from ae_jax.components import component, require_inside, require_non_negative, require_positive, static
+from ae_jax.components import component, static
 from ae_jax.errors import InvalidInput, unknown
 from ae_jax.losses import jacobian
 from ae_jax.networks import Code, Networks, deterministic
+from ae_jax.requirements import positive_whole, require_inside, require_non_negative
 from ae_jax.types import Key, Number, Weight
 
 Batch = Float[Array, "batch *features"]
@@ -129,7 +130,7 @@ class Contractive:
 
     def __post_init__(self) -> None:
         require_non_negative(self, weight=self.weight)
-        require_positive(self, probes=self.probes)
+        positive_whole(self, "probes", self.probes)
         if self.method not in METHODS:
             raise unknown("method of Contractive", self.method, METHODS)
 

@@ -65,7 +65,7 @@ def default_autoencoders(dataset: Dataset, only: Sequence[str] | None = None) ->
     if len(dataset.shape) not in (2, 3) and only is None:
         del chosen["convolutional"]
         messages.append(f"convolutional is left out: examples of shape {dataset.shape} are no images.")
-    low, high = (float(dataset.scaling(extreme)) for extreme in (dataset.train.x.min(), dataset.train.x.max()))
+    low, high = dataset.range
     if (low < 0 or high > 1) and "variational" in chosen:
         chosen["variational"] = variational(likelihood=GaussianLikelihood())
         messages.append(f"variational has a Gaussian likelihood: values from {low:g} to {high:g} are not in [0, 1].")
@@ -74,7 +74,7 @@ def default_autoencoders(dataset: Dataset, only: Sequence[str] | None = None) ->
 
 def compare(
     dataset: Dataset,
-    autoencoders: Sequence[Autoencoder] | Sequence[str] | None = None,
+    autoencoders: Sequence[Autoencoder | str] | None = None,
     *,
     seeds: Sequence[int] = (0, 1, 2, 3, 4),
     epochs: int = 200,
@@ -97,12 +97,9 @@ def compare(
       InvalidInput: as in :func:`ae_jax.fit`, or two autoencoders of one name.
       TrainingInterrupted: Ctrl-C; its ``run`` is the comparison so far, of the autoencoders that were trained.
     """
-    chosen, messages = [choice for choice in autoencoders or () if isinstance(choice, Autoencoder)], []
-    if not chosen:
-        only = None if autoencoders is None else [str(name) for name in autoencoders]
-        chosen, messages = default_autoencoders(dataset, only)
+    chosen, messages = _chosen(dataset, autoencoders)
     names = [autoencoder.name for autoencoder in chosen]
-    if len(set(names)) < len(autoencoders or names) or not names:
+    if len(set(names)) < len(names) or not names:
         raise InvalidInput(f"compare was given the autoencoders {', '.join(names)}: expected each name once.")
     # A sparse code is larger than the data, where principal components reconstruct exactly and compare with nothing.
     code = min(autoencoder.networks.code for autoencoder in chosen)
@@ -127,3 +124,16 @@ def compare(
         patience=patience,
         progress=progress,
     )
+
+
+def _chosen(dataset: Dataset, autoencoders: Sequence[Autoencoder | str] | None) -> tuple[list[Autoencoder], list[str]]:
+    """The autoencoders asked for, names resolved, and what must be said of them."""
+    if autoencoders is None:
+        return default_autoencoders(dataset)
+    chosen: list[Autoencoder] = []
+    messages: list[str] = []
+    for choice in autoencoders:
+        made, said = ([choice], []) if isinstance(choice, Autoencoder) else default_autoencoders(dataset, [choice])
+        chosen += made
+        messages += said
+    return chosen, messages

@@ -26,7 +26,7 @@ class Interval(NamedTuple):
     count: int
 
 
-def interval(values: Sequence[float]) -> Interval:
+def interval(values: Sequence[float | None]) -> Interval:
     r"""Mean and 95% confidence interval of independent values, by Student's t distribution.
 
     .. math:: \bar v \pm t_{0.975, n-1} \, s / \sqrt{n}
@@ -39,7 +39,7 @@ def interval(values: Sequence[float]) -> Interval:
     References:
       Student, *The probable error of a mean*, Biometrika 1908.
     """
-    finite = np.asarray([value for value in values if np.isfinite(value)], np.float64)
+    finite = np.asarray([value for value in values if value is not None and np.isfinite(value)], np.float64)
     if not len(finite):
         return Interval(float("nan"), None, 0)
     if len(finite) == 1:
@@ -52,6 +52,8 @@ def summarise(
     rows: Sequence[Row], *, by: Sequence[str] = ("autoencoder",), split: str = "test"
 ) -> dict[str, dict[str, Interval]]:
     """Every group's metrics as intervals over seeds, groups in order of appearance, metrics in that of the table.
+
+    Members that diverged (rows with ``"finite": False``) are left out of means and counts.
 
     Args:
       rows: long-format results.
@@ -66,11 +68,13 @@ def summarise(
       >>> summarise(rows)["a"]["mse"].mean
       0.1
     """
-    groups: dict[str, dict[str, list[float]]] = {}
+    groups: dict[str, dict[str, list[float | None]]] = {}
     for row in rows:
         if row["split"] == split:
             group = str(row[by[0]]) if len(by) == 1 else ", ".join(f"{key}={row[key]}" for key in by)
-            groups.setdefault(group, {}).setdefault(row["metric"], []).append(row["value"])
+            groups.setdefault(group, {}).setdefault(row["metric"], []).append(
+                row["value"] if row.get("finite", True) else None
+            )
     order = list(METRICS)
     return {
         group: {metric: interval(values[metric]) for metric in sorted(values, key=order.index)}

@@ -7,6 +7,7 @@ from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 import jax
+import numpy as np
 
 from ae_jax.autoencoders import Autoencoder, named
 from ae_jax.components import to_config
@@ -88,7 +89,7 @@ def sweep(
       >>> len(study.runs), sorted({row["weight"] for row in study.rows})
       (1, [0.1, 1.0])
     """
-    settings = grid_points(name, grid)
+    settings = grid_points(name, {key: _values(key, given) for key, given in grid.items()})
     make = named(name)
     groups: dict[Any, list[tuple[Setting, Autoencoder]]] = {}
     for setting in settings:
@@ -119,6 +120,13 @@ def sweep(
         patience=patience,
         progress=progress,
     )
+
+
+def _values(key: str, given: Any) -> list[Any]:
+    """The values of a hyper-parameter as a list, NumPy's numbers as Python's."""
+    if isinstance(given, str) or np.ndim(given) == 0:
+        raise InvalidInput(f"the sweep was given {key}={given!r}: expected a list of values.")
+    return [value.item() if isinstance(value, np.generic) else value for value in given]
 
 
 def grid_points(name: str, grid: Mapping[str, Sequence[Any]]) -> list[Setting]:

@@ -5,13 +5,16 @@ import time
 from collections.abc import Callable, Sequence
 from typing import Any, TypeVar, cast
 
+import numpy as np
+
 from ae_jax.autoencoders import Autoencoder
 from ae_jax.data import Dataset
-from ae_jax.errors import TrainingDiverged
+from ae_jax.errors import InvalidInput, TrainingDiverged
 from ae_jax.evaluation import Row, evaluate
 from ae_jax.training import Progress, Run, TrainingInterrupted, fit
 from ae_jax.training.compilation import watch_compilation
-from ae_jax.training.fit import environment
+from ae_jax.training.environment import environment
+from ae_jax.training.plan import plan
 
 Study = TypeVar("Study")
 
@@ -44,7 +47,7 @@ def conduct(
     patience: int | None,
     progress: Callable[[Progress], None] | None,
 ) -> Study:
-    """Fits and evaluates each population, and makes a study of what came of it.
+    """Fits and evaluates each population, and makes a study of what came of it; checks them all before the first.
 
     Args:
       populations: each as :func:`ae_jax.fit` takes it.
@@ -56,22 +59,19 @@ def conduct(
       InvalidInput: as in :func:`ae_jax.fit`.
       TrainingInterrupted: Ctrl-C; its ``run`` is the study so far.
     """
+    if np.ndim(seeds) == 0:
+        raise InvalidInput(f"the study was given seeds={seeds!r}: expected a list of seeds, such as range(5).")
+    settings = {"seeds": seeds, "epochs": epochs, "batch_size": batch_size, "patience": patience}
+    dataset.split("test")
+    for population in populations:
+        plan(population, dataset, **settings)
     trials = Trials()
     started = time.perf_counter()
     interrupted = False
     with watch_compilation() as compilation:
         try:
             for population in populations:
-                run = _fit(
-                    population,
-                    dataset,
-                    trials.messages,
-                    seeds=seeds,
-                    epochs=epochs,
-                    batch_size=batch_size,
-                    patience=patience,
-                    progress=progress,
-                )
+                run = _fit(population, dataset, trials.messages, progress=progress, **settings)
                 trials.runs.append(run)
                 trials.rows.append(evaluate(run, dataset))
         except KeyboardInterrupt as error:
@@ -79,7 +79,7 @@ def conduct(
             if isinstance(error, TrainingInterrupted):
                 trials.runs.append(error.run)
     trials.record = {
-        "settings": {"epochs": epochs, "batch_size": batch_size, "patience": patience, "seeds": list(seeds)},
+        "settings": settings | {"seeds": [int(seed) for seed in seeds]},
         "wall_s": round(time.perf_counter() - started, 3),
         "compile_s": round(compilation.seconds, 3),
         "programs": compilation.programs,

@@ -1,22 +1,19 @@
 """The host loop: one compiled epoch after another, with progress, early stopping and a kept history."""
 
-import platform
 import time
 import warnings
 from collections.abc import Callable, Sequence
-from importlib import metadata
 from typing import Any, NamedTuple
 
 import jax
 import numpy as np
 
 from ae_jax.autoencoders import Autoencoder
-from ae_jax.components import require_positive
-from ae_jax.data import Dataset, from_arrays
-from ae_jax.data.checks import require_unit_interval
-from ae_jax.errors import InvalidInput, TrainingDiverged
+from ae_jax.errors import TrainingDiverged
 from ae_jax.training.compilation import watch_compilation
-from ae_jax.training.population import advance_population, initial_population, stack
+from ae_jax.training.environment import environment
+from ae_jax.training.plan import Plan, plan
+from ae_jax.training.population import advance_population, initial_population
 from ae_jax.training.run import History, Run, TrainingInterrupted
 from ae_jax.training.state import Selection
 
@@ -57,7 +54,7 @@ def fit(
     Args:
       autoencoder: one, or several that differ only in numbers (:func:`ae_jax.training.stack`).
       data: a :class:`ae_jax.data.Dataset`, or an array of examples ``[n, *shape]``, all of which are trained on.
-      seeds: one seed, or several, each from 0 to 2**32 - 1.
+      seeds: one seed, or several different ones, each from 0 to 2**32 - 1.
       epochs: how often every example is seen, at most.
       batch_size: examples in a step; clamped to the number of examples, with a warning.
       patience: epochs without a lower validation loss after which a member stops; None trains all epochs.
@@ -77,43 +74,34 @@ def fit(
       >>> run.encode(ae_jax.data.digits().test.x).shape
       (2, 359, 2)
     """
-    dataset = data if isinstance(data, Dataset) else from_arrays(data, validation=0.0, test=0.0)
-    several = not isinstance(autoencoder, Autoencoder)
-    choices = list(autoencoder) if several else [autoencoder]  # pyright: ignore[reportGeneralTypeIssues]
-    numbers = [seeds] if isinstance(seeds, (int, np.integer)) else list(seeds)
-    _check(choices, dataset, numbers, epochs, batch_size, patience)
-    if batch_size > len(dataset.train.x):
+    planned = plan(autoencoder, data, seeds=seeds, epochs=epochs, batch_size=batch_size, patience=patience)
+    if planned.batch_size < batch_size:
         warnings.warn(
-            f"batch_size={batch_size} is above the {len(dataset.train.x)} examples and was lowered to them.",
-            stacklevel=2,
+            f"batch_size={batch_size} is above the {planned.batch_size} examples and was lowered to them.", stacklevel=2
         )
-        batch_size = len(dataset.train.x)
-    population = stack([choice for choice in choices for _ in numbers])
-    member_seeds = np.array([seed for _ in choices for seed in numbers], np.uint32)
-
     started = time.perf_counter()
     with watch_compilation() as compilation:
-        loop = _Loop(population, member_seeds, dataset, epochs, batch_size, patience, progress)
+        loop = _Loop(planned, progress)
         interrupted = loop.train()
     run = Run(
-        autoencoder=population,
-        seeds=member_seeds,
-        shape=dataset.shape,
-        scaling=dataset.scaling,
+        autoencoder=planned.autoencoder,
+        seeds=planned.seeds,
+        shape=planned.dataset.shape,
+        scaling=planned.dataset.scaling,
         params=loop.selection.params,
         history=loop.history(),
         best_epoch=np.asarray(loop.selection.epoch),
         finite=np.asarray(loop.selection.finite),
-        settings={"epochs": epochs, "batch_size": batch_size, "patience": patience},
+        settings={"epochs": planned.epochs, "batch_size": planned.batch_size, "patience": planned.patience},
         record={
-            "data": dataset.describe(),
+            "data": planned.dataset.describe(),
             "wall_s": round(time.perf_counter() - started, 3),
             "compile_s": round(compilation.seconds, 3),
             "programs_compiled": compilation.compiled,
             "interrupted": interrupted,
             **environment(),
         },
-        single=not several and isinstance(seeds, (int, np.integer)),
+        single=planned.single,
     )
     if interrupted:
         raise TrainingInterrupted(run)
@@ -121,55 +109,32 @@ def fit(
     return run
 
 
-def environment() -> dict[str, Any]:
-    """Versions and device, as results state them."""
-    packages = ("ae_jax", "jax", "flax", "optax", "numpy", "scikit-learn")
-    return {
-        "versions": {"python": platform.python_version()} | {name: metadata.version(name) for name in packages},
-        "device": f"{jax.devices()[0].device_kind} x {jax.device_count()} ({jax.default_backend()})",
-        "machine": f"{platform.machine()}, {platform.system()}",
-    }
-
-
 class _Loop:
     """Dispatches epochs one ahead of reading their metrics, so that the device never waits for the host."""
 
-    def __init__(
-        self,
-        autoencoder: Autoencoder,
-        seeds: np.ndarray,
-        dataset: Dataset,
-        epochs: int,
-        batch_size: int,
-        patience: int | None,
-        progress: Callable[[Progress], None] | None,
-    ):
-        self.autoencoder, self.seeds, self.dataset = autoencoder, seeds, dataset
-        self.epochs, self.batch_size, self.progress = epochs, batch_size, progress
-        self.patience = np.float32(np.inf if patience is None else patience)
-        self.state, self.selection = initial_population(autoencoder, seeds, dataset.shape)
-        self.was_running = np.ones(len(seeds), bool)
+    def __init__(self, planned: Plan, progress: Callable[[Progress], None] | None):
+        self.plan, self.progress = planned, progress
+        self.state, self.selection = initial_population(planned.autoencoder, planned.seeds, planned.dataset.shape)
+        self.was_running = np.ones(len(planned.seeds), bool)
         self.rows: list[tuple[np.ndarray, dict[str, dict[str, np.ndarray]]]] = []
 
     def train(self) -> bool:
         """Trains until the epochs or the members run out; true where Ctrl-C came first."""
-        train = jax.device_put(self.dataset.train.x)
-        validation = jax.device_put(self.dataset.validation.x) if len(self.dataset.validation.x) else None
+        dataset, epochs = self.plan.dataset, self.plan.epochs
+        settings = {
+            "train": jax.device_put(dataset.train.x),
+            "validation": jax.device_put(dataset.validation.x) if len(dataset.validation.x) else None,
+            "scaling": dataset.scaling,
+            "patience": np.float32(np.inf if self.plan.patience is None else self.plan.patience),
+            "last_step": np.int32(epochs * -(-len(dataset.train.x) // self.plan.batch_size)),
+            "batch_size": self.plan.batch_size,
+        }
         selection = self.selection
         pending: tuple[Selection, Any] | None = None
         try:
-            for number in range(1, self.epochs + 1):
+            for number in range(1, epochs + 1):
                 self.state, selection, metrics = advance_population(
-                    self.state,
-                    selection,
-                    self.autoencoder,
-                    self.seeds,
-                    np.int32(number),
-                    train,
-                    validation,
-                    self.dataset.scaling,
-                    self.patience,
-                    batch_size=self.batch_size,
+                    self.state, selection, self.plan.autoencoder, self.plan.seeds, np.int32(number), **settings
                 )
                 if pending is not None and not self._read(*pending):
                     return False
@@ -205,28 +170,9 @@ class _Loop:
         if self.progress is not None:
             means = jax.tree.map(lambda values: float(np.mean(values[self.was_running])), metrics)
             done = len(self.rows)
-            self.progress(Progress(self.autoencoder.name, done, self.epochs, means, int(running.sum())))
+            self.progress(Progress(self.plan.autoencoder.name, done, self.plan.epochs, means, int(running.sum())))
         self.was_running = running
         return bool(running.any())
-
-
-def _check(
-    choices: list[Autoencoder], dataset: Dataset, seeds: list[int], epochs: int, batch_size: int, patience: int | None
-) -> None:
-    require_positive("fit", epochs=epochs, batch_size=batch_size, patience=patience)
-    if not seeds:
-        raise InvalidInput("fit was given no seeds: expected at least one.")
-    for seed in seeds:
-        if not 0 <= seed < 2**32:
-            raise InvalidInput(f"fit was given the seed {seed}: expected an integer from 0 to 2**32 - 1.")
-    if patience is not None and not len(dataset.validation.x):
-        raise InvalidInput(f"fit was given patience={patience} and no validation split: split the data, or drop it.")
-    for choice in choices:
-        if choice.objective.likelihood.unit_interval:
-            for split in (dataset.train, dataset.validation):
-                if len(split.x):
-                    low, high = (float(dataset.scaling(extreme)) for extreme in (split.x.min(), split.x.max()))
-                    require_unit_interval(low, high, f"the Bernoulli likelihood of {choice.name}")
 
 
 def _report_divergence(run: Run, trained_epochs: np.ndarray) -> None:

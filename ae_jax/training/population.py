@@ -35,6 +35,12 @@ def stack(autoencoders: Sequence[Autoencoder]) -> Autoencoder:
                 f"autoencoder {position} ({autoencoder.name}) differs from the first ({autoencoders[0].name}) in more "
                 "than numbers: expected one structure in a population; fit the others apart."
             )
+    for path, leaf in (entry for one in autoencoders for entry in jax.tree.leaves_with_path(one)):
+        if jnp.ndim(leaf) != 0:
+            raise InvalidInput(
+                f"{autoencoders[0].name} was given an array of shape {jnp.shape(leaf)} as {jax.tree_util.keystr(path)}: "
+                "expected one number; give one autoencoder for each."
+            )
     return jax.tree.map(
         lambda *values: jnp.stack([jnp.asarray(v, jnp.result_type(float)) for v in values]), *autoencoders
     )
@@ -48,7 +54,8 @@ def unstack(autoencoder: Autoencoder, member: int) -> Autoencoder:
       >>> unstack(stack([ae_jax.contractive(weight=w) for w in (0.5, 1.0)]), 0).objective.penalties[0].weight
       0.5
     """
-    return jax.tree.map(lambda leaf: float(np.asarray(leaf)[member]), autoencoder)
+    # By way of text, which is the shortest that gives the same bits: 0.002 and not 0.0020000000949949026.
+    return jax.tree.map(lambda leaf: float(str(np.asarray(leaf)[member])), autoencoder)
 
 
 def take(tree: Any, member: int) -> Any:
@@ -78,6 +85,7 @@ def advance_population(
     validation: Any,
     scaling: Any,
     patience: Any,
+    last_step: Any,
     batch_size: int,
 ) -> tuple[State, Selection, Any]:
     """:func:`ae_jax.training.step.advance` of every member, as one program with donated state.
@@ -91,6 +99,7 @@ def advance_population(
         validation=validation,
         scaling=scaling,
         patience=patience,
+        last_step=last_step,
         batch_size=batch_size,
     )
     if len(seeds) == 1:

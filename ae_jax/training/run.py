@@ -1,9 +1,6 @@
 """A trained population: what it learned, how, and its uses."""
 
 import dataclasses
-import json
-import shutil
-import tempfile
 from collections.abc import Callable
 from functools import partial
 from pathlib import Path
@@ -14,24 +11,18 @@ import jax.numpy as jnp
 import numpy as np
 
 from ae_jax.autoencoders import Autoencoder
-from ae_jax.components import from_config, to_config
+from ae_jax.components import to_config
 from ae_jax.data.checks import as_examples, require_shape
 from ae_jax.data.scaling import Scaling
 from ae_jax.errors import InvalidInput
 from ae_jax.networks import deterministic
-from ae_jax.objectives import ELBO
-from ae_jax.training.checkpoint import read_arrays, write_arrays
+from ae_jax.requirements import positive_whole
+from ae_jax.training.checkpoint import FORMAT, History, read_run, require_replaceable, write_run
 from ae_jax.training.display import run_html
 from ae_jax.training.population import stack, take, unstack
 from ae_jax.types import Params, Shape
 
-FORMAT = 1
-"""Version of the layout that :meth:`Run.save` writes."""
-
 _CHUNK = 1024
-_CONFIGURATION, _HISTORY, _PARAMETERS = "configuration.json", "history.json", "params"
-
-History = dict[str, dict[str, np.ndarray]]
 
 
 class TrainingInterrupted(KeyboardInterrupt):
@@ -176,6 +167,8 @@ class Run:
     def sample(self, n: int, *, seed: int = 0) -> np.ndarray:
         """New data from the prior of a variational autoencoder: decoded means, in the units of the data.
 
+        The prior is the objective's ``sample_prior(key, n, code) -> [n, code]``, where it has one.
+
         Args:
           n: how many; the same latents for every member.
           seed: of the latents.
@@ -184,13 +177,13 @@ class Run:
           ``[n, *shape]``, with a leading member axis unless the run is single.
 
         Raises:
-          InvalidInput: n is not above zero, or the autoencoder has no prior.
+          InvalidInput: n is no whole number above zero, or the autoencoder has no prior.
         """
-        if n < 1:
-            raise InvalidInput(f"sample was given n={n}: expected a number above zero.")
-        if not isinstance(self.autoencoder.objective, ELBO):
+        count = positive_whole("sample", "n", n)
+        sample_prior = getattr(self.autoencoder.objective, "sample_prior", None)
+        if sample_prior is None:
             raise InvalidInput(f"{self.name} has no prior to sample from: expected a variational autoencoder.")
-        return self.decode(jax.random.normal(jax.random.key(seed), (n, self.autoencoder.networks.code)))
+        return self.decode(sample_prior(jax.random.key(seed), count, self.autoencoder.networks.code))
 
     def apply(self, function: Callable[..., Any], *arrays: Any) -> Any:
         """A function of networks and a batch, over any number of examples, for every member.
@@ -224,7 +217,7 @@ class Run:
         Written beside it first and moved into place, so that the folder is whole or not there.
 
         Args:
-          folder: new, empty, or holding an older run, which is replaced.
+          folder: new, empty, or holding an older run and nothing else, which is replaced.
 
         Returns:
           The folder.
@@ -234,21 +227,7 @@ class Run:
         """
         folder = Path(folder)
         require_replaceable(folder)
-        try:
-            folder.parent.mkdir(parents=True, exist_ok=True)
-            scratch = Path(tempfile.mkdtemp(prefix=f".{folder.name}-", dir=folder.parent))
-        except OSError as error:
-            raise InvalidInput(f"{folder} cannot be written ({error.strerror}): choose another folder.") from error
-        try:
-            write_arrays(scratch / "run" / _PARAMETERS, _flatten(self.params))
-            (scratch / "run" / _CONFIGURATION).write_text(json.dumps(self.configuration(), indent=2))
-            (scratch / "run" / _HISTORY).write_text(json.dumps(_without_nan(self.history)))
-            if folder.exists():
-                folder.replace(scratch / "replaced")
-            (scratch / "run").replace(folder)
-        finally:
-            shutil.rmtree(scratch, ignore_errors=True)
-        return folder
+        return write_run(folder, self.configuration(), self.history, self.params)
 
     def configuration(self) -> dict[str, Any]:
         """Everything but the arrays, ready for JSON."""
@@ -273,65 +252,13 @@ class Run:
         return stored
 
 
-def require_replaceable(folder: Path) -> None:
-    """Raises where :meth:`Run.save` would not write over what is in a folder.
-
-    Raises:
-      InvalidInput: the folder holds something that is no run, or is where the process works.
-    """
-    if folder.exists() and Path.cwd().is_relative_to(folder.resolve()):
-        raise InvalidInput(f"{folder} is the current folder or holds it: expected a folder that may be replaced.")
-    if folder.is_dir() and (not any(folder.iterdir()) or (folder / _CONFIGURATION).is_file()):
-        return
-    if folder.exists():
-        raise InvalidInput(f"{folder} exists and is no run: expected a new folder or one to replace.")
-
-
 def load(folder: str | Path) -> Run:
     """The run that :meth:`Run.save` wrote; components of your own must be imported before.
 
     Raises:
       InvalidInput: no run there, one of a later format, or a damaged one.
     """
-    folder = Path(folder)
-    path = folder / _CONFIGURATION
-    if not path.is_file():
-        raise InvalidInput(f"{folder} is no run: expected a folder with {_CONFIGURATION}, as ae-jax train writes it.")
-    try:
-        configuration, history = (json.loads((folder / name).read_text()) for name in (_CONFIGURATION, _HISTORY))
-        version = configuration["format"]
-        if version != FORMAT:
-            raise InvalidInput(
-                f"the run in {folder} has format {version}: this version reads format {FORMAT}; "
-                "use the version that wrote it."
-            )
-        return _restored(folder, configuration, history)
-    except InvalidInput:
-        raise
-    except (OSError, ValueError, LookupError, TypeError, AttributeError) as error:
-        raise InvalidInput(f"the run in {folder} is damaged ({error}): train it anew.") from error
-
-
-def _restored(folder: Path, configuration: dict[str, Any], history: dict[str, Any]) -> Run:
-    members = configuration["members"]
-    autoencoder = stack([from_config(member["autoencoder"]) for member in members])
-    shape = tuple(configuration["shape"])
-    return Run(
-        autoencoder=autoencoder,
-        seeds=np.array([member["seed"] for member in members], np.uint32),
-        shape=shape,
-        scaling=from_config(configuration["scaling"]),
-        params=_unflatten(read_arrays(folder / _PARAMETERS), autoencoder, shape, len(members)),
-        history={
-            split: {term: np.array(values, np.float32) for term, values in terms.items()}
-            for split, terms in history.items()
-        },
-        best_epoch=np.array([member["best_epoch"] for member in members]),
-        finite=np.array([member["finite"] for member in members]),
-        settings=configuration["settings"],
-        record=configuration["record"],
-        single=configuration["single"],
-    )
+    return Run(**read_run(Path(folder)))
 
 
 @partial(jax.jit, static_argnames=("function", "shape"))
@@ -364,35 +291,3 @@ def _pad(array: Any, size: int) -> Any:
     if isinstance(array, jax.Array):
         return jnp.concatenate([array, jnp.broadcast_to(array[-1:], (missing, *array.shape[1:]))])
     return np.concatenate([array, np.broadcast_to(array[-1:], (missing, *array.shape[1:]))])
-
-
-def _flatten(params: Params) -> dict[str, np.ndarray]:
-    paths, _ = jax.tree.flatten_with_path(params)
-    return {_path_name(path): np.asarray(leaf) for path, leaf in paths}
-
-
-def _unflatten(arrays: dict[str, np.ndarray], autoencoder: Autoencoder, shape: Shape, members: int) -> Params:
-    abstract = jax.eval_shape(
-        jax.vmap(lambda one, seed: one.init(shape, jax.random.key(seed))), autoencoder, jnp.arange(members)
-    )
-    paths, structure = jax.tree.flatten_with_path(abstract)
-    expected = {_path_name(path): leaf.shape for path, leaf in paths}
-    found = {name: array.shape for name, array in arrays.items()}
-    if expected != found:
-        differing = sorted(name for name in {*expected, *found} if expected.get(name) != found.get(name))
-        raise InvalidInput(f"the run's arrays do not fit its configuration ({', '.join(differing)}): it is damaged.")
-    return jax.tree.unflatten(structure, [jnp.asarray(arrays[name]) for name in expected])
-
-
-def _path_name(path: Any) -> str:
-    return ".".join(str(getattr(entry, "key", entry)) for entry in path)
-
-
-def _without_nan(history: History) -> dict[str, Any]:
-    return {
-        split: {
-            term: [[float(v) if np.isfinite(v) else None for v in row] for row in values]
-            for term, values in terms.items()
-        }
-        for split, terms in history.items()
-    }

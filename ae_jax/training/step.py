@@ -71,33 +71,39 @@ def batches(key: Key, examples: int, batch_size: int) -> Array:
 
 
 def evaluate(
-    state: State, autoencoder: Autoencoder, key: Key, stored: Array, scaling: Scaling, batch_size: int
+    state: State,
+    autoencoder: Autoencoder,
+    key: Key,
+    stored: Array,
+    scaling: Scaling,
+    batch_size: int,
+    last_step: Any,
 ) -> Metrics:
-    """Every term and the loss over a held-out split: in one batch where it is small, else in batches as in training.
+    """Every term and the loss over a held-out split, each example once.
 
-    Each example counts once, those of the smaller last batch too.
+    Weights that a schedule changes are those of the last step of training, so that losses of different epochs measure
+    the same thing. The split is one batch where it is small, else batches of nearly one size, at most the training's:
+    a remainder of one or two examples would mean little to terms that are functions of a batch.
     """
     networks = autoencoder.bind(stored.shape[1:], state.params)
-    size = len(stored) if len(stored) <= _ONE_BATCH else batch_size
-    whole, remainder = divmod(len(stored), size)
+    count = 1 if len(stored) <= _ONE_BATCH else -(-len(stored) // batch_size)
+    size, longer = divmod(len(stored), count)
 
-    def of_batch(key: Key, rows: Array) -> Metrics:
-        loss, metrics = autoencoder.objective(networks, key, scaling(rows), state.step)
-        return metrics | {"loss": loss}
+    def of_batches(purpose: int, rows: Array, batch: int) -> tuple[float, Metrics]:
+        def of_one(inputs: tuple[Key, Array]) -> Metrics:
+            loss, metrics = autoencoder.objective(networks, inputs[0], scaling(inputs[1]), last_step)
+            return metrics | {"loss": loss}
 
-    parts = []
-    if whole:
-        chunks = stored[: whole * size].reshape(whole, size, *stored.shape[1:])
-        keys = jax.random.split(jax.random.fold_in(key, 0), whole)
-        means = jax.lax.map(lambda inputs: of_batch(*inputs), (keys, chunks))
-        parts.append((whole * size / len(stored), jax.tree.map(jnp.mean, means)))
-    if remainder:
-        means = of_batch(jax.random.fold_in(key, 1), stored[whole * size :])
-        parts.append((remainder / len(stored), means))
-    return jax.tree.map(
-        lambda *values: sum(share * v for (share, _), v in zip(parts, values, strict=True)),
-        *[means for _, means in parts],
-    )
+        keys = jax.random.split(jax.random.fold_in(key, purpose), len(rows) // batch)
+        means = jax.lax.map(of_one, (keys, rows.reshape(-1, batch, *stored.shape[1:])))
+        return len(rows) / len(stored), jax.tree.map(jnp.mean, means)
+
+    split = longer * (size + 1)
+    parts = [of_batches(0, stored[split:], size)]
+    if longer:
+        parts.append(of_batches(1, stored[:split], size + 1))
+    weighted = [jax.tree.map(lambda mean, share=share: share * mean, means) for share, means in parts]
+    return jax.tree.map(lambda *values: sum(values), *weighted)
 
 
 def advance(
@@ -110,6 +116,7 @@ def advance(
     validation: Array | None,
     scaling: Scaling,
     patience: Any,
+    last_step: Any,
     batch_size: int,
 ) -> tuple[State, Selection, dict[str, Metrics]]:
     """One epoch of one member: train, validate, keep the best, stop where patience ran out or a value is not finite.
@@ -123,6 +130,7 @@ def advance(
       train, validation: stored examples; without validation the latest parameters are the best.
       scaling: brings them to model units.
       patience: epochs without a lower validation loss after which the member stops.
+      last_step: of training, at which validation takes the value of schedules.
       batch_size: examples in a step.
 
     Returns:
@@ -133,7 +141,7 @@ def advance(
     history = {"train": metrics}
     if validation is not None:
         key = key_for(seed, VALIDATE)
-        history["validation"] = evaluate(trained, autoencoder, key, validation, scaling, batch_size)
+        history["validation"] = evaluate(trained, autoencoder, key, validation, scaling, batch_size, last_step)
     finite = all_finite((history, trained.params))
     keeps = selection.running & finite
     state = _choose(keeps, trained, state)

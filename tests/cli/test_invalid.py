@@ -16,7 +16,7 @@ SENTENCES = {
     "compare --help=1": "unknown option of compare '--help=1': did you mean '--help'?",
     "compare --epochs ten": "--epochs was given 'ten': expected a whole number.",
     "compare --epochs 1.5": "--epochs was given '1.5': expected a whole number.",
-    "compare --epochs 0": "fit was given epochs=0: expected a number above zero.",
+    "compare --epochs 0": "fit was given epochs=0: expected a whole number above zero.",
     "compare --patience": "--patience was given no value: expected one.",
     "compare --seeds 0": "fit was given no seeds: expected at least one.",
     "compare --data digts": "unknown data set 'digts': did you mean 'digits'?",
@@ -87,7 +87,7 @@ def test_a_file_that_cannot_be_written_is_refused(call, run_folder, file, place)
 def test_data_outside_the_range_of_the_likelihood_are_refused(call, tmp_path: Path):
     np.save(tmp_path / "wide.npy", np.linspace(-3, 3, 200, dtype=np.float32).reshape(20, 10))
     outcome = call("train", "variational", "--data", "wide.npy")
-    refused(outcome, "the Bernoulli likelihood of variational was given values from -3 to 2")
+    refused(outcome, "the Bernoulli likelihood of variational was given values from -3 to 3")
     assert [path.name for path in tmp_path.iterdir()] == ["wide.npy"]
 
 

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from ae_jax import InvalidInput
-from ae_jax.data import Scaling, from_arrays
+from ae_jax.data import Dataset, Scaling, Split, from_arrays, from_splits
 
 X = np.arange(60, dtype=np.float32).reshape(30, 2)
 LABELS = np.repeat([0, 1, 2], 10)
@@ -73,6 +73,10 @@ def test_a_given_scaling_wins():
     [
         ({"labels": LABELS[:5]}, r"labels have shape \(5,\) for 30 examples: expected one label for each example"),
         ({"labels": X}, r"labels have shape \(30, 2\) for 30 examples"),
+        ({"labels": [None, *LABELS[1:]]}, "labels are missing .* for 1 examples, the first at index 0"),
+        ({"labels": np.where(LABELS == 1, np.nan, LABELS)}, "labels are missing .* for 10 examples, .* at index 10"),
+        ({"seed": -1}, r"given the seed -1: expected an integer from 0 to 2\*\*32 - 1"),
+        ({"seed": 2**32}, "given the seed 4294967296: expected an integer"),
         ({"test": 1.0}, "given validation=0.1 and test=1.0: expected fractions that sum below 1"),
         ({"validation": -0.1}, "given validation=-0.1 and test=0.2: expected fractions"),
         ({"validation": 0.5, "test": 0.5}, "given validation=0.5 and test=0.5: expected fractions"),
@@ -82,3 +86,85 @@ def test_a_given_scaling_wins():
 def test_splits_that_cannot_be_made_are_refused(choice, sentence):
     with pytest.raises(InvalidInput, match=sentence):
         from_arrays(X, **choice)
+
+
+def test_splits_of_yours_are_kept_as_they_are():
+    data = from_splits((X.tolist(), LABELS.tolist()), X[:4], (X[:2], ["a", "b"]), name="mine")
+    assert (data.name, data.shape, data.scaling) == ("mine", (2,), Scaling())
+    np.testing.assert_array_equal(data.train.x, X)
+    np.testing.assert_array_equal(data.train.labels, LABELS)
+    np.testing.assert_array_equal(data.validation.x, X[:4])
+    assert data.validation.labels is None
+    assert data.test.labels.tolist() == ["a", "b"]
+
+
+@pytest.mark.parametrize("nothing", [None, [], X[:0], (X[:0], LABELS[:0])])
+def test_a_split_may_have_nothing(nothing):
+    data = from_splits(X, nothing, nothing)
+    assert data.validation.x.shape == data.test.x.shape == (0, 2)
+
+
+def test_splits_of_a_data_set_make_it_again():
+    data = from_arrays(X, LABELS, validation=0.0)
+    again = from_splits(data.train, data.validation, data.test)
+    assert again.describe() | {"name": "arrays"} == data.describe()
+
+
+def test_bytes_of_any_split_imply_the_scaling_of_all():
+    binary, grey = np.eye(2, dtype=np.uint8), np.full((3, 2), 200, np.uint8)
+    assert from_splits(binary, grey).scaling == from_splits(grey, binary).scaling == Scaling(scale=255.0)
+    assert from_splits(binary, binary).scaling == Scaling()
+    assert from_splits(grey, scaling=Scaling(scale=200.0)).scaling == Scaling(scale=200.0)
+
+
+@pytest.mark.parametrize(
+    ("splits", "sentence"),
+    [
+        ([X[:0]], r"the train split of mine is empty, of shape \(0, 2\): expected at least one example"),
+        ([None], "the train split of mine has type object: expected numbers"),
+        ([X, X * np.nan], "the validation split of mine has 60 NaN or infinite values, .*drop or impute them"),
+        ([X, None, X[:, :1]], r"the test split of mine has examples of shape \(1,\): expected \(2,\), as in the train"),
+        ([X, (X, LABELS[:5])], r"the labels of the validation split of mine have shape \(5,\) for 30 examples"),
+        ([(X, np.full(30, np.nan))], "the labels of the train split of mine are missing .* for 30 examples"),
+        ([(X, LABELS, LABELS)], r"train split of mine is a tuple of 3: .*or a pair \(examples, labels\)"),
+        ([X, X.astype(np.uint8)], "validation split of mine is stored as uint8 and the train split as float32: .*one"),
+    ],
+)
+def test_splits_of_yours_that_cannot_be_used_are_refused(splits, sentence):
+    with pytest.raises(InvalidInput, match=sentence):
+        from_splits(*splits, name="mine")
+
+
+@pytest.mark.parametrize(
+    ("given", "sentence"),
+    [
+        ({"train": Split(X[:0])}, r"the train split of mine is empty, of shape \(0, 2\): expected at least one"),
+        ({"train": Split(X[:, 0])}, r"the train split of mine has shape \(30,\): expected \[examples, \*features\]"),
+        ({"train": Split(X.astype(str))}, "the train split of mine has type <U32: expected numbers"),
+        ({"test": Split(X[:, :1])}, r"the test split of mine has examples of shape \(1,\): expected \(2,\), as in"),
+        ({"test": Split(X, LABELS[:5])}, r"the labels of the test split of mine have shape \(5,\) for 30 examples"),
+        ({"test": Split(X[:0], LABELS)}, r"the labels of the test split of mine have shape \(30,\) for 0 examples"),
+        (
+            {"validation": X},
+            "the validation split of mine is no Split of NumPy arrays: .*by from_splits, which converts",
+        ),
+        ({"validation": (X, LABELS)}, "the validation split of mine is no Split of NumPy arrays"),
+        ({"scaling": 255.0}, "mine was given the scaling 255.0: expected a Scaling, or none"),
+    ],
+)
+def test_a_data_set_that_does_not_fit_together_is_refused(given, sentence, unchecked):
+    splits = {"train": Split(X), "validation": Split(X[:0]), "test": Split(X[:0])}
+    with pytest.raises(InvalidInput, match=sentence):
+        Dataset(name="mine", **splits | given)
+
+
+def test_lists_are_refused(unchecked):
+    with pytest.raises(InvalidInput, match="the train split of mine is no Split of NumPy arrays"):
+        Dataset(name="mine", train=Split([[0.0, 1.0]]), validation=Split(X), test=Split(X))
+
+
+@pytest.mark.parametrize(("scale", "expected"), [(10.0, (-2.0, 3.0)), (-10.0, (-3.0, 2.0))])
+def test_the_range_is_that_of_all_splits_in_model_units(scale, expected):
+    train, validation, test = (np.array([[0.0, value]], np.float32) for value in (5.0, -10.0, 40.0))
+    assert from_splits(train, validation, test, scaling=Scaling(offset=10.0, scale=scale)).range == expected
+    assert from_splits(train).range == (0.0, 5.0)

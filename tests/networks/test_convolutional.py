@@ -140,7 +140,7 @@ def test_several_outputs_and_a_stochastic_code():
     ("choice", "sentence"),
     [
         ({"channels": ()}, r"Convolutional was given no channels: expected one number for each stage, as \(16, 32\)"),
-        ({"channels": (4, 0)}, r"Convolutional was given channels\[1\]=0: expected a number above zero"),
+        ({"channels": (4, 0)}, r"Convolutional was given channels\[1\]=0: expected a whole number above zero"),
         ({"kernel": 0}, "Convolutional was given kernel=0"),
         ({"code": -2}, "Convolutional was given code=-2"),
         ({"activation": "tanhh"}, "unknown activation 'tanhh': did you mean 'tanh'"),

@@ -87,8 +87,8 @@ def test_every_activation_keeps_the_spread_of_deep_networks(activation):
 @pytest.mark.parametrize(
     ("choice", "sentence"),
     [
-        ({"code": 0}, "MLP was given code=0: expected a number above zero"),
-        ({"hidden": (8, -1)}, r"MLP was given hidden\[1\]=-1: expected a number above zero"),
+        ({"code": 0}, "MLP was given code=0: expected a whole number above zero"),
+        ({"hidden": (8, -1)}, r"MLP was given hidden\[1\]=-1: expected a whole number above zero"),
         ({"activation": "rellu"}, "unknown activation 'rellu': did you mean 'relu'"),
         ({"code_activation": "sigmiod"}, "unknown activation 'sigmiod': did you mean 'sigmoid'"),
         ({"tied": True, "stochastic": True}, "tied=True and stochastic=True: a decoder can mirror one head only"),

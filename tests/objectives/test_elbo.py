@@ -156,6 +156,14 @@ def test_penalties_are_of_the_posterior_mean(stochastic):
     np.testing.assert_allclose(loss, expected, rtol=1e-6)
 
 
+def test_the_prior_is_a_standard_normal():
+    samples = ELBO().sample_prior(KEY, DRAWS, 3)
+    assert samples.shape == (DRAWS, 3)
+    # Means have standard error 1/sqrt(n), second moments sqrt(2/n); 4 of them.
+    np.testing.assert_allclose(samples.mean(axis=0), np.zeros(3), atol=4 / np.sqrt(DRAWS))
+    np.testing.assert_allclose(samples.T @ samples / DRAWS, np.eye(3), atol=4 * np.sqrt(2 / DRAWS))
+
+
 def test_a_deterministic_encoder_is_refused():
     builder = MLP(hidden=(), code=2)
     networks = functional.bind(builder, (4,), functional.init(builder, (4,), KEY))
@@ -167,7 +175,7 @@ def test_a_deterministic_encoder_is_refused():
     ("choice", "sentence"),
     [
         ({"beta": -1.0}, "ELBO was given beta=-1.0: expected zero or a number above"),
-        ({"samples": 0}, "ELBO was given samples=0: expected a number above zero"),
+        ({"samples": 0}, "ELBO was given samples=0: expected a whole number above zero"),
     ],
 )
 def test_numbers_that_cannot_be_used_are_refused(choice, sentence):

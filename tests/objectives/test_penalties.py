@@ -147,7 +147,7 @@ def test_the_estimate_needs_a_key():
     ("penalty", "choice", "sentence"),
     [
         (Contractive, {"weight": -1.0}, "Contractive was given weight=-1.0: expected zero or a number above"),
-        (Contractive, {"probes": 0}, "Contractive was given probes=0: expected a number above zero"),
+        (Contractive, {"probes": 0}, "Contractive was given probes=0: expected a whole number above zero"),
         (Contractive, {"method": "foward"}, "unknown method of Contractive 'foward': did you mean 'forward'"),
         (KLSparsity, {"target": 1.0}, "KLSparsity was given target=1.0: expected a number between 0 and 1"),
         (KLSparsity, {"weight": -0.1}, "KLSparsity was given weight=-0.1: expected zero or a number above"),

@@ -1,3 +1,4 @@
+import gc
 from pathlib import Path
 
 import numpy as np
@@ -50,13 +51,15 @@ def lose_the_manifests(folder: Path) -> None:
         path.unlink()
 
 
+@pytest.mark.parametrize("arrays", [{"kernel": ARRAYS["encoder.0.kernel"]}, ARRAYS], ids=["one", "several"])
 @pytest.mark.parametrize("damage", [empty, truncate_the_arrays, lose_the_manifests])
-def test_a_damaged_folder_is_refused(tmp_path, damage):
-    # One array: of several, Orbax leaves the tasks of those after the first bad one to the garbage collector.
+def test_a_damaged_folder_is_refused_and_nothing_else_is_said(tmp_path, caplog, damage, arrays):
     folder = tmp_path / "params"
-    write_arrays(folder, {"kernel": ARRAYS["encoder.0.kernel"]})
+    write_arrays(folder, arrays)
     damage(folder)
     with pytest.raises(
         InvalidInput, match=r"the arrays in .* cannot be read \(.*\): the folder is damaged; train anew"
     ):
         read_arrays(folder)
+    gc.collect()
+    assert [record for record in caplog.records if record.name == "asyncio"] == []

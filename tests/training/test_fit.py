@@ -205,12 +205,11 @@ def test_parameters_that_are_not_finite_are_named_where_no_term_shows_them(small
         fit(undercomplete(Burst(steps=2 * STEPS - 1)), x, epochs=4)
 
 
-def test_a_nan_among_the_data_is_named_as_divergence(small):
+def test_a_nan_among_the_data_is_refused_with_its_place(small):
     x = small.train.x.astype(np.float32)
     x[7, 2, 3] = np.nan
-    damaged = dataclasses.replace(small, train=small.train._replace(x=x))
-    with pytest.raises(TrainingDiverged, match=r"at epoch 1 in squared_error \(train\)"):
-        fit(undercomplete(), damaged)
+    with pytest.raises(InvalidInput, match=r"has 1 NaN or infinite values, the first at index \(7, 2, 3\)"):
+        dataclasses.replace(small, train=small.train._replace(x=x))
 
 
 def test_one_bad_member_is_frozen_and_reported_while_the_others_train_on(small):
@@ -265,15 +264,19 @@ X = np.linspace(-1.0, 3.0, 60, dtype=np.float32).reshape(20, 3)
 @pytest.mark.parametrize(
     ("settings", "sentence"),
     [
-        ({"epochs": 0}, "fit was given epochs=0: expected a number above zero"),
-        ({"batch_size": -4}, "fit was given batch_size=-4: expected a number above zero"),
-        ({"patience": 0}, "fit was given patience=0: expected a number above zero"),
+        ({"epochs": 0}, "fit was given epochs=0: expected a whole number above zero"),
+        ({"batch_size": -4}, "fit was given batch_size=-4: expected a whole number above zero"),
+        ({"patience": 0}, "fit was given patience=0: expected a whole number above zero"),
+        ({"epochs": 2.0}, "fit was given epochs=2.0: expected a whole number above zero"),
+        ({"seeds": [0.5]}, r"fit was given seeds=\[0.5\]: expected whole numbers"),
+        ({"seeds": [3, 3]}, r"fit was given the seeds \[3, 3\]: expected each once"),
         ({"patience": 5}, "fit was given patience=5 and no validation split: split the data, or drop it"),
         ({"seeds": []}, "fit was given no seeds: expected at least one"),
         ({"seeds": -1}, r"fit was given the seed -1: expected an integer from 0 to 2\*\*32 - 1"),
         ({"seeds": [0, 2**32]}, "fit was given the seed 4294967296: expected an integer"),
     ],
 )
+@pytest.mark.usefixtures("unchecked")
 def test_settings_that_cannot_be_used_are_refused(settings, sentence):
     with pytest.raises(InvalidInput, match=sentence):
         ae_jax.fit(undercomplete(), X, **settings)
@@ -337,3 +340,17 @@ def test_fit_takes_a_dataset_as_it_is(small, run):
     assert isinstance(small, Dataset)
     assert run.scaling == small.scaling
     assert run.shape == (8, 8)
+
+
+def test_a_warm_up_does_not_choose_an_epoch_from_before_it_ends(small):
+    warm_up = ae_jax.schedules.Linear(start=0.0, end=1.0, steps=STEPS * 6)
+    trained = fit(ae_jax.variational(code=3, hidden=(12,), beta=warm_up), small, epochs=8, patience=8)
+    assert trained.best_epoch[0] >= 6
+    validation = {term: values[0] for term, values in trained.history["validation"].items()}
+    np.testing.assert_allclose(validation["loss"], validation["bernoulli_nll"] + validation["kl"], rtol=1e-5)
+
+
+@pytest.mark.usefixtures("unchecked")
+def test_what_is_no_autoencoder_is_refused(small):
+    with pytest.raises(InvalidInput, match=r"expected an autoencoder, such as ae_jax.contractive\(\)"):
+        ae_jax.fit(ae_jax.contractive, small)

@@ -1,4 +1,5 @@
 import jax
+import jax.numpy as jnp
 import numpy as np
 import pytest
 
@@ -59,3 +60,10 @@ def test_a_stack_has_its_members_numbers_on_a_leading_axis():
 def test_members_of_other_structures_are_refused(autoencoders, sentence):
     with pytest.raises(InvalidInput, match=sentence):
         stack(autoencoders)
+
+
+def test_an_array_where_one_number_belongs_is_refused():
+    with pytest.raises(
+        InvalidInput, match=r"denoising was given an array of shape \(8,\) as .objective.corruption.scale"
+    ):
+        stack([ae_jax.denoising(noise=jnp.linspace(0.1, 1.0, 8))])

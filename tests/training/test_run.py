@@ -1,5 +1,7 @@
+import dataclasses
 import json
 import shutil
+from pathlib import Path
 
 import jax
 import jax.numpy as jnp
@@ -8,6 +10,8 @@ import pytest
 
 import ae_jax
 from ae_jax import InvalidInput, Run
+from ae_jax.objectives import Reconstruction
+from ae_jax.training import stack, unstack
 
 
 def bound(run: Run, member: int = 0):
@@ -78,6 +82,19 @@ def test_samples_are_decoded_draws_from_the_prior(population):
     assert not np.array_equal(samples, population.sample(7, seed=4))
 
 
+@ae_jax.component
+class UniformPrior(Reconstruction):
+    def sample_prior(self, key, n, code):
+        return jax.random.uniform(key, (n, code))
+
+
+def test_any_objective_with_a_prior_can_be_sampled_from(run):
+    objective = UniformPrior(likelihood=run.autoencoder.objective.likelihood)
+    run = dataclasses.replace(run, autoencoder=dataclasses.replace(run.autoencoder, objective=objective))
+    latents = jax.random.uniform(jax.random.key(3), (7, 3))
+    np.testing.assert_allclose(run.sample(7, seed=3), run.decode(np.asarray(latents)), rtol=1e-6)
+
+
 def test_a_function_applies_to_every_member_and_example(population):
     def double_code_and_number(autoencoder, networks, scaling, stored, numbers):
         return {"code": 2 * networks.encode(scaling(stored)).mean, "number": numbers + autoencoder.objective.beta}
@@ -125,13 +142,19 @@ def test_parameters_are_those_of_one_member(run, population):
         (lambda run: run.encode(np.full((2, 8, 8), np.nan)), r"data has 128 NaN .* first at index \(0, 0, 0\)"),
         (lambda run: run.encode([["a"]]), "data has type <U1: expected numbers"),
         (lambda run: run.decode(np.ones((5, 4))), r"codes has shape \(5, 4\): expected \[examples, 3\]"),
-        (lambda run: run.sample(0), "sample was given n=0: expected a number above zero"),
+        (lambda run: run.sample(0), "sample was given n=0: expected a whole number above zero"),
         (lambda run: run.sample(3), "undercomplete has no prior to sample from: expected a variational autoencoder"),
     ],
 )
 def test_uses_that_do_not_fit_are_refused(run, use, sentence):
     with pytest.raises(InvalidInput, match=sentence):
         use(run)
+
+
+@pytest.mark.parametrize(("n", "given"), [(2.5, "2.5"), ("2", "'?2'?"), (None, "None")])
+def test_samples_are_counted_in_whole_numbers(population, n, given, unchecked):
+    with pytest.raises(InvalidInput, match=f"sample was given n={given}: expected a whole number above zero"):
+        population.sample(n)
 
 
 @pytest.mark.parametrize("name", ["run", "population"])
@@ -169,12 +192,22 @@ def test_a_saved_configuration_is_json_that_a_person_can_read(run, folder):
     [member] = configuration["members"]
     assert member["seed"] == 5
     assert member["autoencoder"]["networks"]["hidden"] == [12]
-    assert member["autoencoder"]["optimizer"]["learning_rate"] == pytest.approx(1e-3)
+    assert member["autoencoder"]["optimizer"]["learning_rate"] == 1e-3  # and not 0.0010000000474974513
     assert configuration["settings"]["batch_size"] == 16
     assert configuration["shape"] == [8, 8]
     assert configuration["record"]["versions"]["jax"] == jax.__version__
     strict = json.loads((folder / "history.json").read_text(), parse_constant=pytest.fail)
     assert len(strict["train"]["loss"][0]) == 3
+
+
+def test_numbers_read_as_they_were_given_and_stack_to_the_same_bits():
+    given = [0.1, 0.002, 1e-30, 1000, 16777215, 0.1 + 0.2, 3.4e38, 1e-45]
+    stacked = stack([ae_jax.contractive(weight=weight) for weight in given])
+    numbers = [unstack(stacked, member).objective.penalties[0].weight for member in range(len(given))]
+    assert numbers[:5] == given[:5]
+    again = stack([unstack(stacked, member) for member in range(len(given))])
+    for ours, theirs in zip(jax.tree.leaves(again), jax.tree.leaves(stacked), strict=True):
+        assert np.asarray(ours).tobytes() == np.asarray(theirs).tobytes()
 
 
 def test_nothing_is_pickled(folder):
@@ -198,6 +231,31 @@ def test_a_folder_that_is_no_run_is_left_alone(run, tmp_path):
     with pytest.raises(InvalidInput, match=r"thesis.tex exists and is no run"):
         run.save(tmp_path / "thesis.tex")
     assert everything_in(tmp_path) == {"thesis.tex": b"years of work"}
+
+
+@pytest.mark.parametrize("name", ["thesis.tex", ".hidden", "params2/a", "results.json/a", "report.html.bak"])
+def test_a_run_with_something_else_beside_it_is_left_alone(run, folder, name):
+    (folder / name).parent.mkdir(exist_ok=True)
+    (folder / name).write_text("years of work")
+    before = everything_in(folder)
+    with pytest.raises(InvalidInput, match="exists and is no run: expected a new folder or one to replace"):
+        run.save(folder)
+    assert everything_in(folder) == before
+
+
+@pytest.mark.parametrize("text", ["", "[]", '{"format": 1}', '{"members": []}', '"format members"', "[" * 100_000])
+def test_a_folder_with_another_configuration_is_left_alone(run, tmp_path, text):
+    (tmp_path / "configuration.json").write_text(text)
+    with pytest.raises(InvalidInput, match="exists and is no run: expected a new folder or one to replace"):
+        run.save(tmp_path)
+    assert everything_in(tmp_path) == {"configuration.json": text.encode()}
+
+
+def test_what_the_command_line_writes_beside_a_run_is_replaced_with_it(run, folder):
+    (folder / "results.json").write_text("{}")
+    (folder / "report.html").write_text("<!doctype html>")
+    names = {path.name for path in run.save(folder).iterdir()}
+    assert names == {"configuration.json", "history.json", "params"}
 
 
 def test_an_empty_folder_may_be_written_into(run, tmp_path):
@@ -226,6 +284,37 @@ def test_a_save_that_fails_leaves_the_older_run(run, folder, monkeypatch):
     assert [path.name for path in folder.parent.iterdir()] == [folder.name]
 
 
+def refusing_moves(monkeypatch, refused):
+    """Lets moves to a path fail, the given ones of them, counted from 1."""
+    move, count = Path.replace, {}
+
+    def replace(path, target):
+        count[target] = count.get(target, 0) + 1
+        if count[target] in refused.get(target, ()):
+            raise OSError(5, "Input/output error")
+        return move(path, target)
+
+    monkeypatch.setattr(Path, "replace", replace)
+
+
+def test_a_run_that_cannot_be_moved_into_place_leaves_the_older_one(run, folder, monkeypatch):
+    before = everything_in(folder)
+    refusing_moves(monkeypatch, {folder: (1,)})
+    with pytest.raises(InvalidInput, match=r"run cannot be written \(Input/output error\): choose another folder"):
+        run.save(folder)
+    assert everything_in(folder) == before
+    assert [path.name for path in folder.parent.iterdir()] == [folder.name]
+
+
+def test_an_older_run_that_cannot_be_put_back_is_not_deleted(run, folder, monkeypatch):
+    before = everything_in(folder)
+    refusing_moves(monkeypatch, {folder: (1, 2)})
+    with pytest.raises(InvalidInput, match=r"cannot be written \(Input/output error\)"):
+        run.save(folder)
+    [scratch] = folder.parent.iterdir()
+    assert everything_in(scratch / "replaced") == before
+
+
 def truncate(folder):
     path = folder / "configuration.json"
     path.write_text(path.read_text()[:100])
@@ -241,8 +330,26 @@ def edit(change):
     return damage
 
 
+def edit_history(change):
+    def damage(folder):
+        path = folder / "history.json"
+        history = json.loads(path.read_text())
+        change(history)
+        path.write_text(json.dumps(history))
+
+    return damage
+
+
+def write(name, text):
+    return lambda folder: (folder / name).write_text(text)
+
+
 def of_member(change):
     return edit(lambda configuration: change(configuration["members"][0]["autoencoder"]))
+
+
+def of_run(**changes):
+    return edit(lambda configuration: configuration["members"][0].update(changes))
 
 
 @pytest.mark.parametrize(
@@ -266,7 +373,40 @@ def of_member(change):
         (of_member(lambda a: a["networks"].update(type="MPL")), "unknown component 'MPL': did you mean 'MLP'"),
         (of_member(lambda a: a["networks"].update(width=3)), "unknown key of MLP 'width'"),
         (of_member(lambda a: a.pop("objective")), "the configuration of Autoencoder has no objective"),
-        (lambda folder: (folder / "configuration.json").write_text("[]"), r"the run in .* is damaged"),
+        (
+            write("configuration.json", "[]"),
+            r"the run in .* is damaged \(the configuration is \[\]: expected an object",
+        ),
+        (write("configuration.json", "[" * 100_000), r"the run in .* is damaged \(.*recursion.*\): train it anew"),
+        (write("history.json", '{"a":' * 100_000), r"the run in .* is damaged \(.*recursion.*\): train it anew"),
+        (write("history.json", "[]"), r"is damaged \(the history is \[\]: expected an object\)"),
+        (edit_history(lambda h: h.update(train=3)), r"damaged \(the history of train is 3: expected an object\)"),
+        (
+            edit_history(lambda h: h["train"]["loss"].append([1.0, 2.0, 3.0])),
+            r"damaged \(the history of loss \(train\) is .*: expected a row of each of 1\)",
+        ),
+        (edit_history(lambda h: h["train"].update(loss=[1.0])), r"is \[1.0\]: expected a row of each of 1\)"),
+        (edit_history(lambda h: h["train"].update(loss=[["a"]])), r"is damaged \(could not convert .*\): train it"),
+        (edit(lambda c: c.update(members={})), r"is damaged \(members is {}: expected a list\)"),
+        (edit(lambda c: c.update(members=[3])), r"is damaged \(a member is 3: expected an object\)"),
+        (of_run(seed=-1), r"is damaged \(seed is -1: expected an integer from 0 to 2\*\*32 - 1\): train it anew"),
+        (of_run(seed=2**32), r"is damaged \(seed is 4294967296: expected an integer from 0"),
+        (of_run(seed=1.5), r"is damaged \(seed is 1.5: expected an integer from 0"),
+        (of_run(best_epoch="3"), r"is damaged \(best_epoch is '3': expected an integer from 0 on\)"),
+        (of_run(best_epoch=-1), r"is damaged \(best_epoch is -1: expected an integer from 0 on\)"),
+        (of_run(finite=1), r"is damaged \(finite is 1: expected true or false\)"),
+        (of_run(autoencoder=3), r"is damaged \(a member's autoencoder is 3: expected an Autoencoder\)"),
+        (of_run(autoencoder={"type": "L1"}), r"a member's autoencoder is L1\(.*\): expected an Autoencoder\)"),
+        (of_run(autoencoder={"type": "os.system"}), r"unknown component 'os.system'"),
+        (of_run(autoencoder={"type": []}), r"is damaged \(.*\): train it anew"),
+        (edit(lambda c: c.update(record=[])), r"is damaged \(record is \[\]: expected an object\)"),
+        (edit(lambda c: c.update(settings=None)), r"is damaged \(settings is None: expected an object\)"),
+        (edit(lambda c: c.update(single="yes")), r"is damaged \(single is 'yes': expected true of one member only\)"),
+        (edit(lambda c: c.update(scaling=2.0)), r"is damaged \(scaling is 2.0: expected a Scaling\)"),
+        (edit(lambda c: c.update(shape=[8, -8])), r"is damaged \(shape is \[8, -8\]: expected integers above zero\)"),
+        (edit(lambda c: c.update(shape=[8.0, 8])), r"is damaged \(shape is \[8.0, 8\]: expected integers above zero"),
+        (edit(lambda c: c.update(shape=[])), r"is damaged \(shape is \[\]: expected integers above zero\)"),
+        (edit(lambda c: c.update(shape=64)), r"is damaged \(shape is 64: expected integers above zero\)"),
     ],
 )
 def test_a_damaged_run_is_refused(folder, damage, sentence):

@@ -124,7 +124,7 @@ def test_evaluation_counts_each_example_once(batch_size, in_one, monkeypatch):
     state = started(autoencoder, (3,))
     stored = np.random.default_rng(0).integers(0, 16, size=(24, 3)).astype(np.uint8)
     scaling = Scaling(scale=16.0)
-    metrics = jax.jit(lambda s: evaluate(s, autoencoder, KEY, jnp.asarray(stored), scaling, batch_size))(state)
+    metrics = jax.jit(lambda s: evaluate(s, autoencoder, KEY, jnp.asarray(stored), scaling, batch_size, 0))(state)
     networks, x = autoencoder.bind((3,), state.params), jnp.asarray(stored / np.float32(16), jnp.float32)
     error = losses.squared_error(networks.decode(networks.encode(x)), x).mean()
     norm = losses.jacobian.forward_mode(networks.encode, x).mean()

@@ -1,0 +1,107 @@
+"""What a fit is asked for, checked before anything is compiled."""
+
+import operator
+from collections.abc import Sequence
+from typing import Any, NamedTuple
+
+import jax
+import numpy as np
+
+from ae_jax.autoencoders import Autoencoder
+from ae_jax.data import Dataset, from_arrays
+from ae_jax.data.checks import require_unit_interval
+from ae_jax.errors import InvalidInput
+from ae_jax.requirements import positive_whole
+from ae_jax.training.population import stack
+
+
+class Plan(NamedTuple):
+    """A population and how it is trained.
+
+    Attributes:
+      autoencoder: the members', stacked.
+      seeds: of each member, ``[members]``.
+      dataset: what they are trained on.
+      epochs: at most.
+      batch_size: examples in a step, at most the number of examples.
+      patience: epochs without a lower validation loss, or None.
+      single: one autoencoder and one seed were asked for, so that results have no member axis.
+    """
+
+    autoencoder: Autoencoder
+    seeds: np.ndarray
+    dataset: Dataset
+    epochs: int
+    batch_size: int
+    patience: int | None
+    single: bool
+
+
+def plan(
+    autoencoder: Autoencoder | Sequence[Autoencoder],
+    data: Any,
+    *,
+    seeds: int | Sequence[int],
+    epochs: int,
+    batch_size: int,
+    patience: int | None,
+) -> Plan:
+    """Every combination of autoencoder and seed on the data, as :func:`ae_jax.fit` takes them.
+
+    Raises:
+      InvalidInput: something in it cannot be used.
+    """
+    dataset = data if isinstance(data, Dataset) else from_arrays(data, validation=0.0, test=0.0)
+    choices, several = _choices(autoencoder)
+    members, several_seeds = _seeds(seeds)
+    epochs, batch_size = positive_whole("fit", "epochs", epochs), positive_whole("fit", "batch_size", batch_size)
+    if patience is not None:
+        patience = positive_whole("fit", "patience", patience)
+        if not len(dataset.validation.x):
+            raise InvalidInput(
+                f"fit was given patience={patience} and no validation split: split the data, or drop it."
+            )
+    for choice in choices:
+        if choice.objective.likelihood.unit_interval:
+            require_unit_interval(*dataset.range, f"the Bernoulli likelihood of {choice.name}")
+    population = stack([choice for choice in choices for _ in members])
+    # Building the networks in the abstract finds those that do not fit the data, at no cost.
+    jax.eval_shape(lambda: choices[0].init(dataset.shape, jax.random.key(0)))
+    return Plan(
+        autoencoder=population,
+        seeds=np.array([seed for _ in choices for seed in members], np.uint32),
+        dataset=dataset,
+        epochs=epochs,
+        batch_size=min(batch_size, len(dataset.train.x)),
+        patience=patience,
+        single=not several and not several_seeds,
+    )
+
+
+def _choices(autoencoder: Any) -> tuple[list[Autoencoder], bool]:
+    several = isinstance(autoencoder, (list, tuple))
+    choices = list(autoencoder) if several else [autoencoder]
+    for choice in choices:
+        if not isinstance(choice, Autoencoder):
+            raise InvalidInput(
+                f"fit was given {choice!r}: expected an autoencoder, such as ae_jax.contractive() with its parentheses."
+            )
+    return choices, several
+
+
+def _seeds(seeds: Any) -> tuple[list[int], bool]:
+    several = np.ndim(seeds) > 0
+    try:
+        numbers = [operator.index(seed) for seed in (seeds if several else [seeds])]
+    except TypeError as error:
+        raise InvalidInput(f"fit was given seeds={seeds!r}: expected whole numbers.") from error
+    if not numbers:
+        raise InvalidInput("fit was given no seeds: expected at least one.")
+    for seed in numbers:
+        if not 0 <= seed < 2**32:
+            raise InvalidInput(f"fit was given the seed {seed}: expected an integer from 0 to 2**32 - 1.")
+    if len(set(numbers)) < len(numbers):
+        raise InvalidInput(
+            f"fit was given the seeds {numbers}: expected each once, since twins tell nothing of chance."
+        )
+    return numbers, several

@@ -1,0 +1,37 @@
+import jax
+import jax.numpy as jnp
+import numpy as np
+import pytest
+
+import ae_jax
+from ae_jax.evaluation import jacobian_norm
+from ae_jax.networks import deterministic
+
+
+def test_a_linear_encoder_s_norm_is_its_kernel_s_everywhere(small):
+    run = ae_jax.fit(ae_jax.undercomplete(code=3, hidden=()), small, seeds=[5, 6], epochs=1, batch_size=16)
+    norms = jacobian_norm(run, small.test.x)
+    kernels = run.params["encoder"][0]["kernel"]
+    assert kernels.shape == (2, 64, 3)
+    expected = [np.linalg.norm(np.asarray(kernel)) for kernel in kernels]
+    assert abs(expected[0] - expected[1]) > 1e-3 * expected[0]
+    np.testing.assert_allclose(norms, np.repeat(np.array(expected)[:, None], 20, axis=1), rtol=1e-5)
+
+
+@pytest.mark.parametrize(
+    "autoencoder",
+    [ae_jax.contractive(), ae_jax.variational(code=3, hidden=(12,)), ae_jax.convolutional(code=3, channels=(4,))],
+    ids=lambda autoencoder: autoencoder.name,
+)
+def test_the_norm_is_that_of_jax_s_own_jacobian_of_the_encoder(autoencoder, small, bound):
+    run = ae_jax.fit(autoencoder, small, seeds=5, epochs=1, batch_size=16)
+    networks = bound(run)
+    # In model units: digits' counts over 16.
+    x = jnp.asarray(small.test.x[:4], jnp.float32) / 16
+    jacobians = jax.jit(jax.vmap(jax.jacfwd(lambda example: deterministic(networks.encode(example[None]))[0])))(x)
+    assert jacobians.shape == (4, run.autoencoder.networks.code, 8, 8)
+    expected = np.sqrt(np.square(jacobians).sum(axis=(1, 2, 3)))
+    assert np.ptp(expected) > 1e-4 * expected.max()
+    norms = jacobian_norm(run, small.test.x)
+    assert norms.shape == (20,)
+    np.testing.assert_allclose(norms[:4], expected, rtol=1e-4)

@@ -1,0 +1,76 @@
+"""Every script of ``experiments/`` runs as its docstring says; nothing is asserted of the times that it measures."""
+
+import json
+import os
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+EXPERIMENTS = Path(__file__).parents[2] / "experiments"
+
+pytestmark = pytest.mark.slow
+
+
+def run(script: Path, *arguments: str, folder: Path) -> subprocess.CompletedProcess[str]:
+    """The finished process of a script, compiled as users compile it."""
+    environment = {name: value for name, value in os.environ.items() if name != "XLA_FLAGS"}
+    return subprocess.run(
+        [sys.executable, str(script), *arguments], cwd=folder, env=environment, capture_output=True, text=True
+    )
+
+
+def rows_of(name: str, *arguments: str, folder: Path) -> list[dict]:
+    finished = run(EXPERIMENTS / name, *arguments, "--json", folder=folder)
+    assert finished.returncode == 0, finished.stderr
+    return json.loads(finished.stdout)
+
+
+def test_every_script_has_a_test():
+    known = {"compare_digits.py", "contractive_cost.py", "convolution_cost.py", "training_overhead.py"}
+    assert {path.name for path in EXPERIMENTS.glob("*.py")} == known
+
+
+def test_the_comparison_of_the_readme_meets_every_expectation(tmp_path):
+    # A copy, since the script draws its figure beside itself.
+    script = Path(shutil.copy(EXPERIMENTS / "compare_digits.py", tmp_path))
+    finished = run(script, folder=tmp_path)
+    assert finished.returncode == 0, finished.stdout + finished.stderr
+    assert "MISSED" not in finished.stdout
+    assert sum(line.startswith("met ") for line in finished.stdout.splitlines()) == 5
+    for name in ("pca", "undercomplete", "sparse", "contractive", "denoising", "convolutional", "variational"):
+        assert f"| {name} " in finished.stdout
+    figure = tmp_path / "figures" / "compare_digits.png"
+    assert figure.read_bytes().startswith(b"\x89PNG")
+
+
+def test_the_contractive_penalty_is_measured_every_way(tmp_path):
+    rows = rows_of("contractive_cost.py", "--repetitions", "1", folder=tmp_path)
+    ways = {(row["networks"].split()[0], row["way"]) for row in rows}
+    deep = ("closed_form", "forward", "reverse", "estimated", "closed_form over the cheaper mode")
+    assert ways == {("784-500", "closed_form"), ("784-500", "estimated")} | {
+        (networks, way) for networks in ("784-500-100-30", "784-256-64-16") for way in deep
+    }
+    assert all(np.isfinite(row["ratio_to_plain_step"]) and row["ratio_to_plain_step"] > 0 for row in rows)
+
+
+def test_fit_does_the_work_that_is_written_by_hand(tmp_path):
+    rows = rows_of("training_overhead.py", "--rounds", "1", "--epochs", "6", folder=tmp_path)
+    assert [row["work"].split(",")[0] for row in rows] == ["digits-sized", "MNIST-sized"]
+    for row, pixels in zip(rows, (64, 784), strict=True):
+        assert 0 < row["ratio_low"] <= row["ratio"] <= row["ratio_high"]
+        # Same network, data, loss and steps from other initial values: alike, and below the variance of the noise.
+        np.testing.assert_allclose(row["loss_fit"], row["loss_by_hand"], rtol=0.1)
+        assert row["loss_fit"] < 1.2 * pixels / 12
+
+
+def test_both_convolutions_do_the_same_work(tmp_path):
+    rows = rows_of("convolution_cost.py", "--repetitions", "1", folder=tmp_path)
+    assert [row["members"] for row in rows] == [1, 4]
+    for row in rows:
+        assert row["ratio"] > 0
+        np.testing.assert_allclose(row["losses"]["convolve"], row["losses"]["lax.conv"], rtol=1e-4)
+        assert row["losses"]["convolve"] > 0

@@ -1,0 +1,182 @@
+import dataclasses
+import json
+
+import numpy as np
+import pytest
+
+import ae_jax
+from ae_jax import InvalidInput, Run, TrainingInterrupted
+from ae_jax.data import Dataset, Split, from_arrays
+from ae_jax.evaluation import METRICS, evaluate, evaluate_pca
+from ae_jax.objectives import BernoulliLikelihood, GaussianLikelihood
+from ae_jax.studies import Comparison, as_json, compare, default_autoencoders, summarise
+
+SETTINGS = {"seeds": [5, 6], "epochs": 2, "batch_size": 16}
+ELBO_METRICS = {"negative_elbo", "negative_log_likelihood", "kl"}
+
+
+def tiny(name="tiny", **choices):
+    return dataclasses.replace(ae_jax.undercomplete(**({"code": 3, "hidden": (12,)} | choices)), name=name)
+
+
+def sparse():
+    return ae_jax.sparse(code=20)
+
+
+@pytest.fixture(scope="module")
+def comparison(small) -> Comparison:
+    return compare(small, [tiny(), sparse()], **SETTINGS)
+
+
+@pytest.fixture(scope="module")
+def measurements() -> Dataset:
+    """Flat, real-valued data: five features around zero."""
+    x = np.random.default_rng(0).normal(size=(60, 5)).astype(np.float32)
+    return from_arrays(x, np.arange(60) % 2, name="measurements")
+
+
+def test_every_autoencoder_and_pca_answer_for_every_seed(comparison):
+    whose = {(row["autoencoder"], row["member"], row["seed"]) for row in comparison.rows}
+    assert whose == {("pca", 0, None)} | {(name, m, s) for name in ("tiny", "sparse") for m, s in ((0, 5), (1, 6))}
+    asked = set(METRICS) - ELBO_METRICS
+    for name, members in (("pca", 1), ("tiny", 2), ("sparse", 2)):
+        metrics = [row["metric"] for row in comparison.rows if row["autoencoder"] == name]
+        assert sorted(metrics) == sorted(members * list(asked))
+    assert {row["split"] for row in comparison.rows} == {"test"}
+    assert list(summarise(comparison.rows)) == ["pca", "tiny", "sparse"]
+
+
+def test_runs_are_those_of_fit_and_rows_those_of_evaluate(comparison, small):
+    assert list(comparison.runs) == ["tiny", "sparse"]
+    by_fit = ae_jax.fit(tiny(), small, **SETTINGS)
+    np.testing.assert_array_equal(
+        comparison.runs["tiny"].history["validation"]["loss"], by_fit.history["validation"]["loss"]
+    )
+    assert [row for row in comparison.rows if row["autoencoder"] == "tiny"] == evaluate(by_fit, small)
+
+
+def test_pca_has_the_smallest_code(comparison, small):
+    # Three components, not the twenty of the sparse code.
+    ours = [row for row in comparison.rows if row["autoencoder"] == "pca"]
+    assert ours == evaluate_pca(small, code=3)
+    assert ours != evaluate_pca(small, code=20)
+
+
+def test_results_are_ready_for_json_and_say_how_they_came_about(comparison):
+    results = json.loads(as_json(comparison.results()))
+    assert results["study"] == "compare"
+    assert results["settings"] == {"epochs": 2, "batch_size": 16, "patience": None, "seeds": [5, 6]}
+    assert results["data"]["examples"] == {"train": 64, "validation": 24, "test": 20}
+    assert {name: config["name"] for name, config in results["autoencoders"].items()} == {
+        "tiny": "tiny",
+        "sparse": "sparse",
+    }
+    assert results["autoencoders"]["sparse"]["networks"]["code"] == 20
+    assert results["rows"] == comparison.rows
+    assert results["messages"] == []
+    assert results["versions"]["jax"]
+    assert results["wall_s"] > 0
+
+
+def test_names_stand_for_the_named_autoencoders_and_go_with_others(small):
+    found = compare(small, ["sparse", tiny()], seeds=range(1), epochs=1, batch_size=16)
+    assert list(found.runs) == ["sparse", "tiny"]
+    assert found.runs["sparse"].members[0].networks == ae_jax.sparse().networks
+    assert found.record["settings"]["seeds"] == [0]
+
+
+@pytest.mark.parametrize(
+    ("autoencoders", "sentence"),
+    [
+        ([tiny(), tiny(code=4)], "given the autoencoders tiny, tiny: expected each name once"),
+        (["sparse", "sparse"], "given the autoencoders sparse, sparse: expected each name once"),
+        (["sparse", sparse()], "given the autoencoders sparse, sparse: expected each name once"),
+        ([], "compare was given the autoencoders .*: expected each name once"),
+        (["spars"], "unknown autoencoder 'spars': did you mean 'sparse'"),
+    ],
+)
+def test_names_that_are_twice_there_or_unknown_are_refused(autoencoders, sentence, small):
+    with pytest.raises(InvalidInput, match=sentence):
+        compare(small, autoencoders, **SETTINGS)
+
+
+def test_what_cannot_be_trained_is_refused_before_anything_is(small, measurements):
+    told = []
+    with pytest.raises(InvalidInput, match=r"convolutional networks were given examples of shape \(5,\)"):
+        compare(measurements, [tiny(), "convolutional"], progress=told.append, **SETTINGS)
+    with pytest.raises(InvalidInput, match="the data set small has no test examples"):
+        compare(dataclasses.replace(small, test=Split(small.test.x[:0])), [tiny()], progress=told.append, **SETTINGS)
+    assert told == []
+
+
+def test_the_named_six_are_compared_on_images(small):
+    autoencoders, messages = default_autoencoders(small)
+    assert [autoencoder.name for autoencoder in autoencoders] == list(ae_jax.NAMED)
+    assert len(autoencoders) == 6
+    assert messages == []
+    assert isinstance(autoencoders[-1].objective.likelihood, BernoulliLikelihood)
+
+
+def test_flat_real_valued_data_leave_out_one_and_change_another_and_say_so(measurements):
+    found = compare(measurements, seeds=[0], epochs=1, batch_size=16)
+    assert list(found.runs) == [name for name in ae_jax.NAMED if name != "convolutional"]
+    assert isinstance(found.runs["variational"].members[0].objective.likelihood, GaussianLikelihood)
+    low, high = measurements.range
+    assert low < -2
+    assert list(found.messages) == [
+        "convolutional is left out: examples of shape (5,) are no images.",
+        f"variational has a Gaussian likelihood: values from {low:g} to {high:g} are not in [0, 1].",
+    ]
+    assert found.results()["messages"] == list(found.messages)
+    # PCA cannot have the sixteen components of a default code.
+    parameters = [row["value"] for row in found.rows if (row["autoencoder"], row["metric"]) == ("pca", "parameters")]
+    assert parameters == [5 * 5 + 5]
+
+
+def test_flat_data_in_the_unit_interval_keep_the_bernoulli_likelihood(measurements):
+    x = (measurements.train.x > 0).astype(np.float32)
+    autoencoders, messages = default_autoencoders(from_arrays(x))
+    assert isinstance(autoencoders[-1].objective.likelihood, BernoulliLikelihood)
+    assert messages == ["convolutional is left out: examples of shape (5,) are no images."]
+
+
+def test_an_autoencoder_that_diverges_is_a_message_and_the_others_go_on(comparison, small):
+    found = compare(small, [tiny("wild", learning_rate=1e30), tiny()], **SETTINGS)
+    assert list(found.runs) == ["wild", "tiny"]
+    assert len(found.messages) == 1
+    assert found.messages[0].startswith("wild diverged in 2 of 2 members, first with seed 5 at epoch 1")
+    assert not found.runs["wild"].finite.any()
+    assert [row for row in found.rows if row["autoencoder"] == "tiny"] == [
+        row for row in comparison.rows if row["autoencoder"] == "tiny"
+    ]
+
+
+def test_ctrl_c_hands_over_the_comparison_so_far(comparison, small):
+    def interrupt(progress):
+        if (progress.name, progress.epoch) == ("sparse", 1):
+            raise KeyboardInterrupt
+
+    last = tiny("never")
+    with pytest.raises(TrainingInterrupted) as raised:
+        compare(small, [tiny(), sparse(), last], progress=interrupt, **SETTINGS)
+    so_far = raised.value.run
+    assert isinstance(so_far, Comparison)
+    assert list(so_far.runs) == ["tiny", "sparse"]
+    assert isinstance(so_far.runs["sparse"], Run)
+    assert so_far.runs["sparse"].record["interrupted"]
+    assert not so_far.runs["tiny"].record["interrupted"]
+    # What was asked before stands; nobody was asked after.
+    expected = [row for row in comparison.rows if row["autoencoder"] in ("pca", "tiny")]
+    assert so_far.rows == expected
+    assert json.loads(as_json(so_far.results()))["settings"]["epochs"] == 2
+
+
+def test_progress_is_told_of_every_autoencoder(small):
+    told = []
+    compare(small, [tiny(), sparse()], progress=told.append, **SETTINGS)
+    assert [(progress.name, progress.epoch) for progress in told] == [
+        ("tiny", 1),
+        ("tiny", 2),
+        ("sparse", 1),
+        ("sparse", 2),
+    ]
