@@ -29,8 +29,8 @@ class Split(NamedTuple):
 class Dataset:
     """Data as they are stored, split, with the scaling that brings them to model units.
 
-    :func:`from_splits` makes one of splits of yours, and :func:`from_arrays` splits; both convert and look for NaN,
-    where the class itself reads shapes, types and labels only.
+    :func:`from_splits` makes one of splits of yours, and :func:`from_arrays` splits; both convert what they are given,
+    where the class itself takes arrays as they are and only checks them.
 
     Attributes:
       name: what results call it.

@@ -38,8 +38,8 @@ def stack(autoencoders: Sequence[Autoencoder]) -> Autoencoder:
     for path, leaf in (entry for one in autoencoders for entry in jax.tree.leaves_with_path(one)):
         if jnp.ndim(leaf) != 0:
             raise InvalidInput(
-                f"{autoencoders[0].name} was given an array of shape {jnp.shape(leaf)} as {jax.tree_util.keystr(path)}: "
-                "expected one number; give one autoencoder for each."
+                f"{autoencoders[0].name} was given an array of shape {jnp.shape(leaf)} as "
+                f"{jax.tree_util.keystr(path)}: expected one number; give one autoencoder for each."
             )
     return jax.tree.map(
         lambda *values: jnp.stack([jnp.asarray(v, jnp.result_type(float)) for v in values]), *autoencoders
