@@ -135,12 +135,14 @@ def contractive(
 
     .. math:: \min \; \mathbb{E} \|g(h(x)) - x\|^2 + \lambda \left\|\frac{\partial h(x)}{\partial x}\right\|_F^2
 
-    The penalty is exact, at each example (:class:`ae_jax.objectives.Contractive`).
+    The penalty is exact, at each example (:class:`ae_jax.objectives.Contractive`). The paper ties the decoder's weights
+    to the encoder's, so that a code cannot shrink and be amplified back: that is ``MLP(tied=True)`` in an
+    :class:`Autoencoder`. Here they are free, as in the other autoencoders that it is compared with.
 
     Args:
       code: size of the code.
       hidden: widths of the encoder's hidden layers; the decoder mirrors them.
-      activation: of the hidden layers; the code is a sigmoid's, so that its scale cannot shrink unnoticed.
+      activation: of the hidden layers; the code's is a sigmoid, as in the paper.
       weight: lambda, of the squared Jacobian norm.
       likelihood: the reconstruction loss.
       learning_rate: of Adam.

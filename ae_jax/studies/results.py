@@ -1,5 +1,6 @@
 """Results as data: long-format rows, their means with confidence intervals, and the JSON that holds them."""
 
+import contextlib
 import json
 from collections.abc import Sequence
 from pathlib import Path
@@ -108,6 +109,8 @@ def write_results(path: Path, results: dict[str, Any]) -> Path:
         scratch.write_text(as_json(results))
         scratch.replace(path)
     except OSError as error:
+        with contextlib.suppress(OSError):
+            scratch.unlink()
         raise InvalidInput(f"{path} cannot be written ({error.strerror}): choose another folder.") from error
     return path
 

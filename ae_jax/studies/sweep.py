@@ -124,7 +124,7 @@ def sweep(
 
 def _values(key: str, given: Any) -> list[Any]:
     """The values of a hyper-parameter as a list, NumPy's numbers as Python's."""
-    if isinstance(given, str) or np.ndim(given) == 0:
+    if not (isinstance(given, (list, tuple, range)) or (isinstance(given, np.ndarray) and given.ndim == 1)):
         raise InvalidInput(f"the sweep was given {key}={given!r}: expected a list of values.")
     return [value.item() if isinstance(value, np.generic) else value for value in given]
 

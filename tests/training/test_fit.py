@@ -1,6 +1,7 @@
 import dataclasses
 import warnings
 
+import chex
 import jax
 import jax.numpy as jnp
 import numpy as np
@@ -40,8 +41,6 @@ def fit(autoencoder, data, **settings) -> Run:
     return ae_jax.fit(autoencoder, data, **({"epochs": EPOCHS, "batch_size": BATCH, "seeds": 5} | settings))
 
 
-def assert_equal_params(ours, theirs) -> None:
-    jax.tree.map(np.testing.assert_array_equal, ours, theirs)
 
 
 def finite(tree) -> bool:
@@ -75,7 +74,7 @@ def test_validation_losses_are_those_of_the_kept_parameters(run, small):
 
 def test_the_seed_decides_everything(run, small):
     again, other = fit(undercomplete(), small), fit(undercomplete(), small, seeds=6)
-    assert_equal_params(again.params, run.params)
+    chex.assert_trees_all_equal(again.params, run.params)
     np.testing.assert_array_equal(again.history["train"]["loss"], run.history["train"]["loss"])
     assert not np.array_equal(other.history["train"]["loss"], run.history["train"]["loss"])
 
@@ -160,7 +159,7 @@ def test_a_stopped_member_keeps_the_parameters_of_its_best_epoch(stopped, small)
         best = int(stopped.best_epoch[member])
         until = fit([variational(1e-3), variational(0.3)], small, seeds=[5, 6], epochs=best)
         assert int(until.best_epoch[member]) == best
-        assert_equal_params(stopped[member].params, until[member].params)
+        chex.assert_trees_all_equal(stopped[member].params, until[member].params)
 
 
 def test_training_ends_when_every_member_has_stopped(small, population):
@@ -189,7 +188,7 @@ def test_divergence_names_the_epoch_and_the_term_and_keeps_the_last_finite_param
     assert finite(kept.params)
     assert np.isfinite(kept.encode(small.test.x)).all()
     assert np.isfinite(kept.history["train"]["loss"][0, :2]).all()
-    assert_equal_params(kept.params, fit(undercomplete(Burst()), small, epochs=2).params)
+    chex.assert_trees_all_equal(kept.params, fit(undercomplete(Burst()), small, epochs=2).params)
 
 
 def test_divergence_in_the_first_epoch_keeps_the_initial_parameters(small):
@@ -237,7 +236,7 @@ def test_an_interruption_hands_over_what_was_trained(small, run):
     assert isinstance(raised.value, KeyboardInterrupt)
     assert kept.record["interrupted"]
     assert kept.history["train"]["loss"].shape == (1, 2)
-    assert_equal_params(kept.params, fit(undercomplete(), small, epochs=2).params)
+    chex.assert_trees_all_equal(kept.params, fit(undercomplete(), small, epochs=2).params)
     assert kept.best_epoch.tolist() == [2]
 
 
