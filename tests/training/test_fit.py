@@ -41,8 +41,6 @@ def fit(autoencoder, data, **settings) -> Run:
     return ae_jax.fit(autoencoder, data, **({"epochs": EPOCHS, "batch_size": BATCH, "seeds": 5} | settings))
 
 
-
-
 def finite(tree) -> bool:
     return all(np.isfinite(leaf).all() for leaf in jax.tree.leaves(tree))
 
