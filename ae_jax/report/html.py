@@ -16,6 +16,7 @@ from ae_jax.report.facts import data_facts, loss_alt, loss_caption, run_facts, t
 from ae_jax.report.tables import FOOTNOTE, cells, html_table, legend
 from ae_jax.report.verdict import verdict
 from ae_jax.studies import Comparison, Sweep, summarise
+from ae_jax.studies.results import write_whole
 from ae_jax.training import Run
 
 _SHOWN = 10
@@ -41,7 +42,7 @@ def write_report(study: Comparison | Sweep | Run, path: str | Path, *, dataset: 
         content = sweep_page(study)
     else:
         content = run_page(study, dataset)
-    return page.write_page(Path(path), content)
+    return write_whole(Path(path), content)
 
 
 def comparison_page(comparison: Comparison) -> str:

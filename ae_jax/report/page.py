@@ -1,17 +1,14 @@
 """The parts of a page that opens offline: everything it shows is inside it, everything given is escaped."""
 
 import base64
-import contextlib
 import json
 from collections.abc import Iterable, Sequence
 from html import escape
 from importlib import resources
-from pathlib import Path
 from typing import Any
 
 from matplotlib.figure import Figure
 
-from ae_jax.errors import InvalidInput
 from ae_jax.report.canvas import to_png
 
 _WIDE_INCHES = 7.0
@@ -113,24 +110,6 @@ def picture(figure: Figure | None, alt: str, caption: str, *, narrow: Figure | N
 def figures(*pictures: str) -> str:
     """Figures beside each other as far as there is room."""
     return f'<div class="figures">\n{chr(10).join(p for p in pictures if p)}\n</div>' if any(pictures) else ""
-
-
-def write_page(path: Path, page: str) -> Path:
-    """Writes a page, whole or not at all.
-
-    Raises:
-      InvalidInput: the folder cannot be written.
-    """
-    scratch = path.with_name(f".{path.name}.tmp")
-    try:
-        path.parent.mkdir(parents=True, exist_ok=True)
-        scratch.write_text(page, encoding="utf-8")
-        scratch.replace(path)
-    except OSError as error:
-        with contextlib.suppress(OSError):
-            scratch.unlink()
-        raise InvalidInput(f"{path} cannot be written ({error.strerror}): choose another folder.") from error
-    return path
 
 
 def _source(figure: Figure) -> str:

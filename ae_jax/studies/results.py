@@ -103,10 +103,19 @@ def write_results(path: Path, results: dict[str, Any]) -> Path:
     Raises:
       InvalidInput: the folder cannot be written.
     """
+    return write_whole(path, as_json(results))
+
+
+def write_whole(path: Path, text: str) -> Path:
+    """Writes a file, whole or not at all.
+
+    Raises:
+      InvalidInput: the folder cannot be written.
+    """
     scratch = path.with_name(f".{path.name}.tmp")
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
-        scratch.write_text(as_json(results))
+        scratch.write_text(text, encoding="utf-8")
         scratch.replace(path)
     except OSError as error:
         with contextlib.suppress(OSError):
