@@ -29,7 +29,7 @@ from ae_jax.objectives import (
     Penalty,
     Reconstruction,
 )
-from ae_jax.schedules import Cosine, Linear
+from ae_jax.schedules import Cosine, FromOptax, Linear
 from ae_jax.training import stack
 from ae_jax.training.compilation import watch_compilation
 from ae_jax.training.state import State
@@ -69,7 +69,9 @@ AUTOENCODERS = {name: make() for name, make in ae_jax.NAMED.items()} | {
         Reconstruction(penalties=(L1(weight=Cosine(start=1.0, end=0.0, steps=20)),)),
         optimizer=Optimizer(
             rule="adamw",
-            learning_rate=Cosine(start=3e-3, end=1e-3, steps=100),
+            learning_rate=FromOptax(
+                rule="exponential_decay", settings={"init_value": 3e-3, "transition_steps": 50, "decay_rate": 0.5}
+            ),
             settings={"weight_decay": 1e-4},
             clip_norm=1.0,
         ),
