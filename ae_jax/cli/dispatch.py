@@ -20,7 +20,7 @@ COMMANDS: dict[str, Command] = {
     "sample": populations.sample,
     "data": sources.data,
 }
-OF_DATA: dict[str, Command] = {"list": sources.list_embedded}
+OF_DATA: dict[str, Command] = {"list": sources.list_sources, "prepare": sources.prepare}
 OF_AUTOENCODER = {"train": studies.train_named, "sweep": studies.sweep_named}
 """What makes the command for a named autoencoder, whose options are its hyper-parameters."""
 

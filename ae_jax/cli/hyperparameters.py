@@ -3,7 +3,7 @@
 import dataclasses
 import inspect
 from collections.abc import Callable
-from typing import Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any
 
 from tyro.conf import arg
 
@@ -19,6 +19,9 @@ from ae_jax.objectives import (
     Likelihood,
     SquaredError,
 )
+
+if TYPE_CHECKING:
+    from ae_jax.data import Dataset
 
 LIKELIHOODS: dict[str, Callable[[], Likelihood]] = {
     kind.__name__: kind
@@ -47,9 +50,15 @@ def hyperparameters(name: str, *, grid: bool = False) -> type:
     return options
 
 
-def make_autoencoder(name: str, options: Any) -> Autoencoder:
-    """The named autoencoder with the chosen hyper-parameters."""
-    return named(name)(**{key: _value(key, getattr(options, key)) for key in _names(options)})
+def make_autoencoder(name: str, options: Any, dataset: "Dataset | None" = None) -> tuple[Autoencoder, list[str]]:
+    """The named autoencoder with the chosen hyper-parameters, and what must be said of it.
+
+    A likelihood that nobody chose is that of the data, where they are given (:func:`ae_jax.studies.suited`).
+    """
+    from ae_jax.studies import suited
+
+    given = {key: _value(key, getattr(options, key)) for key in _names(options) if getattr(options, key) is not None}
+    return (named(name)(**given), []) if dataset is None else suited(name, dataset, **given)
 
 
 def grid_of(name: str, options: Any) -> dict[str, tuple[Any, ...]]:
@@ -57,6 +66,8 @@ def grid_of(name: str, options: Any) -> dict[str, tuple[Any, ...]]:
     grid = {}
     for key, parameter in inspect.signature(named(name)).parameters.items():
         given = getattr(options, key)
+        if given is None:
+            continue
         values = given if _is_number(parameter) else (_value(key, given),)
         if values != (parameter.default,):
             grid[key] = values
@@ -69,10 +80,12 @@ def _field(parameter: inspect.Parameter, grid: bool) -> tuple[str, Any, Any]:
     if isinstance(default, tuple):
         reader = several(read_whole, "N")
     elif not _is_number(parameter):
-        choices = CHOICES[parameter.name]
-        default = default if isinstance(default, str) else type(default).__name__
-        others = ", ".join(name for name in choices if name != default)
-        reader, of_help = one(str, "NAME"), arg(help_behavior_hint=f"(default: {default}; others: {others})")
+        by_data = getattr(default, "unit_interval", False)
+        shown = default if isinstance(default, str) else type(default).__name__
+        others = ", ".join(name for name in CHOICES[parameter.name] if name != shown)
+        shown += " of data in [0, 1], else GaussianLikelihood" if by_data else ""
+        reader, of_help = one(str, "NAME"), arg(help_behavior_hint=f"(default: {shown}; others: {others})")
+        default = None if by_data else default if isinstance(default, str) else type(default).__name__
     elif grid:
         reader, default = several(read, metavar, least=1), (default,)
     else:

@@ -3,11 +3,15 @@
 import dataclasses
 import inspect
 import math
+import re
 from collections.abc import Callable
-from typing import Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any
 
 from tyro.conf import arg
 from tyro.constructors import PrimitiveConstructorSpec
+
+if TYPE_CHECKING:
+    from ae_jax.data import Dataset
 
 
 def read_whole(text: str) -> int:
@@ -64,25 +68,95 @@ def show(value: Any) -> str:
     return f"{value:g}" if isinstance(value, float) else str(value)
 
 
+def read_bytes(text: str) -> int:
+    """A number of bytes, with a unit or without, or the reason why not."""
+    match = re.fullmatch(r"(\d+(?:\.\d+)?)\s*([KMGT]?)i?B?", text.strip(), re.IGNORECASE)
+    if match is None or not (size := int(float(match[1]) * 1024 ** " KMGT".index(match[2].upper() or " "))):
+        raise ValueError(f"was given {text!r}: expected a size such as 512MB or 2GB.")
+    return size
+
+
+def read_size(texts: list[str]) -> tuple[int, int] | None:
+    """Height and width of an image from one or two whole numbers, or the reason why not."""
+    sides = [read_whole(text) for text in texts]
+    if len(sides) not in (1, 2) or min(sides) < 1:
+        raise ValueError(f"was given {' '.join(texts) or 'nothing'}: expected a side, or height and width, in pixels.")
+    return sides[0], sides[-1]
+
+
 WHOLE = one(read_whole, "N")
 
 Json = Annotated[bool, arg(help_behavior_hint="")]
 
+Source = Annotated[str, one(str, "NAME|PATH")]
+"""Where data come from."""
+
+_SIZE = PrimitiveConstructorSpec(
+    nargs="*",
+    metavar="PIXELS [PIXELS]",
+    instance_from_str=read_size,
+    is_instance=lambda _: True,
+    str_from_instance=lambda value: [str(side) for side in value or ()],
+)
+_BUDGET = PrimitiveConstructorSpec(
+    nargs=1,
+    metavar="SIZE",
+    instance_from_str=lambda texts: read_bytes(texts[0]),
+    is_instance=lambda _: True,
+    str_from_instance=lambda value: [f"{value // 2**20}MB"],
+)
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class Data:
+    """On what is trained.
+
+    Attributes:
+      data: a data set by its name, see ae-jax data list; or tfds:NAME[:CONFIG], prepared by TensorFlow Datasets; or a
+        file: .npy, .npz, .csv, .tsv, .parquet, .mat, idx, with :KEY behind it where it holds several arrays; or a folder of
+        images (class subfolders are labels), of idx files, or of .npy or .parquet shards.
+      label: name of the label column of a table, or of the labels in a .npz or .mat file.
+      columns: names of the feature columns of a table.
+      image_size: side in pixels, or height and width, that images of a folder are brought to.
+      scaling: unit brings values to [0, 1], standard to mean 0 and standard deviation 1, each feature of rows by
+        itself; none leaves them; fitted on the training split.
+      device_budget: what examples may take on the device; larger sources are streamed in chunks.
+    """
+
+    data: Source = "digits"
+    label: Annotated[str | None, one(str, "NAME"), arg(help_behavior_hint="(default: y of a .npz file)")] = None
+    columns: Annotated[
+        Any, several(str, "NAME", least=1), arg(help_behavior_hint="(default: all columns but the label)")
+    ] = None
+    image_size: Annotated[Any, _SIZE, arg(help_behavior_hint="(default: as they are, all of one size)")] = None
+    scaling: Annotated[
+        str | None, one(str, "NAME"), arg(help_behavior_hint="(default: unit for bytes, none for other numbers)")
+    ] = None
+    device_budget: Annotated[int, _BUDGET] = 2**30
+
+    def load(self) -> "Dataset":
+        """The data set that these options name.
+
+        Raises:
+          InvalidInput: it cannot be loaded.
+        """
+        from ae_jax.data import Reading, load
+
+        reading = Reading(label=self.label, columns=self.columns, image_size=self.image_size)
+        return load(self.data, reading, scaling=self.scaling, budget=self.device_budget)
+
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
 class Training:
-    """On what is trained and for how long.
+    """For how long is trained.
 
     Attributes:
-      data: a data set by its name, see ae-jax data list; or tfds:NAME, prepared by TensorFlow Datasets; or a .npy file
-        of examples; or a .npz file with examples under x and any labels under y.
       seeds: how many seeds; the members have the seeds 0 to N-1.
       epochs: how often every example is seen, at most.
       batch_size: examples in a step.
       patience: epochs without a lower validation loss after which a member stops.
     """
 
-    data: Annotated[str, one(str, "NAME|FILE")] = "digits"
     seeds: Annotated[int, WHOLE] = 5
     epochs: Annotated[int, WHOLE] = 200
     batch_size: Annotated[int, WHOLE] = 64
@@ -106,4 +180,4 @@ def option_names(command: Callable[..., Any]) -> list[str]:
             names += [field.name for field in dataclasses.fields(parameter.annotation)]
         elif parameter.kind is parameter.KEYWORD_ONLY:
             names.append(parameter.name)
-    return ["--" + name.lstrip("-").replace("_", "-") for name in names]
+    return ["--" + name.strip("-_").replace("_", "-") for name in names]

@@ -17,8 +17,11 @@ if TYPE_CHECKING:
 
 RunFolder = Annotated[Positional[Path], arg(metavar="RUN")]
 Source = Annotated[
-    str | None, one(str, "NAME|FILE"), arg(help_behavior_hint="(default: what the run was trained on, if embedded)")
+    str | None,
+    one(str, "NAME|PATH"),
+    arg(help_behavior_hint="(default: what the run was trained on, if that has a name)"),
 ]
+Label = Annotated[str | None, one(str, "NAME"), arg(help_behavior_hint="(default: as the run was trained)")]
 Rows = Annotated[
     str | None, one(str, "NAME"), arg(help_behavior_hint="(default: test of a data set by name, all of a file)")
 ]
@@ -27,13 +30,19 @@ Out = Annotated[Path, one(Path, "FILE.npy")]
 
 
 def evaluate(
-    run: RunFolder, *, data: Source = None, split: Annotated[str, one(str, "NAME")] = "test", json: Json = False
+    run: RunFolder,
+    *,
+    data: Source = None,
+    label: Label = None,
+    split: Annotated[str, one(str, "NAME")] = "test",
+    json: Json = False,
 ) -> int:
     """Asks a saved run every question of the comparison.
 
     Args:
       run: a folder that train wrote, or one in runs/ of a comparison or sweep.
-      data: a data set by its name, tfds:NAME, or a .npy or .npz file; probes learn from its training split.
+      data: a data set by its name, tfds:NAME, or a file or folder; probes learn from its training split.
+      label: name of the label column of a table, or of the labels in a .npz or .mat file.
       split: which the questions are about: train, validation or test.
       json: print the results as JSON instead of a table.
     """
@@ -42,7 +51,7 @@ def evaluate(
     from ae_jax.training import load
 
     loaded = load(run)
-    dataset = dataset_of(loaded, data)
+    dataset = dataset_of(loaded, data, label)
     rows = evaluation.evaluate(loaded, dataset, split=split)
     if json:
         print_json(
@@ -61,7 +70,7 @@ def encode(
 
     Args:
       run: a folder that train wrote, or one in runs/ of a comparison or sweep.
-      data: a data set by its name, tfds:NAME, or a .npy or .npz file.
+      data: a data set by its name, tfds:NAME, or a file or folder; of a table, the columns that the run was trained on.
       split: train, validation, test or all.
       member: number of one member, from 0.
       out: file for the codes, [examples, code].
@@ -84,7 +93,7 @@ def reconstruct(
 
     Args:
       run: a folder that train wrote, or one in runs/ of a comparison or sweep.
-      data: a data set by its name, tfds:NAME, or a .npy or .npz file.
+      data: a data set by its name, tfds:NAME, or a file or folder; of a table, the columns that the run was trained on.
       split: train, validation, test or all.
       member: number of one member, from 0.
       out: file for the reconstructions, [examples, *shape].
@@ -132,21 +141,26 @@ def load_members(folder: Path, member: int | None) -> "Run":
         raise InvalidInput(str(error)) from None
 
 
-def dataset_of(run: "Run", source: str | None) -> "Dataset":
-    """The data set that was asked for, scaled as the run was trained, or the embedded one that it was trained on.
+def dataset_of(run: "Run", source: str | None, label: str | None = None) -> "Dataset":
+    """The data set that was asked for, read and scaled as the run's was, or the one by name that it was trained on.
 
     Raises:
-      InvalidInput: it is not embedded, or cannot be loaded.
+      InvalidInput: it has no name, or cannot be loaded.
     """
-    from ae_jax.data import EMBEDDED, load
+    from ae_jax.data import EMBEDDED, RECIPES, Reading, load
+    from ae_jax.data.sources import is_named
 
     if source is not None:
-        return dataclasses.replace(load(source), scaling=run.scaling)
-    trained_on = run.record["data"]
-    dataset = EMBEDDED[trained_on["name"]]() if trained_on["name"] in EMBEDDED else None
-    if dataset is None or dataset.describe() != trained_on:
-        raise InvalidInput(f"the run was trained on {trained_on['name']}, which is not embedded: name it with --data.")
-    return dataset
+        reading = Reading(label=label)
+        if not is_named(source):
+            was = run.data.reading
+            reading = dataclasses.replace(was, columns=run.data.columns, label=label or was.label)
+        return load(source, reading, scaling=run.scaling)
+    if run.data.name in (*EMBEDDED, *RECIPES):
+        dataset = load(run.data.name, scaling=run.scaling)
+        if dataset.description == run.data:
+            return dataset
+    raise InvalidInput(f"the run was trained on {run.data.name}, which is not embedded: name it with --data.")
 
 
 def examples_of(run: "Run", source: str | None, split: str | None) -> Any:
@@ -157,10 +171,10 @@ def examples_of(run: "Run", source: str | None, split: str | None) -> Any:
     """
     import numpy as np
 
-    from ae_jax.data.sources import read_file
+    from ae_jax.data.sources import examples
 
-    if source is not None and split is None and Path(source).suffix in (".npy", ".npz"):
-        return read_file(Path(source))[0]
+    if source is not None and split is None and (found := examples(source, run.data)) is not None:
+        return found
     dataset = dataset_of(run, source)
     if split == "all":
         return np.concatenate([part.x for part in (dataset.train, dataset.validation, dataset.test)])

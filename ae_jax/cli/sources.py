@@ -1,36 +1,89 @@
-"""``ae-jax data``: what there is to train on."""
+"""``ae-jax data``: what there is to train on, and how more comes to be there."""
 
-from ae_jax.cli.options import Json
+from pathlib import Path
+from typing import Annotated, Any
+
+from tyro.conf import Positional, arg
+
+from ae_jax.cli.options import Json, one, read_number
 from ae_jax.cli.printing import print_columns, print_json
+from ae_jax.requirements import require_positive
+
+Name = Annotated[Positional[str], arg(metavar="NAME")]
+From = Annotated[Path | None, one(Path, "FOLDER"), arg(name="from", help_behavior_hint="(default: downloads them)")]
+DataFolder = Annotated[
+    Path | None, one(Path, "DIR"), arg(help_behavior_hint="(default: TFDS_DATA_DIR, or ~/tensorflow_datasets)")
+]
 
 
 def data() -> int:
-    """Shows what there is to train on."""
+    """Shows what there is to train on, and prepares more."""
     raise NotImplementedError("dispatch calls the commands of data.")
 
 
-def list_embedded(*, json: Json = False) -> int:
-    """Lists the data sets that come with the installation and need no network.
+def list_sources(*, json: Json = False) -> int:
+    """Lists data sets: those embedded in the installation, those prepared here, and those that can be prepared.
 
     Args:
       json: print JSON instead of a table.
     """
-    from ae_jax.data import EMBEDDED
+    from ae_jax.data import EMBEDDED, RECIPES
+    from ae_jax.data.builders import is_prepared
 
-    described = [make().describe() for make in EMBEDDED.values()]
+    listed = [{"status": "embedded"} | make().describe() for make in EMBEDDED.values()]
+    for name, recipe in RECIPES.items():
+        counts = {split: expected.count for split, expected in recipe.splits.items()}
+        listed.append(
+            {
+                "status": "prepared" if is_prepared(name) else "available",
+                "name": name,
+                "shape": list(recipe.shape),
+                "dtype": "uint8",
+                "examples": counts,
+                "homepage": recipe.homepage,
+                "licence": recipe.licence,
+            }
+        )
     if json:
-        print_json({"data": described})
+        print_json({"data": listed})
         return 0
-    headings = ("data set", "shape", "stored as", "train", "validation", "test")
-    print_columns(headings, [_row(one) for one in described])
+    print_columns(("data set", "status", "shape", "train", "validation", "test"), [_row(one) for one in listed])
+    print("\nae-jax data prepare NAME makes ready what is available. Splits by seed are held out of train.")
     return 0
 
 
-def _row(described: dict) -> list[str]:
+def prepare(
+    name: Name,
+    *,
+    from_: From = None,
+    data_dir: DataFolder = None,
+    timeout: Annotated[float, one(read_number, "SECONDS")] = 30.0,
+) -> int:
+    """Downloads a data set, or takes its files from a folder, verifies them and writes them as TFDS does.
+
+    What was downloaded before an interruption is not downloaded again.
+
+    Args:
+      name: of the data set, see ae-jax data list.
+      from_: folder with its files, as published or as idx, npz, amat or mat; nothing is downloaded then.
+      data_dir: TFDS's data directory.
+      timeout: seconds that a server has to answer in.
+    """
+    require_positive("data prepare", timeout=timeout)
+    from ae_jax.data.builders import prepare as prepare_data
+    from ae_jax.report.preparing import PreparingDisplay
+
+    with PreparingDisplay() as progress:
+        folder = prepare_data(name, source=from_, data_dir=data_dir, progress=progress, timeout=timeout)
+    print(f"{name} is in {folder}: train on it by --data {name}.")
+    return 0
+
+
+def _row(described: dict[str, Any]) -> list[str]:
     counts = described["examples"]
     return [
         described["name"],
+        described["status"],
         " x ".join(map(str, described["shape"])),
-        described["dtype"],
-        *(f"{counts[split]:,}" for split in ("train", "validation", "test")),
+        *(f"{counts[split]:,}" if split in counts else "by seed" for split in ("train", "validation", "test")),
     ]

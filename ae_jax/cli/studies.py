@@ -8,10 +8,11 @@ from typing import Annotated, Any
 from tyro.conf import arg
 
 from ae_jax.cli.conduct import conduct
-from ae_jax.cli.options import Json, Training, one, several
+from ae_jax.cli.options import Data, Json, Training, one, several
 from ae_jax.cli.saving import writable
 
 FIVE_SEEDS, ONE_SEED = Training(), Training(seeds=1)
+DIGITS = Data()
 
 Only = Annotated[Any, several(str, "NAME", least=1), arg(help_behavior_hint="(default: all that fit the data)")]
 ComparisonFolder = Annotated[Path | None, one(Path, "DIR"), arg(help_behavior_hint="(default: runs/compare-DATA)")]
@@ -20,7 +21,12 @@ SweepFolder = Annotated[Path | None, one(Path, "DIR"), arg(help_behavior_hint="(
 
 
 def compare(
-    training: Training = FIVE_SEEDS, *, only: Only = None, out: ComparisonFolder = None, json: Json = False
+    data: Data = DIGITS,
+    training: Training = FIVE_SEEDS,
+    *,
+    only: Only = None,
+    out: ComparisonFolder = None,
+    json: Json = False,
 ) -> int:
     """Trains the named autoencoders on one data set and asks each the same questions.
 
@@ -28,17 +34,17 @@ def compare(
     each trained run under runs/NAME.
 
     Args:
-      training: on what is trained and for how long.
+      data: on what is trained.
+      training: for how long.
       only: names of the autoencoders to compare.
       out: folder for everything that is written.
       json: print the results as JSON instead of a table.
     """
     from ae_jax import studies
     from ae_jax.autoencoders import NAMED
-    from ae_jax.data import load
     from ae_jax.training.run import require_replaceable
 
-    dataset = load(training.data)
+    dataset = data.load()
     folder = writable(out or Path("runs") / f"compare-{dataset.name}")
     for name in NAMED:
         require_replaceable(folder / "runs" / name)
@@ -62,6 +68,7 @@ def train_named(name: str) -> Callable[..., int]:
 
     def command(
         hyperparameters: Any = by_default,
+        data: Data = DIGITS,
         training: Training = ONE_SEED,
         *,
         out: RunFolder = None,
@@ -71,19 +78,21 @@ def train_named(name: str) -> Callable[..., int]:
 
         Args:
           hyperparameters: of the autoencoder.
-          training: on what is trained and for how long.
+          data: on what is trained.
+          training: for how long.
           out: folder for the run, results.json and report.html.
           json: print the results as JSON instead of a table.
         """
         from ae_jax import studies
-        from ae_jax.data import load
         from ae_jax.training.run import require_replaceable
 
-        autoencoder = make_autoencoder(name, hyperparameters)
-        dataset = load(training.data)
+        make_autoencoder(name, hyperparameters)  # what is wrong with it is said before the data are read
+        dataset = data.load()
+        autoencoder, messages = make_autoencoder(name, hyperparameters, dataset)
         folder = writable(out or Path("runs") / f"train-{name}-{dataset.name}")
         require_replaceable(folder)
-        return conduct(partial(studies.compare, dataset, [autoencoder]), training, folder, json=json, one_run=True)
+        study = partial(studies.compare, dataset, [autoencoder], messages=messages)
+        return conduct(study, training, folder, json=json, one_run=True)
 
     command.__annotations__["hyperparameters"] = options
     return command
@@ -106,6 +115,7 @@ def sweep_named(name: str) -> Callable[..., int]:
 
     def command(
         hyperparameters: Any = by_default,
+        data: Data = DIGITS,
         training: Training = FIVE_SEEDS,
         *,
         out: SweepFolder = None,
@@ -115,16 +125,16 @@ def sweep_named(name: str) -> Callable[..., int]:
 
         Args:
           hyperparameters: each number takes one or more values; every combination is trained.
-          training: on what is trained and for how long.
+          data: on what is trained.
+          training: for how long.
           out: folder for results.json, report.html and the trained runs.
           json: print the results as JSON instead of a table.
         """
         from ae_jax import studies
-        from ae_jax.data import load
         from ae_jax.training.run import require_replaceable
 
         grid = grid_of(name, hyperparameters)
-        dataset = load(training.data)
+        dataset = data.load()
         folder = writable(out or Path("runs") / f"sweep-{name}-{dataset.name}")
         require_replaceable(folder / "runs" / name)
         return conduct(partial(studies.sweep, name, dataset, grid), training, folder, json=json)

@@ -1,7 +1,23 @@
-"""From a source to arrays with a checked range: the bundled digits, files, arrays."""
+"""From a source to arrays with a checked description: bundled and prepared data sets, files, arrays, streams."""
 
-from ae_jax.data.dataset import Dataset, Split, from_arrays, from_splits
+from ae_jax.data.builders import RECIPES, prepare
+from ae_jax.data.dataset import Dataset, Split
+from ae_jax.data.description import Description, Reading
 from ae_jax.data.scaling import Scaling
 from ae_jax.data.sources import EMBEDDED, digits, load
+from ae_jax.data.splits import from_arrays, from_splits
 
-__all__ = ["EMBEDDED", "Dataset", "Scaling", "Split", "digits", "from_arrays", "from_splits", "load"]
+__all__ = [
+    "EMBEDDED",
+    "RECIPES",
+    "Dataset",
+    "Description",
+    "Reading",
+    "Scaling",
+    "Split",
+    "digits",
+    "from_arrays",
+    "from_splits",
+    "load",
+    "prepare",
+]

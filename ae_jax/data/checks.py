@@ -3,6 +3,8 @@
 import warnings
 from typing import Any
 
+import jax
+import jax.numpy as jnp
 import numpy as np
 
 from ae_jax.errors import InvalidInput
@@ -15,8 +17,9 @@ _EXACT = 2**24
 def as_examples(values: Any, name: str = "data") -> np.ndarray:
     """The values as an array of examples ``[n, *shape]``, in a type that a device stores.
 
-    Booleans and bytes stay bytes; other integers and 64-bit floats become 32-bit floats, with a warning where
-    integers lose digits.
+    The values are anything that NumPy reads, as arrays of JAX, tensors of PyTorch and frames of numbers are, or that
+    DLPack exchanges. Booleans and bytes stay bytes; other integers and floats become 32-bit floats, with a warning
+    where integers lose digits.
 
     Raises:
       InvalidInput: not numeric, no examples, fewer than two axes, or anywhere NaN, infinity or a number beyond 32-bit
@@ -26,10 +29,7 @@ def as_examples(values: Any, name: str = "data") -> np.ndarray:
       >>> as_examples([[0, 1], [2, 3]]).dtype
       dtype('float32')
     """
-    try:
-        array = np.asarray(values)
-    except ValueError as error:
-        raise InvalidInput(f"{name} is ragged ({error}): expected examples of one shape.") from error
+    array = _as_array(values, name)
     require_examples(array, name)
     if array.dtype.kind == "f":
         require_finite(array, name)
@@ -44,6 +44,16 @@ def as_examples(values: Any, name: str = "data") -> np.ndarray:
             stacklevel=3,
         )
     return array.astype(np.float32, copy=False)
+
+
+def storage_type(dtype: Any) -> np.dtype:
+    """The type that a device stores numbers of a type in: bytes and truth values as bytes, others as 32-bit floats.
+
+    Example:
+      >>> storage_type(bool), storage_type(np.int64)
+      (dtype('uint8'), dtype('float32'))
+    """
+    return np.dtype(np.uint8 if np.dtype(dtype) in (np.bool_, np.uint8) else np.float32)
 
 
 def as_labels(values: Any, count: int, name: str = "labels") -> np.ndarray:
@@ -123,6 +133,30 @@ def require_unit_interval(low: float, high: float, what: str) -> None:
             f"{what} was given values from {low:g} to {high:g}: expected [0, 1]; "
             "scale the data or choose another likelihood, such as SquaredError or GaussianLikelihood."
         )
+
+
+def _as_array(values: Any, name: str) -> np.ndarray:
+    """The values on the host, in a type of NumPy's own."""
+    if hasattr(values, "detach"):  # a tensor of PyTorch, which may have a gradient or be on a device
+        values = values.detach().cpu()
+    exchanged = hasattr(values, "__dlpack__")
+    try:
+        array = np.asarray(values) if hasattr(values, "__array__") or not exchanged else np.from_dlpack(values)
+    except (TypeError, ValueError, RuntimeError, BufferError) as error:
+        if not exchanged:
+            what = "is ragged" if isinstance(error, ValueError) else "is no array"
+            raise InvalidInput(f"{name} {what} ({error}): expected examples of one shape.") from error
+        array = _through_jax(values, name)
+    narrow = array.dtype.kind == "V" and jnp.issubdtype(array.dtype, np.number)  # such as bfloat16
+    return array.astype(np.float32) if narrow else array
+
+
+def _through_jax(values: Any, name: str) -> np.ndarray:
+    """An array on a device, or of a type, that NumPy does not know and JAX does."""
+    try:
+        return np.asarray(jax.dlpack.from_dlpack(values))
+    except Exception as error:  # JAX raises many kinds, of its own and of the array's library
+        raise InvalidInput(f"{name} cannot be read ({error}): expected an array; convert it to NumPy's.") from error
 
 
 def _first(found: np.ndarray) -> tuple[int, ...]:

@@ -3,63 +3,130 @@
 from pathlib import Path
 from typing import Any
 
-import numpy as np
+from ae_jax.data.builders.folders import folder_of, is_prepared
+from ae_jax.data.builders.recipes import RECIPES
+from ae_jax.data.contents import Contents
+from ae_jax.data.dataset import Dataset
+from ae_jax.data.records import Records, column_of, is_readable
+from ae_jax.data.splits import from_contents
+from ae_jax.errors import InvalidInput, unknown
 
-from ae_jax.data.checks import as_examples
-from ae_jax.data.dataset import Dataset, Split, from_arrays, from_splits
-from ae_jax.errors import InvalidInput
+_PREFIX = "tfds:"
 
 
 def prepared(name: str, *, seed: int = 0, folder: Path | None = None) -> Dataset:
-    """A data set of TFDS whose examples are plain tensors, in its own splits.
+    """A prepared data set in its own splits.
 
     Without a validation split of its own, a tenth of the training split is held out by the seed; without a test split,
     a fifth.
 
     Args:
-      name: as TFDS knows it, ``NAME`` or ``NAME/CONFIG``, already prepared as array_record.
+      name: see :func:`prepared_contents`.
       seed: of what is held out.
-      folder: where it was prepared; by default TFDS's usual data directory.
+      folder: TFDS's data directory.
 
     Returns:
-      The data set; its examples are the input of its supervised keys, its labels the target where that is a number.
+      The data set.
 
     Raises:
-      InvalidInput: not prepared there, not as array_record, or examples that are no tensors of one shape.
+      InvalidInput: see :func:`prepared_contents`; no split named train.
     """
-    import tensorflow_datasets as tfds
+    splits = prepared_contents(name, data_dir=folder)
+    if "train" not in splits:
+        raise InvalidInput(f"{name} has the splits {', '.join(splits) or 'none'}: expected one named train.")
+    return from_contents(splits, name=name, seed=seed)
 
+
+def prepared_contents(name: str | Path, *, data_dir: Path | None = None) -> dict[str, Contents]:
+    """What a prepared data set holds, split by split, in the order of its records.
+
+    The examples are the input of the data set's supervised keys, or else its feature ``image``, or else its first that
+    can be read; the labels are the target where that is one number.
+
+    Args:
+      name: one of :data:`ae_jax.data.builders.RECIPES`; or another that TFDS has prepared as array_record,
+        ``tfds:NAME``, ``tfds:NAME:CONFIG`` or ``tfds:NAME/CONFIG``, in its highest version; or the path of a folder
+        that a data set was prepared in.
+      data_dir: TFDS's data directory; by default the usual one.
+
+    Returns:
+      The contents of each split.
+
+    Raises:
+      InvalidInput: not prepared there, not as array_record, damaged, or examples that are no numbers of one shape.
+    """
+    info = _info(name, data_dir)
+    return {split: _records(info, split, str(name)).all() for split in info.splits}
+
+
+def prepared_records(name: str | Path, *, data_dir: Path | None = None) -> dict[str, Records]:
+    """Every split of a prepared data set, for reading in pieces; its arguments are those of :func:`prepared_contents`.
+
+    Raises:
+      InvalidInput: see :func:`prepared_contents`.
+    """
+    info = _info(name, data_dir)
+    return {split: _records(info, split, str(name)) for split in info.splits}
+
+
+def record_reader(name: str | Path, split: str = "train", *, data_dir: Path | None = None) -> Records:
+    """One split of a prepared data set, for reading in pieces; the arguments are :func:`prepared_contents`'s.
+
+    Raises:
+      InvalidInput: see :func:`prepared_contents`; an unknown split.
+    """
+    info = _info(name, data_dir)
+    if split not in info.splits:
+        raise unknown(f"split of {name}", split, info.splits)
+    return _records(info, split, str(name))
+
+
+def _info(name: str | Path, data_dir: Path | None) -> Any:
+    """What TFDS knows of a prepared data set."""
+    if isinstance(name, str) and name in RECIPES:
+        if not is_prepared(name, data_dir):
+            raise InvalidInput(
+                f"{name} is not prepared in {folder_of(name, data_dir)}: expected its files there; "
+                f"run `ae-jax data prepare {name}`."
+            )
+        name = folder_of(name, data_dir)
+    from tensorflow_datasets.core import read_only_builder
+
+    shown = name if isinstance(name, Path) else f"{_PREFIX}{name.removeprefix(_PREFIX)}"
     try:
-        builder = tfds.builder(name, data_dir=folder)
-        sources = {split: builder.as_data_source(split=split) for split in builder.info.splits}  # pyright: ignore[reportCallIssue]
+        if isinstance(name, Path):
+            return read_only_builder.builder_from_directory(name, file_format="array_record").info
+        plain = name.removeprefix(_PREFIX).replace(":", "/")
+        return read_only_builder.builder_from_files(plain, data_dir=data_dir, file_format="array_record").info
     except Exception as error:  # TFDS raises many kinds, of which a user needs the first line only
-        reason = str(error).strip().splitlines()[0][:160]
+        reason = (str(error).strip() or type(error).__name__).splitlines()[0][:160].rstrip(".")
         raise InvalidInput(
-            f"tfds:{name} cannot be read ({reason}): expected a data set that TFDS has prepared as array_record."
+            f"{shown} cannot be read ({reason}): expected a data set that TFDS has prepared as array_record."
         ) from error
-    if "train" not in sources:
-        raise InvalidInput(f"tfds:{name} has the splits {', '.join(sources) or 'none'}: expected one named train.")
-    splits = {split: _arrays(sources[split], builder.info, name) for split in sources}
-    train = splits["train"]
-    held_out = from_arrays(
-        train.x,
-        train.labels,
-        name=f"tfds:{name}",
-        validation=0.0 if "validation" in splits else 0.1,
-        test=0.0 if "test" in splits else 0.2,
-        seed=seed,
-    )
-    return from_splits(
-        held_out.train,
-        splits.get("validation", held_out.validation),
-        splits.get("test", held_out.test),
-        name=name,
+
+
+def _records(info: Any, split: str, name: str) -> Records:
+    features = info.features
+    if not hasattr(features, "keys"):
+        raise InvalidInput(f"{name} has one unnamed feature: expected named ones; choose another data set.")
+    example, label = _keys(info)
+    target = None
+    if label is not None and is_readable(features[label]):
+        target = column_of(label, features[label], name)
+    part = info.splits[split]
+    return Records(
+        [Path(path) for path in part.filepaths],
+        part.shard_lengths,
+        column_of(example, features[example], name),
+        target if target is not None and target.shape == () else None,
+        name=f"{name}, split {split}",
     )
 
 
-def _arrays(source: Any, info: Any, name: str) -> Split:
-    keys = info.supervised_keys or (next(iter(info.features)),)
-    examples = [source[position] for position in range(len(source))]
-    x = as_examples([example[keys[0]] for example in examples], f"tfds:{name}")
-    labels = np.asarray([example[keys[1]] for example in examples]) if len(keys) > 1 else None
-    return Split(x, labels if labels is not None and labels.ndim == 1 else None)
+def _keys(info: Any) -> tuple[str, str | None]:
+    """The features that hold the examples and the labels (or None)."""
+    keys = info.supervised_keys
+    if keys and isinstance(keys[0], str):
+        return keys[0], keys[1] if isinstance(keys[1], str) else None
+    names = sorted(info.features.keys(), key=lambda name: (name != "image", not is_readable(info.features[name])))
+    return names[0], None

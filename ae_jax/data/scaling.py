@@ -1,14 +1,21 @@
 """How stored values become the numbers that networks see, and back."""
 
-from typing import Any
+from collections.abc import Iterable, Sequence
+from typing import Any, NamedTuple
 
 import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Array, Float
 
 from ae_jax.components import component
-from ae_jax.errors import InvalidInput
-from ae_jax.types import Number
+from ae_jax.errors import InvalidInput, unknown
+from ae_jax.types import Number, Shape
+
+SCALINGS = ("unit", "standard", "none")
+"""Scalings by name, fitted on the training split."""
+
+_PART = 1 << 22
+"""How many numbers are looked at at a time."""
 
 
 @component
@@ -18,34 +25,43 @@ class Scaling:
     .. math:: x_{model} = (x_{stored} - a) / b
 
     Attributes:
-      offset: a, in units of the stored data.
-      scale: b, in the same units, not zero; 255 brings bytes to [0, 1].
+      offset: a, in units of the stored data: one number, or one for each feature, ``[*shape]``.
+      scale: b, the same, not zero; 255 brings bytes to [0, 1].
 
     Raises:
-      InvalidInput: an offset or a scale that is not one finite number, or a scale of zero.
+      InvalidInput: an offset or a scale that is neither one finite number nor an array of them, or is zero as a scale.
 
     Example:
       >>> Scaling(scale=16.0)(jnp.array([[0, 8, 16]], jnp.uint8))
       Array([[0. , 0.5, 1. ]], dtype=float32)
     """
 
-    offset: Number = 0.0
-    scale: Number = 1.0
+    offset: Number | Sequence[Any] = 0.0
+    scale: Number | Sequence[Any] = 1.0
 
     def __post_init__(self) -> None:
         for name, value in (("offset", self.offset), ("scale", self.scale)):
-            if not _is_one_number(value):
-                raise InvalidInput(f"Scaling was given {name}={value!r}: expected one finite number of 32 bits.")
-        if abs(float(self.scale)) < np.finfo(np.float32).tiny:
+            if not _holds_numbers(value):
+                raise InvalidInput(
+                    f"Scaling was given {name}={value!r}: expected one finite number of 32 bits, or one a feature."
+                )
+            if np.ndim(value):
+                object.__setattr__(self, name, np.asarray(value, np.float32))
+        if (np.abs(np.asarray(self.scale, np.float64)) < np.finfo(np.float32).tiny).any():
             raise InvalidInput(f"Scaling was given scale={self.scale!r}: expected a number that one can divide by.")
 
     def __call__(self, stored: Any) -> Float[Array, "*shape"]:
-        """Stored values in model units, as floating-point numbers."""
-        return (jnp.asarray(stored, jnp.result_type(float)) - self.offset) / self.scale
+        """Stored values in model units, as floating-point numbers; features are the last axes."""
+        values = jnp.asarray(stored, jnp.result_type(float))
+        return (values - _aligned(self.offset, values.ndim)) / _aligned(self.scale, values.ndim)
 
     def invert(self, values: Any) -> Any:
         """Values in model units back in the units of the data."""
-        return values * self.scale + self.offset
+        axes = np.ndim(values)
+        return values * _aligned(self.scale, axes) + _aligned(self.offset, axes)
+
+    def __eq__(self, other: object) -> bool:
+        return isinstance(other, Scaling) and self.agrees(other)
 
     def agrees(self, other: "Scaling") -> bool:
         """Whether the other is the same map, in 32 bits.
@@ -54,8 +70,8 @@ class Scaling:
           >>> Scaling(scale=255.0).agrees(Scaling(scale=255)), Scaling().agrees(Scaling(scale=255.0))
           (True, False)
         """
-        mine, theirs = (np.asarray([one.offset, one.scale], np.float32) for one in (self, other))
-        return bool((mine == theirs).all())
+        pairs = ((self.offset, other.offset), (self.scale, other.scale))
+        return all(np.array_equal(np.asarray(mine, np.float32), np.asarray(its, np.float32)) for mine, its in pairs)
 
     @classmethod
     def of(cls, stored: np.ndarray) -> "Scaling":
@@ -63,9 +79,128 @@ class Scaling:
         return cls(scale=255.0) if stored.dtype == np.uint8 and stored.max() > 1 else cls()
 
 
-def _is_one_number(value: Any) -> bool:
-    """Whether a value is one real number, but no truth value, that is finite as a 32-bit float."""
+class Statistics(NamedTuple):
+    """What a scaling is fitted to: of each feature where examples are rows of them, else of all values together.
+
+    Attributes:
+      count: of values that each statistic is of.
+      low, high: the lowest and the highest value, in units of the stored data.
+      mean: their mean, in the same units; None where it was not asked for.
+      squares: the sum of squared distances from it, or None.
+    """
+
+    count: int
+    low: np.ndarray | np.generic
+    high: np.ndarray | np.generic
+    mean: np.ndarray | np.generic | None = None
+    squares: Any = None
+
+    @property
+    def deviation(self) -> np.ndarray | np.generic:
+        """Standard deviation, in units of the stored data."""
+        return np.sqrt(self.squares / self.count)
+
+    def merge(self, other: "Statistics") -> "Statistics":
+        """Those of both parts together.
+
+        References:
+          Chan et al., *Algorithms for computing the sample variance*, The American Statistician 1983, eq. 2.1.
+        """
+        count = self.count + other.count
+        merged = Statistics(count, np.minimum(self.low, other.low), np.maximum(self.high, other.high))
+        if self.mean is None:
+            return merged
+        distance = other.mean - self.mean
+        squares = self.squares + other.squares + np.square(distance) * (self.count * other.count / count)
+        return merged._replace(mean=self.mean + distance * (other.count / count), squares=squares)
+
+    @classmethod
+    def of(cls, parts: Iterable[np.ndarray], *, moments: bool = True) -> "Statistics":
+        """Those of examples that come in parts ``[n, *shape]``, none of which is held longer than needed.
+
+        Args:
+          parts: at least one, of one example or more.
+          moments: whether mean and deviation are asked for.
+
+        Example:
+          >>> Statistics.of([np.array([[0.0, 1.0]]), np.array([[2.0, 1.0]])]).deviation
+          array([1., 0.])
+        """
+        total: Statistics | None = None
+        for part in parts:
+            rows = max(1, _PART // part[0].size)
+            for start in range(0, len(part), rows):
+                piece = _statistics(part[start : start + rows], moments)
+                total = piece if total is None else total.merge(piece)
+        if total is None:
+            raise InvalidInput("no examples were given: expected at least one to fit a scaling to.")
+        return total
+
+
+def fitted(kind: str, statistics: Statistics, *, of_bytes: bool, names: Sequence[str] | None = None) -> Scaling:
+    """The scaling of that name, fitted to statistics of the training split.
+
+    Args:
+      kind: ``"unit"`` to [0, 1], bytes above 1 by 255 and anything else by its lowest and highest value;
+        ``"standard"`` to mean zero and standard deviation one; ``"none"``.
+      statistics: of the training split; of rows, each feature is scaled by its own.
+      of_bytes: whether the values are stored as bytes.
+      names: of the features, for errors.
+
+    Raises:
+      InvalidInput: an unknown name, or a feature that is constant.
+
+    Example:
+      >>> fitted("unit", Statistics.of([np.array([[1.0, 0.0], [3.0, 10.0]])]), of_bytes=False).scale
+      array([ 2., 10.], dtype=float32)
+    """
+    if kind not in SCALINGS:
+        raise unknown("scaling", kind, SCALINGS)
+    if kind == "none" or (kind == "unit" and of_bytes and np.max(statistics.high) <= 1):
+        return Scaling()
+    if kind == "unit" and of_bytes:
+        return Scaling(scale=255.0)
+    low, high = (np.asarray(extreme, np.float64) for extreme in (statistics.low, statistics.high))
+    constant = np.atleast_1d(high - low <= np.finfo(np.float32).eps * np.abs(low))
+    if constant.any():
+        place = int(constant.argmax())
+        what = f"column {names[place]!r}" if names else f"feature {place}" if low.ndim else "every value"
+        raise InvalidInput(
+            f"{what} is constant ({np.atleast_1d(low)[place]:g}) in the training split: expected values that differ, "
+            f"as the scaling {kind!r} divides by how much they do; leave it out, or choose 'none'."
+        )
+    if kind == "standard":
+        return Scaling(offset=_number(statistics.mean), scale=_number(statistics.deviation))
+    offset, scale = np.float32(low), np.float32(high - low)
+    while ((np.float32(high) - offset) / scale > 1).any():  # by rounding, which would be outside of a likelihood's range
+        scale = np.where((np.float32(high) - offset) / scale > 1, np.nextafter(scale, np.float32(np.inf)), scale)
+    return Scaling(offset=_number(offset), scale=_number(scale))
+
+
+def _number(value: Any) -> Any:
+    return value.astype(np.float32) if np.ndim(value) else float(value)
+
+
+def _statistics(part: np.ndarray, moments: bool) -> Statistics:
+    axis = 0 if part.ndim == 2 else None
+    found = Statistics(len(part) if axis == 0 else part.size, part.min(axis=axis), part.max(axis=axis))
+    if not moments:
+        return found
+    mean = part.mean(axis=axis, dtype=np.float64)
+    return found._replace(mean=mean, squares=np.square(part - mean).sum(axis=axis, dtype=np.float64))
+
+
+def _aligned(number: Any, axes: int) -> Any:
+    """One number as it is; one a feature with leading axes for the examples."""
+    shape: Shape = np.shape(number)
+    return number if not shape else number.reshape((1,) * (axes - len(shape)) + shape)
+
+
+def _holds_numbers(value: Any) -> bool:
+    """Whether a value is one real number or an array of them, no truth values, finite as 32-bit floats."""
+    if isinstance(value, (list, tuple)):
+        return bool(value) and all(map(_holds_numbers, value)) and len({np.shape(one) for one in value}) == 1
     if not isinstance(value, (int, float, np.generic, np.ndarray, Array)):
         return False
     array = np.asarray(value)
-    return array.shape == () and array.dtype.kind in "iuf" and bool(abs(array) <= np.finfo(np.float32).max)
+    return array.size > 0 and array.dtype.kind in "iuf" and bool((abs(array) <= np.finfo(np.float32).max).all())

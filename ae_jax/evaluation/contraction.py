@@ -7,7 +7,6 @@ import numpy as np
 
 from ae_jax.autoencoders import Autoencoder
 from ae_jax.data import Scaling
-from ae_jax.data.checks import as_examples, require_shape
 from ae_jax.objectives.penalties import squared_jacobian_norm
 from ae_jax.training import Run
 
@@ -23,7 +22,7 @@ def jacobian_norm(run: Run, x: Any) -> np.ndarray:
       The norms, ``[members, n]``, or ``[n]`` of a single run, in units of code over model units of data.
 
     Raises:
-      InvalidInput: another shape than trained on, no numbers, NaN or infinity.
+      InvalidInput: another shape or range than trained on, no numbers, NaN or infinity.
 
     Example:
       >>> import ae_jax
@@ -35,8 +34,7 @@ def jacobian_norm(run: Run, x: Any) -> np.ndarray:
     References:
       Rifai et al., *Contractive auto-encoders: explicit invariance during feature extraction*, ICML 2011, Table 1.
     """
-    stored = as_examples(x)
-    require_shape(stored, run.shape, "data")
+    stored = run.data.stored(x)
     return run.apply(norm_of_batch, stored)
 
 

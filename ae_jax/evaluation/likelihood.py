@@ -7,7 +7,6 @@ import numpy as np
 
 from ae_jax.autoencoders import Autoencoder
 from ae_jax.data import Scaling
-from ae_jax.data.checks import as_examples, require_shape
 from ae_jax.errors import InvalidInput
 from ae_jax.objectives import ELBO
 from ae_jax.objectives.elbo import expected_nll
@@ -32,15 +31,14 @@ def negative_elbo(run: Run, x: Any, *, seed: int = 0) -> dict[str, np.ndarray]:
       ``negative_elbo``, ``negative_log_likelihood`` and ``kl``, each ``[members, n]`` or ``[n]``, in nats.
 
     Raises:
-      InvalidInput: the autoencoder is not variational; another shape than trained on, no numbers, NaN or infinity.
+      InvalidInput: the autoencoder is not variational; another shape or range than trained on, no numbers, NaN or infinity.
 
     References:
       Kingma and Welling, *Auto-encoding variational Bayes*, ICLR 2014, eq. 3.
     """
     if not isinstance(run.autoencoder.objective, ELBO):
         raise InvalidInput(f"{run.name} has no evidence lower bound: expected a variational autoencoder.")
-    stored = as_examples(x)
-    require_shape(stored, run.shape, "data")
+    stored = run.data.stored(x)
     return run.apply(_elbo_of_batch, stored, jax.random.split(jax.random.key(seed), len(stored)))
 
 

@@ -120,7 +120,7 @@ def run_page(run: Run, dataset: Dataset | None = None) -> str:
         features = int(np.prod(run.shape))
         code = min(getattr(run.autoencoder.networks, "code", features), len(dataset.train.x), features)
         summary = summarise([*evaluate_pca(dataset, code=code), *evaluate(run, dataset)])
-    data = run.record.get("data", {}).get("name", "data") if dataset is None else dataset.name
+    data = run.data.name if dataset is None else dataset.name
     facts = f"{data_facts(dataset)} " if dataset is not None else ""
     diverged = [
         f"The member of seed {seed} diverged." for seed, finite in zip(run.seeds, run.finite, strict=True) if not finite

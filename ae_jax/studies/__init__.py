@@ -2,6 +2,7 @@
 
 from ae_jax.studies.compare import Comparison, compare, default_autoencoders
 from ae_jax.studies.results import Interval, as_json, best, interval, read_results, summarise, write_results
+from ae_jax.studies.suited import suited
 from ae_jax.studies.sweep import Sweep, sweep
 
 __all__ = [
@@ -14,6 +15,7 @@ __all__ = [
     "default_autoencoders",
     "interval",
     "read_results",
+    "suited",
     "summarise",
     "sweep",
     "write_results",

@@ -5,12 +5,12 @@ import math
 from collections.abc import Callable, Sequence
 from typing import Any
 
-from ae_jax.autoencoders import NAMED, Autoencoder, named, variational
+from ae_jax.autoencoders import NAMED, Autoencoder
 from ae_jax.components import to_config
 from ae_jax.data import Dataset
 from ae_jax.errors import InvalidInput
 from ae_jax.evaluation import Row, evaluate_pca
-from ae_jax.objectives import GaussianLikelihood
+from ae_jax.studies.suited import suited
 from ae_jax.studies.trials import Trials, conduct
 from ae_jax.training import Progress, Run
 
@@ -60,22 +60,23 @@ def default_autoencoders(dataset: Dataset, only: Sequence[str] | None = None) ->
       >>> [autoencoder.name for autoencoder in default_autoencoders(digits())[0]][:2]
       ['undercomplete', 'sparse']
     """
-    chosen = {name: named(name)() for name in (NAMED if only is None else only)}
-    messages = []
+    names, messages = list(NAMED if only is None else only), []
     if len(dataset.shape) not in (2, 3) and only is None:
-        del chosen["convolutional"]
+        names.remove("convolutional")
         messages.append(f"convolutional is left out: examples of shape {dataset.shape} are no images.")
-    low, high = dataset.range
-    if (low < 0 or high > 1) and "variational" in chosen:
-        chosen["variational"] = variational(likelihood=GaussianLikelihood())
-        messages.append(f"variational has a Gaussian likelihood: values from {low:g} to {high:g} are not in [0, 1].")
-    return list(chosen.values()), messages
+    chosen = []
+    for name in names:
+        autoencoder, said = suited(name, dataset)
+        chosen.append(autoencoder)
+        messages += said
+    return chosen, messages
 
 
 def compare(
     dataset: Dataset,
     autoencoders: Sequence[Autoencoder | str] | None = None,
     *,
+    messages: Sequence[str] = (),
     seeds: Sequence[int] = (0, 1, 2, 3, 4),
     epochs: int = 200,
     batch_size: int = 64,
@@ -87,6 +88,7 @@ def compare(
     Args:
       dataset: the data.
       autoencoders: of different names, or names; by default the named six, or those of them that fit the data.
+      messages: what a reader of the results must know besides.
       seeds: of the members.
       epochs, batch_size, patience, progress: as in :func:`ae_jax.fit`.
 
@@ -97,7 +99,7 @@ def compare(
       InvalidInput: as in :func:`ae_jax.fit`, or two autoencoders of one name.
       TrainingInterrupted: Ctrl-C; its ``run`` is the comparison so far, of the autoencoders that were trained.
     """
-    chosen, messages = _chosen(dataset, autoencoders)
+    chosen, said = _chosen(dataset, autoencoders)
     names = [autoencoder.name for autoencoder in chosen]
     if len(set(names)) < len(names) or not names:
         raise InvalidInput(f"compare was given the autoencoders {', '.join(names)}: expected each name once.")
@@ -111,7 +113,7 @@ def compare(
             runs={run.name: run for run in trials.runs},
             rows=[row for rows in (baseline, *trials.rows) for row in rows],
             record=trials.record,
-            messages=(*messages, *trials.messages),
+            messages=(*messages, *said, *trials.messages),
         )
 
     return conduct(

@@ -14,6 +14,7 @@ from ae_jax.components import to_config
 from ae_jax.data import Dataset
 from ae_jax.errors import InvalidInput, unknown
 from ae_jax.evaluation import Row
+from ae_jax.studies.suited import suited
 from ae_jax.studies.trials import Trials, conduct
 from ae_jax.training import Progress, Run
 
@@ -90,10 +91,10 @@ def sweep(
       (1, [0.1, 1.0])
     """
     settings = grid_points(name, {key: _values(key, given) for key, given in grid.items()})
-    make = named(name)
     groups: dict[Any, list[tuple[Setting, Autoencoder]]] = {}
+    messages: list[str] = []
     for setting in settings:
-        autoencoder = make(**setting)
+        autoencoder, messages = suited(name, dataset, **setting)
         groups.setdefault(jax.tree.structure(autoencoder), []).append((setting, autoencoder))
 
     def study_of(trials: Trials) -> Sweep:
@@ -107,7 +108,7 @@ def sweep(
             runs=trials.runs,
             rows=rows,
             record=trials.record,
-            messages=tuple(trials.messages),
+            messages=(*messages, *trials.messages),
         )
 
     return conduct(

@@ -20,12 +20,13 @@ import numpy as np
 
 from ae_jax.autoencoders import Autoencoder
 from ae_jax.components import from_config
+from ae_jax.data.description import Description, Reading
 from ae_jax.data.scaling import Scaling
 from ae_jax.errors import InvalidInput
 from ae_jax.training.population import stack
 from ae_jax.types import Params, Shape
 
-FORMAT = 1
+FORMAT = 2
 """Version of the layout that :func:`write_run` writes."""
 
 _CONFIGURATION, _HISTORY, _PARAMETERS = "configuration.json", "history.json", "params"
@@ -137,20 +138,16 @@ def _fields(folder: Path, configuration: dict[str, Any], history: Any) -> dict[s
     for member in members:
         _check_member(member)
     population = stack([_autoencoder(member["autoencoder"]) for member in members])
-    shape, settings, record, single = (configuration[key] for key in ("shape", "settings", "record", "single"))
-    whole = isinstance(shape, list) and shape and all(type(size) is int and size > 0 for size in shape)
-    _require(whole, "shape", shape, "integers above zero")
+    settings, record, single = (configuration[key] for key in ("settings", "record", "single"))
+    data = _description(configuration["data"])
     _require(isinstance(settings, dict), "settings", settings, "an object")
     _require(isinstance(record, dict), "record", record, "an object")
     _require(type(single) is bool and (len(members) == 1 or not single), "single", single, "true of one member only")
-    scaling = from_config(configuration["scaling"])
-    _require(isinstance(scaling, Scaling), "scaling", scaling, "a Scaling")
     return {
         "autoencoder": population,
         "seeds": np.array([member["seed"] for member in members], np.uint32),
-        "shape": tuple(shape),
-        "scaling": scaling,
-        "params": _unflatten(read_arrays(folder / _PARAMETERS), population, tuple(shape), len(members)),
+        "data": data,
+        "params": _unflatten(read_arrays(folder / _PARAMETERS), population, data.shape, len(members)),
         "history": _restored_history(history, len(members)),
         "best_epoch": np.array([member["best_epoch"] for member in members]),
         "finite": np.array([member["finite"] for member in members]),
@@ -172,6 +169,23 @@ def _autoencoder(config: Any) -> Autoencoder:
     autoencoder = from_config(config)
     _require(isinstance(autoencoder, Autoencoder), "a member's autoencoder", autoencoder, "an Autoencoder")
     return autoencoder
+
+
+def _description(config: Any) -> Description:
+    _require(isinstance(config, dict), "data", config, "an object")
+    shape, names = config["shape"], config["columns"]
+    whole = isinstance(shape, list) and shape and all(type(size) is int and size > 0 for size in shape)
+    _require(whole, "shape", shape, "integers above zero")
+    _require(names is None or [len(names)] == shape, "columns", names, f"a name for each feature of {shape}")
+    data = from_config(config)
+    _require(isinstance(data, Description), "data", data, "a Description")
+    _require(isinstance(data.scaling, Scaling), "scaling", data.scaling, "a Scaling")
+    for name, kind in (("name", str), ("examples", dict), ("unit_interval", bool), ("reading", Reading)):
+        _require(isinstance(getattr(data, name), kind), name, getattr(data, name), f"of type {kind.__name__}")
+    for name in ("low", "high"):
+        _require(np.isfinite(getattr(data, name)), name, getattr(data, name), "a finite number")
+    np.dtype(data.dtype)
+    return data
 
 
 def _restored_history(history: Any, members: int) -> History:

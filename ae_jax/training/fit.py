@@ -12,6 +12,7 @@ from ae_jax.autoencoders import Autoencoder
 from ae_jax.errors import TrainingDiverged
 from ae_jax.training.compilation import watch_compilation
 from ae_jax.training.environment import environment
+from ae_jax.training.feed import Feed
 from ae_jax.training.plan import Plan, plan
 from ae_jax.training.population import advance_population, initial_population
 from ae_jax.training.run import History, Run, TrainingInterrupted
@@ -86,15 +87,13 @@ def fit(
     run = Run(
         autoencoder=planned.autoencoder,
         seeds=planned.seeds,
-        shape=planned.dataset.shape,
-        scaling=planned.dataset.scaling,
+        data=planned.dataset.description,
         params=loop.selection.params,
         history=loop.history(),
         best_epoch=np.asarray(loop.selection.epoch),
         finite=np.asarray(loop.selection.finite),
         settings={"epochs": planned.epochs, "batch_size": planned.batch_size, "patience": planned.patience},
         record={
-            "data": planned.dataset.describe(),
             "wall_s": round(time.perf_counter() - started, 3),
             "compile_s": round(compilation.seconds, 3),
             "programs_compiled": compilation.compiled,
@@ -121,24 +120,36 @@ class _Loop:
     def train(self) -> bool:
         """Trains until the epochs or the members run out; true where Ctrl-C came first."""
         dataset, epochs = self.plan.dataset, self.plan.epochs
+        feed = Feed(dataset, self.plan.batch_size)
         settings = {
-            "train": jax.device_put(dataset.train.x),
             "validation": jax.device_put(dataset.validation.x) if len(dataset.validation.x) else None,
             "scaling": dataset.scaling,
             "patience": np.float32(np.inf if self.plan.patience is None else self.plan.patience),
-            "last_step": np.int32(epochs * -(-len(dataset.train.x) // self.plan.batch_size)),
+            "last_step": np.int32(epochs * feed.steps),
             "batch_size": self.plan.batch_size,
         }
         selection = self.selection
-        pending: tuple[Selection, Any] | None = None
+        pending: tuple[Selection, list[_Trained]] | None = None
         try:
             for number in range(1, epochs + 1):
-                self.state, selection, metrics = advance_population(
-                    self.state, selection, self.plan.autoencoder, self.plan.seeds, np.int32(number), **settings
-                )
+                trained: list[_Trained] = []
+                for chunk in feed.epoch(number):
+                    self.state, selection, metrics = advance_population(
+                        self.state,
+                        selection,
+                        self.plan.autoencoder,
+                        self.plan.seeds,
+                        chunk.position,
+                        chunk.stored,
+                        finish=chunk.last,
+                        **settings,
+                    )
+                    if trained:  # the device holds one chunk that trains and one that waits
+                        jax.block_until_ready(trained[-1].metrics)
+                    trained.append(_Trained(chunk.steps, metrics))
                 if pending is not None and not self._read(*pending):
                     return False
-                pending = selection, metrics
+                pending = selection, trained
             if pending is not None:
                 self._read(*pending)
         except KeyboardInterrupt:
@@ -162,9 +173,10 @@ class _Loop:
         """How many epochs each member trained before it stopped, ``[members]``."""
         return np.sum([running for running, _ in self.rows], axis=0)
 
-    def _read(self, selection: Selection, metrics: Any) -> bool:
+    def _read(self, selection: Selection, trained: "list[_Trained]") -> bool:
         """Takes in what an epoch that was dispatched gave; false where no member trains on."""
-        metrics, running = jax.device_get((metrics, selection.running))
+        read, running = jax.device_get(([chunk.metrics for chunk in trained], selection.running))
+        metrics = read[-1] | {"train": _mean([one["train"] for one in read], [chunk.steps for chunk in trained])}
         self.selection = selection
         self.rows.append((self.was_running, metrics))
         if self.progress is not None:
@@ -173,6 +185,20 @@ class _Loop:
             self.progress(Progress(self.plan.autoencoder.name, done, self.plan.epochs, means, int(running.sum())))
         self.was_running = running
         return bool(running.any())
+
+
+class _Trained(NamedTuple):
+    """A chunk that was dispatched: how many steps it made, and the metrics of each split."""
+
+    steps: int
+    metrics: Any
+
+
+def _mean(metrics: list[Any], steps: list[int]) -> Any:
+    """The mean over all steps of an epoch of the means over those of its chunks."""
+    if len(metrics) == 1:
+        return metrics[0]
+    return jax.tree.map(lambda *values: np.average(np.stack(values), axis=0, weights=steps), *metrics)
 
 
 def _report_divergence(run: Run, trained_epochs: np.ndarray) -> None:

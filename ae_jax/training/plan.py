@@ -72,7 +72,7 @@ def plan(
         seeds=np.array([seed for _ in choices for seed in members], np.uint32),
         dataset=dataset,
         epochs=epochs,
-        batch_size=min(batch_size, len(dataset.train.x)),
+        batch_size=min(batch_size, dataset.training_examples),
         patience=patience,
         single=not several and not several_seeds,
     )

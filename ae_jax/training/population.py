@@ -74,19 +74,20 @@ def initial_population(autoencoder: Autoencoder, seeds: Any, shape: Shape) -> tu
     return jax.vmap(lambda one, seed: initial(one, shape, seed))(autoencoder, seeds)
 
 
-@partial(jax.jit, static_argnames="batch_size", donate_argnames="state")
+@partial(jax.jit, static_argnames=("batch_size", "finish"), donate_argnames="state")
 def advance_population(
     state: State,
     selection: Selection,
     autoencoder: Autoencoder,
     seeds: Any,
-    number: Any,
+    position: tuple[Any, ...],
     train: Any,
     validation: Any,
     scaling: Any,
     patience: Any,
     last_step: Any,
     batch_size: int,
+    finish: bool,
 ) -> tuple[State, Selection, Any]:
     """:func:`ae_jax.training.step.advance` of every member, as one program with donated state.
 
@@ -94,13 +95,14 @@ def advance_population(
     """
     one = partial(
         advance,
-        number=number,
+        position=position,
         train=train,
         validation=validation,
         scaling=scaling,
         patience=patience,
         last_step=last_step,
         batch_size=batch_size,
+        finish=finish,
     )
     if len(seeds) == 1:
         return add_axis(one(*take((state, selection, autoencoder, seeds), 0)))

@@ -13,6 +13,7 @@ import numpy as np
 from ae_jax.autoencoders import Autoencoder
 from ae_jax.components import to_config
 from ae_jax.data.checks import as_examples, require_shape
+from ae_jax.data.description import Description
 from ae_jax.data.scaling import Scaling
 from ae_jax.errors import InvalidInput
 from ae_jax.networks import deterministic
@@ -47,21 +48,20 @@ class Run:
     Attributes:
       autoencoder: the members' autoencoders, stacked: their numbers have a leading member axis.
       seeds: of each member, ``[members]``.
-      shape: of one example.
-      scaling: brings data to model units; applied by every use, so that they take data as they were trained on.
+      data: what was trained on: shape, type, range, columns and scaling; every use checks its data against it and
+        scales them as then.
       params: the best parameters of each member, every leaf with a leading member axis.
       history: split -> term -> ``[members, epochs]``, NaN after a member stopped.
       best_epoch: of each member, from 1, ``[members]``; 0 where no epoch was finite.
       finite: false for members whose training met a value that was not finite, ``[members]``.
       settings: what ``fit`` was told: epochs, batch size, patience.
-      record: what happened: data, versions, device, wall and compile time in seconds.
+      record: what happened: versions, device, wall and compile time in seconds.
       single: no member axis in results.
     """
 
     autoencoder: Autoencoder
     seeds: np.ndarray
-    shape: Shape
-    scaling: Scaling
+    data: Description
     params: Params
     history: History
     best_epoch: np.ndarray
@@ -97,7 +97,7 @@ class Run:
         """How a notebook shows the run."""
         seeds = ", ".join(map(str, self.seeds[:10])) + (", ..." if len(self) > 10 else "")
         facts = {
-            "data": f"{self.record.get('data', {}).get('name', 'data')} {self.shape}",
+            "data": f"{self.data.name} {self.shape}",
             "networks": type(self.autoencoder.networks).__name__,
             "parameters": f"{self.parameters:,}",
             "members": f"{len(self)} (seed {seeds})" if len(self) == 1 else f"{len(self)} (seeds {seeds})",
@@ -109,6 +109,16 @@ class Run:
     def name(self) -> str:
         """The autoencoder's name."""
         return self.autoencoder.name
+
+    @property
+    def shape(self) -> Shape:
+        """The shape of one example."""
+        return self.data.shape
+
+    @property
+    def scaling(self) -> Scaling:
+        """From stored values to model units."""
+        return self.data.scaling
 
     @property
     def parameters(self) -> int:
@@ -124,15 +134,15 @@ class Run:
         """Codes of data in the units trained on; of a stochastic encoder, the posterior mean.
 
         Args:
-          x: examples, ``[n, *shape]``.
+          x: examples, ``[n, *shape]``, or a frame with the columns that were trained on.
 
         Returns:
           Codes, ``[n, code]``, with a leading member axis unless the run is single.
 
         Raises:
-          InvalidInput: another shape than trained on, no numbers, NaN or infinity.
+          InvalidInput: another shape or range than trained on, a column that is missing, no numbers, NaN or infinity.
         """
-        return self.apply(_encode, self._stored(x))
+        return self.apply(_encode, self.data.stored(x))
 
     def decode(self, z: Any) -> np.ndarray:
         """Reconstructions of codes, in the units of the data.
@@ -160,9 +170,9 @@ class Run:
           ``[n, *shape]``, with a leading member axis unless the run is single.
 
         Raises:
-          InvalidInput: another shape than trained on, no numbers, NaN or infinity.
+          InvalidInput: another shape or range than trained on, a column that is missing, no numbers, NaN or infinity.
         """
-        return self.scaling.invert(self.apply(_reconstruct, self._stored(x)))
+        return self.scaling.invert(self.apply(_reconstruct, self.data.stored(x)))
 
     def sample(self, n: int, *, seed: int = 0) -> np.ndarray:
         """New data from the prior of a variational autoencoder: decoded means, in the units of the data.
@@ -239,17 +249,11 @@ class Run:
                     self.members, self.seeds, self.best_epoch, self.finite, strict=True
                 )
             ],
-            "shape": list(self.shape),
-            "scaling": to_config(self.scaling),
+            "data": to_config(self.data),
             "settings": self.settings,
             "record": self.record,
             "single": self.single,
         }
-
-    def _stored(self, x: Any) -> np.ndarray:
-        stored = as_examples(x)
-        require_shape(stored, self.shape, "data")
-        return stored
 
 
 def load(folder: str | Path) -> Run:

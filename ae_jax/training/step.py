@@ -37,8 +37,8 @@ def epoch(
     Args:
       state: the member's.
       autoencoder: the member's.
-      key: of the epoch; shuffling and each step fold their own from it.
-      stored: all training examples, ``[n, *shape]``, in their storage type.
+      key: of the epoch, or of its chunk; shuffling and each step fold their own from it.
+      stored: all training examples, or a chunk of them, ``[n, *shape]``, in their storage type.
       scaling: brings a batch of them to model units.
       batch_size: examples in a step, at most n.
 
@@ -111,52 +111,60 @@ def advance(
     selection: Selection,
     autoencoder: Autoencoder,
     seed: Any,
-    number: Any,
+    position: tuple[Any, ...],
     train: Array,
     validation: Array | None,
     scaling: Scaling,
     patience: Any,
     last_step: Any,
     batch_size: int,
+    finish: bool,
 ) -> tuple[State, Selection, dict[str, Metrics]]:
-    """One epoch of one member: train, validate, keep the best, stop where patience ran out or a value is not finite.
+    """One epoch of one member, or a chunk of one; at the end of the epoch it is validated and the best is kept.
 
-    A member that is stopped, or whose epoch gave a value that is not finite, keeps the state it had.
+    A member that is stopped, or where a value was not finite, keeps the state it had, and stops.
 
     Args:
       state, selection: the member's.
       autoencoder, seed: who the member is.
-      number: of the epoch, from 1.
+      position: of the training examples: the epoch's number, from 1, and a chunk's, where there are several.
       train, validation: stored examples; without validation the latest parameters are the best.
       scaling: brings them to model units.
       patience: epochs without a lower validation loss after which the member stops.
       last_step: of training, at which validation takes the value of schedules.
       batch_size: examples in a step.
+      finish: whether the epoch ends here.
 
     Returns:
-      State and selection after the epoch, and the metrics of each split.
+      State and selection afterwards, and the metrics of each split, those of training as means over the steps.
     """
-    key = key_for(seed, TRAIN, number)
-    trained, metrics = epoch(state, autoencoder, key, train, scaling, batch_size)
+    trained, metrics = epoch(state, autoencoder, key_for(seed, TRAIN, *position), train, scaling, batch_size)
     history = {"train": metrics}
-    if validation is not None:
+    if finish and validation is not None:
         key = key_for(seed, VALIDATE)
         history["validation"] = evaluate(trained, autoencoder, key, validation, scaling, batch_size, last_step)
     finite = all_finite((history, trained.params))
     keeps = selection.running & finite
     state = _choose(keeps, trained, state)
-    loss = selection.loss if validation is None else history["validation"]["loss"]
-    better = keeps & (loss < selection.loss) if validation is not None else keeps
+    selection = selection._replace(running=keeps, finite=selection.finite & (finite | ~selection.running))
+    if finish:
+        loss = history["validation"]["loss"] if validation is not None else None
+        selection = _select(selection, trained.params, loss, position[0], patience)
+    return state, selection, history
+
+
+def _select(selection: Selection, params: Any, loss: Any, number: Any, patience: Any) -> Selection:
+    """The selection after an epoch of that number: better where its validation loss is lower, or where it has none."""
+    keeps = selection.running
+    better = keeps if loss is None else keeps & (loss < selection.loss)
     waited = jnp.where(better, 0, selection.waited + keeps)
-    selection = Selection(
-        params=_choose(better, trained.params, selection.params),
-        loss=jnp.where(better, loss, selection.loss),
+    return selection._replace(
+        params=_choose(better, params, selection.params),
+        loss=selection.loss if loss is None else jnp.where(better, loss, selection.loss),
         epoch=jnp.where(better, number, selection.epoch),
         waited=waited,
         running=keeps & (waited < patience),
-        finite=selection.finite & (finite | ~selection.running),
     )
-    return state, selection, history
 
 
 def all_finite(tree: Any) -> Array:

@@ -1,6 +1,7 @@
 import json
 
 import numpy as np
+import pandas
 import pytest
 
 from ae_jax import InvalidInput
@@ -56,10 +57,16 @@ def test_a_split_is_asked_for_by_name():
 def test_its_description_is_json():
     data = from_arrays(np.full((10, 4, 3), 7, np.uint8), name="mine")
     assert json.loads(json.dumps(data.describe())) == {
+        "type": "Description",
         "name": "mine",
         "shape": [4, 3],
         "dtype": "uint8",
         "examples": {"train": 7, "validation": 1, "test": 2},
+        "low": 7.0,
+        "high": 7.0,
+        "unit_interval": True,
+        "columns": None,
+        "reading": {"type": "Reading", "label": None, "columns": None, "image_size": None},
         "scaling": {"type": "Scaling", "offset": 0.0, "scale": 255.0},
     }
 
@@ -168,3 +175,42 @@ def test_the_range_is_that_of_all_splits_in_model_units(scale, expected):
     train, validation, test = (np.array([[0.0, value]], np.float32) for value in (5.0, -10.0, 40.0))
     assert from_splits(train, validation, test, scaling=Scaling(offset=10.0, scale=scale)).range == expected
     assert from_splits(train).range == (0.0, 5.0)
+
+
+def test_a_scaling_by_name_is_fitted_on_the_training_split_alone():
+    x = np.random.default_rng(0).normal(3.0, 2.0, (200, 2)).astype(np.float32)
+    data = from_arrays(x, scaling="standard")
+    np.testing.assert_allclose(np.asarray(data.scaling(data.train.x)).mean(axis=0), 0.0, atol=1e-5)
+    assert abs(np.asarray(data.scaling(data.test.x)).mean()) > 1e-3
+    given = from_splits(x[:100], None, 5 * x[100:], scaling="unit")
+    assert np.asarray(given.scaling(given.train.x)).max() <= 1.0
+    assert not given.description.unit_interval  # the test split leaves the range that was trained on
+    assert from_splits(x[:100], scaling="unit").description.unit_interval
+
+
+def test_a_scaling_of_another_shape_is_refused():
+    with pytest.raises(InvalidInput, match=r"given a scaling of shape \(3,\): expected one number, or one for each"):
+        from_arrays(X, scaling=Scaling(scale=[1.0, 2.0, 3.0]))
+
+
+def test_columns_are_named_as_many_as_there_are():
+    assert from_arrays(X, columns=["a", "b"]).columns == ("a", "b")
+    with pytest.raises(InvalidInput, match=r"mine was given 3 column names for examples of shape \(2,\)"):
+        from_arrays(X, columns=["a", "b", "c"], name="mine")
+
+
+def test_a_feature_that_drowns_another_is_said():
+    x = np.random.default_rng(0).normal(size=(50, 2)) * [1.0, 1e4]
+    with pytest.warns(UserWarning, match="deviation of feature 'b' is .* times that of 'a', .*scaling='standard'"):
+        from_arrays(x, columns=["a", "b"])
+    from_arrays(x, scaling="none")
+    from_arrays(x, scaling="standard")
+
+
+def test_a_frame_names_its_columns_and_its_label():
+    frame = pandas.DataFrame({"a": [1.0, 2.0, 3.0, 4.0], "kind": list("xyxy"), "b": [0.0, 1.0, 0.0, 1.0]})
+    data = from_arrays(frame, "kind", validation=0.25, test=0.25)
+    assert data.columns == ("a", "b")
+    assert set(data.train.labels) <= {"x", "y"}
+    assert from_arrays(frame[["b"]], [0, 1, 0, 1]).columns == ("b",)
+    assert from_arrays(frame, columns=["b", "a"]).columns == ("b", "a")

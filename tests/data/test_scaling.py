@@ -4,7 +4,9 @@ import numpy as np
 import pytest
 
 from ae_jax import InvalidInput
+from ae_jax.components import from_config, to_config
 from ae_jax.data import Scaling
+from ae_jax.data.scaling import Statistics, fitted
 
 
 @pytest.mark.parametrize(
@@ -55,14 +57,15 @@ def test_a_number_of_any_library_scales(number):
 
 @pytest.mark.parametrize("name", ["offset", "scale"])
 @pytest.mark.parametrize(
-    "value", [np.nan, np.inf, 1e300, 10**400, "255", None, True, np.True_, 1j, [1.0], np.ones(1), jnp.ones((2, 2))]
+    "value",
+    [np.nan, np.inf, 1e300, 10**400, "255", None, True, np.True_, 1j, [], ["a"], [1.0, [2.0]], np.array([1.0, np.nan])],
 )
-def test_what_is_not_one_finite_number_is_refused(name, value, unchecked):
+def test_what_is_no_finite_number_is_refused(name, value, unchecked):
     with pytest.raises(InvalidInput, match=rf"(?s)Scaling was given {name}=.*: expected one finite number of 32 bits"):
         Scaling(**{name: value})
 
 
-@pytest.mark.parametrize("value", [0, 0.0, -0.0, 1e-300, np.float32(0)])
+@pytest.mark.parametrize("value", [0, 0.0, -0.0, 1e-300, np.float32(0), [1.0, 0.0]])
 def test_a_scale_of_zero_is_refused(value):
     with pytest.raises(InvalidInput, match=r"Scaling was given scale=.*: expected a number that one can divide by"):
         Scaling(scale=value)
@@ -71,3 +74,77 @@ def test_a_scale_of_zero_is_refused(value):
 def test_it_can_be_mapped_over():
     stacked = jax.tree.map(lambda *leaves: jnp.stack(leaves), Scaling(scale=2.0), Scaling(scale=4.0))
     np.testing.assert_allclose(jax.vmap(lambda s: s(8.0))(stacked), [4.0, 2.0])
+
+
+@pytest.mark.parametrize("kind", [list, tuple, np.array, jnp.array])
+def test_every_feature_may_have_its_own(kind):
+    scaling = Scaling(offset=kind([1.0, 2.0]), scale=kind([2.0, 4.0]))
+    x = np.array([[1.0, 2.0], [3.0, 10.0]])
+    np.testing.assert_allclose(scaling(x), [[0.0, 0.0], [1.0, 2.0]])
+    np.testing.assert_allclose(scaling.invert(np.asarray(scaling(x))), x)
+    members = np.stack([x, 2 * x, 3 * x])
+    np.testing.assert_allclose(scaling.invert(members)[1], scaling.invert(2 * x))
+    np.testing.assert_allclose(jax.jit(lambda s, x: s(x))(scaling, jnp.asarray(x)), scaling(x))
+    assert scaling == from_config(to_config(scaling))
+    assert scaling != Scaling(offset=[1.0, 3.0], scale=[2.0, 4.0])
+    assert scaling != Scaling(offset=1.0)
+
+
+@pytest.mark.parametrize("shape", [(50, 3), (50, 4, 3)])
+def test_statistics_of_parts_are_those_of_the_whole(shape):
+    x = np.random.default_rng(0).normal(5.0, 2.0, shape).astype(np.float32)
+    axis = 0 if len(shape) == 2 else None
+    for parts in ([x], [x[:1], x[1:20], x[20:]]):
+        found = Statistics.of(parts)
+        np.testing.assert_allclose(found.mean, x.mean(axis=axis, dtype=np.float64), rtol=1e-6)
+        np.testing.assert_allclose(found.deviation, x.std(axis=axis, dtype=np.float64), rtol=1e-6)
+        np.testing.assert_array_equal(found.low, x.min(axis=axis))
+        np.testing.assert_array_equal(found.high, x.max(axis=axis))
+        extremes = Statistics.of(parts, moments=False)
+        np.testing.assert_array_equal(extremes.high, found.high)
+        assert extremes.mean is None
+
+
+def test_a_scaling_is_fitted_to_each_feature_of_rows():
+    x = np.random.default_rng(0).normal([0.0, 100.0], [1.0, 30.0], (200, 2)).astype(np.float32)
+    standard = np.asarray(fitted("standard", Statistics.of([x]), of_bytes=False)(x))
+    np.testing.assert_allclose(standard.mean(axis=0), 0.0, atol=1e-5)
+    np.testing.assert_allclose(standard.std(axis=0), 1.0, rtol=1e-5)
+    unit = np.asarray(fitted("unit", Statistics.of([x]), of_bytes=False)(x))
+    np.testing.assert_array_equal(unit.min(axis=0), 0.0)
+    np.testing.assert_allclose(unit.max(axis=0), 1.0, rtol=1e-6)
+    assert fitted("none", Statistics.of([x]), of_bytes=False) == Scaling()
+
+
+@pytest.mark.parametrize("seed", range(20))
+def test_the_unit_interval_is_never_left_by_rounding(seed):
+    rng = np.random.default_rng(seed)
+    x = rng.normal(rng.normal(0, 100, 40), rng.uniform(1e-3, 50, 40), (50, 40)).astype(np.float32)
+    unit = np.asarray(fitted("unit", Statistics.of([x]), of_bytes=False)(x))
+    assert unit.min() >= 0.0
+    assert unit.max() <= 1.0
+
+
+def test_a_scaling_of_images_is_one_for_all_pixels():
+    x = np.random.default_rng(0).integers(0, 17, (30, 4, 4)).astype(np.uint8)
+    assert np.ndim(fitted("standard", Statistics.of([x]), of_bytes=True).scale) == 0
+    assert fitted("unit", Statistics.of([x]), of_bytes=True) == Scaling(scale=255.0)
+    assert fitted("unit", Statistics.of([x // 16]), of_bytes=True) == Scaling()
+
+
+@pytest.mark.parametrize("kind", ["standard", "unit"])
+@pytest.mark.parametrize(("names", "what"), [(("a", "b"), "column 'b'"), (None, "feature 1")])
+def test_a_constant_feature_is_refused(kind, names, what):
+    x = np.array([[0.0, 7.1], [1.0, 7.1]], np.float32)
+    with pytest.raises(InvalidInput, match=rf"{what} is constant \(7.1\) in the training split: .* leave it out"):
+        fitted(kind, Statistics.of([x]), of_bytes=False, names=names)
+
+
+def test_an_unknown_scaling_is_refused():
+    with pytest.raises(InvalidInput, match="unknown scaling 'standrad': did you mean 'standard'"):
+        fitted("standrad", Statistics.of([np.eye(2)]), of_bytes=False)
+
+
+def test_no_examples_have_no_statistics():
+    with pytest.raises(InvalidInput, match="no examples were given: expected at least one to fit a scaling to"):
+        Statistics.of([])

@@ -122,7 +122,7 @@ def test_an_array_is_trained_on_whole(small):
     trained = fit(undercomplete(), x, epochs=1)
     assert list(trained.history) == ["train"]
     assert trained.best_epoch.tolist() == [1]
-    assert trained.record["data"]["examples"] == {"train": 64, "validation": 0, "test": 0}
+    assert trained.data.examples == {"train": 64, "validation": 0, "test": 0}
 
 
 def test_without_a_validation_split_the_latest_parameters_are_kept(small):
@@ -240,7 +240,7 @@ def test_an_interruption_hands_over_what_was_trained(small, run):
 
 def test_the_record_says_what_happened(run):
     assert run.settings == {"epochs": EPOCHS, "batch_size": BATCH, "patience": None}
-    assert run.record["data"]["name"] == "small"
+    assert run.data.name == "small"
     assert not run.record["interrupted"]
     assert run.record["versions"]["jax"] == jax.__version__
     assert run.record["device"].endswith("(cpu)")

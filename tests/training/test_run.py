@@ -194,7 +194,7 @@ def test_a_saved_configuration_is_json_that_a_person_can_read(run, folder):
     assert member["autoencoder"]["networks"]["hidden"] == [12]
     assert member["autoencoder"]["optimizer"]["learning_rate"] == 1e-3  # and not 0.0010000000474974513
     assert configuration["settings"]["batch_size"] == 16
-    assert configuration["shape"] == [8, 8]
+    assert configuration["data"]["shape"] == [8, 8]
     assert configuration["record"]["versions"]["jax"] == jax.__version__
     strict = json.loads((folder / "history.json").read_text(), parse_constant=pytest.fail)
     assert len(strict["train"]["loss"][0]) == 3

@@ -1,0 +1,103 @@
+"""What a data set is like, as a run remembers it and checks later data against it."""
+
+from typing import Any
+
+import numpy as np
+
+from ae_jax.components import component, static
+from ae_jax.data.checks import as_examples, require_shape
+from ae_jax.data.frames import from_frame, is_frame
+from ae_jax.data.scaling import Scaling
+from ae_jax.errors import InvalidInput
+from ae_jax.objectives import BernoulliLikelihood, GaussianLikelihood, Likelihood
+from ae_jax.types import Shape
+
+_REACH = 10
+"""How many times its own width a bounded range may be left: noise stays within, another unit does not."""
+
+
+@component
+class Reading:
+    """How a source is read, where it leaves a choice.
+
+    Attributes:
+      label: name of the label's column, or of the array of labels.
+      columns: names of the feature columns; by default all but the label.
+      image_size: height and width that the images of a folder are brought to.
+    """
+
+    label: str | None = static(default=None)
+    columns: tuple[str, ...] | None = static(default=None)
+    image_size: tuple[int, int] | None = static(default=None)
+
+
+@component
+class Description:
+    """Name, shape, type, range and scaling of a data set.
+
+    Attributes:
+      name: what results call it.
+      shape: of one example.
+      dtype: that it is stored in.
+      examples: of each split.
+      low, high: the lowest and the highest stored value of the training split.
+      unit_interval: whether all of its values lie in [0, 1] in model units.
+      columns: names of the features, or None.
+      reading: how its source was read.
+      scaling: from stored values to model units.
+    """
+
+    name: str = static()
+    shape: Shape = static()
+    dtype: str = static()
+    examples: dict[str, int] = static()
+    low: float = static()
+    high: float = static()
+    unit_interval: bool = static()
+    columns: tuple[str, ...] | None = static(default=None)
+    reading: Reading = static(default=Reading())
+    scaling: Scaling = Scaling()
+
+    def likelihood(self) -> Likelihood:
+        """What the data are distributed as, where nobody says otherwise: Bernoulli in [0, 1], else Gaussian."""
+        return BernoulliLikelihood() if self.unit_interval else GaussianLikelihood()
+
+    def stored(self, x: Any, what: str = "data") -> np.ndarray:
+        """Examples as a device stores them, if they can be what the description says.
+
+        Of a frame, the columns are taken by their names; others are left out.
+
+        Raises:
+          InvalidInput: data that :func:`ae_jax.data.checks.as_examples` refuses, a column that is missing, another
+            shape, or another range (see :meth:`require_range`).
+        """
+        if is_frame(x) and self.columns:
+            x = from_frame(x, columns=self.columns, name=what).x
+        examples = as_examples(x, what)
+        require_shape(examples, self.shape, what)
+        self.require_range(examples, what)
+        return examples
+
+    def require_range(self, x: np.ndarray, what: str = "data") -> None:
+        """Raises a sentence where examples are plainly in other units than those of the data.
+
+        Data in the unit interval in model units are bounded, and only noise leaves their bounds: beyond ten times the
+        width of the range, values are another unit's, and so are fractions within [0, 1] where bytes were trained on.
+        Unbounded data may have any value.
+        """
+        if not self.unit_interval:
+            return
+        reach = _REACH * (self.high - self.low or 1.0)
+        outside = (x < self.low - reach) | (x > self.high + reach)
+        if outside.any():
+            place = tuple(int(index) for index in np.argwhere(outside)[0])
+            raise InvalidInput(
+                f"{what} has values from {x.min():g} to {x.max():g}, the first far outside at index {place}: expected "
+                f"about {self.low:g} to {self.high:g}, as the autoencoder was trained on; give the data as they were then."
+            )
+        whole = np.dtype(self.dtype) == np.uint8 and self.high > 1
+        if whole and x.dtype != np.uint8 and x.min() >= 0 and x.max() <= 1 and (x != np.rint(x)).any():
+            raise InvalidInput(
+                f"{what} has fractions from {x.min():g} to {x.max():g}: expected whole numbers from {self.low:g} to "
+                f"{self.high:g}, as the autoencoder was trained on; it scales them itself."
+            )

@@ -1,0 +1,113 @@
+"""Tables in files, read by pandas and PyArrow."""
+
+import warnings
+from collections.abc import Sequence
+from importlib import import_module
+from pathlib import Path
+from typing import Any
+
+from ae_jax.data.contents import Contents
+from ae_jax.data.files.damage import reading
+from ae_jax.data.frames import from_frame
+from ae_jax.errors import InvalidInput
+
+_EXPECTED = "lines of separated values, as many in each as columns are named, in UTF-8"
+
+
+def read_csv(path: Path, *, columns: Sequence[str] | None = None, label: str | None = None) -> dict[str, Contents]:
+    """The rows of a file of comma-separated (``.csv``) or tab-separated (``.tsv``) values.
+
+    A first line of numbers only is an example, and the columns are then named ``"0"``, ``"1"`` and so on; except that
+    0, 1, 2 and so on up to the last column are such names, as pandas writes them.
+
+    Args:
+      path: of the file, in UTF-8.
+      columns: names of the columns to use; by default all but the label's.
+      label: name of the column of labels, or None.
+
+    Returns:
+      The contents, under ``"all"``.
+
+    Raises:
+      InvalidInput: a file that cannot be read, lines that do not fit the names of the columns, or what
+        :func:`ae_jax.data.frames.from_frame` refuses.
+    """
+    pandas = import_reader("pandas", path)
+    separated = {"sep": "\t" if path.suffix.lower() == ".tsv" else ",", "encoding": "utf-8-sig", "low_memory": False}
+    try:
+        with reading(path, _EXPECTED), warnings.catch_warnings():
+            first = pandas.read_csv(path, header=None, nrows=1, dtype=str, keep_default_na=False, **separated)
+            names = [name.strip() for name in first.iloc[0]]
+            header = _is_header(names, path)
+            warnings.simplefilter("error", pandas.errors.ParserWarning)  # of values beyond the last named column
+            frame = pandas.read_csv(
+                path, header=0 if header else None, index_col=False, skipinitialspace=True, **separated
+            )
+    except InvalidInput as error:
+        if isinstance(error.__cause__, pandas.errors.EmptyDataError):
+            raise InvalidInput(f"{path} is empty: expected a line of names and a line for each example.") from error
+        if isinstance(error.__cause__, pandas.errors.ParserWarning):
+            raise InvalidInput(
+                f"{path} has more values in its lines than the {len(names)} columns that its first line names: "
+                "expected as many; name every column."
+            ) from error
+        raise
+    frame.columns = names if header else [str(place) for place in range(len(names))]
+    return {"all": from_frame(frame, columns=columns, label=label, name=str(path))}
+
+
+def read_parquet(path: Path, *, columns: Sequence[str] | None = None, label: str | None = None) -> dict[str, Contents]:
+    """The rows of a Parquet file.
+
+    Args:
+      path: of the file.
+      columns: names of the columns to use; by default all but the label's.
+      label: name of the column of labels, or None.
+
+    Returns:
+      The contents, under ``"all"``.
+
+    Raises:
+      InvalidInput: a file that cannot be read, or what :func:`ae_jax.data.frames.from_frame` refuses.
+    """
+    import_reader("pandas", path)
+    parquet = import_reader("pyarrow.parquet", path)
+    with reading(path, "a Parquet file"), parquet.ParquetFile(path) as file:
+        frame = file.read().to_pandas()
+    return {"all": from_frame(frame, columns=columns, label=label, name=str(path))}
+
+
+def _is_header(fields: list[str], path: Path) -> bool:
+    """Whether the first line holds names rather than an example."""
+    if len(fields) == 1 and (other := {";", "\t"} & set(fields[0])):
+        raise InvalidInput(
+            f"{path} seems separated by {other.pop()!r}: expected commas in a .csv file and tabs in a .tsv file; "
+            "write it with those."
+        )
+    if not all(map(_is_number, fields)):
+        return True
+    counted = fields == [str(place) for place in range(len(fields))]
+    if counted and len(fields) < 3:
+        raise InvalidInput(
+            f"{path} starts with the line {','.join(fields)}, which may name columns or be an example: "
+            "expected names that are no numbers; add them as the first line."
+        )
+    return counted
+
+
+def _is_number(field: str) -> bool:
+    try:
+        float(field)
+    except ValueError:
+        return False
+    return True
+
+
+def import_reader(module: str, path: Path) -> Any:
+    """A module of the extra ``tables`` that reads a file, or the sentence that names the extra."""
+    try:
+        return import_module(module)
+    except ImportError as error:
+        raise InvalidInput(
+            f'{path} needs {module.split(".")[0]}: expected it to be installed; run pip install "ae_jax[tables]".'
+        ) from error

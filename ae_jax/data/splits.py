@@ -1,0 +1,298 @@
+"""From examples to a data set: split by a seed or by the source, scaled by what the training split holds."""
+
+import warnings
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import numpy as np
+from sklearn.model_selection import train_test_split
+
+from ae_jax.data.checks import as_examples, as_labels
+from ae_jax.data.contents import Contents
+from ae_jax.data.dataset import Dataset, Split
+from ae_jax.data.frames import from_frame, is_frame
+from ae_jax.data.scaling import Scaling, Statistics, fitted
+from ae_jax.data.streaming import DEVICE_BUDGET, Rows, Stream, survey
+from ae_jax.errors import InvalidInput
+
+VALIDATION, TEST = 0.1, 0.2
+"""What is held out of a source that has no such splits, as fractions of its training examples."""
+
+_HELD_OUT = 10_000
+"""Examples of a streamed source that each of validation, test and the sample for probes hold in memory, at most."""
+
+_SPREADS = 100.0
+"""From so many times another feature's deviation on, a feature drowns it in a reconstruction loss."""
+
+
+def from_arrays(
+    x: Any,
+    labels: Any = None,
+    *,
+    name: str = "arrays",
+    columns: Sequence[str] | None = None,
+    validation: float = VALIDATION,
+    test: float = TEST,
+    scaling: Scaling | str | None = None,
+    seed: int = 0,
+) -> Dataset:
+    """A data set from examples in memory, split at random by a seed, stratified where labels allow it.
+
+    Args:
+      x: anything that NumPy reads as numbers, ``[n, *shape]``, or that speaks DLPack: arrays of NumPy and JAX, tensors
+        of PyTorch; or a frame of pandas or polars. Bytes stay bytes.
+      labels: one for each example, none of them missing; or the name of a frame's column; or None.
+      name: what results call it.
+      columns: of a frame, the features; by default all columns but the label. Of an array, their names.
+      validation, test: fractions of all examples, each in [0, 1) and together below 1.
+      scaling: from stored values to model units: a :class:`Scaling`; or ``"unit"``, ``"standard"`` or ``"none"``,
+        fitted on the training split (:func:`ae_jax.data.scaling.fitted`); by default bytes above 1 are divided by 255.
+      seed: of the split, from 0 to 2**32 - 1.
+
+    Returns:
+      The data set.
+
+    Raises:
+      InvalidInput: data that :func:`ae_jax.data.checks.as_examples` refuses, labels of another length or
+        missing, fractions that leave nothing to train on, a seed that is none, a scaling that does not fit.
+
+    Example:
+      >>> data = from_arrays(np.zeros((10, 4)), validation=0.2, test=0.2)
+      >>> len(data.train.x), len(data.validation.x), len(data.test.x)
+      (6, 2, 2)
+    """
+    given = _contents(x, labels, columns, name)
+    examples = as_examples(given.x, name)
+    targets = None if given.labels is None else as_labels(given.labels, len(examples))
+    held_out = _counts(len(examples), validation, test, seed)
+    rest = np.arange(len(examples))
+    taken = {}
+    for split in ("test", "validation"):
+        rest, chosen = _take(rest, held_out[split], targets, seed)
+        taken[split] = np.sort(chosen)
+    rows = {"train": np.sort(rest)} | taken
+    splits = {
+        split: Split(examples[index], None if targets is None else targets[index]) for split, index in rows.items()
+    }
+    return _scaled(name, splits, given.columns, scaling)
+
+
+def from_splits(
+    train: Any,
+    validation: Any = None,
+    test: Any = None,
+    *,
+    name: str = "splits",
+    columns: Sequence[str] | None = None,
+    scaling: Scaling | str | None = None,
+) -> Dataset:
+    """A data set from splits of yours.
+
+    Args:
+      train: examples, anything that NumPy reads as numbers, ``[n, *shape]``; or a tuple ``(examples, labels)``.
+      validation, test: the same, with examples of the same shape and type; None or no examples for no such split.
+      name: what results call it.
+      columns: names of the features, or None.
+      scaling: as in :func:`from_arrays`.
+
+    Returns:
+      The data set.
+
+    Raises:
+      InvalidInput: data that :func:`ae_jax.data.checks.as_examples` refuses, another shape or type than the training
+        examples, labels of another length or missing.
+
+    Example:
+      >>> data = from_splits((np.zeros((6, 4)), [0, 1, 0, 1, 0, 1]), test=np.ones((2, 4)))
+      >>> len(data.train.x), len(data.validation.x), len(data.test.x)
+      (6, 0, 2)
+    """
+    first = _as_split(train, f"the train split of {name}")
+    splits = {"train": first}
+    for split, given in (("validation", validation), ("test", test)):
+        what = f"the {split} split of {name}"
+        x, _ = _parts(given, what)
+        empty = x is None or (hasattr(x, "__len__") and len(x) == 0)
+        splits[split] = Split(first.x[:0]) if empty else _as_split(given, what)
+        if splits[split].x.dtype != first.x.dtype:
+            raise InvalidInput(
+                f"{what} is stored as {splits[split].x.dtype} and the train split as {first.x.dtype}: "
+                "expected one type, as one scaling holds for all."
+            )
+    return _scaled(name, splits, None if columns is None else tuple(columns), scaling)
+
+
+def from_contents(
+    contents: Mapping[str, Contents], *, name: str, scaling: Scaling | str | None = None, seed: int = 0
+) -> Dataset:
+    """A data set from what a source holds, in its own splits as far as it has them.
+
+    Args:
+      contents: of ``"all"``, split as :func:`from_arrays` does; or of ``"train"`` and any of ``"validation"`` and
+        ``"test"``, of which what is missing is held out of the training examples, a tenth and a fifth.
+      name: what results call it.
+      scaling: as in :func:`from_arrays`.
+      seed: of what is held out.
+
+    Returns:
+      The data set.
+
+    Raises:
+      InvalidInput: as in :func:`from_arrays` and :func:`from_splits`.
+    """
+    source = contents.get("all") or contents["train"]
+    split = from_arrays(
+        source.x,
+        source.labels,
+        name=name,
+        columns=source.columns,
+        validation=0.0 if "validation" in contents else VALIDATION,
+        test=0.0 if "test" in contents else TEST,
+        scaling=scaling if "all" in contents else "none",
+        seed=seed,
+    )
+    if "all" in contents:
+        return split
+    held_out = [contents[part][:2] if part in contents else getattr(split, part) for part in ("validation", "test")]
+    return from_splits(split.train, *held_out, name=name, columns=source.columns, scaling=scaling)
+
+
+def from_rows(
+    rows: Rows,
+    held_out: dict[str, Contents] | None = None,
+    *,
+    name: str,
+    scaling: Scaling | str | None = None,
+    budget: int = DEVICE_BUDGET,
+    seed: int = 0,
+) -> Dataset:
+    """A data set whose training examples are streamed.
+
+    All examples are read once, to check them and to fit the scaling. At most a tenth and a fifth of them, and no more
+    than 10,000, are held out for validation and test, at random by the seed, and as many of the training examples are
+    sampled into ``train``, which probes and baselines learn from.
+
+    Args:
+      rows: where the examples are.
+      held_out: validation and test splits that come with the source; others are not held out then.
+      name: what results call it.
+      scaling: as in :func:`from_arrays`.
+      budget: bytes of examples that the device may hold.
+      seed: of what is held out and of the order, from 0 to 2**32 - 1.
+
+    Returns:
+      The data set.
+
+    Raises:
+      InvalidInput: examples that :func:`ae_jax.data.checks.as_examples` refuses, or as in :func:`from_arrays`.
+    """
+    total, given = sum(rows.lengths), held_out or {}
+    counts = {split: min(count, _HELD_OUT) for split, count in _counts(total, VALIDATION, TEST, seed).items()}
+    sizes = [0 if split in given else counts[split] for split in ("validation", "test")]
+    sizes.append(min(_HELD_OUT, total - sum(sizes)))
+    chosen = np.random.default_rng(seed).choice(total, sum(sizes), replace=False)
+    validation, test, sample = (np.sort(part) for part in np.split(chosen, np.cumsum(sizes)[:-1]))
+    stream = Stream(rows=rows, held_out=np.sort(np.concatenate([validation, test])), budget=budget, seed=seed)
+    taken = {"train": sample, "validation": validation, "test": test}
+    statistics, found = survey(stream, taken, moments=scaling == "standard")
+    splits = {
+        split: Split(as_examples(one.x, f"the {split} split of {name}") if len(one.x) else one.x, one.labels)
+        for split, one in (found | given).items()
+    }
+    return _scaled(name, splits, rows.columns, scaling, stream=stream, statistics=statistics)
+
+
+def _contents(x: Any, labels: Any, columns: Sequence[str] | None, name: str) -> Contents:
+    """Examples, labels and names of the features, of an array or of a frame."""
+    if not is_frame(x):
+        return Contents(x, labels, None if columns is None else tuple(columns))
+    named = isinstance(labels, str)
+    contents = from_frame(x, columns=columns, label=labels if named else None, name=name)
+    return contents if named else contents._replace(labels=labels)
+
+
+def _scaled(
+    name: str,
+    splits: dict[str, Split],
+    columns: tuple[str, ...] | None,
+    scaling: Scaling | str | None,
+    **streamed: Any,
+) -> Dataset:
+    """The data set of these splits, its scaling fitted where one is asked for by name."""
+    train = splits["train"].x
+    if columns is not None and (len(columns),) != train.shape[1:]:
+        raise InvalidInput(f"{name} was given {len(columns)} column names for examples of shape {train.shape[1:]}.")
+    if isinstance(scaling, str):
+        statistics = streamed.get("statistics") or Statistics.of([train], moments=scaling == "standard")
+        scaling = fitted(scaling, statistics, of_bytes=train.dtype == np.uint8, names=columns)
+    elif scaling is None:
+        highest = [split.x for split in splits.values() if len(split.x)]
+        if "statistics" in streamed:
+            highest.append(np.asarray(streamed["statistics"].high, train.dtype))
+        scaling = Scaling.of(max(highest, key=np.max))
+        _warn_of_spreads(name, train, columns)
+    return Dataset(name=name, scaling=scaling, columns=columns, **splits, **streamed)
+
+
+def _warn_of_spreads(name: str, x: np.ndarray, columns: tuple[str, ...] | None) -> None:
+    """Says so where rows of unscaled features differ so much in spread that some would not count."""
+    if x.ndim != 2 or x.dtype == np.uint8 or (x.min() >= 0 and x.max() <= 1):
+        return
+    deviations = x.std(axis=0, dtype=np.float64)
+    varying = np.flatnonzero(deviations > 0)
+    if not len(varying):
+        return
+    least, most = (int(varying[find(deviations[varying])]) for find in (np.argmin, np.argmax))
+    if deviations[most] > _SPREADS * deviations[least]:
+        names = [repr(columns[place]) if columns else str(place) for place in (most, least)]
+        warnings.warn(
+            f"{name}: the standard deviation of feature {names[0]} is {deviations[most] / deviations[least]:.0f} times "
+            f"that of {names[1]}, which will hardly count in a reconstruction loss; scaling='standard' weighs them alike.",
+            stacklevel=4,
+        )
+
+
+def _counts(examples: int, validation: float, test: float, seed: int) -> dict[str, int]:
+    """How many examples are held out.
+
+    Raises:
+      InvalidInput: fractions that leave nothing to train on, or a seed that is none.
+    """
+    if not (0 <= validation < 1 and 0 <= test < 1 and validation + test < 1):
+        raise InvalidInput(
+            f"the split was given validation={validation} and test={test}: expected fractions that sum below 1."
+        )
+    if not (isinstance(seed, (int, np.integer)) and 0 <= seed < 2**32):
+        raise InvalidInput(f"the split was given the seed {seed}: expected an integer from 0 to 2**32 - 1.")
+    counts = {"validation": round(validation * examples), "test": round(test * examples)}
+    if sum(counts.values()) >= examples:
+        raise InvalidInput(f"{examples} examples leave none to train on: give more, or smaller fractions.")
+    return counts
+
+
+def _as_split(given: Any, what: str) -> Split:
+    x, labels = _parts(given, what)
+    examples = as_examples(x, what)
+    return Split(examples, None if labels is None else as_labels(labels, len(examples), f"the labels of {what}"))
+
+
+def _parts(given: Any, what: str) -> tuple[Any, Any]:
+    """Examples and labels (or None) of what stands for a split."""
+    if not isinstance(given, tuple):
+        return given, None
+    if len(given) != 2:
+        raise InvalidInput(f"{what} is a tuple of {len(given)}: expected examples, or a pair (examples, labels).")
+    return given[0], given[1]
+
+
+def _take(rows: np.ndarray, count: int, labels: np.ndarray | None, seed: int) -> tuple[np.ndarray, np.ndarray]:
+    """Rows left and rows taken at random; stratified where every class can stand on both sides."""
+    if count == 0:
+        return rows, rows[:0]
+    strata = None
+    if labels is not None:
+        classes, sizes = np.unique(labels[rows], return_counts=True)
+        if sizes.min() >= 2 and len(classes) <= min(count, len(rows) - count):
+            strata = labels[rows]
+    left, taken = train_test_split(rows, test_size=count, stratify=strata, random_state=seed)
+    return np.asarray(left), np.asarray(taken)

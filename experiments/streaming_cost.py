@@ -1,0 +1,141 @@
+"""What streaming costs: its epoch beside the one in memory, and the memory that it takes for data that do not fit.
+
+COMMAND
+    python experiments/streaming_cost.py
+EXPECTED
+    an epoch on MNIST-sized bytes, streamed from a .npy file, at most 1.25 times the one in memory; an epoch on a .npy file
+    of 8 GB with a peak of resident memory below 2 GB, at the default device budget of 1 GiB.
+MEASURED
+    see the table in experiments/README.md; ratios of median epochs, rounds interleaved in one process; the memory is
+    that of a process of its own, its JAX and compiled programs included.
+
+Both ways train the same network on the same examples with as many steps; their last losses are printed, so that the work
+is known to be the same. The large file is made for the purpose, and removed.
+"""
+
+import argparse
+import json
+import resource
+import statistics
+import subprocess
+import sys
+import tempfile
+import time
+from itertools import pairwise
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+import ae_jax
+from ae_jax.data import Dataset, from_splits
+from ae_jax.data.shards import NpyRows
+from ae_jax.data.splits import from_rows
+from ae_jax.training import Progress
+
+EXAMPLES, FEATURES, BATCH = 60_000, 784, 128
+
+
+def epochs_of(data: Dataset, epochs: int, batch_size: int, **network: Any) -> tuple[list[float], float]:
+    """Seconds of each epoch but the first and the last, and the last loss."""
+    times, losses = [], []
+
+    def progress(told: Progress) -> None:
+        times.append(time.perf_counter())
+        losses.append(told.metrics["train"]["loss"])
+
+    autoencoder = ae_jax.undercomplete(**network)
+    ae_jax.fit(autoencoder, data, epochs=epochs, batch_size=batch_size, progress=progress)
+    # The last report follows its predecessor at once, having been dispatched before it.
+    return [late - early for early, late in pairwise(times[:-1])], losses[-1]
+
+
+def overhead(folder: Path, rounds: int, epochs: int, examples: int) -> dict[str, Any]:
+    """Ratio of the streamed epoch over the one in memory, on the same examples."""
+    images = np.random.default_rng(0).integers(0, 256, (examples, FEATURES), np.uint8)
+    np.save(folder / "images.npy", images)
+    streamed = from_rows(NpyRows([folder / "images.npy"]), name="images", budget=images.size // 2)
+    assert streamed.stream is not None
+    trained = np.delete(images, streamed.stream.held_out, axis=0)
+    in_memory = from_splits(trained, streamed.validation, streamed.test)
+    ratios, losses = [], {}
+    for number in range(rounds + 1):
+        seconds = {}
+        for name, data in (("streamed", streamed), ("in memory", in_memory)):
+            taken, losses[name] = epochs_of(data, epochs, BATCH, hidden=(512,), code=16, learning_rate=1e-3)
+            seconds[name] = statistics.median(taken)
+        if number:
+            ratios.append(seconds["streamed"] / seconds["in memory"])
+    return {
+        "work": f"epoch of {examples:,} x {FEATURES} bytes, 784-512-16, batch {BATCH}",
+        "ratio": statistics.median(ratios),
+        "ratio_low": min(ratios),
+        "ratio_high": max(ratios),
+        "losses": losses,
+    }
+
+
+def write_large(path: Path, gigabytes: float) -> int:
+    """A .npy file of so many gigabytes of noise; how many rows it has."""
+    part = np.random.default_rng(0).integers(0, 256, (16_384, 4096), np.uint8)
+    parts = max(1, round(gigabytes * 2**30 / part.size))
+    with path.open("wb") as file:
+        header = {"descr": "|u1", "fortran_order": False, "shape": (parts * len(part), part.shape[1])}
+        np.lib.format.write_array_header_1_0(file, header)
+        for _ in range(parts):
+            part.tofile(file)
+    return parts * len(part)
+
+
+def train_large(path: Path) -> dict[str, Any]:
+    """One epoch on a file, and the peak of this process's resident memory."""
+    data = ae_jax.data.load(str(path), budget=2**30 if path.stat().st_size > 2**30 else path.stat().st_size // 2)
+    assert data.stream is not None
+    started = time.perf_counter()
+    run = ae_jax.fit(ae_jax.undercomplete(hidden=(16,), code=8), data, epochs=1, batch_size=1024)
+    return {
+        "examples": data.training_examples,
+        "seconds": time.perf_counter() - started,
+        "loss": float(run.history["train"]["loss"][0, 0]),
+        "peak_bytes": resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024,
+    }
+
+
+def memory(folder: Path, gigabytes: float) -> dict[str, Any]:
+    """What :func:`train_large` says of a file of so many gigabytes, in a process of its own."""
+    path = folder / "large.npy"
+    write_large(path, gigabytes)
+    command = [sys.executable, __file__, "--train", str(path)]
+    finished = subprocess.run(command, capture_output=True, text=True, check=True)
+    path.unlink()
+    row = json.loads(finished.stdout)
+    return {"work": f"epoch of a {gigabytes:g} GB file", **row}
+
+
+def main() -> None:
+    """Measures and prints one line for each question, or JSON."""
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--rounds", type=int, default=7, help="interleaved rounds (count)")
+    parser.add_argument("--epochs", type=int, default=6, help="epochs in a round (count)")
+    parser.add_argument("--examples", type=int, default=EXAMPLES, help="examples of the first question (count)")
+    parser.add_argument("--gigabytes", type=float, default=8.0, help="size of the large file (GB)")
+    parser.add_argument("--train", type=Path, help="train on this file and print the peak of memory, as JSON")
+    parser.add_argument("--json", action="store_true", help="print JSON")
+    arguments = parser.parse_args()
+    if arguments.train is not None:
+        print(json.dumps(train_large(arguments.train)))
+        return
+    with tempfile.TemporaryDirectory() as name:
+        folder = Path(name)
+        cost = overhead(folder, arguments.rounds, arguments.epochs, arguments.examples)
+        peak = memory(folder, arguments.gigabytes)
+    if arguments.json:
+        print(json.dumps([cost, peak], indent=1))
+        return
+    losses = ", ".join(f"{loss:.2f} {name}" for name, loss in cost["losses"].items())
+    print(f"{cost['work']}: ratio {cost['ratio']:.3f} ({cost['ratio_low']:.3f} to {cost['ratio_high']:.3f}), loss {losses}")
+    print(f"{peak['work']}: {peak['examples']:,} examples, peak of memory {peak['peak_bytes'] / 2**30:.2f} GB")
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,197 @@
+import gzip
+import struct
+
+import numpy as np
+import pytest
+
+from ae_jax import InvalidInput
+from ae_jax.data.files import read
+from ae_jax.data.files.idx import has_idx_images, idx_splits, is_idx, read_idx
+
+IMAGES = np.arange(3 * 2 * 2, dtype=np.uint8).reshape(3, 2, 2)
+LABELS = np.array([7, 0, 9], np.uint8)
+CODES = {"u1": 0x08, "i1": 0x09, "i2": 0x0B, "i4": 0x0C, "f4": 0x0D, "f8": 0x0E}
+
+
+def encoded(array: np.ndarray) -> bytes:
+    code = CODES[array.dtype.str[1:]]
+    return (
+        struct.pack(f">BBBB{array.ndim}I", 0, 0, code, array.ndim, *array.shape)
+        + array.astype(array.dtype.newbyteorder(">")).tobytes()
+    )
+
+
+def write(path, array: np.ndarray) -> None:
+    path.write_bytes(gzip.compress(encoded(array)) if path.suffix == ".gz" else encoded(array))
+
+
+@pytest.mark.parametrize("dtype", CODES)
+@pytest.mark.parametrize("suffix", ["idx", "idx.gz"])
+def test_every_type_is_read_as_it_was_written(dtype, suffix, tmp_path):
+    array = np.array([[1, 2, 127], [0, 5, 100]], dtype)
+    write(tmp_path / f"mine.{suffix}", array)
+    read_array = read_idx(tmp_path / f"mine.{suffix}")
+    np.testing.assert_array_equal(read_array, array)
+    assert read_array.dtype == array.dtype
+    assert read_array.dtype.isnative
+
+
+# The first bytes of MNIST's own train-labels-idx1-ubyte, cut to three labels (LeCun, Cortes and Burges, 1998).
+def test_the_header_is_that_of_mnist(tmp_path):
+    (tmp_path / "labels.idx").write_bytes(bytes.fromhex("00000801 00000003 050004"))
+    assert read_idx(tmp_path / "labels.idx").tolist() == [5, 0, 4]
+
+
+@pytest.mark.parametrize(
+    ("name", "known"),
+    [
+        ("train-images-idx3-ubyte", True),
+        ("train-images.idx3-ubyte", True),
+        ("T10K-LABELS-IDX1-UBYTE.GZ", True),
+        ("mine.idx", True),
+        ("mine.idx.gz", True),
+        ("mine-idx3", True),
+        ("mine.gz", False),
+        ("idx", False),
+        ("mine.idx.csv", False),
+    ],
+)
+def test_names_of_idx_files_are_known(name, known, tmp_path):
+    assert is_idx(tmp_path / name) == known
+
+
+@pytest.mark.parametrize(
+    ("images", "labels"),
+    [
+        ("train-images-idx3-ubyte", "train-labels-idx1-ubyte"),
+        ("train-images-idx3-ubyte.gz", "train-labels-idx1-ubyte.gz"),
+        ("train-images-idx3-ubyte.gz", "train-labels-idx1-ubyte"),
+        ("train-images-idx3-ubyte", "train-labels-idx1-ubyte.gz"),
+        ("train-images.idx3-ubyte", "train-labels.idx1-ubyte"),
+        ("train-images.idx3-ubyte", "train-labels-idx1-ubyte.gz"),
+        ("emnist-letters-test-images-idx3-ubyte.gz", "emnist-letters-test-labels-idx1-ubyte.gz"),
+    ],
+)
+def test_labels_are_found_beside_their_images(images, labels, tmp_path):
+    write(tmp_path / images, IMAGES)
+    write(tmp_path / labels, LABELS)
+    contents = read(tmp_path / images)["all"]
+    np.testing.assert_array_equal(contents.x, IMAGES)
+    np.testing.assert_array_equal(contents.labels, LABELS)
+
+
+@pytest.mark.parametrize("name", ["train-images-idx3-ubyte", "mine.idx"])
+def test_images_without_labels_beside_them_have_none(name, tmp_path):
+    write(tmp_path / name, IMAGES)
+    write(tmp_path / "other-labels-idx1-ubyte", LABELS)
+    assert read(tmp_path / name)["all"].labels is None
+
+
+def test_a_folder_of_mnist_has_its_splits(tmp_path):
+    for split, count in (("train", 3), ("t10k", 2)):
+        write(tmp_path / f"{split}-images-idx3-ubyte.gz", IMAGES[:count])
+        write(tmp_path / f"{split}-labels-idx1-ubyte.gz", LABELS[:count])
+    assert has_idx_images(tmp_path)
+    splits = read(tmp_path)
+    assert {split: contents.labels.tolist() for split, contents in splits.items()} == {
+        "train": [7, 0, 9],
+        "test": [7, 0],
+    }
+
+
+def test_of_a_file_and_its_compressed_copy_the_file_is_read(tmp_path):
+    for name in ("train-images-idx3-ubyte", "test-images-idx3-ubyte"):
+        write(tmp_path / name, IMAGES)
+        write(tmp_path / f"{name}.gz", IMAGES[:1])
+    assert [len(contents.x) for contents in idx_splits(tmp_path).values()] == [3, 3]
+
+
+@pytest.mark.parametrize(
+    ("names", "sentence"),
+    [
+        (["train-images-idx3-ubyte"], "holds no test images: expected one file such as t10k-images-idx3-ubyte"),
+        (["t10k-images-idx3-ubyte"], "holds no train images: expected one file such as train-images-idx3-ubyte"),
+        (
+            ["a-train-images-idx3-ubyte", "b-train-images-idx3-ubyte", "t10k-images-idx3-ubyte"],
+            "holds a-train-images-idx3-ubyte, b-train-images-idx3-ubyte as train images: expected one file .*;",
+        ),
+    ],
+)
+def test_a_folder_without_one_file_for_each_split_is_refused(names, sentence, tmp_path):
+    for name in names:
+        write(tmp_path / name, IMAGES)
+    with pytest.raises(InvalidInput, match=sentence):
+        read(tmp_path)
+
+
+@pytest.mark.parametrize(
+    ("content", "sentence"),
+    [
+        (b"", "mine.idx starts with the bytes of no file: expected an idx file such as train-images-idx3-ubyte; fetch"),
+        (b"\x89PNG....", "mine.idx starts with the bytes 89 50 4e 47: expected an idx file"),
+        (b"\0\0\x0a\x01\0\0\0\0", "mine.idx starts with the bytes 00 00 0a 01: expected an idx file"),
+        (encoded(IMAGES)[:10], "mine.idx ends within its header of 16 bytes, after 10: expected an idx file"),
+        (
+            encoded(IMAGES)[:-1],
+            r"mine.idx announces 12 bytes of values, of shape \(3, 2, 2\), and holds 11: expected an idx file",
+        ),
+        (encoded(IMAGES) + b"\0\0", r"mine.idx announces 12 bytes of values, of shape \(3, 2, 2\), and holds 14"),
+        (b"\0\0\x08\x03" + b"\xff" * 12, "mine.idx announces 79228162458924105385300197375 bytes of values"),
+    ],
+)
+def test_a_damaged_file_is_refused(content, sentence, tmp_path):
+    (tmp_path / "mine.idx").write_bytes(content)
+    with pytest.raises(InvalidInput, match=sentence):
+        read_idx(tmp_path / "mine.idx")
+
+
+@pytest.mark.parametrize(
+    "damage",
+    [
+        lambda packed: packed[:-9],
+        lambda packed: packed[:5],
+        lambda packed: packed[:14] + b"\xff\xff" + packed[16:],
+        lambda packed: packed[:-6] + b"\0\0" + packed[-4:],
+        lambda packed: encoded(IMAGES),
+    ],
+    ids=["truncated", "cut in the header", "corrupt", "of another checksum", "not compressed"],
+)
+def test_a_damaged_compressed_file_is_refused(damage, tmp_path):
+    path = tmp_path / "mine-idx3-ubyte.gz"
+    path.write_bytes(damage(gzip.compress(encoded(IMAGES))))
+    with pytest.raises(InvalidInput, match=r"mine-idx3-ubyte.gz cannot be read \(.+\): expected an idx file"):
+        read(path)
+
+
+def test_a_file_that_is_not_there_is_refused(tmp_path):
+    with pytest.raises(InvalidInput, match=r"mine.idx cannot be read \(.*No such file.*\): expected an idx file"):
+        read_idx(tmp_path / "mine.idx")
+
+
+def test_another_number_of_labels_than_images_is_refused(tmp_path):
+    write(tmp_path / "train-images-idx3-ubyte", IMAGES)
+    write(tmp_path / "train-labels-idx1-ubyte", LABELS[:2])
+    sentence = (
+        r"train-images-idx3-ubyte holds 3 images and .*train-labels-idx1-ubyte labels of shape \(2,\): expected one "
+        "label for each image"
+    )
+    with pytest.raises(InvalidInput, match=sentence):
+        read(tmp_path / "train-images-idx3-ubyte")
+
+
+@pytest.mark.parametrize("array", [LABELS, np.zeros((0, 2, 2), np.uint8)])
+def test_what_is_no_example_is_refused(array, tmp_path):
+    write(tmp_path / "mine.idx", array)
+    with pytest.raises(InvalidInput, match=r"mine.idx (has shape \(3,\)|is empty)"):
+        read(tmp_path / "mine.idx")
+
+
+def test_mnist_itself_is_read(real_data):
+    splits = read(real_data / "mnist")
+    assert {split: contents.x.shape for split, contents in splits.items()} == {
+        "train": (60000, 28, 28),
+        "test": (10000, 28, 28),
+    }
+    # The numbers of digits 0 to 9 of the test split, as published by LeCun, Cortes and Burges.
+    assert np.bincount(splits["test"].labels).tolist() == [980, 1135, 1032, 1010, 982, 892, 958, 1028, 974, 1009]
+    assert splits["train"].labels[:5].tolist() == [5, 0, 4, 1, 9]

@@ -1,0 +1,127 @@
+import io
+import zipfile
+
+import numpy as np
+import pytest
+
+from ae_jax import InvalidInput
+from ae_jax.data.files import read
+
+X = np.arange(12, dtype=np.uint8).reshape(6, 2)
+LABELS = np.arange(6) % 2
+
+
+def test_an_array_is_read_in_the_type_that_it_is_stored_in(tmp_path):
+    np.save(tmp_path / "mine.npy", X.astype(np.float16))
+    contents = read(tmp_path / "mine.npy")["all"]
+    np.testing.assert_array_equal(contents.x, X)
+    assert contents.x.dtype == np.float16
+    assert contents.labels is None
+    assert contents.columns is None
+
+
+@pytest.mark.parametrize(
+    ("arrays", "options", "labelled"),
+    [
+        ({"x": X}, {}, False),
+        ({"X": X}, {}, False),
+        ({"x": X, "y": LABELS, "z": X[:2]}, {}, True),
+        ({"X": X, "Y": LABELS}, {}, True),
+        ({"images": X, "x": X[:2], "names": LABELS}, {"key": "images", "label": "names"}, True),
+        ({"images": X, "y": LABELS}, {"key": "images"}, True),
+        ({"arr_0": X}, {}, False),
+        ({"y": X}, {}, False),
+    ],
+)
+def test_examples_and_labels_are_found_in_an_archive(arrays, options, labelled, tmp_path):
+    np.savez_compressed(tmp_path / "mine.npz", **arrays)
+    contents = read(tmp_path / "mine.npz", **options)["all"]
+    np.testing.assert_array_equal(contents.x, X)
+    assert (contents.labels is not None) == labelled
+    if labelled:
+        np.testing.assert_array_equal(contents.labels, LABELS)
+
+
+@pytest.mark.parametrize(
+    ("options", "sentence"),
+    [
+        (
+            {},
+            "mine.npz holds images, names, y: expected the examples under x or X and any labels under y; name",
+        ),
+        ({"key": "image"}, "unknown array of .*mine.npz 'image': did you mean 'images'. Known are images, names, y"),
+        ({"key": "images", "label": "Names"}, "unknown array of .*mine.npz 'Names': did you mean 'names'"),
+        ({"key": "images", "label": "names"}, r"the labels of .*mine.npz have shape \(2,\) for 6 examples"),
+        ({"key": "y"}, r"mine.npz has shape \(6,\): expected \[examples, \*features\]"),
+        ({"key": "names"}, "mine.npz has type <U3: expected numbers"),
+    ],
+)
+def test_arrays_that_cannot_be_used_are_refused(options, sentence, tmp_path):
+    np.savez(tmp_path / "mine.npz", images=X, names=np.array(["cat", "dog"]), y=LABELS)
+    with pytest.raises(InvalidInput, match=sentence):
+        read(tmp_path / "mine.npz", **options)
+
+
+@pytest.mark.parametrize(
+    ("members", "sentence"),
+    [
+        ([], "mine.npz holds nothing: expected the examples under x or X"),
+        (["x"], r"mine.npz cannot be read \(x is no array\): expected an array written by numpy.savez"),
+    ],
+)
+def test_an_archive_without_arrays_is_refused(members, sentence, tmp_path):
+    with zipfile.ZipFile(tmp_path / "mine.npz", "w") as file:
+        for name in members:
+            file.writestr(name, "text")
+    with pytest.raises(InvalidInput, match=sentence):
+        read(tmp_path / "mine.npz")
+
+
+@pytest.mark.parametrize("name", ["mine.npy", "mine.npz"])
+def test_pickled_objects_are_never_loaded(name, tmp_path):
+    objects = np.array([[{"a": 1}]], object)
+    if name == "mine.npz":
+        np.savez(tmp_path / name, x=objects)
+    else:
+        np.save(tmp_path / name, objects, allow_pickle=True)
+    with pytest.raises(
+        InvalidInput, match=f"{name} cannot be read .*[Oo]bject.*: expected an array written by numpy.save"
+    ):
+        read(tmp_path / name)
+
+
+@pytest.mark.parametrize("name", ["mine.npy", "mine.npz"])
+@pytest.mark.parametrize(
+    "damage",
+    [
+        lambda whole: b"",
+        lambda whole: b"a,b\n1,2\n",
+        lambda whole: whole[:100],
+        lambda whole: whole[:-30],
+        lambda whole: whole[:6] + b"\xff" * 60 + whole[66:],
+    ],
+    ids=["empty", "text", "cut in the header", "truncated", "corrupt"],
+)
+def test_a_damaged_file_is_refused(name, damage, tmp_path):
+    path = tmp_path / name
+    np.savez_compressed(path, x=X) if name.endswith("npz") else np.save(path, X)
+    path.write_bytes(damage(path.read_bytes()))
+    with pytest.raises(InvalidInput, match=rf"{name} cannot be read \(.+\): expected an array written by numpy.save"):
+        read(path)
+
+
+def test_an_archive_with_a_damaged_member_is_refused(tmp_path):
+    member = io.BytesIO()
+    np.save(member, X)
+    with zipfile.ZipFile(tmp_path / "mine.npz", "w") as file:
+        file.writestr("x.npy", member.getvalue()[:-3])
+    with pytest.raises(InvalidInput, match=r"mine.npz cannot be read \(.+\): expected an array written by numpy.savez"):
+        read(tmp_path / "mine.npz")
+
+
+def test_a_header_that_announces_more_than_memory_is_refused(tmp_path):
+    np.save(tmp_path / "mine.npy", X)
+    whole = (tmp_path / "mine.npy").read_bytes()
+    (tmp_path / "mine.npy").write_bytes(whole.replace(b"(6, 2), }         ", b"(666666666666, 2),}"[:18]))
+    with pytest.raises(InvalidInput, match=r"mine.npy cannot be read \(.+\): expected an array written by numpy.save"):
+        read(tmp_path / "mine.npy")

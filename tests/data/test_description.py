@@ -1,0 +1,68 @@
+import json
+
+import numpy as np
+import pandas
+import pytest
+
+from ae_jax import InvalidInput
+from ae_jax.components import from_config
+from ae_jax.data import from_arrays
+from ae_jax.objectives import BernoulliLikelihood, GaussianLikelihood
+
+RNG = np.random.default_rng(0)
+BYTES = RNG.integers(0, 256, (20, 4, 4)).astype(np.uint8)
+BYTES[:, 0, :2] = 0, 255
+UNIT = RNG.uniform(size=(20, 3)).astype(np.float32)
+REAL = RNG.normal(size=(20, 3)).astype(np.float32)
+
+
+@pytest.mark.parametrize(
+    ("x", "scaling", "likelihood"),
+    [
+        (BYTES, None, BernoulliLikelihood),
+        (BYTES // 128, None, BernoulliLikelihood),
+        (BYTES, "none", GaussianLikelihood),
+        (BYTES, "standard", GaussianLikelihood),
+        (UNIT, None, BernoulliLikelihood),
+        (REAL, None, GaussianLikelihood),
+    ],
+)
+def test_the_range_in_model_units_chooses_the_likelihood(x, scaling, likelihood):
+    assert isinstance(from_arrays(x, scaling=scaling).description.likelihood(), likelihood)
+
+
+@pytest.mark.parametrize("x", [BYTES, UNIT, REAL])
+def test_it_comes_back_from_json(x):
+    data = from_arrays(x, columns=["a", "b", "c"] if x.ndim == 2 else None, scaling="standard")
+    assert from_config(json.loads(json.dumps(data.describe()))) == data.description
+
+
+def test_what_was_trained_on_is_taken_as_it_is():
+    data = from_arrays(BYTES).description
+    for x in (BYTES, BYTES.astype(float), np.zeros_like(BYTES), BYTES + RNG.normal(0, 100, BYTES.shape)):
+        np.testing.assert_array_equal(data.stored(x), x.astype(np.float32))
+    real = from_arrays(REAL).description
+    np.testing.assert_array_equal(real.stored(1e6 * REAL), 1e6 * REAL)
+
+
+@pytest.mark.parametrize(
+    ("trained_on", "given", "sentence"),
+    [
+        (BYTES, BYTES / 255, "file has fractions from 0 to 1: expected whole numbers from 0 to 255, .*it scales them"),
+        (UNIT, 255 * UNIT, r"file has values from .* first far outside at index \(0, 0\): expected about .* to 0.9"),
+        (BYTES, BYTES[:, :2], r"file has shape \(20, 2, 4\): expected \[examples, 4, 4\], as the autoencoder was"),
+        (BYTES, np.full((1, 4, 4), np.nan), "file has 16 NaN or infinite values"),
+    ],
+)
+def test_other_shapes_and_units_are_refused(trained_on, given, sentence):
+    with pytest.raises(InvalidInput, match=sentence):
+        from_arrays(trained_on).description.stored(given, "file")
+
+
+def test_columns_of_a_frame_are_taken_by_their_names():
+    frame = pandas.DataFrame(REAL, columns=["a", "b", "c"])
+    data = from_arrays(frame).description
+    other = frame.assign(kind="x")[["kind", "c", "a", "b"]]
+    np.testing.assert_array_equal(data.stored(other), REAL)
+    with pytest.raises(InvalidInput, match="unknown column of data 'b'"):
+        data.stored(other.drop(columns="b"))

@@ -1,0 +1,152 @@
+import json
+import sys
+
+import numpy as np
+import pytest
+
+from ae_jax import InvalidInput
+from ae_jax.data.shards import ArrayRows, NpyRows
+from ae_jax.data.splits import from_rows
+from ae_jax.data.streaming import Stream, survey
+
+ROWS = np.arange(1000, dtype=np.float32)
+X = np.stack([ROWS, 20 * (ROWS % 7), np.ones(1000, np.float32)], axis=1)
+BUDGET = X.nbytes
+
+
+@pytest.fixture
+def shards(tmp_path):
+    """The same rows in files of different lengths."""
+    for place, part in enumerate(np.split(X, [10, 400, 401])):
+        np.save(tmp_path / f"{place}.npy", part)
+    return NpyRows(sorted(tmp_path.glob("*.npy")))
+
+
+def stream_of(rows, **choice) -> Stream:
+    return Stream(**{"rows": rows, "held_out": np.arange(5, 1000, 9), "budget": BUDGET} | choice)
+
+
+def read(stream: Stream, epoch: int, batch_size: int = 8) -> list[np.ndarray]:
+    chunks = stream.chunks(epoch, batch_size)
+    try:
+        return list(chunks)
+    finally:
+        chunks.close()
+
+
+def numbers(chunks: list[np.ndarray]) -> list[int]:
+    return np.concatenate(chunks)[:, 0].astype(int).tolist()
+
+
+@pytest.mark.parametrize("batch_size", [1, 8, 100, 999])
+def test_every_example_that_is_not_held_out_is_read_once_an_epoch(shards, batch_size):
+    stream = stream_of(shards)
+    trained = sorted(set(range(1000)) - set(stream.held_out.tolist()))
+    for epoch in (1, 2):
+        chunks = read(stream, epoch, batch_size)
+        assert sorted(numbers(chunks)) == trained
+        sizes = [len(chunk) for chunk in chunks]
+        assert len(set(sizes[:-1])) <= 1  # one program for all but the last
+        assert all(size % batch_size == 0 for size in sizes[:-1])
+        assert sizes[-1] >= min(batch_size, len(stream))
+
+
+def test_the_order_is_the_epoch_s_own_and_that_of_the_seed(shards):
+    first = numbers(read(stream_of(shards), 1))
+    assert first == numbers(read(stream_of(shards), 1))
+    assert first != numbers(read(stream_of(shards), 2))
+    assert first != numbers(read(stream_of(shards, seed=1), 1))
+
+
+def test_chunks_mix_places_of_all_shards(shards):
+    for chunk in read(stream_of(shards), 1)[:4]:
+        assert chunk[:, 0].min() < 300
+        assert chunk[:, 0].max() > 700
+
+
+def test_a_position_is_json_and_goes_on_where_it_was(shards):
+    chunks = stream_of(shards).chunks(3, 8)
+    before = [next(chunks) for _ in range(3)]
+    position = json.loads(json.dumps(chunks.get_state()))
+    after = list(chunks)
+    chunks.close()
+    again = stream_of(shards).chunks(3, 8)
+    again.set_state(position)
+    assert numbers(list(again)) == numbers(after)
+    again.close()
+    assert numbers(before + after) == numbers(read(stream_of(shards), 3))
+
+
+def test_the_last_chunk_has_a_batch():
+    rows = ArrayRows(np.zeros((103, 4), np.uint8))
+    for batch_size in range(1, 60):
+        stream = Stream(rows=rows, held_out=np.arange(0), budget=16 * 4 * 32)
+        size = stream.chunk_size(batch_size)
+        assert size % batch_size == 0 or size == 103
+        assert (103 % size or size) >= batch_size
+
+
+def test_a_survey_checks_every_example_and_takes_what_it_is_asked_for(shards):
+    stream = stream_of(shards)
+    taken = {"few": np.array([0, 9, 10, 400, 999]), "none": np.arange(0)}
+    statistics, found = survey(stream, taken, moments=True)
+    trained = np.delete(X, stream.held_out, axis=0)
+    np.testing.assert_allclose(statistics.mean, trained.mean(axis=0), rtol=1e-6)
+    np.testing.assert_allclose(statistics.deviation, trained.std(axis=0), rtol=1e-6, atol=1e-7)
+    np.testing.assert_array_equal(found["few"].x, X[taken["few"]])
+    assert found["none"].x.shape == (0, 3)
+
+
+def test_what_is_not_finite_is_named_by_shard_and_row(tmp_path):
+    np.save(tmp_path / "0.npy", X)
+    np.save(tmp_path / "1.npy", np.where(X == 3.0, np.nan, X))
+    rows = NpyRows([tmp_path / "0.npy", tmp_path / "1.npy"])
+    with pytest.raises(InvalidInput, match=r"from row 0 of shard 1 on has .* NaN or infinite values, the first at"):
+        survey(stream_of(rows), {}, moments=False)
+
+
+def test_a_streamed_data_set_holds_out_and_samples(shards):
+    data = from_rows(shards, name="mine", budget=BUDGET, seed=3)
+    held_out = np.concatenate([data.validation.x, data.test.x])[:, 0].astype(int).tolist()
+    assert (len(data.validation.x), len(data.test.x), data.training_examples) == (100, 200, 700)
+    assert data.description.examples == {"train": 700, "validation": 100, "test": 200}
+    assert not set(held_out) & set(numbers(read(data.stream, 1)))
+    assert set(data.train.x[:, 0].astype(int)) <= set(numbers(read(data.stream, 1)))
+    assert sorted(held_out) == data.stream.held_out.tolist()
+    assert data.columns is None
+
+
+def test_a_constant_column_is_refused_when_it_is_scaled(shards):
+    with pytest.raises(InvalidInput, match=r"feature 2 is constant \(1\) in the training split"):
+        from_rows(shards, name="mine", budget=BUDGET, scaling="standard")
+
+
+def test_bytes_are_scaled_by_the_highest_of_all():
+    x = np.zeros((40_000, 1), np.uint8)
+    x[17] = 200  # hardly in the sample
+    data = from_rows(ArrayRows(x), name="mine", budget=20_000)
+    assert data.scaling.scale == 255.0
+
+
+def test_a_source_with_splits_keeps_them(shards):
+    from ae_jax.data.contents import Contents
+
+    data = from_rows(shards, {"test": Contents(X[:5])}, name="mine", budget=BUDGET)
+    assert len(data.test.x) == 5
+    assert data.training_examples == 900
+
+
+def test_without_grain_the_extra_is_named(shards, monkeypatch):
+    monkeypatch.setitem(sys.modules, "grain", None)
+    with pytest.raises(InvalidInput, match=r'Grain, which is not installed: pip install "ae_jax\[streaming\]"'):
+        stream_of(shards).chunks(1, 8)
+
+
+def test_a_row_group_larger_than_half_of_the_budget_is_refused(tmp_path):
+    import pandas
+
+    from ae_jax.data.shards import ParquetRows
+
+    pandas.DataFrame(X, columns=list("abc")).to_parquet(tmp_path / "one.parquet")
+    with pytest.raises(InvalidInput, match="one.parquet has a row group of 12,000 bytes: expected at most half of the"):
+        stream_of(ParquetRows([tmp_path / "one.parquet"]))
