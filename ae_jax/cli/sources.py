@@ -48,7 +48,7 @@ def list_sources(*, json: Json = False) -> int:
         print_json({"data": listed})
         return 0
     print_columns(("data set", "status", "shape", "train", "validation", "test"), [_row(one) for one in listed])
-    print("\nae-jax data prepare NAME makes ready what is available. Splits by seed are held out of train.")
+    print("\nae-jax data prepare NAME makes an available one ready to use.")
     return 0
 
 

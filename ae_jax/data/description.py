@@ -13,7 +13,7 @@ from ae_jax.objectives import BernoulliLikelihood, GaussianLikelihood, Likelihoo
 from ae_jax.types import Shape
 
 _REACH = 10
-"""How many times its own width a bounded range may be left: noise stays within, another unit does not."""
+"""How many times its own width the unit interval may be left: noise stays within, another unit does not."""
 
 
 @component
@@ -81,19 +81,20 @@ class Description:
     def require_range(self, x: np.ndarray, what: str = "data") -> None:
         """Raises a sentence where examples are plainly in other units than those of the data.
 
-        Data in the unit interval in model units are bounded, and only noise leaves their bounds: beyond ten times the
-        width of the range, values are another unit's, and so are fractions within [0, 1] where bytes were trained on.
-        Unbounded data may have any value.
+        Data in the unit interval, in model units, leave it by noise only: values that are further off than ten times
+        its width are another unit's, and so are fractions within [0, 1] where bytes were trained on. Other data may
+        have any value.
         """
         if not self.unit_interval:
             return
-        reach = _REACH * (self.high - self.low or 1.0)
-        outside = (x < self.low - reach) | (x > self.high + reach)
+        units = [self.scaling.invert(np.full(self.shape, end, np.float32)) for end in (0, 1)]
+        low, high = float(np.min(units)), float(np.max(units))
+        outside = (x < low - _REACH * (high - low)) | (x > high + _REACH * (high - low))
         if outside.any():
             place = tuple(int(index) for index in np.argwhere(outside)[0])
             raise InvalidInput(
                 f"{what} has values from {x.min():g} to {x.max():g}, the first far outside at index {place}: expected "
-                f"about {self.low:g} to {self.high:g}, as the autoencoder was trained on; give the data as they were then."
+                f"{low:g} to {high:g}, as the autoencoder was trained on; give the data as they were then."
             )
         whole = np.dtype(self.dtype) == np.uint8 and self.high > 1
         if whole and x.dtype != np.uint8 and x.min() >= 0 and x.max() <= 1 and (x != np.rint(x)).any():

@@ -31,10 +31,10 @@ def prepared(name: str, *, seed: int = 0, folder: Path | None = None) -> Dataset
     Raises:
       InvalidInput: see :func:`prepared_contents`; no split named train.
     """
-    splits = prepared_contents(name, data_dir=folder)
+    splits = prepared_records(name, data_dir=folder)
     if "train" not in splits:
         raise InvalidInput(f"{name} has the splits {', '.join(splits) or 'none'}: expected one named train.")
-    return from_contents(splits, name=name, seed=seed)
+    return from_contents({split: records.all() for split, records in splits.items()}, name=name, seed=seed)
 
 
 def prepared_contents(name: str | Path, *, data_dir: Path | None = None) -> dict[str, Contents]:
@@ -55,8 +55,7 @@ def prepared_contents(name: str | Path, *, data_dir: Path | None = None) -> dict
     Raises:
       InvalidInput: not prepared there, not as array_record, damaged, or examples that are no numbers of one shape.
     """
-    info = _info(name, data_dir)
-    return {split: _records(info, split, str(name)).all() for split in info.splits}
+    return {split: records.all() for split, records in prepared_records(name, data_dir=data_dir).items()}
 
 
 def prepared_records(name: str | Path, *, data_dir: Path | None = None) -> dict[str, Records]:

@@ -187,8 +187,7 @@ def _decoder(key: str, feature: Any, dtype: np.dtype) -> Callable[[list[Any]], n
     from tensorflow_datasets import features as kinds
 
     if isinstance(feature, kinds.Image):
-        decode, channels = feature.decode_example_np_with_pil, tuple(feature.shape)[-1]
-        return lambda records: np.stack([decode(payload, channels) for payload in _payloads(key, records)])
+        return functools.partial(_images, key, feature)
     encoding = getattr(feature.to_json_content(), "encoding", "none")
     if encoding == "bytes":
         return lambda records: np.frombuffer(b"".join(_payloads(key, records)), dtype)
@@ -201,6 +200,11 @@ def _decoder(key: str, feature: Any, dtype: np.dtype) -> Callable[[list[Any]], n
 
 def _integers(key: str, records: list[Any]) -> np.ndarray:
     return np.array([x for record in records for x in record[key].int64_list.value], np.int64)
+
+
+def _images(key: str, feature: Any, records: list[Any]) -> np.ndarray:
+    channels = feature.shape[-1]
+    return np.stack([feature.decode_example_np_with_pil(payload, channels) for payload in _payloads(key, records)])
 
 
 def _payloads(key: str, records: list[Any]) -> list[bytes]:

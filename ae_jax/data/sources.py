@@ -164,8 +164,8 @@ def rescaled(dataset: Dataset, scaling: Scaling | str | None) -> Dataset:
     """The data set with another scaling; ``"unit"`` is its own where that brings it to [0, 1].
 
     Example:
-      >>> rescaled(digits(), "standard").scaling.offset
-      4.8...
+      >>> round(rescaled(digits(), "standard").scaling.offset, 3)
+      4.884
     """
     if scaling is None or (scaling == "unit" and dataset.description.unit_interval):
         return dataset

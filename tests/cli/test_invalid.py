@@ -41,7 +41,19 @@ SENTENCES = {
     "evaluate": "evaluate was given no RUN: expected a folder that train wrote",
     "evaluate nowhere": "nowhere is no run: expected a folder with configuration.json",
     "encode nowhere --out codes.txt": "--out was given codes.txt: expected the name of a file that ends in .npy.",
-    "data": "no command of data was given: expected right after ae-jax data one of list.",
+    "compare --scaling standrad": "unknown scaling 'standrad': did you mean 'standard'?",
+    "compare --device-budget lots": "--device-budget was given 'lots': expected a size such as 512MB or 2GB.",
+    "compare --device-budget 0": "--device-budget was given '0': expected a size such as 512MB or 2GB.",
+    "compare --image-size 8 8 8": "--image-size was given 8 8 8: expected a side, or height and width, in pixels.",
+    "compare --label kind": "digits was given a label, columns or an image size: expected none",
+    "compare --data nowhere.csv": "there is no file nowhere.csv",
+    "compare --data nowhere": "unknown data set 'nowhere'",
+    "compare --data tfds:nothing_of_that_name": "tfds:nothing_of_that_name cannot be read (",
+    "data": "no command of data was given: expected right after ae-jax data one of list, prepare.",
+    "data prepare": "data prepare was given no NAME: expected of the data set, see ae-jax data list.",
+    "data prepare mnits": "unknown data set 'mnits': did you mean 'mnist'?",
+    "data prepare mnist --form here": "unknown option of data prepare '--form': did you mean '--from'?",
+    "data prepare mnist --timeout 0": "data prepare was given timeout=0.0: expected a number above zero.",
     "data lst": "unknown command of data 'lst': did you mean 'list'?",
 }
 
@@ -54,8 +66,34 @@ def refused(outcome, sentence: str) -> None:
     assert (outcome.code, outcome.out) == (2, "")
 
 
+TABLES = {
+    "--data t.csv": "column 'weight' of t.csv has 1 missing values, the first in row 3: expected a number in every row",
+    "--data t.csv --columns height city": "column 'city' of t.csv, of type str, holds 'Oslo' in row 1: expected numbers",
+    "--data t.csv --columns height heigth": "unknown column of t.csv 'heigth': did you mean 'height'?",
+    "--data t.csv --label knid --columns height": "unknown column of t.csv 'knid': did you mean 'kind'?",
+    "--data t.csv --columns height same --scaling standard": "column 'same' is constant (1) in the training split",
+    "--data t.csv --image-size 8": "t.csv was given --image-size, which a .csv file does not use",
+    "--data t.csv:height": "t.csv was given --key, which a .csv file does not use",
+    "--data empty": "empty holds no image",
+    "--data mixed": "mixed holds .npy and .parquet files: expected shards of one kind; move the others.",
+}
+
+
+@pytest.mark.parametrize("line", TABLES)
+def test_a_source_that_cannot_be_used_is_refused_in_one_sentence(call, line, tmp_path: Path):
+    rows = [f"{place},{60 + place if place != 2 else ''},Oslo,{'ab'[place % 2]},1" for place in range(20)]
+    (tmp_path / "t.csv").write_text("\n".join(["height,weight,city,kind,same", *rows]))
+    (tmp_path / "empty").mkdir()
+    (tmp_path / "mixed").mkdir()
+    (tmp_path / "mixed" / "a.npy").touch()
+    (tmp_path / "mixed" / "b.parquet").touch()
+    refused(call("train", "undercomplete", *line.split()), TABLES[line])
+    assert not (tmp_path / "runs").exists()
+
+
 @pytest.mark.parametrize("line", SENTENCES)
-def test_a_line_that_cannot_be_used_is_refused_in_one_sentence(call, line):
+def test_a_line_that_cannot_be_used_is_refused_in_one_sentence(call, line, monkeypatch):
+    monkeypatch.setenv("TFDS_DATA_DIR", "tfds")
     outcome = call(*line.split())
     refused(outcome, SENTENCES[line])
     assert list(outcome.folder.iterdir()) == []
@@ -86,7 +124,7 @@ def test_a_file_that_cannot_be_written_is_refused(call, run_folder, file, place)
 
 def test_data_outside_the_range_of_the_likelihood_are_refused(call, tmp_path: Path):
     np.save(tmp_path / "wide.npy", np.linspace(-3, 3, 200, dtype=np.float32).reshape(20, 10))
-    outcome = call("train", "variational", "--data", "wide.npy")
+    outcome = call("train", "variational", "--data", "wide.npy", "--likelihood", "BernoulliLikelihood")
     refused(outcome, "the Bernoulli likelihood of variational was given values from -3 to 3")
     assert [path.name for path in tmp_path.iterdir()] == ["wide.npy"]
 
@@ -100,7 +138,7 @@ def test_images_are_needed_by_who_is_asked_for_by_name(call, tmp_path: Path):
 @pytest.mark.usefixtures("embedded")
 def test_uses_of_a_run_refuse_what_does_not_fit_it(call, run_folder, tmp_path: Path):
     np.save(tmp_path / "rows.npy", np.zeros((4, 5), np.float32))
-    refused(call("encode", run_folder, "--data", "rows.npy"), "data has shape (4, 5): expected [examples, 8, 8]")
+    refused(call("encode", run_folder, "--data", "rows.npy"), "rows.npy has shape (4, 5): expected [examples, 8, 8]")
     refused(call("encode", run_folder, "--split", "tset"), "unknown split 'tset': did you mean 'test'?")
     refused(call("encode", run_folder, "--member", 4), "the run has 1 members: there is no member 4.")
     refused(call("sample", run_folder), "undercomplete has no prior to sample from: expected a variational")

@@ -3,7 +3,9 @@
 import json
 
 import numpy as np
+import pandas
 import pytest
+from PIL import Image
 
 import ae_jax
 
@@ -72,9 +74,68 @@ def test_sample_draws_from_the_prior_by_a_seed(call, population):
     assert not np.array_equal(drawn[0], drawn[2])
 
 
-def test_data_list_shows_shapes_and_counts(call):
-    outcome = call("data", "list")
-    assert outcome.out.splitlines()[-1].split() == ["digits", "8", "x", "8", "uint8", "1,258", "180", "359"]
-    [described] = json.loads(call("data", "list", "--json").out)["data"]
-    assert described["name"] == "digits"
-    assert described["examples"]["test"] == 359
+@pytest.fixture(scope="module")
+def table(tmp_path_factory):
+    """Forty rows of two numbers, a text and a class."""
+    path = tmp_path_factory.mktemp("table") / "people.csv"
+    rng = np.random.default_rng(0)
+    rows = [f"{x:.3f},Oslo,{100 * y:.1f},{'ab'[int(x > 0)]}" for x, y in rng.normal(size=(40, 2))]
+    path.write_text("\n".join(["height,city,income,kind", *rows]))
+    return path
+
+
+@pytest.fixture(scope="module")
+def run_of_table(call_in, tmp_path_factory, table):
+    options = ["--columns", "height", "income", "--label", "kind", "--scaling", "standard"]
+    small = ["--code", 2, "--hidden", 4, "--epochs", 2, "--batch-size", 16, "--out", "run"]
+    outcome = call_in(tmp_path_factory.mktemp("trained"), "train", "variational", "--data", table, *options, *small)
+    assert outcome.code == 0, outcome.err
+    assert "variational has a Gaussian likelihood: values from" in outcome.err
+    assert "note" not in outcome.err
+    return outcome.folder / "run"
+
+
+def test_a_run_takes_the_columns_that_it_was_trained_on(call, run_of_table, table, tmp_path):
+    pandas.read_csv(table)[["kind", "income", "height"]].to_csv(tmp_path / "other.csv", index=False)
+    codes = [np.load(call("encode", run_of_table, "--data", data).folder / "codes.npy") for data in (table, "other.csv")]
+    assert codes[0].shape == (40, 2)
+    assert np.array_equal(*codes)
+    frame = pandas.read_csv(table)
+    assert np.array_equal(codes[0], ae_jax.load(run_of_table).encode(frame[["height", "income"]].to_numpy()))
+    assert np.array_equal(codes[0], ae_jax.load(run_of_table).encode(frame))
+
+
+def test_a_run_gives_back_the_units_of_the_data(call, run_of_table, table):
+    outcome = call("reconstruct", run_of_table, "--data", table)
+    made, frame = np.load(outcome.folder / "reconstructions.npy"), pandas.read_csv(table)
+    assert 10 < np.abs(made[:, 1] - made[:, 1].mean()).mean() + np.abs(made[:, 1]).mean() < 300
+    assert np.abs(made[:, 0]).max() < 2 * frame["height"].abs().max()
+
+
+def test_a_run_is_asked_about_a_table_as_it_was_trained(call, run_of_table, table):
+    outcome = call("evaluate", run_of_table, "--data", table, "--json")
+    assert outcome.err == ""
+    results = json.loads(outcome.out)
+    assert "knn_accuracy" in {row["metric"] for row in results["rows"]}
+    assert results["data"]["scaling"] == json.loads((run_of_table / "configuration.json").read_text())["data"]["scaling"]
+
+
+def test_a_folder_of_images_is_read_as_it_was_trained(call, tmp_path):
+    for place in range(12):
+        folder = tmp_path / "pictures" / "ab"[place % 2]
+        folder.mkdir(parents=True, exist_ok=True)
+        pixels = np.random.default_rng(place).integers(0, 256, (9, 12), np.uint8)
+        Image.fromarray(pixels).save(folder / f"{place}.png")
+    small = ["--code", 2, "--hidden", 4, "--epochs", 1, "--batch-size", 8]
+    outcome = call("train", "undercomplete", "--data", "pictures", "--image-size", 6, 8, *small)
+    assert outcome.code == 0, outcome.err
+    assert call("encode", "runs/train-undercomplete-pictures", "--data", "pictures").code == 0
+    assert np.load(tmp_path / "codes.npy").shape == (12, 2)
+
+
+def test_a_source_beyond_the_budget_is_streamed(call, digits, tmp_path):
+    np.save(tmp_path / "many.npy", digits.train.x)
+    small = ["--code", 2, "--hidden", 4, "--epochs", 1, "--batch-size", 32, "--device-budget", "40KB"]
+    outcome = call("train", "undercomplete", "--data", "many.npy", *small, "--json")
+    assert outcome.code == 0, outcome.err
+    assert json.loads(outcome.out)["data"]["examples"] == {"train": 880, "validation": 126, "test": 252}

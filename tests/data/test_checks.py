@@ -1,6 +1,9 @@
 import warnings
 
+import jax
+import jax.numpy as jnp
 import numpy as np
+import pandas as pd
 import pytest
 
 from ae_jax import InvalidInput
@@ -133,3 +136,122 @@ def test_values_outside_the_unit_interval_are_refused():
             InvalidInput, match=rf"it was given values from {low:g} to {high:g}: expected \[0, 1\]; scale"
         ):
             require_unit_interval(low, high, "it")
+
+
+class Array:
+    """An array of a library that hands out NumPy's."""
+
+    def __init__(self, array: np.ndarray):
+        self.array = array
+
+    def __array__(self, dtype=None, copy=None) -> np.ndarray:
+        return np.asarray(self.array, dtype)
+
+
+class Exchanged:
+    """An array of a library that knows DLPack only."""
+
+    def __init__(self, array: np.ndarray | jax.Array):
+        self.array = array
+
+    def __dlpack__(self, **options):
+        return self.array.__dlpack__(**options)
+
+    def __dlpack_device__(self):
+        return self.array.__dlpack_device__()
+
+
+class Tensor(Array):
+    """A tensor with a gradient on a device, as PyTorch has it: detached and copied, it is an array."""
+
+    def __init__(self, array: np.ndarray, steps: tuple[str, ...] = ()):
+        super().__init__(array)
+        self.steps = steps
+
+    def detach(self) -> "Tensor":
+        return Tensor(self.array, (*self.steps, "detach"))
+
+    def cpu(self) -> "Tensor":
+        return Tensor(self.array, (*self.steps, "cpu"))
+
+    def __array__(self, dtype=None, copy=None) -> np.ndarray:
+        if self.steps != ("detach", "cpu"):
+            raise RuntimeError("Can't call numpy() on Tensor that requires grad.")
+        return super().__array__(dtype, copy)
+
+
+class Unreadable(Exchanged):
+    """A tensor of a type that its library has no array for."""
+
+    def __array__(self, dtype=None, copy=None) -> np.ndarray:
+        raise TypeError("Got unsupported ScalarType BFloat16")
+
+
+SQUARE = np.array([[1.0, 2.0], [3.0, 4.0]], np.float32)
+
+
+@pytest.mark.parametrize(
+    "values",
+    [
+        SQUARE.tolist(),
+        jnp.asarray(SQUARE),
+        jnp.asarray(SQUARE, jnp.bfloat16),
+        np.asarray(jnp.asarray(SQUARE, jnp.float8_e4m3fn)),
+        np.asarray(jnp.asarray(SQUARE, jnp.int4)),
+        Array(SQUARE),
+        Exchanged(SQUARE),
+        Exchanged(SQUARE.astype(np.float64)),
+        Exchanged(jnp.asarray(SQUARE, jnp.bfloat16)),
+        Unreadable(jnp.asarray(SQUARE, jnp.bfloat16)),
+        Tensor(SQUARE),
+        pd.DataFrame(SQUARE),
+        pd.DataFrame({"a": [1, 3], "b": [2.0, 4.0]}),
+    ],
+    ids=lambda values: f"{type(values).__name__}-{getattr(values, 'dtype', '')}",
+)
+def test_arrays_of_every_library_are_read(values):
+    examples = as_examples(values)
+    assert type(examples) is np.ndarray
+    assert examples.dtype == np.float32
+    np.testing.assert_array_equal(examples, SQUARE)
+
+
+def test_bytes_of_every_library_stay_bytes():
+    for values in (jnp.ones((2, 2), jnp.uint8), Exchanged(np.ones((2, 2), np.uint8)), jnp.ones((2, 2), bool)):
+        assert as_examples(values).dtype == np.uint8
+
+
+@pytest.mark.parametrize(
+    ("values", "sentence"),
+    [
+        (jnp.array([[1.0, jnp.nan]], jnp.bfloat16), r"data has 1 NaN or infinite values, the first at index \(0, 1\)"),
+        (Exchanged(np.ones(3)), r"data has shape \(3,\): expected \[examples, \*features\]"),
+        ([Tensor(SQUARE)], "data is no array .*requires grad.*: expected examples of one shape"),
+        (np.ones((2, 2), [("a", float)]), r"data has type \[\('a', '<f8'\)\]: expected numbers"),
+        (pd.DataFrame({"a": [1], "b": ["x"]}), "data has type object: expected numbers"),
+    ],
+)
+def test_arrays_of_other_libraries_that_cannot_be_used_are_refused(values, sentence):
+    with pytest.raises(InvalidInput, match=sentence):
+        as_examples(values)
+
+
+def test_an_array_that_cannot_be_exchanged_is_refused():
+    class Broken(Exchanged):
+        def __dlpack__(self, **options):
+            raise BufferError("it is on another planet")
+
+    with pytest.raises(InvalidInput, match=r"data cannot be read .*: expected an array; convert it to NumPy's"):
+        as_examples(Broken(SQUARE))
+
+
+def test_tensors_of_pytorch_itself_are_read():
+    torch = pytest.importorskip("torch")
+    tensor = torch.tensor(SQUARE.tolist(), requires_grad=True)
+    for values in (tensor, tensor.detach(), tensor.to(torch.bfloat16), tensor.double()):
+        np.testing.assert_array_equal(as_examples(values), SQUARE)
+
+
+def test_frames_of_polars_are_read():
+    polars = pytest.importorskip("polars")
+    np.testing.assert_array_equal(as_examples(polars.DataFrame({"a": [1, 3], "b": [2.0, 4.0]})), SQUARE)

@@ -1,10 +1,11 @@
 import numpy as np
+import pandas
 import pytest
 from sklearn.datasets import load_digits
 
 from ae_jax import InvalidInput
-from ae_jax.data import EMBEDDED, load
-from ae_jax.data.sources import read_file
+from ae_jax.data import EMBEDDED, Reading, Scaling, from_arrays, load
+from ae_jax.data.sources import examples, parse_path, rescaled
 
 X = np.arange(40, dtype=np.uint8).reshape(20, 2)
 LABELS = np.arange(20) % 2
@@ -25,6 +26,14 @@ def test_embedded_data_load_by_name(name):
     assert load(name, seed=1).name == name
 
 
+def test_embedded_data_keep_their_unit_and_take_another_scaling(digits):
+    assert rescaled(digits, "unit").scaling == Scaling(scale=16.0)
+    assert rescaled(digits, "none").scaling == Scaling()
+    assert rescaled(digits, Scaling(scale=2.0)).scaling == Scaling(scale=2.0)
+    values = np.asarray((standard := load("digits", scaling="standard")).scaling(standard.train.x))
+    np.testing.assert_allclose([values.mean(), values.std()], [0.0, 1.0], atol=1e-4)
+
+
 def test_a_file_of_examples_loads(tmp_path):
     np.save(tmp_path / "mine.npy", X)
     data = load(str(tmp_path / "mine.npy"))
@@ -34,41 +43,104 @@ def test_a_file_of_examples_loads(tmp_path):
 
 
 def test_a_file_of_examples_and_labels_loads(tmp_path):
-    np.savez(tmp_path / "mine.npz", x=X, y=LABELS, more=np.ones(3))
+    np.savez(tmp_path / "mine.npz", x=X, y=LABELS, more=X + 1)
     data = load(str(tmp_path / "mine.npz"))
     np.testing.assert_array_equal(data.train.labels, LABELS[data.train.x[:, 0] // 2])
+    other = load(f"{tmp_path / 'mine.npz'}:more")
+    assert other.train.x.min() >= 1
 
 
-def test_a_file_without_examples_is_refused(tmp_path):
-    np.savez(tmp_path / "mine.npz", images=X, y=LABELS)
-    with pytest.raises(InvalidInput, match=r"mine.npz holds images, y: expected the examples under x"):
-        load(str(tmp_path / "mine.npz"))
+def test_a_table_remembers_how_it_was_read(tmp_path):
+    frame = pandas.DataFrame(X / 40, columns=["a", "b"]).assign(kind=LABELS)
+    frame.to_csv(tmp_path / "mine.csv", index=False)
+    data = load(str(tmp_path / "mine.csv"), Reading(label="kind"), scaling="standard")
+    assert (data.columns, data.reading) == (("a", "b"), Reading(label="kind"))
+    assert sorted(set(data.train.labels)) == [0, 1]
+    found = examples(str(tmp_path / "mine.csv"), data.description)
+    np.testing.assert_allclose(found, X / 40, rtol=1e-6)
+    frame.drop(columns="b").to_csv(tmp_path / "less.csv", index=False)
+    with pytest.raises(InvalidInput, match="unknown column of .*less.csv 'b'"):
+        examples(str(tmp_path / "less.csv"), data.description)
 
 
-def test_pickled_objects_are_never_loaded(tmp_path):
-    np.save(tmp_path / "mine.npy", np.array([{"a": 1}], object), allow_pickle=True)
-    with pytest.raises(InvalidInput, match=r"mine.npy cannot be read .*: expected an array written by numpy.save"):
-        load(str(tmp_path / "mine.npy"))
+@pytest.mark.parametrize("kind", ["npy", "parquet"])
+@pytest.mark.parametrize("budget", [2**30, 1000])
+def test_a_folder_of_shards_is_one_data_set(tmp_path, kind, budget):
+    folder = tmp_path / "many"
+    folder.mkdir()
+    x = np.arange(600, dtype=np.float32).reshape(300, 2)
+    for place, part in enumerate(np.split(x, 3)):
+        if kind == "npy":
+            np.save(folder / f"{place}.npy", part)
+        else:
+            pandas.DataFrame(part, columns=["a", "b"]).to_parquet(folder / f"{place}.parquet", row_group_size=20)
+    data = load(str(folder), budget=budget, scaling="unit")
+    assert data.name == "many"
+    assert (data.stream is None) == (budget > x.nbytes)
+    assert data.description.examples == {"train": 210, "validation": 30, "test": 60}
+    assert data.columns == (None if kind == "npy" else ("a", "b"))
+    np.testing.assert_array_equal(examples(str(folder), data.description), x)
 
 
-@pytest.mark.parametrize("name", ["mine.npy", "mine.npz"])
-@pytest.mark.parametrize("kept", [0, 100])
-def test_a_damaged_file_is_refused(name, kept, tmp_path):
-    path = tmp_path / name
-    np.savez(path, x=X) if name.endswith("npz") else np.save(path, X)
-    path.write_bytes(path.read_bytes()[:kept])
-    with pytest.raises(InvalidInput, match=f"{name} cannot be read .*: expected an array written by numpy.save"):
-        read_file(path)
+def test_large_files_are_streamed_and_small_ones_are_not(tmp_path):
+    np.save(tmp_path / "mine.npy", X)
+    assert load(str(tmp_path / "mine.npy"), budget=X.nbytes).stream is None
+    streamed = load(str(tmp_path / "mine.npy"), budget=X.nbytes - 1)
+    assert streamed.stream is not None
+    assert streamed.scaling == Scaling(scale=255.0)
+
+
+def test_idx_files_keep_their_splits(tmp_path):
+    for split, count in (("train", 20), ("t10k", 5)):
+        header = bytes([0, 0, 8, 3, 0, 0, 0, count, 0, 0, 0, 1, 0, 0, 0, 2])
+        (tmp_path / f"{split}-images-idx3-ubyte").write_bytes(header + X[:count].tobytes())
+        labels = bytes([0, 0, 8, 1, 0, 0, 0, count]) + LABELS[:count].astype(np.uint8).tobytes()
+        (tmp_path / f"{split}-labels-idx1-ubyte").write_bytes(labels)
+    data = load(str(tmp_path))
+    assert data.description.examples == {"train": 18, "validation": 2, "test": 5}
+    assert data.shape == (1, 2)
+    np.testing.assert_array_equal(data.test.labels, LABELS[:5])
+    assert examples(str(tmp_path), data.description) is None
+
+
+def test_later_data_are_checked_against_what_was_trained_on(tmp_path):
+    np.save(tmp_path / "mine.npy", (X / 255).astype(np.float32))
+    with pytest.raises(InvalidInput, match=r"mine.npy has fractions from 0 to .*: expected whole numbers"):
+        examples(str(tmp_path / "mine.npy"), from_arrays(X).description)
+
+
+@pytest.mark.parametrize(
+    ("source", "parsed"),
+    [
+        ("mine.npz", ("mine.npz", None)),
+        ("mine.npz:images", ("mine.npz", "images")),
+        ("odd:name.npz", ("odd:name.npz", None)),
+        ("deep/er.mat:faces", ("deep/er.mat", "faces")),
+    ],
+)
+def test_a_key_follows_a_colon(source, parsed, tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "odd:name.npz").touch()
+    path, key = parse_path(source)
+    assert (str(path), key) == parsed
 
 
 @pytest.mark.parametrize(
     ("source", "sentence"),
     [
         ("digit", "unknown data set 'digit': did you mean 'digits'"),
-        ("mine.csv", "unknown data set 'mine.csv': .*FILE.npy, FILE.npz"),
-        ("/nowhere/mine.npy", "there is no file /nowhere/mine.npy: expected a .npy or .npz file of examples"),
+        ("mine.docx", "unknown data set 'mine.docx': .*FILE.npy, FILE.npz"),
+        ("/nowhere/mine.npy", "there is no file /nowhere/mine.npy: expected"),
+        ("mnist", "mnist is not prepared: run `ae-jax data prepare mnist`, which downloads it, or with --from FOLDER"),
+        ("tfds:nothing", "tfds:nothing cannot be read .*: expected a data set that TFDS has prepared as array_record"),
     ],
 )
-def test_sources_that_are_not_there_are_refused(source, sentence):
+def test_sources_that_are_not_there_are_refused(source, sentence, tmp_path, monkeypatch):
+    monkeypatch.setenv("TFDS_DATA_DIR", str(tmp_path))
     with pytest.raises(InvalidInput, match=sentence):
         load(source)
+
+
+def test_a_named_source_says_itself_how_it_is_read():
+    with pytest.raises(InvalidInput, match="digits was given a label, columns or an image size: expected none"):
+        load("digits", Reading(label="y"))

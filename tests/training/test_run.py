@@ -352,6 +352,10 @@ def of_run(**changes):
     return edit(lambda configuration: configuration["members"][0].update(changes))
 
 
+def of_data(**changes):
+    return edit(lambda configuration: configuration["data"].update(changes))
+
+
 @pytest.mark.parametrize(
     ("damage", "sentence"),
     [
@@ -364,7 +368,7 @@ def of_run(**changes):
         (lambda folder: shutil.rmtree(folder / "params"), "the arrays in .* cannot be read .*: the folder is damaged"),
         (
             edit(lambda c: c.update(format=99)),
-            "the run in .* has format 99: this version reads format 1; use the version",
+            "the run in .* has format 99: this version reads format 2; use the version",
         ),
         (edit(lambda c: c.pop("members")), r"the run in .* is damaged \(.*members.*\): train it anew"),
         (edit(lambda c: c["members"][0].pop("seed")), r"the run in .* is damaged \(.*seed.*\): train it anew"),
@@ -402,14 +406,32 @@ def of_run(**changes):
         (edit(lambda c: c.update(record=[])), r"is damaged \(record is \[\]: expected an object\)"),
         (edit(lambda c: c.update(settings=None)), r"is damaged \(settings is None: expected an object\)"),
         (edit(lambda c: c.update(single="yes")), r"is damaged \(single is 'yes': expected true of one member only\)"),
-        (edit(lambda c: c.update(scaling=2.0)), r"is damaged \(scaling is 2.0: expected a Scaling\)"),
-        (edit(lambda c: c.update(shape=[8, -8])), r"is damaged \(shape is \[8, -8\]: expected integers above zero\)"),
-        (edit(lambda c: c.update(shape=[8.0, 8])), r"is damaged \(shape is \[8.0, 8\]: expected integers above zero"),
-        (edit(lambda c: c.update(shape=[])), r"is damaged \(shape is \[\]: expected integers above zero\)"),
-        (edit(lambda c: c.update(shape=64)), r"is damaged \(shape is 64: expected integers above zero\)"),
+        (edit(lambda c: c.update(data=2.0)), r"is damaged \(data is 2.0: expected an object\)"),
+        (of_data(type="Scaling"), r"unknown key of Scaling"),
+        (of_data(columns=["a"]), r"is damaged \(columns is \['a'\]: expected a name for each feature of \[8, 8\]\)"),
+        (of_data(high="x"), r"is damaged \(.*\): train it anew"),
+        (of_data(low=float("nan")), r"is damaged \(low is nan: expected a finite number\)"),
+        (of_data(dtype="no type"), r"is damaged \(.*\): train it anew"),
+        (of_data(shape=[8, -8]), r"is damaged \(shape is \[8, -8\]: expected integers above zero\)"),
+        (of_data(shape=[8.0, 8]), r"is damaged \(shape is \[8.0, 8\]: expected integers above zero"),
+        (of_data(shape=[]), r"is damaged \(shape is \[\]: expected integers above zero\)"),
+        (of_data(shape=64), r"is damaged \(shape is 64: expected integers above zero\)"),
     ],
 )
 def test_a_damaged_run_is_refused(folder, damage, sentence):
+    damage(folder)
+    with pytest.raises(InvalidInput, match=sentence):
+        ae_jax.load(folder)
+
+
+@pytest.mark.parametrize(
+    ("damage", "sentence"),
+    [
+        (of_data(scaling=2.0), r"is damaged \(scaling is 2.0: expected a Scaling\)"),
+        (of_data(reading="x"), r"is damaged \(reading is 'x': expected of type Reading\)"),
+    ],
+)
+def test_a_description_of_other_parts_is_refused(folder, damage, sentence, unchecked):
     damage(folder)
     with pytest.raises(InvalidInput, match=sentence):
         ae_jax.load(folder)

@@ -58,10 +58,12 @@ def _builder_class(recipe: Recipe, splits: Mapping[str, Columns], urls: list[str
     from tensorflow_datasets.core.download import checksums
     from tensorflow_datasets.core.utils import Size
 
+    known = {url: checksums.UrlInfo(Size(one.size), one.sha256, one.file) for url, one in recorded().items()}
+
     class Builder(tfds.core.GeneratorBasedBuilder, skip_registration=True):
         name = recipe.name
         VERSION = tfds.core.Version(VERSION)
-        url_infos = {url: checksums.UrlInfo(Size(one.size), one.sha256, one.file) for url, one in recorded().items()}
+        url_infos = known
 
         def _info(self) -> Any:
             return _info(self, recipe)

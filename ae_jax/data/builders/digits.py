@@ -45,7 +45,13 @@ def _binary_text(path: Path) -> np.ndarray:
         raise InvalidInput(
             f"{path} has {len(text)} bytes: expected lines of {2 * _PIXELS}, as the original has; fetch it again."
         )
-    values = text[::2].reshape(-1, 28, 28) - np.uint8(ord("0"))
-    if values.size and values.max() > 1:
-        raise InvalidInput(f"{path} holds other characters than 0 and 1: expected 784 of them in a line.")
+    values, separators = text[::2].reshape(-1, 28, 28) - np.uint8(ord("0")), text[1::2].reshape(-1, _PIXELS)
+    if (separators[:, :-1] != ord(" ")).any():
+        raise InvalidInput(
+            f"{path} is not separated by spaces: expected 784 digits in a line, as the original has; fetch it again."
+        )
+    if (values > 1).any():
+        raise InvalidInput(
+            f"{path} holds other characters than 0 and 1: expected 784 of them in a line; fetch it again."
+        )
     return values

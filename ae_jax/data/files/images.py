@@ -143,9 +143,10 @@ def _pixels(path: Path, size: tuple[int, int] | None) -> np.ndarray:
 
     with reading(path, "an undamaged image of moderate size"), warnings.catch_warnings():
         warnings.simplefilter("error", Image.DecompressionBombWarning)
-        with Image.open(path, formats=_FORMATS) as image:
+        # By its path, Pillow would map a file, and then mixes up the rows of a TIFF that is to be turned.
+        with path.open("rb") as file, Image.open(file, formats=_FORMATS) as image:
             _require_plain(image, path)
-            image.load()  # which turns TIFF's images upright, and forgets that they were not
+            image.load()  # turns a TIFF upright
             upright = ImageOps.exif_transpose(image).convert("L" if image.mode in ("1", "L") else "RGB")
             if size is not None:
                 upright = upright.resize((size[1], size[0]), Image.Resampling.LANCZOS)
