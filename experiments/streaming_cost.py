@@ -3,14 +3,14 @@
 COMMAND
     python experiments/streaming_cost.py
 EXPECTED
-    an epoch on MNIST-sized bytes, streamed from a .npy file, at most 1.25 times the one in memory; an epoch on a .npy file
-    of 8 GB with a peak of resident memory below 2 GB, at the default device budget of 1 GiB.
+    an epoch on MNIST-sized bytes, streamed from a .npy file, at most 1.25 times the one in memory; an epoch on a .npy
+    file of 8 GB with a peak of resident memory below 2 GB, at the default device budget of 1 GiB.
 MEASURED
     see the table in experiments/README.md; ratios of median epochs, rounds interleaved in one process; the memory is
     that of a process of its own, its JAX and compiled programs included.
 
-Both ways train the same network on the same examples with as many steps; their last losses are printed, so that the work
-is known to be the same. The large file is made for the purpose, and removed.
+Both ways train the same network on the same examples with as many steps; their last losses are printed, so that the
+work is known to be the same. The large file is made for the purpose, and removed.
 """
 
 import argparse
@@ -132,8 +132,9 @@ def main() -> None:
     if arguments.json:
         print(json.dumps([cost, peak], indent=1))
         return
+    spread = f"{cost['ratio_low']:.3f} to {cost['ratio_high']:.3f}"
     losses = ", ".join(f"{loss:.2f} {name}" for name, loss in cost["losses"].items())
-    print(f"{cost['work']}: ratio {cost['ratio']:.3f} ({cost['ratio_low']:.3f} to {cost['ratio_high']:.3f}), loss {losses}")
+    print(f"{cost['work']}: ratio {cost['ratio']:.3f} ({spread}), loss {losses}")
     print(f"{peak['work']}: {peak['examples']:,} examples, peak of memory {peak['peak_bytes'] / 2**30:.2f} GB")
 
 

@@ -113,8 +113,8 @@ class Data:
 
     Attributes:
       data: a data set by its name, see ae-jax data list; or tfds:NAME[:CONFIG], prepared by TensorFlow Datasets; or a
-        file: .npy, .npz, .csv, .tsv, .parquet, .mat, idx, with :KEY behind it where it holds several arrays; or a folder of
-        images (class subfolders are labels), of idx files, or of .npy or .parquet shards.
+        file: .npy, .npz, .csv, .tsv, .parquet, .mat, idx, with :KEY behind it where it holds several arrays; or a
+        folder of images (class subfolders are labels), of idx files, or of .npy or .parquet shards.
       label: name of the label column of a table, or of the labels in a .npz or .mat file.
       columns: names of the feature columns of a table.
       image_size: side in pixels, or height and width, that images of a folder are brought to.

@@ -31,8 +31,8 @@ class Split(NamedTuple):
 class Dataset:
     """Data as they are stored, split, with the scaling that brings them to model units.
 
-    :func:`ae_jax.data.from_splits` makes one of splits of yours, and :func:`ae_jax.data.from_arrays` splits; both convert what they are given,
-    where the class itself takes arrays as they are and only checks them.
+    :func:`ae_jax.data.from_splits` makes one of splits of yours, and :func:`ae_jax.data.from_arrays` splits; both
+    convert what they are given, where the class itself takes arrays as they are and only checks them.
 
     Attributes:
       name: what results call it.
@@ -72,8 +72,8 @@ class Dataset:
         for number in (self.scaling.offset, self.scaling.scale):
             if np.shape(number) not in ((), self.shape):
                 raise InvalidInput(
-                    f"{self.name} was given a scaling of shape {np.shape(number)}: expected one number, or one for each "
-                    f"feature of {self.shape}."
+                    f"{self.name} was given a scaling of shape {np.shape(number)}: expected one number, or one for "
+                    f"each feature of {self.shape}."
                 )
 
     @property
@@ -109,8 +109,7 @@ class Dataset:
             name=self.name,
             shape=self.shape,
             dtype=self.train.x.dtype.name,
-            examples={name: len(split.x) for name, split in self._splits().items()}
-            | {"train": self.training_examples},
+            examples={name: len(split.x) for name, split in self._splits().items()} | {"train": self.training_examples},
             low=float(np.min(self._trained.low)),
             high=float(np.max(self._trained.high)),
             unit_interval=low >= 0.0 and high <= 1.0,

@@ -1,44 +1,19 @@
 """Data sets that TensorFlow Datasets has prepared as array_record, read without TensorFlow."""
 
+import os
 from pathlib import Path
 from typing import Any
 
-from ae_jax.data.builders.folders import folder_of, is_prepared
+from ae_jax.data.builders.folders import data_folder, folder_of, is_prepared
 from ae_jax.data.builders.recipes import RECIPES
-from ae_jax.data.contents import Contents
-from ae_jax.data.dataset import Dataset
 from ae_jax.data.records import Records, column_of, is_readable
-from ae_jax.data.splits import from_contents
-from ae_jax.errors import InvalidInput, unknown
+from ae_jax.errors import InvalidInput
 
 _PREFIX = "tfds:"
 
 
-def prepared(name: str, *, seed: int = 0, folder: Path | None = None) -> Dataset:
-    """A prepared data set in its own splits.
-
-    Without a validation split of its own, a tenth of the training split is held out by the seed; without a test split,
-    a fifth.
-
-    Args:
-      name: see :func:`prepared_contents`.
-      seed: of what is held out.
-      folder: TFDS's data directory.
-
-    Returns:
-      The data set.
-
-    Raises:
-      InvalidInput: see :func:`prepared_contents`; no split named train.
-    """
-    splits = prepared_records(name, data_dir=folder)
-    if "train" not in splits:
-        raise InvalidInput(f"{name} has the splits {', '.join(splits) or 'none'}: expected one named train.")
-    return from_contents({split: records.all() for split, records in splits.items()}, name=name, seed=seed)
-
-
-def prepared_contents(name: str | Path, *, data_dir: Path | None = None) -> dict[str, Contents]:
-    """What a prepared data set holds, split by split, in the order of its records.
+def prepared_records(name: str | Path, *, data_dir: Path | None = None) -> dict[str, Records]:
+    """Every split of a prepared data set, for reading whole or in pieces, in the order of its records.
 
     The examples are the input of the data set's supervised keys, or else its feature ``image``, or else its first that
     can be read; the labels are the target where that is one number.
@@ -50,34 +25,13 @@ def prepared_contents(name: str | Path, *, data_dir: Path | None = None) -> dict
       data_dir: TFDS's data directory; by default the usual one.
 
     Returns:
-      The contents of each split.
+      The records of each split.
 
     Raises:
       InvalidInput: not prepared there, not as array_record, damaged, or examples that are no numbers of one shape.
     """
-    return {split: records.all() for split, records in prepared_records(name, data_dir=data_dir).items()}
-
-
-def prepared_records(name: str | Path, *, data_dir: Path | None = None) -> dict[str, Records]:
-    """Every split of a prepared data set, for reading in pieces; its arguments are those of :func:`prepared_contents`.
-
-    Raises:
-      InvalidInput: see :func:`prepared_contents`.
-    """
     info = _info(name, data_dir)
     return {split: _records(info, split, str(name)) for split in info.splits}
-
-
-def record_reader(name: str | Path, split: str = "train", *, data_dir: Path | None = None) -> Records:
-    """One split of a prepared data set, for reading in pieces; the arguments are :func:`prepared_contents`'s.
-
-    Raises:
-      InvalidInput: see :func:`prepared_contents`; an unknown split.
-    """
-    info = _info(name, data_dir)
-    if split not in info.splits:
-        raise unknown(f"split of {name}", split, info.splits)
-    return _records(info, split, str(name))
 
 
 def _info(name: str | Path, data_dir: Path | None) -> Any:
@@ -85,8 +39,8 @@ def _info(name: str | Path, data_dir: Path | None) -> Any:
     if isinstance(name, str) and name in RECIPES:
         if not is_prepared(name, data_dir):
             raise InvalidInput(
-                f"{name} is not prepared in {folder_of(name, data_dir)}: expected its files there; "
-                f"run `ae-jax data prepare {name}`."
+                f"{name} is not prepared in {folder_of(name, data_dir)}: expected its files there; run `ae-jax data "
+                f"prepare {name}`, which downloads it, or with --from FOLDER where its files are at hand."
             )
         name = folder_of(name, data_dir)
     from tensorflow_datasets.core import read_only_builder
@@ -96,6 +50,8 @@ def _info(name: str | Path, data_dir: Path | None) -> Any:
         if isinstance(name, Path):
             return read_only_builder.builder_from_directory(name, file_format="array_record").info
         plain = name.removeprefix(_PREFIX).replace(":", "/")
+        if data_dir is None and "TFDS_DATA_DIR" in os.environ:  # TFDS reads it when it is first imported
+            data_dir = data_folder()
         return read_only_builder.builder_from_files(plain, data_dir=data_dir, file_format="array_record").info
     except Exception as error:  # TFDS raises many kinds, of which a user needs the first line only
         reason = (str(error).strip() or type(error).__name__).splitlines()[0][:160].rstrip(".")

@@ -90,13 +90,13 @@ class Statistics(NamedTuple):
     """
 
     count: int
-    low: np.ndarray | np.generic
-    high: np.ndarray | np.generic
-    mean: np.ndarray | np.generic | None = None
+    low: Any
+    high: Any
+    mean: Any = None
     squares: Any = None
 
     @property
-    def deviation(self) -> np.ndarray | np.generic:
+    def deviation(self) -> Any:
         """Standard deviation, in units of the stored data."""
         return np.sqrt(self.squares / self.count)
 
@@ -172,8 +172,8 @@ def fitted(kind: str, statistics: Statistics, *, of_bytes: bool, names: Sequence
     if kind == "standard":
         return Scaling(offset=_number(statistics.mean), scale=_number(statistics.deviation))
     offset, scale = np.float32(low), np.float32(high - low)
-    while ((np.float32(high) - offset) / scale > 1).any():  # by rounding, which would be outside of a likelihood's range
-        scale = np.where((np.float32(high) - offset) / scale > 1, np.nextafter(scale, np.float32(np.inf)), scale)
+    while (beyond := (np.float32(high) - offset) / scale > 1).any():  # by rounding, which no likelihood allows
+        scale = np.where(beyond, np.nextafter(scale, np.float32(np.inf)), scale)
     return Scaling(offset=_number(offset), scale=_number(scale))
 
 

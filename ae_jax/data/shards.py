@@ -55,8 +55,8 @@ class NpyRows:
         for path, (shape, dtype, _) in zip(self.paths, headers, strict=True):
             if (shape[1:], dtype) != (first[1:], self.dtype):
                 raise InvalidInput(
-                    f"{path} has examples of shape {shape[1:]} and type {dtype}: expected {first[1:]} and {self.dtype}, "
-                    f"as in {self.paths[0].name}."
+                    f"{path} has examples of shape {shape[1:]} and type {dtype}: expected {first[1:]} and "
+                    f"{self.dtype}, as in {self.paths[0].name}."
                 )
         self.name = str(self.paths[0] if len(self.paths) == 1 else self.paths[0].parent)
         self.shape: Shape = first[1:]
@@ -132,12 +132,12 @@ def _header(path: Path) -> tuple[Shape, np.dtype, int]:
     if dtype.hasobject:
         raise InvalidInput(f"{path} holds Python objects, which are never loaded: expected an array of numbers.")
     if in_columns and len(shape) > 1:
-        raise InvalidInput(f"{path} is in Fortran order: expected rows one after another; save np.ascontiguousarray(x).")
+        raise InvalidInput(f"{path} is in Fortran order: expected row after row; save np.ascontiguousarray(x).")
     if len(shape) < 2:
         raise InvalidInput(f"{path} has shape {shape}: expected [examples, *features]; reshape it to two axes.")
     size = int(np.prod(shape)) * dtype.itemsize
     if (found := path.stat().st_size - offset) < size:
-        raise InvalidInput(f"{path} holds {found:,} bytes of values: expected {size:,} of shape {shape}; it is truncated.")
+        raise InvalidInput(f"{path} holds {found:,} bytes of values: expected {size:,} for {shape}; it is truncated.")
     return shape, dtype, offset
 
 

@@ -8,7 +8,7 @@ import numpy as np
 from sklearn.datasets import load_digits
 
 from ae_jax.data import files
-from ae_jax.data.builders import RECIPES, is_prepared
+from ae_jax.data.builders import RECIPES
 from ae_jax.data.contents import Contents
 from ae_jax.data.dataset import Dataset
 from ae_jax.data.description import Description, Reading
@@ -178,11 +178,6 @@ def rescaled(dataset: Dataset, scaling: Scaling | str | None) -> Dataset:
 
 def _prepared(source: str, *, scaling: Scaling | str | None, budget: int, seed: int) -> Dataset:
     """A data set that TFDS has prepared, in its own splits."""
-    if source in RECIPES and not is_prepared(source):
-        raise InvalidInput(
-            f"{source} is not prepared: run `ae-jax data prepare {source}`, which downloads it, or with --from FOLDER "
-            "where its files are at hand."
-        )
     name = source.removeprefix("tfds:").replace(":", "/").replace("/", "-")
     splits = prepared_records(source)
     if "train" not in splits:

@@ -246,8 +246,8 @@ def _warn_of_spreads(name: str, x: np.ndarray, columns: tuple[str, ...] | None) 
     if deviations[most] > _SPREADS * deviations[least]:
         names = [repr(columns[place]) if columns else str(place) for place in (most, least)]
         warnings.warn(
-            f"{name}: the standard deviation of feature {names[0]} is {deviations[most] / deviations[least]:.0f} times "
-            f"that of {names[1]}, which will hardly count in a reconstruction loss; scaling='standard' weighs them alike.",
+            f"{name}: feature {names[0]} has {deviations[most] / deviations[least]:.0f} times the standard deviation "
+            f"of {names[1]}, which will hardly count in a reconstruction loss; scaling='standard' weighs them alike.",
             stacklevel=4,
         )
 

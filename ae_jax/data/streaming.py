@@ -25,23 +25,37 @@ _BLOCKS = 64
 
 @runtime_checkable
 class Rows(Protocol):
-    """A source of examples that can be read in pieces, from several threads at once.
+    """A source of examples that can be read in pieces, from several threads at once."""
 
-    Attributes:
-      name: for errors.
-      shape: of one example.
-      dtype: that examples are stored in.
-      lengths: examples of each shard.
-      whole: a shard cannot be read in part at less cost.
-      columns: names of the features, or None.
-    """
+    @property
+    def name(self) -> str:
+        """For errors."""
+        ...
 
-    name: str
-    shape: Shape
-    dtype: Any
-    lengths: Sequence[int]
-    whole: bool
-    columns: tuple[str, ...] | None
+    @property
+    def shape(self) -> Shape:
+        """Of one example."""
+        ...
+
+    @property
+    def dtype(self) -> Any:
+        """That examples are stored in."""
+        ...
+
+    @property
+    def lengths(self) -> Sequence[int]:
+        """Examples of each shard."""
+        ...
+
+    @property
+    def whole(self) -> bool:
+        """Whether a shard cannot be read in part at less cost."""
+        ...
+
+    @property
+    def columns(self) -> tuple[str, ...] | None:
+        """Names of the features, or None."""
+        ...
 
     def read(self, shard: int, start: int, stop: int) -> tuple[np.ndarray, np.ndarray | None]:
         """Examples from ``start`` to ``stop`` of a shard, and their labels or None."""
@@ -121,7 +135,7 @@ class Stream:
         return np.concatenate([[0], np.cumsum(self.rows.lengths)[:-1]]).astype(np.int64)
 
     def chunk_size(self, batch_size: int) -> int:
-        """Examples in a chunk: whole batches, as many as a sixteenth of the budget holds, and a last chunk of one or more.
+        """Examples in a chunk: whole batches, as many as a sixteenth of the budget holds; the last has one at least.
 
         Example:
           >>> from ae_jax.data.shards import ArrayRows
@@ -154,7 +168,9 @@ class Stream:
         grain = _grain()
         seed = int(np.random.SeedSequence([self.seed, epoch]).generate_state(1)[0])
         order = grain.MapDataset.source(self.blocks).shuffle(seed=seed)
-        blocks = order.map(self._read).to_iter_dataset(grain.ReadOptions(num_threads=2, prefetch_buffer_size=_BLOCKS // 4))
+        blocks = order.map(self._read).to_iter_dataset(
+            grain.ReadOptions(num_threads=2, prefetch_buffer_size=_BLOCKS // 4)
+        )
         chunks = grain.experimental.RebatchIterDataset(blocks, self.chunk_size(batch_size), drop_remainder=False)
         return iter(grain.experimental.ThreadPrefetchIterDataset(chunks, prefetch_buffer_size=1))
 
@@ -165,9 +181,7 @@ class Stream:
         return x[~_among(self.held_out, first, len(x))].astype(storage_type(self.rows.dtype), copy=False)
 
 
-def survey(
-    stream: Stream, taken: Mapping[str, np.ndarray], *, moments: bool
-) -> tuple[Statistics, dict[str, Contents]]:
+def survey(stream: Stream, taken: Mapping[str, np.ndarray], *, moments: bool) -> tuple[Statistics, dict[str, Contents]]:
     """Reads a stream once, checks every example, and takes some of them into memory.
 
     Args:

@@ -31,7 +31,8 @@ def negative_elbo(run: Run, x: Any, *, seed: int = 0) -> dict[str, np.ndarray]:
       ``negative_elbo``, ``negative_log_likelihood`` and ``kl``, each ``[members, n]`` or ``[n]``, in nats.
 
     Raises:
-      InvalidInput: the autoencoder is not variational; another shape or range than trained on, no numbers, NaN or infinity.
+      InvalidInput: the autoencoder is not variational; another shape or range than trained on, no numbers, NaN or
+        infinity.
 
     References:
       Kingma and Welling, *Auto-encoding variational Bayes*, ICLR 2014, eq. 3.

@@ -97,7 +97,9 @@ def run_of_table(call_in, tmp_path_factory, table):
 
 def test_a_run_takes_the_columns_that_it_was_trained_on(call, run_of_table, table, tmp_path):
     pandas.read_csv(table)[["kind", "income", "height"]].to_csv(tmp_path / "other.csv", index=False)
-    codes = [np.load(call("encode", run_of_table, "--data", data).folder / "codes.npy") for data in (table, "other.csv")]
+    codes = [
+        np.load(call("encode", run_of_table, "--data", data).folder / "codes.npy") for data in (table, "other.csv")
+    ]
     assert codes[0].shape == (40, 2)
     assert np.array_equal(*codes)
     frame = pandas.read_csv(table)
@@ -117,7 +119,9 @@ def test_a_run_is_asked_about_a_table_as_it_was_trained(call, run_of_table, tabl
     assert outcome.err == ""
     results = json.loads(outcome.out)
     assert "knn_accuracy" in {row["metric"] for row in results["rows"]}
-    assert results["data"]["scaling"] == json.loads((run_of_table / "configuration.json").read_text())["data"]["scaling"]
+    assert (
+        results["data"]["scaling"] == json.loads((run_of_table / "configuration.json").read_text())["data"]["scaling"]
+    )
 
 
 def test_a_folder_of_images_is_read_as_it_was_trained(call, tmp_path):

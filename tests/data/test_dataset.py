@@ -201,7 +201,9 @@ def test_columns_are_named_as_many_as_there_are():
 
 def test_a_feature_that_drowns_another_is_said():
     x = np.random.default_rng(0).normal(size=(50, 2)) * [1.0, 1e4]
-    with pytest.warns(UserWarning, match="deviation of feature 'b' is .* times that of 'a', .*scaling='standard'"):
+    with pytest.warns(
+        UserWarning, match="feature 'b' has .* times the standard deviation of 'a', .*scaling='standard'"
+    ):
         from_arrays(x, columns=["a", "b"])
     from_arrays(x, scaling="none")
     from_arrays(x, scaling="standard")

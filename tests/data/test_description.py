@@ -49,7 +49,7 @@ def test_what_was_trained_on_is_taken_as_it_is():
     ("trained_on", "given", "sentence"),
     [
         (BYTES, BYTES / 255, "file has fractions from 0 to 1: expected whole numbers from 0 to 255, .*it scales them"),
-        (UNIT, 255 * UNIT, rr"file has values .*, the first far outside at index \(0, 0\): expected 0 to 1, as"),
+        (UNIT, 255 * UNIT, r"file has values .*, the first far outside at index \(0, 0\): expected 0 to 1, as"),
         (BYTES, BYTES[:, :2], r"file has shape \(20, 2, 4\): expected \[examples, 4, 4\], as the autoencoder was"),
         (BYTES, np.full((1, 4, 4), np.nan), "file has 16 NaN or infinite values"),
     ],

@@ -15,9 +15,14 @@ import pytest
 
 import ae_jax
 from ae_jax import InvalidInput
-from ae_jax.data.prepared import prepared, prepared_contents, prepared_records, record_reader
+from ae_jax.data.contents import Contents
+from ae_jax.data.prepared import prepared_records
 
 SHAPE = (4, 4)
+
+
+def prepared_contents(name: str | Path, data_dir: Path | None = None) -> dict[str, Contents]:
+    return {split: records.all() for split, records in prepared_records(name, data_dir=data_dir).items()}
 
 
 def write(folder: Path, name: str, features: dict[str, Any], values: dict[str, Any], **kwargs: Any) -> Path:
@@ -77,8 +82,9 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return made
 
 
-def test_splits_examples_and_labels_are_those_prepared(folder: Path) -> None:
-    dataset = prepared("tiny", folder=folder)
+def test_splits_examples_and_labels_are_those_prepared(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("TFDS_DATA_DIR", str(folder))
+    dataset = ae_jax.data.load("tfds:tiny")
     assert "tensorflow" not in sys.modules
     assert (len(dataset.train.x), len(dataset.validation.x), len(dataset.test.x)) == (18, 2, 8)
     assert sorted(np.concatenate([dataset.train.x, dataset.validation.x])[:, 0, 0].tolist()) == list(range(20))
@@ -101,7 +107,7 @@ def test_records_are_read_in_pieces_of_their_shards(folder: Path, name: str) -> 
 
 
 def test_records_are_read_by_several_threads(folder: Path) -> None:
-    records = record_reader("tiny", data_dir=folder)
+    records = prepared_records("tiny", data_dir=folder)["train"]
     whole = records.all().x
     starts = [(shard, start) for shard, length in enumerate(records.lengths) for start in range(length)] * 50
     with ThreadPoolExecutor(8) as pool:
@@ -111,7 +117,7 @@ def test_records_are_read_by_several_threads(folder: Path) -> None:
 
 
 def test_positions_that_a_shard_does_not_have(folder: Path) -> None:
-    records = record_reader("tiny", data_dir=folder)
+    records = prepared_records("tiny", data_dir=folder)["train"]
     sentence = (
         r"tiny, split train was asked for examples 5 to 99 of shard 0: expected positions from 0 to "
         rf"{records.lengths[0]}\."
@@ -258,29 +264,35 @@ def test_records_that_are_not_as_described(tmp_path: Path) -> None:
 
 def test_what_is_not_prepared_is_refused_in_a_sentence(folder: Path) -> None:
     with pytest.raises(InvalidInput, match=r"tfds:nothing_of_that_name cannot be read .* prepared as array_record"):
-        prepared("nothing_of_that_name", folder=folder)
+        prepared_records("nothing_of_that_name", data_dir=folder)
     with pytest.raises(
-        InvalidInput, match=r"mnist is not prepared in .*: expected .*; run `ae-jax data prepare mnist`"
+        InvalidInput, match=r"mnist is not prepared in .*: expected .*; run `ae-jax data prepare mnist`, which"
     ):
-        prepared("mnist", folder=folder)
+        prepared_records("mnist", data_dir=folder)
     with pytest.raises(InvalidInput, match=rf"{re.escape(str(folder / 'none'))} cannot be read .* as array_record"):
         prepared_contents(folder / "none")
 
 
-def test_a_data_set_without_a_split_named_train(folder: Path, tmp_path: Path) -> None:
+def test_a_data_set_without_a_split_named_train(folder: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("TFDS_DATA_DIR", str(tmp_path))
     made = tmp_path / "tiny" / "1.0.0"
     shutil.copytree(folder / "tiny" / "1.0.0", made)
     info = (made / "dataset_info.json").read_text()
     (made / "dataset_info.json").write_text(info.replace('"name": "train"', '"name": "learn"'))
     with pytest.raises(InvalidInput, match=r"tfds:tiny has the splits .*learn.*: expected one named train"):
-        prepared("tfds:tiny", folder=tmp_path)
+        ae_jax.data.load("tfds:tiny")
 
 
-def test_an_unknown_split(folder: Path) -> None:
-    with pytest.raises(
-        InvalidInput, match=r"unknown split of tiny 'trian': did you mean 'train'\? Known are test, train"
-    ):
-        record_reader("tiny", "trian", data_dir=folder)
+@pytest.mark.parametrize("budget", [2**30, 100])
+def test_a_prepared_data_set_beyond_the_budget_is_streamed(
+    folder: Path, monkeypatch: pytest.MonkeyPatch, budget: int
+) -> None:
+    monkeypatch.setenv("TFDS_DATA_DIR", str(folder))
+    dataset = ae_jax.data.load("tfds:tiny", budget=budget)
+    assert (dataset.stream is None) == (budget > 20 * 16)
+    assert dataset.description.examples == {"train": 18, "validation": 2, "test": 8}
+    assert dataset.train.labels is not None
+    assert dataset.scaling.scale == 255.0
 
 
 def test_another_format_than_array_record(tmp_path: Path) -> None:

@@ -71,7 +71,10 @@ def damaged(path, kept):
         (lambda path: np.save(path, np.asfortranarray(X)), "b.npy is in Fortran order: .* save np.ascontiguousarray"),
         (lambda path: np.save(path, X[0]), r"b.npy has shape \(3,\): expected \[examples, \*features\]"),
         (lambda path: np.save(path, np.array([[{}]], object)), "b.npy holds Python objects, which are never loaded"),
-        (lambda path: damaged(path, 150), r"b.npy holds 22 bytes of values: expected 72 of shape \(12, 3\); it is trunc"),
+        (
+            lambda path: damaged(path, 150),
+            r"b.npy holds 22 bytes of values: expected 72 for \(12, 3\); it is trunc",
+        ),
         (lambda path: damaged(path, 5), "b.npy cannot be read .*: expected an array written by numpy.save"),
         (lambda path: path.write_text("x,y"), "b.npy cannot be read .*: expected an array written by numpy.save"),
     ],
@@ -85,26 +88,26 @@ def test_files_of_numpy_that_do_not_fit_are_refused(npy, write, sentence):
 def test_a_file_that_shrinks_while_it_is_read_is_refused(npy):
     rows = NpyRows(npy)
     damaged(npy[1], 150)
-    with pytest.raises(InvalidInput, match="b.npy ends within row 3: it is truncated"):
+    with pytest.raises(InvalidInput, match=r"b.npy ends within row 3: it is truncated"):
         rows.read(1, 0, 12)
 
 
 def test_files_of_parquet_that_do_not_fit_are_refused(parquet):
     pandas.DataFrame({"a": [1.0], "c": [1.0]}).to_parquet(parquet[1])
-    with pytest.raises(InvalidInput, match="2.parquet has the columns a, c: expected those of 1.parquet, a, b, c, kind"):
+    with pytest.raises(InvalidInput, match=r"2.parquet has the columns a, c: expected those of 1.parquet, a, b,"):
         ParquetRows(parquet)
     damaged(parquet[1], 40)
-    with pytest.raises(InvalidInput, match="2.parquet cannot be read .*: expected a Parquet file"):
+    with pytest.raises(InvalidInput, match=r"2.parquet cannot be read .*: expected a Parquet file"):
         ParquetRows(parquet)
 
 
 def test_values_that_are_no_numbers_are_found_when_they_are_read(parquet):
     rows = ParquetRows(parquet)
-    with pytest.raises(InvalidInput, match="column 'kind' of row group 0 of .*1.parquet.* expected numbers"):
+    with pytest.raises(InvalidInput, match=r"column 'kind' of row group 0 of .*1.parquet.* expected numbers"):
         read_all(rows)
 
 
 def test_nothing_at_all_is_refused(tmp_path):
     np.save(tmp_path / "a.npy", X[:0])
-    with pytest.raises(InvalidInput, match="a.npy holds no examples: expected at least one"):
+    with pytest.raises(InvalidInput, match=r"a.npy holds no examples: expected at least one"):
         read_all(NpyRows([tmp_path / "a.npy"]))

@@ -148,5 +148,5 @@ def test_a_row_group_larger_than_half_of_the_budget_is_refused(tmp_path):
     from ae_jax.data.shards import ParquetRows
 
     pandas.DataFrame(X, columns=list("abc")).to_parquet(tmp_path / "one.parquet")
-    with pytest.raises(InvalidInput, match="one.parquet has a row group of 12,000 bytes: expected at most half of the"):
+    with pytest.raises(InvalidInput, match=r"one.parquet has a row group of 12,000 bytes: expected at most half of"):
         stream_of(ParquetRows([tmp_path / "one.parquet"]))

@@ -9,7 +9,11 @@ import pytest
 from ae_jax.data.builders import RECIPES, prepare
 from ae_jax.data.builders.preparing import content_digest
 from ae_jax.data.contents import Contents
-from ae_jax.data.prepared import prepared_contents, record_reader
+from ae_jax.data.prepared import prepared_records
+
+
+def prepared_contents(name: str | Path, data_dir: Path | None = None) -> dict[str, Contents]:
+    return {split: records.all() for split, records in prepared_records(name, data_dir=data_dir).items()}
 
 
 @pytest.fixture(scope="module")
@@ -42,7 +46,7 @@ def test_mnist(mnist: dict[str, Contents]) -> None:
 
 
 def test_mnist_in_pieces(mnist: dict[str, Contents], data_dir: Path) -> None:
-    records = record_reader("mnist", data_dir=data_dir)
+    records = prepared_records("mnist", data_dir=data_dir)["train"]
     assert (records.lengths, records.shape, records.dtype) == ([60_000], (28, 28), np.uint8)
     x, labels = records.read(0, 12_345, 12_400)
     np.testing.assert_array_equal(x, mnist["train"].x[12_345:12_400])
