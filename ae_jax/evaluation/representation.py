@@ -80,7 +80,7 @@ def label_accuracies(train: Codes, train_labels: Labels, codes: Codes, labels: L
     """Both accuracies by the names of results; none where the labels do not allow to ask.
 
     They do where both splits have labels that are classes (text, integers, truth values or whole floats, not
-    measurements), the training split at least two classes and at least five rows.
+    measurements), some of them in both, the training split at least two classes and at least five rows.
 
     Args:
       train, train_labels: codes to learn from, ``[n, units]``, and their labels, ``[n]`` or None.
@@ -99,7 +99,7 @@ def label_accuracies(train: Codes, train_labels: Labels, codes: Codes, labels: L
     kind = _kind_of_classes(train_labels)
     if kind is None or kind != _kind_of_classes(labels):
         return {}
-    if len(train) < _NEIGHBORS or len(np.unique(train_labels)) < 2:
+    if len(train) < _NEIGHBORS or len(np.unique(train_labels)) < 2 or not np.isin(labels, train_labels).any():
         return {}
     known = (train, train_labels, codes, labels)
     return {"linear_probe_accuracy": linear_probe_accuracy(*known), "knn_accuracy": knn_accuracy(*known)}

@@ -161,3 +161,8 @@ def test_a_prior_s_scale_is_the_criterion_of_burda():
     assert active_fraction(codes, scale=1.0) == pytest.approx(2 / 3)
     assert active_fraction(codes) == pytest.approx(1 / 3)
     assert active_fraction(codes[:, 2:], scale=1.0) == 0.0
+
+
+def test_classes_that_were_never_learnt_are_not_asked_about(clouds):
+    train, train_labels, codes, labels = clouds
+    assert label_accuracies(train, train_labels, codes, labels + train_labels.max() + 1) == {}

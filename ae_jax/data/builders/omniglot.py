@@ -19,7 +19,7 @@ def read_omniglot_zips(paths: list[Path]) -> dict[str, Columns]:
 
     Ink is 255 on 0, as in MNIST; the originals have it the other way round.
     """
-    return {split: _unzipped(path) for split, path in zip(_SPLITS, paths, strict=True)}
+    return _numbered_on({split: _unzipped(path) for split, path in zip(_SPLITS, paths, strict=True)})
 
 
 def read_omniglot_npz(paths: list[Path]) -> dict[str, Columns]:
@@ -31,7 +31,14 @@ def read_omniglot_npz(paths: list[Path]) -> dict[str, Columns]:
         for split, folder in _SPLITS.items():
             rows = [row for row, name in enumerate(names) if name.startswith(f"{folder}/")]
             splits[split] = {"image": x[rows], **labels_of([names[row] for row in rows])}
-    return splits
+    return _numbered_on(splits)
+
+
+def _numbered_on(splits: dict[str, Columns]) -> dict[str, Columns]:
+    """The splits, whose characters and alphabets have nothing in common, with the numbers of one after the other's."""
+    first, second = splits.values()
+    later = {column: second[column] + first[column].max() + 1 for column in ("label", "alphabet")}
+    return dict(zip(splits, (first, {**second, **later}), strict=True))
 
 
 def labels_of(names: Sequence[str]) -> dict[str, np.ndarray]:

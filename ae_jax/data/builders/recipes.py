@@ -147,8 +147,8 @@ _OMNIGLOT_28 = Recipe(
             13_180,
             {
                 "image": "96f054108b52a8911429ef6604c4f20d99488f03faa6688c1a09cac5f1061591",
-                "label": "a1f03e52d668cdb1cab428db284789926a105a7cb3d7c18f6b135a4f582d1764",
-                "alphabet": "261d212d9d3a52cb42f8cc103ac343748f4eb90afafee53580e5a79955f9dbc7",
+                "label": "754513afb8bccbb552083fa7c84a090861274c439f4134c8a9ace2ab73a3e622",
+                "alphabet": "32590f6d76cd8e28ba5a553ae7a66327108f1420485b44872eae58a64f342824",
             },
         ),
     },

@@ -131,6 +131,7 @@ def test_omniglot_is_resized_with_bright_ink_and_labelled_in_order(tmp_path: Pat
     assert (images[1, 14, 2], images[1, 14, 20], images[0, 2, 14], images[0, 20, 14]) == (255, 0, 255, 0)
     np.testing.assert_array_equal(splits["train"]["label"], [0, 1, 1, 2])
     np.testing.assert_array_equal(splits["train"]["alphabet"], [0, 1, 1, 1])
+    np.testing.assert_array_equal(splits["test"]["label"], [3, 4, 4, 5])
 
 
 def test_omniglot_as_arrays(random: np.random.Generator, tmp_path: Path) -> None:
@@ -140,7 +141,8 @@ def test_omniglot_as_arrays(random: np.random.Generator, tmp_path: Path) -> None
     splits = read_omniglot_npz([tmp_path / "omniglot.npz"])
     np.testing.assert_array_equal(splits["train"]["image"], x[:2])
     np.testing.assert_array_equal(splits["train"]["alphabet"], [0, 1])
-    np.testing.assert_array_equal(splits["test"]["label"], [0])
+    np.testing.assert_array_equal(splits["test"]["label"], [2])
+    np.testing.assert_array_equal(splits["test"]["alphabet"], [2])
 
 
 def test_omniglot_archives_that_hold_no_drawings(tmp_path: Path) -> None:
