@@ -112,7 +112,7 @@ class Dataset:
             examples={name: len(split.x) for name, split in self._splits().items()} | {"train": self.training_examples},
             low=float(np.min(self._trained.low)),
             high=float(np.max(self._trained.high)),
-            unit_interval=low >= 0.0 and high <= 1.0,
+            likelihood="BernoulliLikelihood" if low >= 0.0 and high <= 1.0 else "GaussianLikelihood",
             columns=self.columns,
             reading=self.reading,
             scaling=self.scaling,

@@ -1,6 +1,6 @@
 """What a data set is like, as a run remembers it and checks later data against it."""
 
-from typing import Any
+from typing import Any, Literal
 
 import numpy as np
 
@@ -9,7 +9,6 @@ from ae_jax.data.checks import as_examples, require_shape
 from ae_jax.data.frames import from_frame, is_frame
 from ae_jax.data.scaling import Scaling
 from ae_jax.errors import InvalidInput
-from ae_jax.objectives import BernoulliLikelihood, GaussianLikelihood, Likelihood
 from ae_jax.types import Shape
 
 _REACH = 10
@@ -41,7 +40,8 @@ class Description:
       dtype: that it is stored in.
       examples: of each split.
       low, high: the lowest and the highest stored value of the training split.
-      unit_interval: whether all of its values lie in [0, 1] in model units.
+      likelihood: name of what the data are distributed as, where nobody says otherwise: ``"BernoulliLikelihood"`` where
+        all values lie in [0, 1] in model units, else ``"GaussianLikelihood"``.
       columns: names of the features, or None.
       reading: how its source was read.
       scaling: from stored values to model units.
@@ -53,14 +53,15 @@ class Description:
     examples: dict[str, int] = static()
     low: float = static()
     high: float = static()
-    unit_interval: bool = static()
+    likelihood: Literal["BernoulliLikelihood", "GaussianLikelihood"] = static()
     columns: tuple[str, ...] | None = static(default=None)
     reading: Reading = static(default=Reading())
     scaling: Scaling = Scaling()
 
-    def likelihood(self) -> Likelihood:
-        """What the data are distributed as, where nobody says otherwise: Bernoulli in [0, 1], else Gaussian."""
-        return BernoulliLikelihood() if self.unit_interval else GaussianLikelihood()
+    @property
+    def unit_interval(self) -> bool:
+        """Whether all values lie in [0, 1] in model units."""
+        return self.likelihood == "BernoulliLikelihood"
 
     def stored(self, x: Any, what: str = "data") -> np.ndarray:
         """Examples as a device stores them, if they can be what the description says.

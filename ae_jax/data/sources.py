@@ -5,7 +5,6 @@ from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
-from sklearn.datasets import load_digits
 
 from ae_jax.data import files
 from ae_jax.data.builders import RECIPES
@@ -33,6 +32,8 @@ def digits(*, seed: int = 0) -> Dataset:
     References:
       Alpaydin and Kaynak, *Optical recognition of handwritten digits*, UCI Machine Learning Repository, 1998.
     """
+    from sklearn.datasets import load_digits
+
     images, labels = load_digits(return_X_y=True)
     return from_arrays(
         images.reshape(-1, 8, 8).astype(np.uint8), labels, name="digits", scaling=Scaling(scale=16.0), seed=seed

@@ -5,7 +5,6 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 import numpy as np
-from sklearn.model_selection import train_test_split
 
 from ae_jax.data.checks import as_examples, as_labels
 from ae_jax.data.contents import Contents
@@ -287,6 +286,8 @@ def _parts(given: Any, what: str) -> tuple[Any, Any]:
 
 def _take(rows: np.ndarray, count: int, labels: np.ndarray | None, seed: int) -> tuple[np.ndarray, np.ndarray]:
     """Rows left and rows taken at random; stratified where every class can stand on both sides."""
+    from sklearn.model_selection import train_test_split  # which takes a second to import
+
     if count == 0:
         return rows, rows[:0]
     strata = None

@@ -5,6 +5,7 @@ from typing import Any
 
 from ae_jax.autoencoders import Autoencoder, named
 from ae_jax.data import Dataset
+from ae_jax.objectives import GaussianLikelihood
 
 
 def suited(name: str, dataset: Dataset, **hyperparameters: Any) -> tuple[Autoencoder, list[str]]:
@@ -34,7 +35,7 @@ def suited(name: str, dataset: Dataset, **hyperparameters: Any) -> tuple[Autoenc
     default = inspect.signature(make).parameters["likelihood"].default
     messages = []
     if "likelihood" not in chosen and default.unit_interval and not dataset.description.unit_interval:
-        chosen["likelihood"] = dataset.description.likelihood()
+        chosen["likelihood"] = GaussianLikelihood()
         low, high = dataset.range
         messages.append(f"{name} has a Gaussian likelihood: values from {low:g} to {high:g} are not in [0, 1].")
     return make(**chosen), messages

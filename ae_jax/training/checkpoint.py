@@ -180,10 +180,12 @@ def _description(config: Any) -> Description:
     data = from_config(config)
     _require(isinstance(data, Description), "data", data, "a Description")
     _require(isinstance(data.scaling, Scaling), "scaling", data.scaling, "a Scaling")
-    for name, kind in (("name", str), ("examples", dict), ("unit_interval", bool), ("reading", Reading)):
+    for name, kind in (("name", str), ("examples", dict), ("reading", Reading)):
         _require(isinstance(getattr(data, name), kind), name, getattr(data, name), f"of type {kind.__name__}")
     for name in ("low", "high"):
         _require(np.isfinite(getattr(data, name)), name, getattr(data, name), "a finite number")
+    known = ("BernoulliLikelihood", "GaussianLikelihood")
+    _require(data.likelihood in known, "likelihood", data.likelihood, " or ".join(known))
     np.dtype(data.dtype)
     return data
 

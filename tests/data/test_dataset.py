@@ -64,7 +64,7 @@ def test_its_description_is_json():
         "examples": {"train": 7, "validation": 1, "test": 2},
         "low": 7.0,
         "high": 7.0,
-        "unit_interval": True,
+        "likelihood": "BernoulliLikelihood",
         "columns": None,
         "reading": {"type": "Reading", "label": None, "columns": None, "image_size": None},
         "scaling": {"type": "Scaling", "offset": 0.0, "scale": 255.0},

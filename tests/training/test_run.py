@@ -407,6 +407,7 @@ def of_data(**changes):
         (edit(lambda c: c.update(settings=None)), r"is damaged \(settings is None: expected an object\)"),
         (edit(lambda c: c.update(single="yes")), r"is damaged \(single is 'yes': expected true of one member only\)"),
         (edit(lambda c: c.update(data=2.0)), r"is damaged \(data is 2.0: expected an object\)"),
+        (of_data(likelihood="Poisson"), r"is damaged \(.*\): train it anew"),
         (of_data(type="Scaling"), r"unknown key of Scaling"),
         (of_data(columns=["a"]), r"is damaged \(columns is \['a'\]: expected a name for each feature of \[8, 8\]\)"),
         (of_data(high="x"), r"is damaged \(.*\): train it anew"),
