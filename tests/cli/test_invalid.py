@@ -68,7 +68,7 @@ def refused(outcome, sentence: str) -> None:
 
 TABLES = {
     "--data t.csv": "column 'weight' of t.csv has 1 missing values, the first in row 3: expected a number in every row",
-    "--data t.csv --columns height city": "column 'city' of t.csv, of type str, holds 'Oslo' in row 1: expected num",
+    "--data t.csv --columns height city": "holds 'Oslo' in row 1: expected numbers; name the columns to use with",
     "--data t.csv --columns height heigth": "unknown column of t.csv 'heigth': did you mean 'height'?",
     "--data t.csv --label knid --columns height": "unknown column of t.csv 'knid': did you mean 'kind'?",
     "--data t.csv --columns height same --scaling standard": "column 'same' is constant (1) in the training split",

@@ -30,7 +30,13 @@ def rows_of(name: str, *arguments: str, folder: Path) -> list[dict]:
 
 
 def test_every_script_has_a_test():
-    known = {"compare_digits.py", "contractive_cost.py", "convolution_cost.py", "training_overhead.py"}
+    known = {
+        "compare_digits.py",
+        "contractive_cost.py",
+        "convolution_cost.py",
+        "streaming_cost.py",
+        "training_overhead.py",
+    }
     assert {path.name for path in EXPERIMENTS.glob("*.py")} == known
 
 
@@ -74,3 +80,13 @@ def test_both_convolutions_do_the_same_work(tmp_path):
         assert row["ratio"] > 0
         np.testing.assert_allclose(row["losses"]["convolve"], row["losses"]["lax.conv"], rtol=1e-4)
         assert row["losses"]["convolve"] > 0
+
+
+def test_streaming_does_the_work_that_is_done_in_memory(tmp_path):
+    options = ["--rounds", "1", "--epochs", "3", "--examples", "4000", "--gigabytes", "0.1"]
+    cost, peak = rows_of("streaming_cost.py", *options, folder=tmp_path)
+    assert 0 < cost["ratio_low"] <= cost["ratio"] <= cost["ratio_high"]
+    np.testing.assert_allclose(cost["losses"]["streamed"], cost["losses"]["in memory"], rtol=0.02)
+    assert peak["examples"] == 22_937  # of 32,768, less a tenth and a fifth
+    assert 0 < peak["loss"] < 4096 / 12 * 1.2
+    assert list(tmp_path.iterdir()) == []
