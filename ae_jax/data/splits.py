@@ -185,7 +185,8 @@ def from_rows(
     Raises:
       InvalidInput: examples that :func:`ae_jax.data.checks.as_examples` refuses, or as in :func:`from_arrays`.
     """
-    total, given = sum(rows.lengths), held_out or {}
+    total = sum(rows.lengths)
+    given = {split: held_out[split] for split in ("validation", "test") if held_out and split in held_out}
     counts = {split: min(count, _HELD_OUT) for split, count in _counts(total, VALIDATION, TEST, seed).items()}
     sizes = [0 if split in given else counts[split] for split in ("validation", "test")]
     sizes.append(min(_HELD_OUT, total - sum(sizes)))

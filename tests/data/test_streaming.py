@@ -2,10 +2,12 @@ import json
 import sys
 
 import numpy as np
+import pandas
 import pytest
 
 from ae_jax import InvalidInput
-from ae_jax.data.shards import ArrayRows, NpyRows
+from ae_jax.data.contents import Contents
+from ae_jax.data.shards import ArrayRows, NpyRows, ParquetRows
 from ae_jax.data.splits import from_rows
 from ae_jax.data.streaming import Stream, survey
 
@@ -129,9 +131,7 @@ def test_bytes_are_scaled_by_the_highest_of_all():
 
 
 def test_a_source_with_splits_keeps_them(shards):
-    from ae_jax.data.contents import Contents
-
-    data = from_rows(shards, {"test": Contents(X[:5])}, name="mine", budget=BUDGET)
+    data = from_rows(shards, {"test": Contents(X[:5]), "more": Contents(X[:9])}, name="mine", budget=BUDGET)
     assert len(data.test.x) == 5
     assert data.training_examples == 900
 
@@ -143,10 +143,6 @@ def test_without_grain_the_extra_is_named(shards, monkeypatch):
 
 
 def test_a_row_group_larger_than_half_of_the_budget_is_refused(tmp_path):
-    import pandas
-
-    from ae_jax.data.shards import ParquetRows
-
     pandas.DataFrame(X, columns=list("abc")).to_parquet(tmp_path / "one.parquet")
     with pytest.raises(InvalidInput, match=r"one.parquet has a row group of 12,000 bytes: expected at most half of"):
         stream_of(ParquetRows([tmp_path / "one.parquet"]))
