@@ -28,7 +28,7 @@ from typing import Any
 import numpy as np
 
 import ae_jax
-from ae_jax.data import Dataset, from_splits
+from ae_jax.data import Dataset, Reading, from_splits
 from ae_jax.data.shards import NpyRows
 from ae_jax.data.splits import from_rows
 from ae_jax.training import Progress
@@ -54,7 +54,7 @@ def overhead(folder: Path, rounds: int, epochs: int, examples: int) -> dict[str,
     """Ratio of the streamed epoch over the one in memory, on the same examples."""
     images = np.random.default_rng(0).integers(0, 256, (examples, FEATURES), np.uint8)
     np.save(folder / "images.npy", images)
-    streamed = from_rows(NpyRows([folder / "images.npy"]), name="images", budget=images.size // 2)
+    streamed = from_rows(NpyRows([folder / "images.npy"]), name="images", reading=Reading(budget=images.size // 2))
     assert streamed.stream is not None
     trained = np.delete(images, streamed.stream.held_out, axis=0)
     in_memory = from_splits(trained, streamed.validation, streamed.test)
@@ -89,7 +89,8 @@ def write_large(path: Path, gigabytes: float) -> int:
 
 def train_large(path: Path) -> dict[str, Any]:
     """One epoch on a file, and the peak of this process's resident memory."""
-    data = ae_jax.data.load(str(path), budget=2**30 if path.stat().st_size > 2**30 else path.stat().st_size // 2)
+    size = path.stat().st_size
+    data = ae_jax.data.load(str(path), Reading() if size > 2**30 else Reading(budget=size // 2))
     assert data.stream is not None
     started = time.perf_counter()
     run = ae_jax.fit(ae_jax.undercomplete(hidden=(16,), code=8), data, epochs=1, batch_size=1024)

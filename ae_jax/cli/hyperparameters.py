@@ -64,13 +64,11 @@ def make_autoencoder(name: str, options: Any, dataset: "Dataset | None" = None) 
 def grid_of(name: str, options: Any) -> dict[str, tuple[Any, ...]]:
     """Hyper-parameter -> values, of what was chosen otherwise than by default."""
     grid = {}
-    for key, parameter in inspect.signature(named(name)).parameters.items():
-        given = getattr(options, key)
-        if given is None:
-            continue
-        values = given if _is_number(parameter) else (_value(key, given),)
-        if values != (parameter.default,):
-            grid[key] = values
+    parameters = inspect.signature(named(name)).parameters
+    for field in dataclasses.fields(options):
+        given = getattr(options, field.name)
+        if given != field.default:
+            grid[field.name] = given if _is_number(parameters[field.name]) else (_value(field.name, given),)
     return grid
 
 

@@ -120,7 +120,8 @@ class Data:
       image_size: side in pixels, or height and width, that images of a folder are brought to.
       scaling: unit brings values to [0, 1], standard to mean 0 and standard deviation 1, each feature of rows by
         itself; none leaves them; fitted on the training split.
-      device_budget: what examples may take on the device; larger sources are streamed in chunks.
+      device_budget: what examples may take on the device; larger .npy and .parquet sources and prepared data sets are
+        streamed in chunks.
     """
 
     data: Source = "digits"
@@ -142,8 +143,8 @@ class Data:
         """
         from ae_jax.data import Reading, load
 
-        reading = Reading(label=self.label, columns=self.columns, image_size=self.image_size)
-        return load(self.data, reading, scaling=self.scaling, budget=self.device_budget)
+        reading = Reading(label=self.label, columns=self.columns, image_size=self.image_size, budget=self.device_budget)
+        return load(self.data, reading, scaling=self.scaling)
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)

@@ -9,7 +9,7 @@ from tyro.conf import Positional, arg
 from ae_jax.cli.options import WHOLE, Json, one
 from ae_jax.cli.printing import print_json, print_table
 from ae_jax.cli.saving import writable_array, write_array
-from ae_jax.errors import InvalidInput
+from ae_jax.errors import InvalidInput, unknown
 
 if TYPE_CHECKING:
     from ae_jax.data import Dataset
@@ -147,20 +147,20 @@ def dataset_of(run: "Run", source: str | None, label: str | None = None) -> "Dat
     Raises:
       InvalidInput: it has no name, or cannot be loaded.
     """
-    from ae_jax.data import EMBEDDED, RECIPES, Reading, load
-    from ae_jax.data.sources import is_named
+    from ae_jax.data import Reading, load
+    from ae_jax.data.sources import is_named, parse_path, reading_of
 
-    if source is not None:
-        reading = Reading(label=label)
-        if not is_named(source):
-            was = run.data.reading
-            reading = dataclasses.replace(was, columns=run.data.columns, label=label or was.label)
+    if source is None:
+        if not is_named(run.data.name):
+            raise InvalidInput(f"the run was trained on {run.data.name}, which has no name here: name it with --data.")
+        source = run.data.name
+    if is_named(source):
+        reading = Reading(label=label, budget=run.data.reading.budget)
         return load(source, reading, scaling=run.scaling)
-    if run.data.name in (*EMBEDDED, *RECIPES):
-        dataset = load(run.data.name, scaling=run.scaling)
-        if dataset.description == run.data:
-            return dataset
-    raise InvalidInput(f"the run was trained on {run.data.name}, which is not embedded: name it with --data.")
+    reading = reading_of(parse_path(source)[0], run.data)
+    if label is not None:
+        reading = dataclasses.replace(reading, label=label)
+    return load(source, reading, scaling=run.scaling)
 
 
 def examples_of(run: "Run", source: str | None, split: str | None) -> Any:
@@ -176,6 +176,8 @@ def examples_of(run: "Run", source: str | None, split: str | None) -> Any:
     if source is not None and split is None and (found := examples(source, run.data)) is not None:
         return found
     dataset = dataset_of(run, source)
+    if split not in (None, "all", "train", "validation", "test"):
+        raise unknown("split", split, ("all", "train", "validation", "test"))
     if split == "all":
         return np.concatenate([part.x for part in (dataset.train, dataset.validation, dataset.test)])
     return dataset.split(split or "test").x

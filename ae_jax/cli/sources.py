@@ -70,12 +70,16 @@ def prepare(
       timeout: seconds that a server has to answer in.
     """
     require_positive("data prepare", timeout=timeout)
+    from ae_jax.data.builders import is_prepared
     from ae_jax.data.builders import prepare as prepare_data
     from ae_jax.report.preparing import PreparingDisplay
 
+    before = is_prepared(name, data_dir)
     with PreparingDisplay() as progress:
         folder = prepare_data(name, source=from_, data_dir=data_dir, progress=progress, timeout=timeout)
-    print(f"{name} is in {folder}: train on it by --data {name}.")
+    where = f" (with TFDS_DATA_DIR={data_dir})" if data_dir is not None else ""
+    was = "was prepared before and" if before else "is prepared and"
+    print(f"{name} {was} lies in {folder}: train on it by --data {name}{where}.")
     return 0
 
 

@@ -37,13 +37,19 @@ def as_examples(values: Any, name: str = "data") -> np.ndarray:
         return array.astype(np.uint8)
     if array.dtype == np.uint8:
         return array
-    if array.dtype.kind in "iu" and (array.max() > _EXACT or array.min() < -_EXACT):
-        warnings.warn(
-            f"{name} has integers from {array.min()} to {array.max()}: beyond 2**24, 32-bit floats lose digits; "
-            "subtract an offset first if the digits matter.",
-            stacklevel=3,
-        )
+    if array.dtype.kind in "iu":
+        warn_of_lost_digits(array.min(), array.max(), name)
     return array.astype(np.float32, copy=False)
+
+
+def warn_of_lost_digits(low: Any, high: Any, name: str) -> None:
+    """Says so where integers reach further than 32-bit floats tell them apart."""
+    if high > _EXACT or low < -_EXACT:
+        warnings.warn(
+            f"{name} has integers from {low:.0f} to {high:.0f}: beyond 2**24, 32-bit floats lose digits; "
+            "subtract an offset first if the digits matter.",
+            stacklevel=4,
+        )
 
 
 def storage_type(dtype: Any) -> np.dtype:
@@ -131,7 +137,8 @@ def require_unit_interval(low: float, high: float, what: str) -> None:
     if low < 0.0 or high > 1.0:
         raise InvalidInput(
             f"{what} was given values from {low:g} to {high:g}: expected [0, 1]; "
-            "scale the data or choose another likelihood, such as SquaredError or GaussianLikelihood."
+            "scale the data (held-out values may leave the range that a scaling was fitted to), or choose another "
+            "likelihood, such as SquaredError or GaussianLikelihood."
         )
 
 

@@ -1,5 +1,7 @@
 """What a data set is like, as a run remembers it and checks later data against it."""
 
+import warnings
+from collections.abc import Sequence
 from typing import Any, Literal
 
 import numpy as np
@@ -8,11 +10,13 @@ from ae_jax.components import component, static
 from ae_jax.data.checks import as_examples, require_shape
 from ae_jax.data.frames import from_frame, is_frame
 from ae_jax.data.scaling import Scaling
+from ae_jax.data.streaming import DEVICE_BUDGET
 from ae_jax.errors import InvalidInput
+from ae_jax.requirements import positive_whole
 from ae_jax.types import Shape
 
-_REACH = 10
-"""How many times its own width the unit interval may be left: noise stays within, another unit does not."""
+_REACH, _FAR = 10, 100
+"""How many times its own width a range may be left: noise stays within, another unit does not."""
 
 
 @component
@@ -23,11 +27,23 @@ class Reading:
       label: name of the label's column, or of the array of labels.
       columns: names of the feature columns; by default all but the label.
       image_size: height and width that the images of a folder are brought to.
+      budget: bytes of examples that the device may hold; what is held out of a larger source depends on it.
+
+    Example:
+      >>> Reading(columns=["height", "weight"]).columns
+      ('height', 'weight')
     """
 
     label: str | None = static(default=None)
-    columns: tuple[str, ...] | None = static(default=None)
+    columns: Sequence[str] | None = static(default=None)
     image_size: tuple[int, int] | None = static(default=None)
+    budget: int = static(default=DEVICE_BUDGET)
+
+    def __post_init__(self) -> None:
+        positive_whole(self, "budget", self.budget)
+        if self.columns is not None:
+            names = (self.columns,) if isinstance(self.columns, str) else tuple(self.columns)
+            object.__setattr__(self, "columns", names)
 
 
 @component
@@ -84,18 +100,26 @@ class Description:
 
         Data in the unit interval, in model units, leave it by noise only: values that are further off than ten times
         its width are another unit's, and so are fractions within [0, 1] where bytes were trained on. Other data may
-        have any value.
+        have any value, with a warning from a hundred times the width of the training range on.
         """
         if not self.unit_interval:
+            width = _FAR * (self.high - self.low)
+            if x.min() < self.low - width or x.max() > self.high + width:
+                warnings.warn(
+                    f"{what} has values from {x.min():g} to {x.max():g}, and the autoencoder was trained on values "
+                    f"from {self.low:g} to {self.high:g}: they may be in other units.",
+                    stacklevel=3,
+                )
             return
-        units = [self.scaling.invert(np.full(self.shape, end, np.float32)) for end in (0, 1)]
-        low, high = float(np.min(units)), float(np.max(units))
+        ends = [np.asarray(self.scaling.invert(np.full(self.shape, end, np.float32))) for end in (0, 1)]
+        low, high = np.minimum(*ends), np.maximum(*ends)
         outside = (x < low - _REACH * (high - low)) | (x > high + _REACH * (high - low))
         if outside.any():
             place = tuple(int(index) for index in np.argwhere(outside)[0])
+            column = f" in column {self.columns[place[1]]!r}" if self.columns else ""
             raise InvalidInput(
-                f"{what} has values from {x.min():g} to {x.max():g}, the first far outside at index {place}: expected "
-                f"{low:g} to {high:g}, as the autoencoder was trained on; give the data as they were then."
+                f"{what} has the value {x[place]:g} at index {place}{column}: expected about {low[place[1:]]:g} to "
+                f"{high[place[1:]]:g}, as the autoencoder was trained on; give the data in the units of then."
             )
         whole = np.dtype(self.dtype) == np.uint8 and self.high > 1
         if whole and x.dtype != np.uint8 and x.min() >= 0 and x.max() <= 1 and (x != np.rint(x)).any():

@@ -81,6 +81,10 @@ class Records:
                 array[first - start : last - start] = self._decoded(column, features, shard)
         return arrays[0], None if self._label is None else arrays[1]
 
+    def place(self, shard: int) -> str:
+        """The path of a shard."""
+        return str(self._shards[shard].path)
+
     def all(self) -> Contents:
         """All examples of the split, and their labels."""
         count = sum(self.lengths)

@@ -63,6 +63,9 @@ class Scaling:
     def __eq__(self, other: object) -> bool:
         return isinstance(other, Scaling) and self.agrees(other)
 
+    def __hash__(self) -> int:
+        return hash(tuple(np.asarray(number, np.float32).tobytes() for number in (self.offset, self.scale)))
+
     def agrees(self, other: "Scaling") -> bool:
         """Whether the other is the same map, in 32 bits.
 
@@ -148,7 +151,7 @@ def fitted(kind: str, statistics: Statistics, *, of_bytes: bool, names: Sequence
       names: of the features, for errors.
 
     Raises:
-      InvalidInput: an unknown name, or a feature that is constant.
+      InvalidInput: an unknown name, or ``"standard"`` of a feature that is constant; ``"unit"`` makes it zero.
 
     Example:
       >>> fitted("unit", Statistics.of([np.array([[1.0, 0.0], [3.0, 10.0]])]), of_bytes=False).scale
@@ -162,16 +165,16 @@ def fitted(kind: str, statistics: Statistics, *, of_bytes: bool, names: Sequence
         return Scaling(scale=255.0)
     low, high = (np.asarray(extreme, np.float64) for extreme in (statistics.low, statistics.high))
     constant = np.atleast_1d(high - low <= np.finfo(np.float32).eps * np.abs(low))
-    if constant.any():
+    if kind == "standard" and constant.any():
         place = int(constant.argmax())
         what = f"column {names[place]!r}" if names else f"feature {place}" if low.ndim else "every value"
         raise InvalidInput(
             f"{what} is constant ({np.atleast_1d(low)[place]:g}) in the training split: expected values that differ, "
-            f"as the scaling {kind!r} divides by how much they do; leave it out, or choose 'none'."
+            "as the scaling 'standard' divides by how much they do; leave it out, or choose 'unit' or 'none'."
         )
     if kind == "standard":
         return Scaling(offset=_number(statistics.mean), scale=_number(statistics.deviation))
-    offset, scale = np.float32(low), np.float32(high - low)
+    offset, scale = np.float32(low), np.where(constant.reshape(low.shape), 1, high - low).astype(np.float32)
     while (beyond := (np.float32(high) - offset) / scale > 1).any():  # by rounding, which no likelihood allows
         scale = np.where(beyond, np.nextafter(scale, np.float32(np.inf)), scale)
     return Scaling(offset=_number(offset), scale=_number(scale))

@@ -1,5 +1,6 @@
 """Sources that are read in pieces: an array in memory, ``.npy`` files, ``.parquet`` files."""
 
+import json
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
@@ -32,6 +33,10 @@ class ArrayRows:
     def read(self, shard: int, start: int, stop: int) -> tuple[np.ndarray, np.ndarray | None]:
         """Examples of the array, and their labels."""
         return self.x[start:stop], None if self.labels is None else self.labels[start:stop]
+
+    def place(self, shard: int) -> str:
+        """The name of the array."""
+        return self.name
 
 
 class NpyRows:
@@ -73,6 +78,10 @@ class NpyRows:
             raise InvalidInput(f"{self.paths[shard]} ends within row {start + len(values) // width}: it is truncated.")
         return values.reshape(stop - start, *self.shape), None
 
+    def place(self, shard: int) -> str:
+        """The path of a file."""
+        return str(self.paths[shard])
+
 
 class ParquetRows:
     """``.parquet`` files of the same columns; a shard is a row group, the least that can be read.
@@ -92,11 +101,11 @@ class ParquetRows:
         self.paths, self.label = list(paths), label
         self.name = str(self.paths[0] if len(self.paths) == 1 else self.paths[0].parent)
         files = [_parquet(path) for path in self.paths]
-        names = files[0].schema_arrow.names
+        names = _columns(files[0].schema_arrow)
         for path, file in zip(self.paths, files, strict=True):
-            if file.schema_arrow.names != names:
+            if (found := _columns(file.schema_arrow)) != names:
                 raise InvalidInput(
-                    f"{path} has the columns {', '.join(file.schema_arrow.names)}: expected those of "
+                    f"{path} has the columns {', '.join(found)}: expected those of "
                     f"{self.paths[0].name}, {', '.join(names)}."
                 )
         self._groups = [
@@ -115,8 +124,19 @@ class ParquetRows:
         path, group, _ = self._groups[shard]
         names = [*self.columns, *([self.label] if self.label else [])]
         frame = _parquet(path).read_row_group(group, columns=names).to_pandas()
-        contents = from_frame(frame, columns=self.columns, label=self.label, name=f"row group {group} of {path}")
+        contents = from_frame(frame, columns=self.columns, label=self.label, name=self.place(shard))
         return contents.x[start:stop], None if contents.labels is None else contents.labels[start:stop]
+
+    def place(self, shard: int) -> str:
+        """Number and path of a row group."""
+        path, group, _ = self._groups[shard]
+        return f"row group {group} of {path}"
+
+
+def _columns(schema: Any) -> list[str]:
+    """Names of a file's columns, without those in which pandas keeps an index."""
+    index = json.loads((schema.metadata or {}).get(b"pandas", b"{}")).get("index_columns", [])
+    return [name for name in schema.names if name not in index]
 
 
 def _header(path: Path) -> tuple[Shape, np.dtype, int]:

@@ -1,6 +1,7 @@
 """Data by name or path: what ``--data`` understands."""
 
 import dataclasses
+import warnings
 from collections.abc import Callable
 from pathlib import Path
 
@@ -15,7 +16,7 @@ from ae_jax.data.prepared import prepared_records
 from ae_jax.data.scaling import Scaling, Statistics, fitted
 from ae_jax.data.shards import NpyRows, ParquetRows
 from ae_jax.data.splits import from_arrays, from_contents, from_rows
-from ae_jax.data.streaming import DEVICE_BUDGET, Rows, bytes_of, read_all
+from ae_jax.data.streaming import Rows, bytes_of, read_all
 from ae_jax.errors import InvalidInput, unknown
 
 
@@ -40,6 +41,9 @@ def digits(*, seed: int = 0) -> Dataset:
     )
 
 
+_EXPANSION = 4
+"""How many times larger than their file examples can be on the device, of integers of one byte."""
+
 EMBEDDED: dict[str, Callable[..., Dataset]] = {"digits": digits}
 """Data sets that come with the installation."""
 
@@ -49,7 +53,6 @@ def load(
     reading: Reading = Reading(),
     *,
     scaling: Scaling | str | None = None,
-    budget: int = DEVICE_BUDGET,
     seed: int = 0,
 ) -> Dataset:
     """The data set of that name, or of that file or folder.
@@ -59,11 +62,10 @@ def load(
         ``tfds:NAME[:CONFIG]`` of any data set that TensorFlow Datasets has prepared as array_record; or a path
         (:data:`ae_jax.data.files.KINDS`), with ``:KEY`` behind it where a file holds several arrays; or the path of a
         folder of ``.npy`` or ``.parquet`` shards.
-      reading: label column, feature columns, image size.
+      reading: label column, feature columns, image size; and the device's budget: a ``.npy`` or ``.parquet`` file, a
+        folder of shards, or a prepared data set that takes more bytes is streamed.
       scaling: a :class:`Scaling`; or ``"unit"``, ``"standard"`` or ``"none"``, fitted on the training split; by default
         bytes above 1 are divided by 255 and anything else stays as it is.
-      budget: bytes of examples that the device may hold; a ``.npy`` or ``.parquet`` file, a folder of shards, or a
-        prepared data set that has more is streamed.
       seed: of the split into train, validation and test.
 
     Returns:
@@ -74,22 +76,27 @@ def load(
         arrays cannot be used, or a choice that the source does not offer.
     """
     if is_named(source):
-        if reading != Reading():
+        if reading != Reading(budget=reading.budget):
             raise InvalidInput(
                 f"{source} was given a label, columns or an image size: expected none, as it says itself what they are."
             )
         if source in EMBEDDED:
             return rescaled(EMBEDDED[source](seed=seed), scaling)
-        return _prepared(source, scaling=scaling, budget=budget, seed=seed)
+        return _prepared(source, reading, scaling=scaling, seed=seed)
     path, key = parse_path(source)
-    name = path.stem if path.is_file() else path.name
+    name = path.stem if path.is_file() else path.resolve().name
     rows = None if key else rows_of(path, reading)
-    if rows is not None and bytes_of(rows) > budget:
-        dataset = from_rows(rows, name=name, scaling=scaling, budget=budget, seed=seed)
-    else:
-        contents = {"all": read_all(rows)} if rows is not None and path.is_dir() else _read(path, key, reading)
-        dataset = from_contents(contents, name=name, scaling=scaling, seed=seed)
-    return dataclasses.replace(dataset, reading=reading)
+    if rows is not None and bytes_of(rows) > reading.budget:
+        return from_rows(rows, name=name, scaling=scaling, reading=reading, seed=seed)
+    contents = {"all": read_all(rows)} if rows is not None and path.is_dir() else _read(path, key, reading)
+    dataset = from_contents(contents, name=name, scaling=scaling, reading=reading, seed=seed)
+    if (size := dataset.train.x.nbytes) > reading.budget:
+        warnings.warn(
+            f"{source} takes {size:,} bytes on the device, more than its budget of {reading.budget:,}, and is of a "
+            "kind that cannot be streamed; .npy and .parquet files and folders of them can.",
+            stacklevel=2,
+        )
+    return dataset
 
 
 def examples(source: str, data: Description) -> np.ndarray | None:
@@ -108,7 +115,9 @@ def examples(source: str, data: Description) -> np.ndarray | None:
     if is_named(source):
         return None
     path, key = parse_path(source)
-    reading = dataclasses.replace(data.reading, columns=data.columns, label=None)
+    reading = reading_of(path, data)
+    if path.suffix.lower() not in (".npz", ".mat"):  # where examples are told from labels by the labels' name
+        reading = dataclasses.replace(reading, label=None)
     rows = rows_of(path, reading) if path.is_dir() else None
     contents = _read(path, key, reading) if rows is None else {"all": read_all(rows)}
     return data.stored(contents["all"].x, source) if "all" in contents else None
@@ -122,6 +131,13 @@ def is_named(source: str) -> bool:
       (True, True, False)
     """
     return source in EMBEDDED or source in RECIPES or source.startswith("tfds:")
+
+
+def reading_of(path: Path, data: Description) -> Reading:
+    """How data are read that a run trained on others: as those were, as far as a file or folder of that kind can be."""
+    remembered = {"label": data.reading.label, "columns": data.columns, "image_size": data.reading.image_size}
+    used = ("label", "columns") if _shards(path, ".parquet") else files.options(path) if path.exists() else remembered
+    return Reading(budget=data.reading.budget, **{key: value for key, value in remembered.items() if key in used})
 
 
 def parse_path(source: str) -> tuple[Path, str | None]:
@@ -146,19 +162,40 @@ def parse_path(source: str) -> tuple[Path, str | None]:
 
 
 def rows_of(path: Path, reading: Reading = Reading()) -> Rows | None:
-    """What can be read in pieces: a ``.npy`` or ``.parquet`` file, or a folder of such shards; else None.
+    """What can be read in pieces: a ``.npy`` or ``.parquet`` file, or a folder of such shards and nothing else.
+
+    Returns:
+      The rows; None of anything else, and of a ``.npy`` file that fits by far.
 
     Raises:
-      InvalidInput: shards of both kinds in one folder, or that cannot be read.
+      InvalidInput: shards beside other things in one folder, options that shards do not use, or what cannot be read.
     """
-    shards = {suffix: _shards(path, suffix) for suffix in (".npy", ".parquet")}
-    if all(shards.values()):
-        raise InvalidInput(f"{path} holds .npy and .parquet files: expected shards of one kind; move the others.")
-    if shards[".npy"] and reading == Reading():
-        return NpyRows(shards[".npy"])
-    if shards[".parquet"] and reading.image_size is None:
-        return ParquetRows(shards[".parquet"], columns=reading.columns, label=reading.label)
-    return None
+    arrays, tables = (_shards(path, suffix) for suffix in (".npy", ".parquet"))
+    if not arrays and not tables:
+        return None
+    if path.is_dir():
+        _require_shards_alone(path, arrays or tables, reading)
+    if tables:
+        return ParquetRows(tables, columns=reading.columns, label=reading.label)
+    fits = path.is_file() and _EXPANSION * path.stat().st_size <= reading.budget
+    return None if fits or reading != Reading(budget=reading.budget) else NpyRows(arrays)
+
+
+def _require_shards_alone(folder: Path, shards: list[Path], reading: Reading) -> None:
+    kind = shards[0].suffix.lower()
+    other = next((entry for entry in _visible(folder) if entry not in shards), None)
+    if other is not None:
+        raise InvalidInput(
+            f"{folder} holds {kind} files beside {other.name}: expected shards of one kind and nothing else, or no "
+            "such files; move the others."
+        )
+    unused = ["image_size"] if kind == ".parquet" else ["image_size", "label", "columns"]
+    for option in unused:
+        if getattr(reading, option) is not None:
+            raise InvalidInput(
+                f"{folder} was given --{option.replace('_', '-')}, which a folder of {kind} shards does not use: "
+                "leave it out."
+            )
 
 
 def rescaled(dataset: Dataset, scaling: Scaling | str | None) -> Dataset:
@@ -177,17 +214,25 @@ def rescaled(dataset: Dataset, scaling: Scaling | str | None) -> Dataset:
     return dataclasses.replace(dataset, scaling=fitted(scaling, statistics, of_bytes=train.dtype == np.uint8))
 
 
-def _prepared(source: str, *, scaling: Scaling | str | None, budget: int, seed: int) -> Dataset:
+def _prepared(source: str, reading: Reading, *, scaling: Scaling | str | None, seed: int) -> Dataset:
     """A data set that TFDS has prepared, in its own splits."""
     name = source.removeprefix("tfds:").replace(":", "/").replace("/", "-")
-    splits = prepared_records(source)
+    there = prepared_records(source)
+    splits = {split: there[split] for split in ("train", "validation", "test") if split in there}
     if "train" not in splits:
-        raise InvalidInput(f"{source} has the splits {', '.join(splits) or 'none'}: expected one named train.")
-    if bytes_of(splits["train"]) <= budget:
+        raise InvalidInput(f"{source} has no split named train, but {', '.join(there)}: choose another data set.")
+    if bytes_of(splits["train"]) <= reading.budget:
         contents = {split: records.all() for split, records in splits.items()}
-        return from_contents(contents, name=name, scaling=scaling, seed=seed)
-    held_out = {split: records.all() for split, records in splits.items() if split != "train"}
-    return from_rows(splits["train"], held_out, name=name, scaling=scaling, budget=budget, seed=seed)
+        return from_contents(contents, name=name, scaling=scaling, reading=reading, seed=seed)
+    held_out = {}
+    for split in set(splits) - {"train"}:
+        if (size := bytes_of(splits[split])) > reading.budget:
+            raise InvalidInput(
+                f"the {split} split of {source} takes {size:,} bytes: expected at most the device budget of "
+                f"{reading.budget:,}, as held-out examples are not streamed; raise the budget."
+            )
+        held_out[split] = splits[split].all()
+    return from_rows(splits["train"], held_out, name=name, scaling=scaling, reading=reading, seed=seed)
 
 
 def _read(path: Path, key: str | None, reading: Reading) -> dict[str, Contents]:
@@ -196,5 +241,9 @@ def _read(path: Path, key: str | None, reading: Reading) -> dict[str, Contents]:
 
 def _shards(path: Path, suffix: str) -> list[Path]:
     if path.is_dir():
-        return sorted(file for file in path.iterdir() if file.suffix.lower() == suffix and file.is_file())
+        return [file for file in _visible(path) if file.suffix.lower() == suffix and file.is_file()]
     return [path] if path.suffix.lower() == suffix and path.is_file() else []
+
+
+def _visible(folder: Path) -> list[Path]:
+    return sorted(entry for entry in folder.iterdir() if not entry.name.startswith("."))

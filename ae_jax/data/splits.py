@@ -1,24 +1,27 @@
 """From examples to a data set: split by a seed or by the source, scaled by what the training split holds."""
 
+import dataclasses
 import warnings
 from collections.abc import Mapping, Sequence
 from typing import Any
 
 import numpy as np
 
-from ae_jax.data.checks import as_examples, as_labels
+from ae_jax.data.checks import as_examples, as_labels, warn_of_lost_digits
 from ae_jax.data.contents import Contents
 from ae_jax.data.dataset import Dataset, Split
+from ae_jax.data.description import Reading
 from ae_jax.data.frames import from_frame, is_frame
 from ae_jax.data.scaling import Scaling, Statistics, fitted
-from ae_jax.data.streaming import DEVICE_BUDGET, Rows, Stream, survey
+from ae_jax.data.streaming import Rows, Stream, bytes_of_one, survey
 from ae_jax.errors import InvalidInput
 
 VALIDATION, TEST = 0.1, 0.2
 """What is held out of a source that has no such splits, as fractions of its training examples."""
 
-_HELD_OUT = 10_000
-"""Examples of a streamed source that each of validation, test and the sample for probes hold in memory, at most."""
+_HELD_OUT, _SHARE = 10_000, 16
+"""Examples of a streamed source that each of validation, test and the sample for probes hold in memory, at most; and
+the share of the budget that they may take."""
 
 _SPREADS = 100.0
 """From so many times another feature's deviation on, a feature drowns it in a reconstruction loss."""
@@ -88,10 +91,11 @@ def from_splits(
     """A data set from splits of yours.
 
     Args:
-      train: examples, anything that NumPy reads as numbers, ``[n, *shape]``; or a tuple ``(examples, labels)``.
-      validation, test: the same, with examples of the same shape and type; None or no examples for no such split.
+      train: examples, as :func:`from_arrays` takes them, ``[n, *shape]``; or a tuple ``(examples, labels)``.
+      validation, test: the same, with examples of the same shape and type; None or no examples for no such split. Of
+        frames, the columns of the training split are taken by their names.
       name: what results call it.
-      columns: names of the features, or None.
+      columns: as in :func:`from_arrays`.
       scaling: as in :func:`from_arrays`.
 
     Returns:
@@ -106,23 +110,28 @@ def from_splits(
       >>> len(data.train.x), len(data.validation.x), len(data.test.x)
       (6, 0, 2)
     """
-    first = _as_split(train, f"the train split of {name}")
+    first, names = _as_split(train, columns, f"the train split of {name}")
     splits = {"train": first}
     for split, given in (("validation", validation), ("test", test)):
         what = f"the {split} split of {name}"
         x, _ = _parts(given, what)
         empty = x is None or (hasattr(x, "__len__") and len(x) == 0)
-        splits[split] = Split(first.x[:0]) if empty else _as_split(given, what)
+        splits[split] = Split(first.x[:0]) if empty else _as_split(given, names, what)[0]
         if splits[split].x.dtype != first.x.dtype:
             raise InvalidInput(
                 f"{what} is stored as {splits[split].x.dtype} and the train split as {first.x.dtype}: "
                 "expected one type, as one scaling holds for all."
             )
-    return _scaled(name, splits, None if columns is None else tuple(columns), scaling)
+    return _scaled(name, splits, names, scaling)
 
 
 def from_contents(
-    contents: Mapping[str, Contents], *, name: str, scaling: Scaling | str | None = None, seed: int = 0
+    contents: Mapping[str, Contents],
+    *,
+    name: str,
+    scaling: Scaling | str | None = None,
+    reading: Reading = Reading(),
+    seed: int = 0,
 ) -> Dataset:
     """A data set from what a source holds, in its own splits as far as it has them.
 
@@ -131,6 +140,7 @@ def from_contents(
         ``"test"``, of which what is missing is held out of the training examples, a tenth and a fifth.
       name: what results call it.
       scaling: as in :func:`from_arrays`.
+      reading: how the source was read.
       seed: of what is held out.
 
     Returns:
@@ -139,7 +149,7 @@ def from_contents(
     Raises:
       InvalidInput: as in :func:`from_arrays` and :func:`from_splits`.
     """
-    source = contents.get("all") or contents["train"]
+    source = contents["all" if "all" in contents else "train"]
     split = from_arrays(
         source.x,
         source.labels,
@@ -150,10 +160,10 @@ def from_contents(
         scaling=scaling if "all" in contents else "none",
         seed=seed,
     )
-    if "all" in contents:
-        return split
-    held_out = [contents[part][:2] if part in contents else getattr(split, part) for part in ("validation", "test")]
-    return from_splits(split.train, *held_out, name=name, columns=source.columns, scaling=scaling)
+    if "all" not in contents:
+        held_out = [contents[part][:2] if part in contents else getattr(split, part) for part in ("validation", "test")]
+        split = from_splits(split.train, *held_out, name=name, columns=source.columns, scaling=scaling)
+    return dataclasses.replace(split, reading=reading)
 
 
 def from_rows(
@@ -162,21 +172,21 @@ def from_rows(
     *,
     name: str,
     scaling: Scaling | str | None = None,
-    budget: int = DEVICE_BUDGET,
+    reading: Reading = Reading(),
     seed: int = 0,
 ) -> Dataset:
     """A data set whose training examples are streamed.
 
-    All examples are read once, to check them and to fit the scaling. At most a tenth and a fifth of them, and no more
-    than 10,000, are held out for validation and test, at random by the seed, and as many of the training examples are
-    sampled into ``train``, which probes and baselines learn from.
+    All examples are read once, to check them and to fit the scaling. A tenth and a fifth of them, but no more than
+    10,000 each and a sixteenth of the budget, are held out for validation and test, at random by the seed, and as many
+    of the training examples are sampled into ``train``, which probes and baselines learn from.
 
     Args:
       rows: where the examples are.
       held_out: validation and test splits that come with the source; others are not held out then.
       name: what results call it.
       scaling: as in :func:`from_arrays`.
-      budget: bytes of examples that the device may hold.
+      reading: how the source was read; with the device's budget.
       seed: of what is held out and of the order, from 0 to 2**32 - 1.
 
     Returns:
@@ -187,19 +197,22 @@ def from_rows(
     """
     total = sum(rows.lengths)
     given = {split: held_out[split] for split in ("validation", "test") if held_out and split in held_out}
-    counts = {split: min(count, _HELD_OUT) for split, count in _counts(total, VALIDATION, TEST, seed).items()}
+    most = min(_HELD_OUT, max(1, reading.budget // (_SHARE * bytes_of_one(rows))))
+    counts = {split: min(count, most) for split, count in _counts(total, VALIDATION, TEST, seed).items()}
     sizes = [0 if split in given else counts[split] for split in ("validation", "test")]
-    sizes.append(min(_HELD_OUT, total - sum(sizes)))
+    sizes.append(min(most, total - sum(sizes)))
     chosen = np.random.default_rng(seed).choice(total, sum(sizes), replace=False)
     validation, test, sample = (np.sort(part) for part in np.split(chosen, np.cumsum(sizes)[:-1]))
-    stream = Stream(rows=rows, held_out=np.sort(np.concatenate([validation, test])), budget=budget, seed=seed)
+    stream = Stream(rows=rows, held_out=np.sort(np.concatenate([validation, test])), budget=reading.budget, seed=seed)
     taken = {"train": sample, "validation": validation, "test": test}
     statistics, found = survey(stream, taken, moments=scaling == "standard")
+    if np.dtype(rows.dtype).kind in "iu":
+        warn_of_lost_digits(float(np.min(statistics.low)), float(np.max(statistics.high)), name)
     splits = {
         split: Split(as_examples(one.x, f"the {split} split of {name}") if len(one.x) else one.x, one.labels)
         for split, one in (found | given).items()
     }
-    return _scaled(name, splits, rows.columns, scaling, stream=stream, statistics=statistics)
+    return _scaled(name, splits, rows.columns, scaling, stream=stream, statistics=statistics, reading=reading)
 
 
 def _contents(x: Any, labels: Any, columns: Sequence[str] | None, name: str) -> Contents:
@@ -270,10 +283,12 @@ def _counts(examples: int, validation: float, test: float, seed: int) -> dict[st
     return counts
 
 
-def _as_split(given: Any, what: str) -> Split:
-    x, labels = _parts(given, what)
-    examples = as_examples(x, what)
-    return Split(examples, None if labels is None else as_labels(labels, len(examples), f"the labels of {what}"))
+def _as_split(given: Any, columns: Sequence[str] | None, what: str) -> tuple[Split, tuple[str, ...] | None]:
+    """A split of what the user gave, and the names of its features."""
+    contents = _contents(*_parts(given, what), columns, what)
+    x = as_examples(contents.x, what)
+    labels = None if contents.labels is None else as_labels(contents.labels, len(x), f"the labels of {what}")
+    return Split(x, labels), contents.columns
 
 
 def _parts(given: Any, what: str) -> tuple[Any, Any]:

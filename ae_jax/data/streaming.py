@@ -2,7 +2,7 @@
 
 import dataclasses
 from collections.abc import Iterator, Mapping, Sequence
-from functools import cached_property
+from functools import cached_property, partial
 from typing import Any, Protocol, runtime_checkable
 
 import numpy as np
@@ -61,6 +61,10 @@ class Rows(Protocol):
         """Examples from ``start`` to ``stop`` of a shard, and their labels or None."""
         ...
 
+    def place(self, shard: int) -> str:
+        """What a shard is called, for errors."""
+        ...
+
 
 def bytes_of(rows: Rows) -> int:
     """What all examples take in the type that a device stores."""
@@ -74,9 +78,9 @@ def bytes_of_one(rows: Rows) -> int:
 
 def read_all(rows: Rows) -> Contents:
     """Everything that a source holds, in memory."""
-    parts = [rows.read(shard, 0, length) for shard, length in enumerate(rows.lengths) if length]
-    if not parts:
+    if not sum(rows.lengths):
         raise InvalidInput(f"{rows.name} holds no examples: expected at least one.")
+    parts = [rows.read(shard, 0, length) for shard, length in enumerate(rows.lengths) if length]
     return _joined(parts, rows.columns)
 
 
@@ -85,7 +89,8 @@ class Stream:
     """Training examples that are read anew in every epoch, each once, in an order of the epoch's own.
 
     Blocks of neighbouring rows are shuffled across all shards; each chunk is many blocks, and is shuffled as a whole
-    on the device. The order depends on the seed and the epoch alone.
+    on the device. Where a shard is only read whole, it is one block, and its rows are shuffled. The order of what is
+    read depends on the seed, the epoch, the budget and the batch size.
 
     Attributes:
       rows: where they are read.
@@ -101,10 +106,10 @@ class Stream:
 
     def __post_init__(self) -> None:
         largest = max(length for length in self.rows.lengths) * bytes_of_one(self.rows)
-        if self.rows.whole and largest > self.budget // 2:
+        if self.rows.whole and largest > self.budget // 4:
             raise InvalidInput(
-                f"{self.rows.name} has a row group of {largest:,} bytes: expected at most half of the device budget of "
-                f"{self.budget:,}; write it with smaller row groups, or raise the budget."
+                f"{self.rows.name} has a row group of {largest:,} bytes: expected at most a quarter of the device "
+                f"budget of {self.budget:,}; write it with smaller row groups, or raise the budget."
             )
 
     def __len__(self) -> int:
@@ -168,17 +173,19 @@ class Stream:
         grain = _grain()
         seed = int(np.random.SeedSequence([self.seed, epoch]).generate_state(1)[0])
         order = grain.MapDataset.source(self.blocks).shuffle(seed=seed)
-        blocks = order.map(self._read).to_iter_dataset(
-            grain.ReadOptions(num_threads=2, prefetch_buffer_size=_BLOCKS // 4)
-        )
+        largest = max(stop - start for _, start, stop in self.blocks) * bytes_of_one(self.rows)
+        ahead = max(1, min(_BLOCKS // 4, self.budget // (_CHUNKS * largest)))
+        options = grain.ReadOptions(num_threads=min(2, ahead), prefetch_buffer_size=ahead)
+        blocks = order.map(partial(self._read, seed)).to_iter_dataset(options)
         chunks = grain.experimental.RebatchIterDataset(blocks, self.chunk_size(batch_size), drop_remainder=False)
         return iter(grain.experimental.ThreadPrefetchIterDataset(chunks, prefetch_buffer_size=1))
 
-    def _read(self, block: tuple[int, int, int]) -> np.ndarray:
+    def _read(self, seed: int, block: tuple[int, int, int]) -> np.ndarray:
         shard, start, stop = block
         x, _ = self.rows.read(shard, start, stop)
         first = int(self.first_rows[shard]) + start
-        return x[~_among(self.held_out, first, len(x))].astype(storage_type(self.rows.dtype), copy=False)
+        trained = x[~_among(self.held_out, first, len(x))].astype(storage_type(self.rows.dtype), copy=False)
+        return np.random.default_rng([seed, shard]).permutation(trained) if self.rows.whole else trained
 
 
 def survey(stream: Stream, taken: Mapping[str, np.ndarray], *, moments: bool) -> tuple[Statistics, dict[str, Contents]]:
@@ -200,7 +207,8 @@ def survey(stream: Stream, taken: Mapping[str, np.ndarray], *, moments: bool) ->
     def parts() -> Iterator[np.ndarray]:
         for shard, start, stop in stream.pieces(_BLOCKS):
             read, labels = stream.rows.read(shard, start, stop)
-            x = as_examples(read, f"{stream.rows.name} from row {start} of shard {shard} on")
+            stored = read.astype(storage_type(read.dtype), copy=False)
+            x = as_examples(stored, f"{stream.rows.place(shard)}, counted from row {start},")
             first = int(stream.first_rows[shard]) + start
             for name, numbers in taken.items():
                 chosen = _among(numbers, first, len(x))

@@ -147,12 +147,16 @@ class _Loop:
                     if trained:  # the device holds one chunk that trains and one that waits
                         jax.block_until_ready(trained[-1].metrics)
                     trained.append(_Trained(chunk.steps, metrics))
-                if pending is not None and not self._read(*pending):
-                    return False
+                    before, pending = pending, None
+                    if before is not None and not self._read(*before):
+                        return False
                 pending = selection, trained
             if pending is not None:
                 self._read(*pending)
         except KeyboardInterrupt:
+            if pending is not None:  # an epoch that was trained and not yet read
+                self.progress = None
+                self._read(*pending)
             return True
         return False
 

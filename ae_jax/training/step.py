@@ -142,7 +142,9 @@ def advance(
     history = {"train": metrics}
     if finish and validation is not None:
         key = key_for(seed, VALIDATE)
-        history["validation"] = evaluate(trained, autoencoder, key, validation, scaling, batch_size, last_step)
+        values = evaluate(trained, autoencoder, key, validation, scaling, batch_size, last_step)
+        # Of a member that stopped in an earlier chunk these would be values of parameters that nobody keeps.
+        history["validation"] = jax.tree.map(lambda value: jnp.where(selection.running, value, jnp.nan), values)
     finite = all_finite((history, trained.params))
     keeps = selection.running & finite
     state = _choose(keeps, trained, state)

@@ -73,9 +73,9 @@ TABLES = {
     "--data t.csv --label knid --columns height": "unknown column of t.csv 'knid': did you mean 'kind'?",
     "--data t.csv --columns height same --scaling standard": "column 'same' is constant (1) in the training split",
     "--data t.csv --image-size 8": "t.csv was given --image-size, which a .csv file does not use",
-    "--data t.csv:height": "t.csv was given --key, which a .csv file does not use",
+    "--data t.csv:height": "t.csv was given :NAME behind it, which a .csv file does not use",
     "--data empty": "empty holds no image",
-    "--data mixed": "mixed holds .npy and .parquet files: expected shards of one kind; move the others.",
+    "--data mixed": "mixed holds .npy files beside b.parquet: expected shards of one kind and nothing else",
 }
 
 
@@ -139,7 +139,9 @@ def test_images_are_needed_by_who_is_asked_for_by_name(call, tmp_path: Path):
 def test_uses_of_a_run_refuse_what_does_not_fit_it(call, run_folder, tmp_path: Path):
     np.save(tmp_path / "rows.npy", np.zeros((4, 5), np.float32))
     refused(call("encode", run_folder, "--data", "rows.npy"), "rows.npy has shape (4, 5): expected [examples, 8, 8]")
-    refused(call("encode", run_folder, "--split", "tset"), "unknown split 'tset': did you mean 'test'?")
+    refused(
+        call("encode", run_folder, "--split", "tset"), "unknown split 'tset': did you mean 'test'? Known are all, test"
+    )
     refused(call("encode", run_folder, "--member", 4), "the run has 1 members: there is no member 4.")
     refused(call("sample", run_folder), "undercomplete has no prior to sample from: expected a variational")
     refused(call("evaluate", run_folder, "--split", "tset"), "unknown split 'tset': did you mean 'test'?")
@@ -147,7 +149,7 @@ def test_uses_of_a_run_refuse_what_does_not_fit_it(call, run_folder, tmp_path: P
 
 
 def test_data_that_are_not_embedded_must_be_named(call, run_folder):
-    refused(call("encode", run_folder), "the run was trained on few, which is not embedded: name it with --data.")
+    refused(call("encode", run_folder), "the run was trained on few, which has no name here: name it with")
 
 
 BOX = "\x1b[31m╭─ \x1b[1mMissing argument\x1b[0m ──╮\n│\x1b[0m Missing value for argument    \x1b[31m│\n"

@@ -142,4 +142,7 @@ def test_a_source_beyond_the_budget_is_streamed(call, digits, tmp_path):
     small = ["--code", 2, "--hidden", 4, "--epochs", 1, "--batch-size", 32, "--device-budget", "40KB"]
     outcome = call("train", "undercomplete", "--data", "many.npy", *small, "--json")
     assert outcome.code == 0, outcome.err
-    assert json.loads(outcome.out)["data"]["examples"] == {"train": 880, "validation": 126, "test": 252}
+    assert json.loads(outcome.out)["data"]["examples"] == {"train": 1178, "validation": 40, "test": 40}
+    told = call("evaluate", "runs/train-undercomplete-many", "--data", "many.npy", "--json")
+    rows = [row for row in json.loads(outcome.out)["rows"] if row["autoencoder"] != "pca"]
+    assert json.loads(told.out)["rows"] == rows  # asked about the examples that were held out

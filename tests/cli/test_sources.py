@@ -23,9 +23,11 @@ def test_a_data_set_is_prepared_listed_trained_on_and_encoded(call, real_data, m
     monkeypatch.setenv("TFDS_DATA_DIR", str(tmp_path / "tfds"))
     outcome = call("data", "prepare", "frey_faces", "--from", real_data / "frey_faces")
     assert outcome.code == 0, outcome.err
-    assert outcome.out.startswith(f"frey_faces is in {tmp_path / 'tfds' / 'frey_faces'}")
+    assert outcome.out.startswith(f"frey_faces is prepared and lies in {tmp_path / 'tfds' / 'frey_faces'}")
     assert outcome.out.endswith("train on it by --data frey_faces.\n")
     assert "frey_faces: write train, done" in outcome.err
+    again = call("data", "prepare", "frey_faces", "--from", "nowhere").out
+    assert again.startswith("frey_faces was prepared before and lies in ")
     listed = {one["name"]: one["status"] for one in json.loads(call("data", "list", "--json").out)["data"]}
     assert listed["frey_faces"] == "prepared"
     small = ["--data", "frey_faces", "--code", 2, "--hidden", 4, "--epochs", 1]

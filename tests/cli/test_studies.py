@@ -91,6 +91,14 @@ def test_each_structure_of_a_sweep_is_a_run(swept, embedded):
     assert list(trained_runs(sweep)) == ["undercomplete-1", "undercomplete-2"]
 
 
+def test_a_likelihood_that_is_chosen_stays_though_it_is_the_default(call, tmp_path):
+    np.save(tmp_path / "wide.npy", np.linspace(-3, 3, 200, dtype=np.float32).reshape(20, 10))
+    line = ["variational", "--data", "wide.npy", "--code", 2, "--seeds", 1, "--batch-size", 8, "--epochs", 1]
+    outcome = call("sweep", *line, "--likelihood", "BernoulliLikelihood")
+    assert outcome.code == 2
+    assert "the Bernoulli likelihood of variational was given values from -3 to 3" in outcome.err
+
+
 def test_divergence_is_said_and_kept_and_fails(call, small_one):
     outcome = call("train", *small_one, "--learning-rate", 1e30, "--out", "run")
     assert outcome.code == 1

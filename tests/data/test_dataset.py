@@ -66,7 +66,7 @@ def test_its_description_is_json():
         "high": 7.0,
         "likelihood": "BernoulliLikelihood",
         "columns": None,
-        "reading": {"type": "Reading", "label": None, "columns": None, "image_size": None},
+        "reading": {"type": "Reading", "label": None, "columns": None, "image_size": None, "budget": 2**30},
         "scaling": {"type": "Scaling", "offset": 0.0, "scale": 255.0},
     }
 
@@ -207,6 +207,14 @@ def test_a_feature_that_drowns_another_is_said():
         from_arrays(x, columns=["a", "b"])
     from_arrays(x, scaling="none")
     from_arrays(x, scaling="standard")
+
+
+def test_splits_of_frames_are_matched_by_the_names_of_their_columns():
+    frame = pandas.DataFrame({"a": [1.0, 2.0], "b": [10.0, 20.0], "kind": ["x", "y"]})
+    data = from_splits((frame, "kind"), test=(frame[["kind", "b", "a"]], "kind"))
+    assert data.columns == ("a", "b")
+    np.testing.assert_array_equal(data.test.x, data.train.x)
+    assert data.test.labels.tolist() == ["x", "y"]
 
 
 def test_a_frame_names_its_columns_and_its_label():

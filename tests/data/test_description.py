@@ -43,14 +43,25 @@ def test_what_was_trained_on_is_taken_as_it_is():
     for x in (BYTES, BYTES.astype(float), np.zeros_like(BYTES), BYTES + RNG.normal(0, 100, BYTES.shape)):
         np.testing.assert_array_equal(data.stored(x), x.astype(np.float32))
     real = from_arrays(REAL).description
-    np.testing.assert_array_equal(real.stored(1e6 * REAL), 1e6 * REAL)
+    np.testing.assert_array_equal(real.stored(10 * REAL), 10 * REAL)
+    with pytest.warns(UserWarning, match="data has values from .*, and the autoencoder was trained on values from"):
+        np.testing.assert_array_equal(real.stored(1e6 * REAL), np.float32(1e6 * REAL))
+
+
+def test_every_feature_has_a_range_of_its_own():
+    x = UNIT * np.float32([1.0, 1000.0, 1.0])
+    x[:2] = [[0.0, 0.0, 0.0], [1.0, 1000.0, 1.0]]
+    data = from_arrays(x, columns=["a", "b", "c"], scaling="unit", validation=0.0, test=0.0).description
+    data.stored(x)
+    with pytest.raises(InvalidInput, match=r"has the value .* in column 'a': expected about 0 to 1, as"):
+        data.stored(x[2:] * np.float32([1000.0, 1.0, 1.0]))
 
 
 @pytest.mark.parametrize(
     ("trained_on", "given", "sentence"),
     [
         (BYTES, BYTES / 255, "file has fractions from 0 to 1: expected whole numbers from 0 to 255, .*it scales them"),
-        (UNIT, 255 * UNIT, r"file has values .*, the first far outside at index \(0, 0\): expected 0 to 1, as"),
+        (UNIT, 255 * UNIT, r"file has the value .* at index \(0, 0\): expected about 0 to 1, as the autoencoder was"),
         (BYTES, BYTES[:, :2], r"file has shape \(20, 2, 4\): expected \[examples, 4, 4\], as the autoencoder was"),
         (BYTES, np.full((1, 4, 4), np.nan), "file has 16 NaN or infinite values"),
     ],

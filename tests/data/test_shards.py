@@ -53,6 +53,12 @@ def test_files_of_parquet_are_read_by_row_group(parquet):
     np.testing.assert_array_equal(read_all(ParquetRows(parquet, columns=["c", "a"])).x, X[:, [2, 0]])
 
 
+def test_the_index_of_a_frame_is_no_feature(tmp_path):
+    frame = pandas.DataFrame({"a": [1.0, 2.0], "b": [3.0, 4.0]}, index=[7, 3])
+    frame.to_parquet(tmp_path / "1.parquet")
+    assert ParquetRows([tmp_path / "1.parquet"]).columns == ("a", "b")
+
+
 def test_truth_values_in_parquet_are_bytes(tmp_path):
     pandas.DataFrame({"a": [True, False]}).to_parquet(tmp_path / "1.parquet")
     rows = ParquetRows([tmp_path / "1.parquet"])

@@ -1,6 +1,7 @@
 import numpy as np
 import pandas
 import pytest
+import scipy.io
 from sklearn.datasets import load_digits
 
 from ae_jax import InvalidInput
@@ -74,20 +75,71 @@ def test_a_folder_of_shards_is_one_data_set(tmp_path, kind, budget):
             np.save(folder / f"{place}.npy", part)
         else:
             pandas.DataFrame(part, columns=["a", "b"]).to_parquet(folder / f"{place}.parquet", row_group_size=20)
-    data = load(str(folder), budget=budget, scaling="unit")
+    data = load(str(folder), Reading(budget=budget), scaling="unit")
     assert data.name == "many"
     assert (data.stream is None) == (budget > x.nbytes)
-    assert data.description.examples == {"train": 210, "validation": 30, "test": 60}
+    held_out = (30, 60) if data.stream is None else (7, 7)  # a sixteenth of the budget each
+    assert data.description.examples == {"train": 300 - sum(held_out), "validation": held_out[0], "test": held_out[1]}
     assert data.columns == (None if kind == "npy" else ("a", "b"))
     np.testing.assert_array_equal(examples(str(folder), data.description), x)
 
 
 def test_large_files_are_streamed_and_small_ones_are_not(tmp_path):
     np.save(tmp_path / "mine.npy", X)
-    assert load(str(tmp_path / "mine.npy"), budget=X.nbytes).stream is None
-    streamed = load(str(tmp_path / "mine.npy"), budget=X.nbytes - 1)
+    assert load(str(tmp_path / "mine.npy"), Reading(budget=X.nbytes)).stream is None
+    streamed = load(str(tmp_path / "mine.npy"), Reading(budget=X.nbytes - 1))
     assert streamed.stream is not None
     assert streamed.scaling == Scaling(scale=255.0)
+
+
+def test_a_stray_file_among_others_is_no_data_set(tmp_path):
+    np.save(tmp_path / "mean.npy", X)
+    (tmp_path / ".hidden.npy").touch()
+    assert load(str(tmp_path)).shape == (2,)
+    (tmp_path / "cats").mkdir()
+    with pytest.raises(InvalidInput, match=r"holds .npy files beside cats: expected shards of one kind and nothing"):
+        load(str(tmp_path))
+
+
+def test_shards_of_arrays_have_no_columns(tmp_path):
+    np.save(tmp_path / "a.npy", X)
+    with pytest.raises(InvalidInput, match=r"given --label, which a folder of .npy shards does not use: leave it out"):
+        load(str(tmp_path), Reading(label="y"))
+
+
+def test_what_cannot_be_streamed_says_that_it_is_large(tmp_path):
+    np.savez(tmp_path / "mine.npz", x=X)
+    with pytest.warns(UserWarning, match="takes 28 bytes on the device, more than its budget of 10, .*cannot be"):
+        load(str(tmp_path / "mine.npz"), Reading(budget=10))
+
+
+def test_what_is_held_out_of_a_streamed_source_is_found_again(tmp_path):
+    np.save(tmp_path / "mine.npy", np.arange(2000, dtype=np.float32).reshape(1000, 2))
+    first = load(str(tmp_path / "mine.npy"), Reading(budget=1000))
+    again = load(str(tmp_path / "mine.npy"), first.description.reading)
+    np.testing.assert_array_equal(first.test.x, again.test.x)
+    assert first.description == again.description
+
+
+def test_small_files_may_be_in_any_order_of_memory(tmp_path):
+    np.save(tmp_path / "mine.npy", np.asfortranarray(X))
+    assert load(str(tmp_path / "mine.npy")).training_examples == 14
+
+
+def test_arrays_of_a_mat_file_are_told_apart_as_in_training(tmp_path):
+    scipy.io.savemat(tmp_path / "mine.mat", {"faces": X, "names": LABELS[:, None].repeat(2, axis=1)})
+    with pytest.raises(InvalidInput, match=r"name it as mine.mat:NAME"):
+        load(str(tmp_path / "mine.mat"))
+    data = load(f"{tmp_path / 'mine.mat'}:faces").description
+    np.testing.assert_array_equal(examples(f"{tmp_path / 'mine.mat'}:faces", data), X)
+
+
+def test_a_file_of_another_kind_is_read_as_its_kind_can_be(tmp_path):
+    frame = pandas.DataFrame(X / 40, columns=["a", "b"])
+    frame.to_csv(tmp_path / "mine.csv", index=False)
+    np.save(tmp_path / "mine.npy", np.float32(X / 40))
+    data = load(str(tmp_path / "mine.csv")).description
+    np.testing.assert_allclose(examples(str(tmp_path / "mine.npy"), data), X / 40, rtol=1e-6)
 
 
 def test_idx_files_keep_their_splits(tmp_path):

@@ -6,6 +6,7 @@ import pandas
 import pytest
 
 from ae_jax import InvalidInput
+from ae_jax.data import Reading
 from ae_jax.data.contents import Contents
 from ae_jax.data.shards import ArrayRows, NpyRows, ParquetRows
 from ae_jax.data.splits import from_rows
@@ -14,6 +15,7 @@ from ae_jax.data.streaming import Stream, survey
 ROWS = np.arange(1000, dtype=np.float32)
 X = np.stack([ROWS, 20 * (ROWS % 7), np.ones(1000, np.float32)], axis=1)
 BUDGET = X.nbytes
+READING = Reading(budget=BUDGET)
 
 
 @pytest.fixture
@@ -79,6 +81,29 @@ def test_a_position_is_json_and_goes_on_where_it_was(shards):
     assert numbers(before + after) == numbers(read(stream_of(shards), 3))
 
 
+def test_row_groups_are_read_once_shuffled_and_few_at_a_time(tmp_path):
+    frame = pandas.DataFrame(X, columns=list("abc"))
+    frame.to_parquet(tmp_path / "many.parquet", row_group_size=100)
+    rows, asked = ParquetRows([tmp_path / "many.parquet"]), []
+    read_group = rows.read
+    rows.read = lambda *place: asked.append(place) or read_group(*place)
+    stream = stream_of(rows, budget=4 * 100 * 12)
+    chunks = stream.chunks(1, 5)
+    first = next(chunks)
+    assert len(asked) <= 6
+    assert not (np.diff(first[:, 0]) > 0).all()
+    assert sorted(numbers([first, *chunks])) == sorted(set(range(1000)) - set(stream.held_out.tolist()))
+    chunks.close()
+    assert len(asked) == 10
+
+
+def test_large_integers_are_said_once():
+    x = np.arange(3000).reshape(1000, 3) + 2**30
+    with pytest.warns(UserWarning, match="mine has integers from 1073741824 to .*: beyond") as said:
+        from_rows(ArrayRows(x), name="mine", reading=READING)
+    assert len(said) == 1
+
+
 def test_the_last_chunk_has_a_batch():
     rows = ArrayRows(np.zeros((103, 4), np.uint8))
     for batch_size in range(1, 60):
@@ -103,15 +128,16 @@ def test_what_is_not_finite_is_named_by_shard_and_row(tmp_path):
     np.save(tmp_path / "0.npy", X)
     np.save(tmp_path / "1.npy", np.where(X == 3.0, np.nan, X))
     rows = NpyRows([tmp_path / "0.npy", tmp_path / "1.npy"])
-    with pytest.raises(InvalidInput, match=r"from row 0 of shard 1 on has .* NaN or infinite values, the first at"):
+    with pytest.raises(InvalidInput, match=r"1.npy, counted from row 0, has .* NaN or infinite values, the first at"):
         survey(stream_of(rows), {}, moments=False)
 
 
 def test_a_streamed_data_set_holds_out_and_samples(shards):
-    data = from_rows(shards, name="mine", budget=BUDGET, seed=3)
+    data = from_rows(shards, name="mine", reading=READING, seed=3)
     held_out = np.concatenate([data.validation.x, data.test.x])[:, 0].astype(int).tolist()
-    assert (len(data.validation.x), len(data.test.x), data.training_examples) == (100, 200, 700)
-    assert data.description.examples == {"train": 700, "validation": 100, "test": 200}
+    few = BUDGET // 16 // 12
+    assert (len(data.validation.x), len(data.test.x), data.training_examples) == (few, few, 1000 - 2 * few)
+    assert data.description.examples == {"train": 1000 - 2 * few, "validation": few, "test": few}
     assert not set(held_out) & set(numbers(read(data.stream, 1)))
     assert set(data.train.x[:, 0].astype(int)) <= set(numbers(read(data.stream, 1)))
     assert sorted(held_out) == data.stream.held_out.tolist()
@@ -120,20 +146,20 @@ def test_a_streamed_data_set_holds_out_and_samples(shards):
 
 def test_a_constant_column_is_refused_when_it_is_scaled(shards):
     with pytest.raises(InvalidInput, match=r"feature 2 is constant \(1\) in the training split"):
-        from_rows(shards, name="mine", budget=BUDGET, scaling="standard")
+        from_rows(shards, name="mine", reading=READING, scaling="standard")
 
 
 def test_bytes_are_scaled_by_the_highest_of_all():
     x = np.zeros((40_000, 1), np.uint8)
     x[17] = 200  # hardly in the sample
-    data = from_rows(ArrayRows(x), name="mine", budget=20_000)
+    data = from_rows(ArrayRows(x), name="mine", reading=Reading(budget=20_000))
     assert data.scaling.scale == 255.0
 
 
 def test_a_source_with_splits_keeps_them(shards):
-    data = from_rows(shards, {"test": Contents(X[:5]), "more": Contents(X[:9])}, name="mine", budget=BUDGET)
+    data = from_rows(shards, {"test": Contents(X[:5]), "more": Contents(X[:9])}, name="mine", reading=READING)
     assert len(data.test.x) == 5
-    assert data.training_examples == 900
+    assert data.training_examples == 1000 - len(data.validation.x)
 
 
 def test_without_grain_the_extra_is_named(shards, monkeypatch):
@@ -142,7 +168,9 @@ def test_without_grain_the_extra_is_named(shards, monkeypatch):
         stream_of(shards).chunks(1, 8)
 
 
-def test_a_row_group_larger_than_half_of_the_budget_is_refused(tmp_path):
+def test_a_row_group_larger_than_a_quarter_of_the_budget_is_refused(tmp_path):
     pandas.DataFrame(X, columns=list("abc")).to_parquet(tmp_path / "one.parquet")
-    with pytest.raises(InvalidInput, match=r"one.parquet has a row group of 12,000 bytes: expected at most half of"):
+    with pytest.raises(
+        InvalidInput, match=r"one.parquet has a row group of 12,000 bytes: expected at most a quarter of"
+    ):
         stream_of(ParquetRows([tmp_path / "one.parquet"]))

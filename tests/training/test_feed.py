@@ -8,7 +8,7 @@ import pytest
 
 import ae_jax
 from ae_jax import TrainingDiverged
-from ae_jax.data import Dataset
+from ae_jax.data import Dataset, Reading
 from ae_jax.data.shards import ArrayRows
 from ae_jax.data.splits import from_rows
 from ae_jax.studies import compare
@@ -22,7 +22,7 @@ BUDGET = 16 * 64 * 64
 def streamed(digits: Dataset) -> Dataset:
     """The training digits in chunks of 64."""
     rows = ArrayRows(digits.train.x, digits.train.labels)
-    return from_rows(rows, name="streamed", scaling="unit", budget=BUDGET)
+    return from_rows(rows, name="streamed", scaling="unit", reading=Reading(budget=BUDGET))
 
 
 def autoencoder(rate: float = 1e-3) -> ae_jax.Autoencoder:
@@ -92,6 +92,29 @@ def test_a_loss_that_is_not_finite_stops_in_the_middle_of_an_epoch(streamed):
     kept = told.value.run
     assert not kept.finite.any()
     assert all(np.isfinite(leaf).all() for leaf in jax.tree.leaves(kept.params))
+
+
+def test_an_epoch_is_told_before_the_next_is_read_to_its_end(streamed, monkeypatch):
+    told, chunks = [], []
+    epoch = Feed.epoch
+
+    def counted(self, number):
+        for chunk in epoch(self, number):
+            chunks.append(chunk.position)
+            yield chunk
+
+    monkeypatch.setattr(Feed, "epoch", counted)
+    ae_jax.fit(
+        autoencoder(), streamed, seeds=[3, 4], epochs=2, batch_size=16, progress=lambda _: told.append(len(chunks))
+    )
+    assert told[0] == len(chunks) // 2 + 1
+
+
+def test_a_member_that_stopped_in_an_earlier_chunk_has_no_validation_loss(streamed):
+    with pytest.warns(RuntimeWarning, match="diverged in 1 of 2 members"):
+        run = ae_jax.fit([autoencoder(), autoencoder(1e30)], streamed, epochs=1, batch_size=16)
+    losses = run.history["validation"]["loss"][:, 0]
+    assert np.isfinite(losses).tolist() == [True, False]
 
 
 def test_a_streamed_data_set_is_compared_and_asked_the_questions(streamed):

@@ -14,7 +14,7 @@ from ae_jax.data.files.numpy_files import read_npy, read_npz
 from ae_jax.data.files.tables import read_csv, read_parquet
 from ae_jax.errors import InvalidInput
 
-__all__ = ["KINDS", "SUFFIXES", "read", "readable"]
+__all__ = ["KINDS", "SUFFIXES", "options", "read", "readable"]
 
 
 class _Kind(NamedTuple):
@@ -41,7 +41,7 @@ _IMAGE_FOLDER = _Kind("a folder of images", image_splits, ("image_size",))
 SUFFIXES = (*_BY_SUFFIX, ".idx")
 """How the names of files end that can be read; those of MNIST's, as ``train-images-idx3-ubyte.gz``, can be as well."""
 
-KINDS = f"a file ({', '.join(SUFFIXES)} or one named as MNIST's idx files), or a folder of images or of idx files"
+KINDS = f"a file ({', '.join(SUFFIXES)} or one named as MNIST's idx files), or a folder of images, idx files or shards"
 """What can be read, for sentences."""
 
 
@@ -53,6 +53,19 @@ def readable(path: Path) -> bool:
       (True, True, False)
     """
     return path.is_dir() or is_idx(path) or path.suffix.lower() in _BY_SUFFIX
+
+
+def options(path: Path) -> tuple[str, ...]:
+    """Which options of :func:`read` the kind of a path uses.
+
+    Example:
+      >>> options(Path("mine.npz")), options(Path("mine.npy"))
+      (('key', 'label'), ())
+
+    Raises:
+      InvalidInput: a path that is not there or of another kind.
+    """
+    return _BY_SUFFIX[path.suffix.lower()].options if path.suffix.lower() in _BY_SUFFIX else _kind(path).options
 
 
 def read(
@@ -104,7 +117,7 @@ def _kind(path: Path) -> _Kind:
 
 
 def _flag(option: str) -> str:
-    return f"--{option.replace('_', '-')}"
+    return ":NAME behind it" if option == "key" else f"--{option.replace('_', '-')}"
 
 
 def _checked(contents: Contents, path: Path, split: str) -> Contents:

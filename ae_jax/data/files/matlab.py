@@ -61,8 +61,8 @@ def _examples(variables: dict[str, tuple], key: str | None, label: str | None, p
     if len(possible) != 1:
         there = ", ".join(f"{name} {tuple(shape)}" for name, (shape, _) in variables.items())
         raise InvalidInput(
-            f"{path} holds {there or 'nothing'}: expected one array of examples; name it with --key, and any labels "
-            "with --label."
+            f"{path} holds {there or 'nothing'}: expected one array of examples; name it as {path.name}:NAME, and any "
+            "labels with --label."
         )
     return possible[0]
 

@@ -67,6 +67,6 @@ def _names(there: list[str], key: str | None, label: str | None, path: Path) -> 
     if examples is None:
         raise InvalidInput(
             f"{path} holds {', '.join(there) or 'nothing'}: expected the examples under x or X and any labels under y; "
-            "name them with --key and --label."
+            f"name them as {path.name}:NAME and with --label."
         )
     return examples, label or next((name for name in ("y", "Y") if name in there and name != examples), None)

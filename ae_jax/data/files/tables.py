@@ -33,16 +33,15 @@ def read_csv(path: Path, *, columns: Sequence[str] | None = None, label: str | N
         :func:`ae_jax.data.frames.from_frame` refuses.
     """
     pandas = import_reader("pandas", path)
-    separated = {"sep": "\t" if path.suffix.lower() == ".tsv" else ",", "encoding": "utf-8-sig", "low_memory": False}
+    tabs = path.suffix.lower() == ".tsv"
+    separated = {"sep": "\t" if tabs else ",", "encoding": "utf-8-sig", "low_memory": False, "skipinitialspace": True}
     try:
         with reading(path, _EXPECTED), warnings.catch_warnings():
             first = pandas.read_csv(path, header=None, nrows=1, dtype=str, keep_default_na=False, **separated)
             names = [name.strip() for name in first.iloc[0]]
             header = _is_header(names, path)
             warnings.simplefilter("error", pandas.errors.ParserWarning)  # of values beyond the last named column
-            frame = pandas.read_csv(
-                path, header=0 if header else None, index_col=False, skipinitialspace=True, **separated
-            )
+            frame = pandas.read_csv(path, header=0 if header else None, index_col=False, **separated)
     except InvalidInput as error:
         if isinstance(error.__cause__, pandas.errors.EmptyDataError):
             raise InvalidInput(f"{path} is empty: expected a line of names and a line for each example.") from error
@@ -84,7 +83,13 @@ def _is_header(fields: list[str], path: Path) -> bool:
             f"{path} seems separated by {other.pop()!r}: expected commas in a .csv file and tabs in a .tsv file; "
             "write it with those."
         )
-    if not all(map(_is_number, fields)):
+    numbers = [field for field in fields if _is_number(field)]
+    if len(numbers) < len(fields):
+        if 2 * len(numbers) > len(fields) and "" not in fields:  # pandas writes no name for an index
+            raise InvalidInput(
+                f"{path} starts with {', '.join(fields[:4])}, mostly numbers: expected the names of the columns; add "
+                "them as the first line."
+            )
         return True
     counted = fields == [str(place) for place in range(len(fields))]
     if counted and len(fields) < 3:

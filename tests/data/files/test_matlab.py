@@ -64,7 +64,10 @@ def test_text_labels_are_read(tmp_path):
 @pytest.mark.parametrize(
     ("options", "sentence"),
     [
-        ({}, r"mine.mat holds train \(4, 3\), test \(2, 3\), names \(1, 2\), y \(1, 2\).*: expected one array .*--key"),
+        (
+            {},
+            r"mine.mat holds train \(4, 3\), test \(2, 3\), names \(1, 2\), y \(1, 2\).*: expected one array .*name it as mine.mat:NAME",
+        ),
         ({"key": "tain"}, "unknown variable of .*mine.mat 'tain': did you mean 'train'"),
         ({"key": "train", "label": "z"}, "unknown variable of .*mine.mat 'z': .*Known are again"),
         ({"key": "names"}, "names in .*mine.mat is a cell: expected an array of numbers"),

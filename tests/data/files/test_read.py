@@ -50,7 +50,7 @@ def test_options_that_a_kind_does_not_use_are_refused(name, used, option, tmp_pa
         (tmp_path / name).mkdir()
     if name == "idx":
         (tmp_path / name / "train-images-idx3-ubyte").write_bytes(b"")
-    flag = f"--{option.replace('_', '-')}"
+    flag = ":NAME behind it" if option == "key" else f"--{option.replace('_', '-')}"
     sentence = f"{name} was given {flag}, which a.* does not use: expected .*; leave it out"
     with pytest.raises(InvalidInput) as raised:
         read(tmp_path / name, **{option: OPTIONS[option]})
