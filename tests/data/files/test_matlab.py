@@ -66,7 +66,7 @@ def test_text_labels_are_read(tmp_path):
     [
         (
             {},
-            r"mine.mat holds train \(4, 3\), test \(2, 3\), names \(1, 2\), y \(1, 2\).*: expected one array .*name it as mine.mat:NAME",
+            r"mine.mat holds train \(4, 3\), test \(2, 3\), names .*: expected one array .*name it as mine.mat:NAME",
         ),
         ({"key": "tain"}, "unknown variable of .*mine.mat 'tain': did you mean 'train'"),
         ({"key": "train", "label": "z"}, "unknown variable of .*mine.mat 'z': .*Known are again"),
