@@ -112,7 +112,7 @@ def test_an_index_that_pandas_wrote_is_no_feature_unasked(tmp_path):
         ("a,b\n1,2\nNA,\nNA,4\n", {}, "column 'a' of .*mine.csv has 2 missing values, the first in row 2"),
         ("a,b\n1,2\n3,inf\n", {}, r"column 'b' of .*mine.csv has 1 values that 32-bit .* in row 2 \(inf\)"),
         ("a,b\n1,-1e99\n3,4\n", {}, r"column 'b' of .*mine.csv has 1 values that 32-bit .* in row 1 \(-1e\+99\)"),
-        (f"a,b\n1,{'9' * 400}\n", {}, r"column 'b' of .*mine.csv has 1 values that 32-bit .* in row 1 \(inf\)"),
+        (f"a,b\n1,{'9' * 400}\n", {}, r"column 'b' of .*mine.csv.* in row 1"),  # infinity, or text to pandas 2
         (TABLE, {"label": "kin"}, "unknown column of .*mine.csv 'kin': did you mean 'kind'. Known are a, b, kind"),
         (TABLE, {"columns": ["a", "bb"]}, "unknown column of .*mine.csv 'bb': did you mean 'b'"),
         (TABLE, {"columns": ["a", "kind"], "label": "kind"}, "'kind' of .*mine.csv is both the label and a feature"),
