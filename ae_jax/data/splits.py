@@ -302,10 +302,10 @@ def _parts(given: Any, what: str) -> tuple[Any, Any]:
 
 def _take(rows: np.ndarray, count: int, labels: np.ndarray | None, seed: int) -> tuple[np.ndarray, np.ndarray]:
     """Rows left and rows taken at random; stratified where every class can stand on both sides."""
-    from sklearn.model_selection import train_test_split  # which takes a second to import
-
     if count == 0:
         return rows, rows[:0]
+    from sklearn.model_selection import train_test_split  # which takes a second to import
+
     strata = None
     if labels is not None:
         classes, sizes = np.unique(labels[rows], return_counts=True)
