@@ -42,12 +42,12 @@ def test_a_data_set_is_prepared_listed_trained_on_and_encoded(call, real_data, m
 def test_prepared_images_are_compared(call, real_data, monkeypatch, tmp_path, name):
     monkeypatch.setenv("TFDS_DATA_DIR", str(tmp_path / "tfds"))
     assert call("data", "prepare", name, "--from", real_data / name).code == 0
-    budget = ["--only", "undercomplete", "convolutional", "--epochs", 1, "--seeds", 1, "--batch-size", 1000]
+    budget = ["--only", "undercomplete", "--epochs", 1, "--seeds", 1, "--batch-size", 1000]
     outcome = call("compare", "--data", name, *budget, "--json")
     assert outcome.code == 0, outcome.err
     results = json.loads(outcome.out)
     assert results["data"]["examples"] == {"train": 54_000, "validation": 6_000, "test": 10_000}
-    values = {(row["autoencoder"], row["metric"]): row["value"] for row in results["rows"]}
-    assert values["undercomplete", "knn_accuracy"] > 0.6
-    assert {metric for name, metric in values if name == "convolutional"} >= {"mse", "linear_probe_accuracy"}
+    values = {row["metric"]: row["value"] for row in results["rows"] if row["autoencoder"] == "undercomplete"}
+    assert values["knn_accuracy"] > 0.6
+    assert values["linear_probe_accuracy"] > 0.5
     assert (tmp_path / f"runs/compare-{name}/report.html").is_file()
