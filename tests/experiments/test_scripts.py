@@ -88,5 +88,5 @@ def test_streaming_does_the_work_that_is_done_in_memory(tmp_path):
     assert 0 < cost["ratio_low"] <= cost["ratio"] <= cost["ratio_high"]
     np.testing.assert_allclose(cost["losses"]["streamed"], cost["losses"]["in memory"], rtol=0.02)
     assert peak["examples"] == 32_768 - 2 * 1024  # a sixteenth of the budget each for validation and test
-    assert 0 < peak["loss"] < 4096 / 12 * 1.2
+    assert 0 < peak["loss"] < 4096 / 3  # the error of reconstructing nothing but zeros
     assert list(tmp_path.iterdir()) == []
