@@ -1,5 +1,6 @@
 """MATLAB's files, up to version 7."""
 
+import warnings
 from pathlib import Path
 from typing import Any
 
@@ -43,7 +44,9 @@ def read_mat(path: Path, *, key: str | None = None, label: str | None = None) ->
             raise unknown(f"variable of {path}", name, variables)
         if variables[name][1] in _NO_ARRAYS and (name != label or variables[name][1] != "char"):
             raise InvalidInput(f"{name} in {path} is a {variables[name][1]}: expected an array of numbers.")
-    with reading(path, _EXPECTED):
+    with reading(path, _EXPECTED), warnings.catch_warnings():
+        # SciPy says that sparse matrices will be of another class, which is the same to what makes them dense.
+        warnings.filterwarnings("ignore", ".*spmatrix", DeprecationWarning)
         arrays = io.loadmat(path, variable_names=names)
         x, *labels = [_dense(arrays[name]) for name in names]
     return {"all": Contents(x, _classes(labels[0], len(x), f"{label} in {path}") if labels else None)}
