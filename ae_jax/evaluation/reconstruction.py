@@ -4,6 +4,13 @@ import numpy as np
 from jaxtyping import Float
 
 from ae_jax.errors import InvalidInput
+from ae_jax.requirements import require_positive
+
+_RADIUS, _SIGMA = 5, 1.5
+"""Of the Gaussian window of Wang et al., in pixels."""
+_K1, _K2 = 0.01, 0.03
+_PIXELS = 2**20
+"""How many pixels are compared at a time."""
 
 
 def mean_squared_error(
@@ -30,20 +37,24 @@ def mean_squared_error(
 
 
 def psnr(
-    reconstruction: Float[np.ndarray, "n *features"], target: Float[np.ndarray, "n *features"]
+    reconstruction: Float[np.ndarray, "n *features"],
+    target: Float[np.ndarray, "n *features"],
+    *,
+    data_range: float | int = 1.0,
 ) -> Float[np.ndarray, " n"]:
-    r"""Peak signal-to-noise ratio of each example, for data in [0, 1].
+    r"""Peak signal-to-noise ratio of each example.
 
-    .. math:: -10 \log_{10} \frac{1}{d} \sum_i (\hat x_i - x_i)^2
+    .. math:: 10 \log_{10} \frac{R^2}{\frac{1}{d} \sum_i (\hat x_i - x_i)^2}
 
     Args:
       reconstruction, target: ``[n, *features]``, of one shape.
+      data_range: R, from the lowest to the highest possible value; 1 for data in [0, 1], 255 for bytes.
 
     Returns:
       The ratio of each example, ``[n]``, in decibels; infinite where the reconstruction is exact.
 
     Raises:
-      InvalidInput: the shapes differ.
+      InvalidInput: the shapes differ, or the range is not above zero.
 
     Example:
       >>> psnr(np.zeros((1, 4)), np.full((1, 4), 0.1)).round(2)
@@ -52,13 +63,140 @@ def psnr(
     References:
       Vincent et al., *Stacked denoising autoencoders*, JMLR 2010, judge by error; PSNR is its decibel scale.
     """
+    require_positive("psnr", data_range=data_range)
     with np.errstate(divide="ignore"):
-        return -10.0 * np.log10(np.mean(_squared_errors(reconstruction, target), axis=1))
+        errors = 10.0 * np.log10(np.mean(_squared_errors(reconstruction, target), axis=1))
+    return 20.0 * np.log10(data_range) - errors
+
+
+def explained_variance(
+    reconstruction: Float[np.ndarray, "n *features"],
+    target: Float[np.ndarray, "n *features"],
+    mean: Float[np.ndarray, "*features"],
+) -> float:
+    r"""Share of the data's variance that the reconstruction keeps.
+
+    .. math:: 1 - \frac{\sum_b \|x_b - \hat x_b\|^2}{\sum_b \|x_b - \mu\|^2}
+
+    Of PCA on its own training data, the sum of its explained variance ratios.
+
+    Args:
+      reconstruction, target: ``[n, *features]``, of one shape.
+      mean: of the training data, ``[*features]``: what one would reconstruct without a code.
+
+    Returns:
+      The share, at most 1; below 0 where the mean would have been the better reconstruction.
+
+    Raises:
+      InvalidInput: the shapes differ, or every target is the mean.
+
+    Example:
+      >>> target = np.array([[0.0, 0.0], [2.0, 2.0]])
+      >>> explained_variance(np.array([[0.0, 1.0], [2.0, 1.0]]), target, np.array([1.0, 1.0]))
+      0.5
+    """
+    residual = _squared_errors(reconstruction, target).sum()
+    if mean.shape != target.shape[1:]:
+        raise InvalidInput(
+            f"the mean has shape {mean.shape} and the target {target.shape}: expected the shape of one example."
+        )
+    total = np.square(target.astype(np.float64) - mean[None]).sum()
+    if total == 0:
+        raise InvalidInput("every target is the mean: expected targets that vary, or there is nothing to explain.")
+    return float(1.0 - residual / total)
+
+
+def structural_similarity(
+    reconstruction: Float[np.ndarray, "n *features"],
+    target: Float[np.ndarray, "n *features"],
+    *,
+    data_range: float | int = 1.0,
+) -> Float[np.ndarray, " n"]:
+    r"""Structural similarity (SSIM) of each image: luminance, contrast and structure, compared window by window.
+
+    .. math:: \frac{(2 \mu_x \mu_y + C_1)(2 \sigma_{xy} + C_2)}
+       {(\mu_x^2 + \mu_y^2 + C_1)(\sigma_x^2 + \sigma_y^2 + C_2)}, \quad C_1 = (0.01 R)^2, C_2 = (0.03 R)^2
+
+    Moments are weighted by a Gaussian window of 11 x 11 pixels and standard deviation 1.5; the similarity is the mean
+    over the windows that lie wholly inside the image, and over channels. In an image with a side s below 11 pixels
+    the window is cut to the radius (s - 1) // 2 and its weights rescaled to sum to one: 7 x 7 for the
+    8 x 8 pixels of digits. Values of windows of different sizes are not comparable.
+
+    Args:
+      reconstruction, target: images ``[n, height, width]`` or ``[n, height, width, channels]``, of one shape.
+      data_range: R, from the lowest to the highest possible value; 1 for data in [0, 1], 255 for bytes.
+
+    Returns:
+      The similarity of each image, ``[n]``, in [-1, 1]; 1 where the reconstruction is exact.
+
+    Raises:
+      InvalidInput: the shapes differ, are no images', or have a side below 3 pixels; the range is not above zero.
+
+    Example:
+      >>> image = np.linspace(0.0, 1.0, 64).reshape(1, 8, 8)
+      >>> structural_similarity(image, image), structural_similarity(1.0 - image, image).round(3)
+      (array([1.]), array([-0.941]))
+
+    References:
+      Wang et al., *Image quality assessment: from error visibility to structural similarity*, IEEE Transactions on
+      Image Processing 2004.
+    """
+    require_positive("structural_similarity", data_range=data_range)
+    _require_equal_shapes(reconstruction, target)
+    if target.ndim not in (3, 4) or min(target.shape[1:3]) < 3:
+        raise InvalidInput(
+            f"structural similarity was given shape {target.shape}: expected images [n, height, width] or "
+            "[n, height, width, channels] of at least 3 pixels on a side; ask for the mean squared error instead."
+        )
+    rows = max(1, _PIXELS // target[0].size)
+    parts = [
+        _similarity(
+            _by_channel(reconstruction[start : start + rows]), _by_channel(target[start : start + rows]), data_range
+        )
+        for start in range(0, len(target), rows)
+    ]
+    return np.concatenate(parts)
+
+
+def _by_channel(images: np.ndarray) -> np.ndarray:
+    """Images as ``[n, channels, height, width]``, in double precision."""
+    images = images.astype(np.float64)
+    return images[:, None] if images.ndim == 3 else np.moveaxis(images, 3, 1)
+
+
+def _similarity(x: np.ndarray, y: np.ndarray, data_range: float | int) -> np.ndarray:
+    height, width = x.shape[2:]
+    radius = min(_RADIUS, (min(height, width) - 1) // 2)
+    down, across = _windows(height, radius), _windows(width, radius)
+
+    def mean(images: np.ndarray) -> np.ndarray:
+        return down @ images @ across.T
+
+    mean_x, mean_y = mean(x), mean(y)
+    variances = mean(x * x) - mean_x**2 + mean(y * y) - mean_y**2
+    covariance = mean(x * y) - mean_x * mean_y
+    c1, c2 = (_K1 * data_range) ** 2, (_K2 * data_range) ** 2
+    luminance = (2 * mean_x * mean_y + c1) / (mean_x**2 + mean_y**2 + c1)
+    structure = (2 * covariance + c2) / (variances + c2)
+    return np.mean(luminance * structure, axis=(1, 2, 3))
+
+
+def _windows(side: int, radius: int) -> np.ndarray:
+    """Weights of every window that lies inside a side, ``[side - 2 radius, side]``; a mean is one matrix product."""
+    window = np.exp(-0.5 * np.square(np.arange(-radius, radius + 1) / _SIGMA))
+    windows = np.zeros((side - 2 * radius, side))
+    for start, row in enumerate(windows):
+        row[start : start + len(window)] = window / window.sum()
+    return windows
 
 
 def _squared_errors(reconstruction: np.ndarray, target: np.ndarray) -> np.ndarray:
+    _require_equal_shapes(reconstruction, target)
+    return np.square(reconstruction.astype(np.float64) - target).reshape(len(target), -1)
+
+
+def _require_equal_shapes(reconstruction: np.ndarray, target: np.ndarray) -> None:
     if reconstruction.shape != target.shape:
         raise InvalidInput(
             f"the reconstruction has shape {reconstruction.shape} and the target {target.shape}: expected equal shapes."
         )
-    return np.square(reconstruction.astype(np.float64) - target).reshape(len(target), -1)

@@ -1,20 +1,29 @@
 """What do the codes know, and how are they used?"""
 
+import warnings
+
 import numpy as np
 from jaxtyping import Float
+from sklearn import manifold
+from sklearn.cluster import KMeans
+from sklearn.exceptions import ConvergenceWarning
 from sklearn.linear_model import LogisticRegression
+from sklearn.metrics import adjusted_rand_score, normalized_mutual_info_score
 from sklearn.neighbors import KNeighborsClassifier
 from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import StandardScaler
 from threadpoolctl import threadpool_limits
 
 from ae_jax.errors import InvalidInput
+from ae_jax.requirements import positive_whole
 
 Codes = Float[np.ndarray, "_ units"]
 Labels = np.ndarray | None
+Examples = Float[np.ndarray, "_ *features"]
 
 _NEIGHBORS = 5
 _WORTH_THREADS = 1_000_000
+_LIMIT = 2000
 
 
 def linear_probe_accuracy(train_codes: Codes, train_labels: np.ndarray, codes: Codes, labels: np.ndarray) -> float:
@@ -113,6 +122,145 @@ def _kind_of_classes(labels: np.ndarray) -> str | None:
         return "number"
     whole = labels.dtype.kind == "f" and np.isfinite(labels).all() and (labels == np.round(labels)).all()
     return "number" if whole else None
+
+
+def clustering_agreement(codes: Codes, labels: np.ndarray, *, seed: int = 0) -> dict[str, float]:
+    """How well k-means clusters of the codes, as many as there are classes, agree with the classes.
+
+    Nothing is learned from the labels: a probe asks what the codes know, this asks whether their geometry shows it.
+
+    Args:
+      codes: ``[n, units]``.
+      labels: the class of each, ``[n]``.
+      seed: of the clusters' first centres; the best of ten starts is taken.
+
+    Returns:
+      ``kmeans_nmi``, the mutual information over the mean of both entropies, in [0, 1], and ``kmeans_ari``, the Rand
+      index adjusted for chance, at most 1 and around 0 by chance.
+
+    Raises:
+      InvalidInput: another number of labels than codes, or labels of one class.
+
+    Example:
+      >>> codes, labels = np.array([[0.0], [0.1], [1.0], [1.1]]), np.array([0, 0, 1, 1])
+      >>> clustering_agreement(codes, labels)
+      {'kmeans_nmi': 1.0, 'kmeans_ari': 1.0}
+
+    References:
+      Vinh et al., *Information theoretic measures for clusterings comparison*, JMLR 2010 (mutual information);
+      Hubert and Arabie, *Comparing partitions*, Journal of Classification 1985 (adjusted Rand index).
+    """
+    if len(labels) != len(codes):
+        raise InvalidInput(f"{len(labels)} labels were given for {len(codes)} codes: expected one for each.")
+    classes = len(np.unique(labels))
+    if classes < 2:
+        raise InvalidInput("clusters were to be compared with labels of one class: expected at least two classes.")
+    kmeans = KMeans(n_clusters=classes, n_init=10, random_state=seed)  # pyright: ignore[reportArgumentType]
+    with threadpool_limits(1 if codes.size < _WORTH_THREADS else None), warnings.catch_warnings():
+        # Collapsed codes have fewer distinct values than there are classes: the low agreement says so.
+        warnings.simplefilter("ignore", ConvergenceWarning)
+        clusters = kmeans.fit_predict(codes)
+    return {
+        "kmeans_nmi": float(normalized_mutual_info_score(labels, clusters)),
+        "kmeans_ari": float(adjusted_rand_score(labels, clusters)),
+    }
+
+
+def trustworthiness(x: Examples, codes: Codes, *, neighbors: int = _NEIGHBORS, limit: int = _LIMIT) -> float:
+    r"""Whether what is near in code was near in the data: 1 where every neighbour in code is one in the data.
+
+    .. math:: 1 - \frac{2}{n k (2n - 3k - 1)} \sum_i \sum_{j \in N_k(z_i) \setminus N_k(x_i)} (r(x_i, x_j) - k)
+
+    A false neighbour costs as much as its rank r among the distances from x_i lies beyond k. Of more than ``limit``
+    examples, that many at even distances from the first on are asked about, as memory grows with their square.
+
+    Args:
+      x: examples ``[n, *features]``, compared by Euclidean distance.
+      codes: of the same examples, ``[n, units]``.
+      neighbors: k.
+      limit: how many examples are asked about at most.
+
+    Returns:
+      The trustworthiness, in [0, 1]; about 0.5 where codes say nothing of the data.
+
+    Raises:
+      InvalidInput: another number of codes than examples, neighbors or limit no whole number above zero, or
+        neighbors not below half the number of examples asked about.
+
+    Example:
+      >>> x = np.random.default_rng(0).normal(size=(20, 3))
+      >>> trustworthiness(x, -2.0 * x, neighbors=2)
+      1.0
+
+    References:
+      Venna and Kaski, *Neighborhood preservation in nonlinear projection methods*, ICANN 2001.
+    """
+    x, codes = _asked_about("trustworthiness", x, codes, neighbors, limit)
+    return float(manifold.trustworthiness(x, codes, n_neighbors=neighbors))
+
+
+def continuity(x: Examples, codes: Codes, *, neighbors: int = _NEIGHBORS, limit: int = _LIMIT) -> float:
+    r"""Whether what was near in the data is near in code: 1 where every neighbour in the data is one in code.
+
+    .. math:: 1 - \frac{2}{n k (2n - 3k - 1)} \sum_i \sum_{j \in N_k(x_i) \setminus N_k(z_i)} (r(z_i, z_j) - k)
+
+    :func:`trustworthiness` with the roles of examples and codes exchanged, of the same Args, Returns and Raises: codes
+    that tear neighbours apart lack continuity, codes that lay strangers together lack trustworthiness.
+
+    Example:
+      >>> x = np.random.default_rng(0).normal(size=(20, 1))
+      >>> torn = np.where(x < 0.0, x, 50.0 - x)
+      >>> bool(continuity(x, torn, neighbors=2) < trustworthiness(x, torn, neighbors=2))
+      True
+
+    References:
+      Venna and Kaski, *Local multidimensional scaling*, Neural Networks 2006.
+    """
+    x, codes = _asked_about("continuity", x, codes, neighbors, limit)
+    return float(manifold.trustworthiness(codes, x, n_neighbors=neighbors))
+
+
+def _asked_about(
+    question: str, x: np.ndarray, codes: np.ndarray, neighbors: int, limit: int
+) -> tuple[np.ndarray, np.ndarray]:
+    """At most so many examples and their codes, evenly spaced, as rows of double precision."""
+    count = min(len(x), positive_whole(question, "limit", limit))
+    positive_whole(question, "neighbors", neighbors)
+    if len(codes) != len(x):
+        raise InvalidInput(f"{question} was given {len(codes)} codes for {len(x)} examples: expected one for each.")
+    if 2 * neighbors >= count:
+        raise InvalidInput(
+            f"{question} was asked of {neighbors} neighbours among {count} examples: expected fewer than half of them; "
+            "give more examples, or fewer neighbours."
+        )
+    rows = np.arange(count) * len(x) // count
+    return x[rows].reshape(count, -1).astype(np.float64), codes[rows].astype(np.float64)
+
+
+def code_correlation(codes: Codes) -> float:
+    r"""Mean absolute Pearson correlation between different units of the code: 0 where each says something of its own.
+
+    .. math:: \frac{1}{k (k - 1)} \sum_{i \neq j} |\rho_{ij}|
+
+    Units that do not vary have no correlation and are left out.
+
+    Args:
+      codes: ``[n, units]``.
+
+    Returns:
+      The mean, in [0, 1]; 0 where fewer than two units vary.
+
+    Example:
+      >>> code_correlation(np.array([[0.0, 1.0], [1.0, -1.0], [2.0, -3.0]]))
+      1.0
+    """
+    widths = np.ptp(codes, axis=0)
+    units = int(np.count_nonzero(widths))
+    if units < 2:
+        return 0.0
+    varying = codes[:, widths > 0].astype(np.float64) / widths[widths > 0].astype(np.float64)[None]
+    correlation = np.clip(np.corrcoef(varying, rowvar=False), -1.0, 1.0)
+    return float(np.abs(correlation[~np.eye(units, dtype=bool)]).mean())
 
 
 def mean_activation(codes: Codes) -> float:

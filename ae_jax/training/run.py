@@ -195,7 +195,7 @@ class Run:
             raise InvalidInput(f"{self.name} has no prior to sample from: expected a variational autoencoder.")
         return self.decode(sample_prior(jax.random.key(seed), count, self.autoencoder.networks.code))
 
-    def apply(self, function: Callable[..., Any], *arrays: Any) -> Any:
+    def apply(self, function: Callable[..., Any], *arrays: Any, per_member: Any = None) -> Any:
         """A function of networks and a batch, over any number of examples, for every member.
 
         Batches are padded to few sizes and results trimmed, so that each example counts once and few programs are
@@ -205,19 +205,24 @@ class Run:
           function: ``(autoencoder, networks, scaling, *batch) -> tree of [batch, ...]``; one defined at module
             level is compiled once for every run of the same structure.
           arrays: ``[n, ...]`` each.
+          per_member: a tree of ``[members, ...]`` arrays; the function is given the member's own ``[...]`` after
+            scaling, before the batch.
 
         Returns:
           A tree of ``[n, ...]`` arrays, with a leading member axis unless the run is single.
         """
         count = len(arrays[0])
+        members: tuple[Any, ...] = (self.params, self.autoencoder)
+        if per_member is not None:
+            members += (jax.device_put(per_member),)
         parts = []
         for start in range(0, count, _CHUNK):
             batch = [array[start : start + _CHUNK] for array in arrays]
             size = len(batch[0])
             padded = _CHUNK if count > _CHUNK else max(16, 1 << (size - 1).bit_length())
             batch = [_pad(array, padded) for array in batch]
-            result = _apply(self.params, self.autoencoder, self.scaling, *batch, function=function, shape=self.shape)
-            parts.append(jax.tree.map(lambda leaf, size=size: np.asarray(leaf[:, :size]), result))
+            result = _apply(members, self.scaling, *batch, function=function, shape=self.shape)
+            parts.append(jax.tree.map(lambda leaf, size=size: np.asarray(leaf)[:, :size], result))
         whole = jax.tree.map(lambda *leaves: np.concatenate(leaves, axis=1), *parts)
         return take(whole, 0) if self.single else whole
 
@@ -266,13 +271,11 @@ def load(folder: str | Path) -> Run:
 
 
 @partial(jax.jit, static_argnames=("function", "shape"))
-def _apply(
-    params: Params, autoencoder: Autoencoder, scaling: Scaling, *batch: Any, function: Callable[..., Any], shape: Shape
-) -> Any:
-    def one(params: Params, autoencoder: Autoencoder) -> Any:
-        return function(autoencoder, autoencoder.bind(shape, params), scaling, *batch)
+def _apply(members: tuple[Any, ...], scaling: Scaling, *batch: Any, function: Callable[..., Any], shape: Shape) -> Any:
+    def one(params: Params, autoencoder: Autoencoder, *own: Any) -> Any:
+        return function(autoencoder, autoencoder.bind(shape, params), scaling, *own, *batch)
 
-    return jax.vmap(one)(params, autoencoder)
+    return jax.vmap(one)(*members)
 
 
 def _encode(autoencoder: Autoencoder, networks: Any, scaling: Scaling, stored: Any) -> Any:

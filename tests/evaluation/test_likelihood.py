@@ -1,16 +1,22 @@
 import dataclasses
 
+import jax
 import jax.numpy as jnp
 import numpy as np
 import pytest
-from scipy import special
+from scipy import special, stats
 
 import ae_jax
-from ae_jax import InvalidInput
+from ae_jax import InvalidInput, Run
+from ae_jax.data import from_splits
 from ae_jax.evaluation import negative_elbo
+from ae_jax.evaluation.likelihood import log_likelihood
+from ae_jax.objectives import GaussianLikelihood, LaplaceLikelihood, LearnedGaussianLikelihood, SquaredError
 from ae_jax.training.population import stack
 
 PARTS = ["kl", "negative_elbo", "negative_log_likelihood"]
+SCALE = 0.5
+"""Standard deviation of the features of linear-Gaussian models."""
 
 
 @pytest.fixture(scope="module")
@@ -91,3 +97,170 @@ def test_a_deterministic_autoencoder_is_refused(run, small):
     sentence = "undercomplete has no evidence lower bound: expected a variational autoencoder"
     with pytest.raises(InvalidInput, match=sentence):
         negative_elbo(run, small.test.x)
+
+
+@pytest.fixture(scope="module")
+def linear(population) -> Run:
+    """Networks without hidden layers under a Gaussian likelihood, whose weights tests replace."""
+    data = from_splits(np.linspace(-1.0, 1.0, 40, dtype=np.float32).reshape(8, 5), name="linear")
+    autoencoder = ae_jax.variational(code=2, hidden=(), likelihood=GaussianLikelihood(scale=SCALE))
+    return untrained(dataclasses.replace(population[0], data=data.description), autoencoder)
+
+
+def untrained(run: Run, autoencoder: ae_jax.Autoencoder) -> Run:
+    """A single run of another autoencoder, its parameters fresh."""
+    params = jax.tree.map(lambda leaf: leaf[None], autoencoder.init(run.shape, jax.random.key(0)))
+    return dataclasses.replace(run, autoencoder=stack([autoencoder]), params=params)
+
+
+def linear_gaussian(run: Run, weights: np.ndarray, bias: np.ndarray, *, widened: float = 1.0) -> Run:
+    """The run as z ~ N(0, I), x ~ N(W z + b, s^2 I), its posterior's mean exact, and its scales those of the exact
+    posterior's components times a number.
+    """
+    precision = np.eye(2) + weights.T @ weights / SCALE**2
+    gain = np.linalg.solve(precision, weights.T) / SCALE**2
+    log_scale = 0.5 * np.log(np.diag(np.linalg.inv(precision))) + np.log(widened)
+    params = {
+        "decoder": {0: {"kernel": weights.T, "bias": bias}},
+        "encoder": {
+            0: {
+                "kernel": np.concatenate([gain.T, np.zeros((5, 2))], axis=1),
+                "bias": np.concatenate([-gain @ bias, log_scale]),
+            }
+        },
+    }
+    params = jax.tree.map(lambda leaf: np.asarray(leaf, np.float32)[None], params)
+    assert jax.tree.map(np.shape, params) == jax.tree.map(np.shape, run.params)
+    return dataclasses.replace(run, params=params)
+
+
+@pytest.fixture(scope="module")
+def model():
+    """Weights and bias of a linear-Gaussian model, 40 examples of it, and their exact log-likelihoods."""
+    rng = np.random.default_rng(3)
+    weights, bias = rng.normal(size=(5, 2)), rng.normal(size=5)
+    x = (rng.normal(size=(40, 2)) @ weights.T + bias + SCALE * rng.normal(size=(40, 5))).astype(np.float32)
+    marginal = stats.multivariate_normal(bias, weights @ weights.T + SCALE**2 * np.eye(5))
+    return weights, bias, x, marginal.logpdf(x)
+
+
+@pytest.fixture(scope="module")
+def wide(linear, model) -> Run:
+    """A linear-Gaussian model whose posterior is not the exact one, and twice as wide."""
+    return linear_gaussian(linear, *model[:2], widened=2.0)
+
+
+@pytest.fixture(scope="module")
+def estimates(wide, model):
+    """By number of samples."""
+    return {samples: log_likelihood(wide, model[2], samples=samples) for samples in (1, 10, 100, 1000, 5000)}
+
+
+def test_the_likelihood_of_a_linear_gaussian_model_is_scipy_s(estimates, model):
+    found, exact = estimates[5000], model[3]
+    assert found.log_likelihood.shape == (40,)
+    assert (abs(found.log_likelihood - exact) < 3 * found.standard_error).all()
+    assert (found.standard_error < 0.05).all()
+    # Standard errors are neither too small nor too large: the errors over them have mean square one.
+    ratios = np.square((found.log_likelihood - exact) / found.standard_error)
+    assert abs(ratios.mean() - 1) < 4 * (2 / 40) ** 0.5
+
+
+def test_the_bound_tightens_with_the_number_of_samples(estimates, wide, model):
+    means = [found.log_likelihood.mean() for found in estimates.values()]
+    # Means over forty examples; from a thousand samples on they differ by less than their standard errors.
+    noise = np.sqrt(np.square(estimates[1000].standard_error).sum()) / 40
+    assert means[0] < means[1] - 0.1 < means[2] - 0.1
+    assert means[2] < means[3] + noise < means[4] + 2 * noise
+    elbo = -negative_elbo(wide, model[2])["negative_elbo"].mean()
+    assert elbo + 0.5 < means[1] < model[3].mean()
+    assert abs(means[-1] - model[3].mean()) < 3 * noise
+
+
+def test_an_exact_posterior_gives_the_exact_likelihood_with_any_number_of_samples(linear, model):
+    # Of orthogonal weights the components of the exact posterior are independent.
+    weights = np.array([[1.5, 0.0], [0.5, 0.0], [0.0, -1.0], [0.0, 0.3], [0.0, 2.0]])
+    bias, x = model[1], model[2]
+    exact = stats.multivariate_normal(bias, weights @ weights.T + SCALE**2 * np.eye(5)).logpdf(x)
+    run = linear_gaussian(linear, weights, bias)
+    for samples in (1, 10):
+        found = log_likelihood(run, x, samples=samples)
+        np.testing.assert_allclose(found.log_likelihood, exact, rtol=1e-5, atol=1e-4)
+        np.testing.assert_allclose(found.effective_samples, samples, rtol=1e-4)
+    assert (found.standard_error < 1e-3).all()
+    # The bound meets the likelihood there, up to the noise of sixteen latents.
+    bound = -negative_elbo(run, x)["negative_elbo"]
+    assert abs(np.mean(bound - exact)) < 0.1
+
+
+def test_weights_are_those_of_scipy_s_densities(population, small, bound):
+    run, networks = population[1], bound(population, 1)
+    x, key = small.test.x[:2], jax.random.key(4)
+    found = log_likelihood(run, x, samples=7, seed=4, chunk=3)
+    mean, scale = posterior_of(networks, x)
+    for place, example_key in enumerate(jax.random.split(key, 2)):
+        keys = [jax.random.fold_in(example_key, sample) for sample in range(7)]
+        z = mean[place] + scale[place] * np.stack([jax.random.normal(one, (1, 3))[0] for one in keys])
+        logits = np.asarray(networks.decode(jnp.asarray(z, jnp.float32)), np.float64).reshape(7, 64)
+        pixels = x[place].reshape(1, 64) / 16
+        log_weights = (
+            (pixels * special.log_expit(logits) + (1 - pixels) * special.log_expit(-logits)).sum(axis=1)
+            + stats.norm.logpdf(z).sum(axis=1)
+            - stats.norm.logpdf(z, mean[place], scale[place]).sum(axis=1)
+        )
+        weights = np.exp(log_weights - log_weights.max())
+        expected = special.logsumexp(log_weights) - np.log(7)
+        np.testing.assert_allclose(found.log_likelihood[place], expected, rtol=1e-5)
+        error = weights.std(ddof=1) / (weights.mean() * 7**0.5)
+        np.testing.assert_allclose(found.standard_error[place], error, rtol=1e-3)
+        np.testing.assert_allclose(found.effective_samples[place], weights.sum() ** 2 / (weights**2).sum(), rtol=1e-3)
+
+
+def test_neither_chunks_of_samples_nor_of_examples_change_the_likelihood(wide, model, estimates):
+    x = model[2]
+    for chunk in (10, 33, 1000):
+        found = log_likelihood(wide, x, samples=100, chunk=chunk)
+        np.testing.assert_allclose(found.log_likelihood, estimates[100].log_likelihood, rtol=1e-5)
+        np.testing.assert_allclose(found.standard_error, estimates[100].standard_error, rtol=1e-4)
+    few, many = (log_likelihood(wide, np.resize(x, (count, 5)), samples=10) for count in (5, 1030))
+    np.testing.assert_allclose(few.log_likelihood, estimates[10].log_likelihood[:5], rtol=1e-5)
+    np.testing.assert_allclose(many.log_likelihood[:40], estimates[10].log_likelihood, rtol=1e-5)
+    # The same examples at other places have other latents.
+    assert (abs(many.log_likelihood[40:80] - many.log_likelihood[:40]) > 1e-6).all()
+
+
+def test_one_sample_has_no_standard_error(estimates):
+    assert np.isnan(estimates[1].standard_error).all()
+    np.testing.assert_array_equal(estimates[1].effective_samples, np.ones(40))
+    assert all((found.effective_samples >= 1).all() for found in estimates.values())
+
+
+def test_members_have_likelihoods_of_their_own(population, small):
+    together = log_likelihood(population, small.test.x, samples=5)
+    assert together.log_likelihood.shape == together.effective_samples.shape == (4, 20)
+    alone = log_likelihood(population[2], small.test.x, samples=5)
+    np.testing.assert_allclose(alone.log_likelihood, together.log_likelihood[2], rtol=1e-5)
+    again, other = (log_likelihood(population[2], small.test.x, samples=5, seed=seed) for seed in (0, 1))
+    np.testing.assert_array_equal(again.log_likelihood, alone.log_likelihood)
+    assert (other.log_likelihood != alone.log_likelihood).all()
+
+
+@pytest.mark.parametrize("likelihood", [LearnedGaussianLikelihood(), LaplaceLikelihood(scale=0.5)])
+def test_other_likelihoods_bound_it_from_the_same_side(likelihood, population, small):
+    run = untrained(population[0], ae_jax.variational(code=3, hidden=(), likelihood=likelihood))
+    found = log_likelihood(run, small.test.x, samples=100)
+    assert np.isfinite(found.log_likelihood).all()
+    bound = -negative_elbo(run, small.test.x)["negative_elbo"].mean()
+    assert bound < found.log_likelihood.mean() < bound + 20
+
+
+def test_a_likelihood_that_cannot_be_estimated_is_refused(run, population, small):
+    with pytest.raises(InvalidInput, match="undercomplete has no evidence lower bound: expected a variational"):
+        log_likelihood(run, small.test.x)
+    squared = stack([ae_jax.variational(code=3, hidden=(12,), likelihood=SquaredError())] * 4)
+    sentence = "variational was trained by SquaredError, which is no normalised likelihood: expected one, such as"
+    with pytest.raises(InvalidInput, match=sentence):
+        log_likelihood(dataclasses.replace(population, autoencoder=squared), small.test.x)
+    for settings in ({"samples": 0}, {"chunk": 0}):
+        with pytest.raises(InvalidInput, match=r"log_likelihood was given \w+=0: expected a whole number above zero"):
+            log_likelihood(population, small.test.x, **settings)

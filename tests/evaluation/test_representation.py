@@ -1,10 +1,17 @@
 import numpy as np
 import pytest
-from scipy import optimize, special
+from scipy import optimize, special, stats
+from sklearn import metrics
 
 from ae_jax import InvalidInput
 from ae_jax.evaluation import active_fraction, knn_accuracy, linear_probe_accuracy, mean_activation
-from ae_jax.evaluation.representation import label_accuracies
+from ae_jax.evaluation.representation import (
+    clustering_agreement,
+    code_correlation,
+    continuity,
+    label_accuracies,
+    trustworthiness,
+)
 
 
 @pytest.fixture(scope="module")
@@ -166,3 +173,129 @@ def test_a_prior_s_scale_is_the_criterion_of_burda():
 def test_classes_that_were_never_learnt_are_not_asked_about(clouds):
     train, train_labels, codes, labels = clouds
     assert label_accuracies(train, train_labels, codes, labels + train_labels.max() + 1) == {}
+
+
+def test_clusters_agree_with_classes_that_lie_apart_and_not_with_others(clouds):
+    train, labels, _, _ = clouds
+    apart = train + 100 * np.stack([labels, labels % 2], axis=1).astype(np.float32)
+    assert clustering_agreement(apart, labels) == {"kmeans_nmi": pytest.approx(1), "kmeans_ari": pytest.approx(1)}
+    assert clustering_agreement(apart, labels.astype(str)) == clustering_agreement(apart, labels)
+    by_chance = clustering_agreement(apart, np.random.default_rng(3).permutation(labels))
+    assert by_chance["kmeans_nmi"] < 0.1
+    assert abs(by_chance["kmeans_ari"]) < 0.1
+
+
+def test_agreement_is_that_of_the_best_clusters(clouds):
+    train, labels, _, _ = clouds
+
+    def lloyd(seed):
+        centres = train[np.random.default_rng(seed).choice(len(train), 3, replace=False)]
+        for _ in range(100):
+            clusters = np.argmin(np.linalg.norm(train[:, None] - centres[None], axis=2), axis=1)
+            centres = np.stack([train[clusters == cluster].mean(axis=0) for cluster in range(3)])
+        return np.square(train - centres[clusters]).sum(), clusters
+
+    clusters = min((lloyd(seed) for seed in range(20)), key=lambda found: found[0])[1]
+    table = metrics.cluster.contingency_matrix(labels, clusters) / len(labels)
+    rows, columns = table.sum(axis=1), table.sum(axis=0)
+    mutual = special.xlogy(table, table / np.outer(rows, columns)).sum()
+    entropies = [-special.xlogy(share, share).sum() for share in (rows, columns)]
+    found = clustering_agreement(train, labels)
+    assert 0.1 < found["kmeans_nmi"] < 0.9
+    assert found["kmeans_nmi"] == pytest.approx(mutual / np.mean(entropies))
+    assert found["kmeans_ari"] == pytest.approx(metrics.adjusted_rand_score(labels, clusters))
+
+
+def test_collapsed_codes_agree_with_nothing(clouds):
+    assert clustering_agreement(np.ones((80, 2), np.float32), clouds[1]) == {"kmeans_nmi": 0.0, "kmeans_ari": 0.0}
+
+
+def test_clusters_without_classes_are_refused(clouds):
+    with pytest.raises(InvalidInput, match="labels of one class: expected at least two classes"):
+        clustering_agreement(clouds[0], np.zeros(80, int))
+    with pytest.raises(InvalidInput, match="79 labels were given for 80 codes: expected one for each"):
+        clustering_agreement(clouds[0], clouds[1][1:])
+
+
+def ranks(points):
+    """Rank of each example among the distances from each, 0 of itself."""
+    return np.argsort(np.argsort(np.linalg.norm(points[:, None] - points[None], axis=2), axis=1), axis=1)
+
+
+def false_neighbours(true, seen, neighbors):
+    """Venna and Kaski 2001, eq. 2: one less what neighbours that are seen cost by their true ranks."""
+    n, cost = len(true), 0
+    for i in range(n):
+        for j in range(n):
+            if 1 <= seen[i, j] <= neighbors < true[i, j]:
+                cost += true[i, j] - neighbors
+    return 1 - 2 * cost / (n * neighbors * (2 * n - 3 * neighbors - 1))
+
+
+@pytest.mark.parametrize("neighbors", [1, 5, 12])
+def test_trustworthiness_and_continuity_are_of_ranks(neighbors):
+    rng = np.random.default_rng(0)
+    x = rng.normal(size=(40, 3, 2))
+    codes = (x.reshape(40, 6)[:, :2] + 0.5 * rng.normal(size=(40, 2))).astype(np.float32)
+    in_data, in_code = ranks(x.reshape(40, 6)), ranks(codes.astype(float))
+    trust, kept = (question(x, codes, neighbors=neighbors) for question in (trustworthiness, continuity))
+    assert trust == pytest.approx(false_neighbours(in_data, in_code, neighbors))
+    assert kept == pytest.approx(false_neighbours(in_code, in_data, neighbors))
+    assert abs(trust - kept) > 1e-3
+    assert 0.5 < trust < 0.98
+
+
+def test_neighbourhoods_are_kept_by_rotations_and_five_are_asked_unless_told_otherwise():
+    x = np.random.default_rng(0).normal(size=(30, 3))
+    rotated = 7 * x @ np.linalg.qr(np.random.default_rng(1).normal(size=(3, 3)))[0]
+    assert trustworthiness(x, rotated) == continuity(x, rotated) == 1.0
+    one = x[:, :1]
+    assert trustworthiness(x, one) == trustworthiness(x, one, neighbors=5) != trustworthiness(x, one, neighbors=4)
+    assert continuity(x, one) == continuity(x, one, neighbors=5) != continuity(x, one, neighbors=4)
+
+
+@pytest.mark.parametrize("question", [trustworthiness, continuity])
+def test_examples_beyond_the_limit_are_left_out_evenly(question):
+    x = np.random.default_rng(0).normal(size=(101, 4))
+    codes = x[:, :2] ** 3
+    rows = [0, 5, 10, 15, 20, 25, 30, 35, 40, 45, 50, 55, 60, 65, 70, 75, 80, 85, 90, 95]
+    assert question(x, codes, limit=20) == question(x[rows], codes[rows])
+    assert question(x, codes, limit=20) != question(x, codes)
+    assert question(x, codes, limit=101) == question(x, codes)
+
+
+@pytest.mark.parametrize("question", [trustworthiness, continuity])
+def test_neighbourhoods_that_are_too_large_are_refused(question):
+    x = np.random.default_rng(0).normal(size=(20, 3))
+    name = question.__name__
+    with pytest.raises(InvalidInput, match=f"{name} was asked of 10 neighbours among 20 examples: expected fewer than"):
+        question(x, x, neighbors=10)
+    with pytest.raises(InvalidInput, match=f"{name} was asked of 5 neighbours among 10 examples"):
+        question(x, x, limit=10)
+    with pytest.raises(InvalidInput, match=f"{name} was given 19 codes for 20 examples: expected one for each"):
+        question(x, x[1:])
+    with pytest.raises(InvalidInput, match=f"{name} was given neighbors=0: expected a whole number above zero"):
+        question(x, x, neighbors=0)
+    with pytest.raises(InvalidInput, match=f"{name} was given limit=0: expected a whole number above zero"):
+        question(x, x, limit=0)
+
+
+def test_code_correlation_is_of_different_units_that_vary():
+    rng = np.random.default_rng(0)
+    codes = (rng.normal(size=(200, 4)) @ rng.normal(size=(4, 4)) * [1, 1e-3, 1e3, 1] + 5).astype(np.float32)
+    pairs = [(i, j) for i in range(4) for j in range(i)]
+    expected = np.mean([abs(stats.pearsonr(codes[:, i], codes[:, j]).statistic) for i, j in pairs])
+    assert 0.1 < expected < 0.9
+    assert code_correlation(codes) == pytest.approx(expected, rel=1e-5)
+    dead = np.insert(codes, 2, np.float32(0.1), axis=1)
+    assert code_correlation(dead) == code_correlation(codes)
+
+
+def test_code_correlation_of_copies_is_one_and_of_fewer_than_two_units_zero():
+    unit = np.random.default_rng(0).normal(size=(50, 1)).astype(np.float32)
+    assert code_correlation(np.hstack([unit, -3 * unit, unit + 1])) == pytest.approx(1.0, abs=1e-6)
+    assert code_correlation(unit) == 0.0
+    assert code_correlation(np.hstack([unit, np.ones_like(unit)])) == 0.0
+    assert code_correlation(np.ones((50, 3), np.float32)) == 0.0
+    # Orthogonal contrasts.
+    assert code_correlation(np.array([[1.0, 1.0], [1.0, -1.0], [-1.0, 1.0], [-1.0, -1.0]])) == 0.0

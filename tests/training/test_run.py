@@ -105,6 +105,20 @@ def test_a_function_applies_to_every_member_and_example(population):
     np.testing.assert_array_equal(result["number"], np.broadcast_to(numbers + 1, (4, 19)))
 
 
+def test_a_function_gets_each_member_s_own_arrays(run, population):
+    def moved(autoencoder, networks, scaling, own, stored):
+        return own["factor"] * networks.encode(scaling(stored)).mean + own["shift"][None]
+
+    own = {"factor": np.arange(1.0, 5.0, dtype=np.float32), "shift": np.arange(12, dtype=np.float32).reshape(4, 3)}
+    # Two chunks, the second of which is padded.
+    x = images(1030)
+    result = population.apply(moved, x, per_member=own)
+    expected = own["factor"][:, None, None] * population.encode(x) + own["shift"][:, None, :]
+    np.testing.assert_allclose(result, expected, rtol=1e-5, atol=1e-5)
+    alone = population[2].apply(moved, x[:5], per_member=jax.tree.map(lambda leaf: leaf[2:3], own))
+    np.testing.assert_allclose(alone, expected[2, :5], rtol=1e-5, atol=1e-5)
+
+
 def test_a_member_is_a_single_run(population):
     x = images(5)
     for member in (0, 3, -1):

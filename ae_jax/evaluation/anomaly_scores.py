@@ -1,0 +1,546 @@
+"""How abnormal does a trained autoencoder find an example, and which features make it so?"""
+
+import dataclasses
+import math
+from abc import ABC, abstractmethod
+from typing import Any, ClassVar
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+
+from ae_jax.autoencoders import Autoencoder
+from ae_jax.data import Scaling
+from ae_jax.errors import InvalidInput, unknown
+from ae_jax.networks import deterministic
+from ae_jax.objectives import ELBO
+from ae_jax.objectives.elbo import expected_nll
+from ae_jax.requirements import positive_whole, require_positive
+from ae_jax.training import Run
+
+Statistics = dict[str, np.ndarray]
+"""What a score learned from reference examples, each ``[members, ...]``."""
+
+_TOGETHER = 16
+"""How many examples of a batch meet all reference codes, or have their Jacobian, at a time; divides every batch."""
+_RIDGE = 1e-8
+"""Of a covariance of codes, relative to its mean variance: far below what matters, far above rounding in 32 bits."""
+_BLOCK = 1024
+"""How many examples have their residuals in memory at a time."""
+
+
+@dataclasses.dataclass(frozen=True, eq=False)
+class AnomalyScore:
+    """A score of a trained run, ready for new examples; :func:`anomaly_score` makes it.
+
+    Attributes:
+      run: the trained population.
+      name: of the score, in :data:`SCORES`.
+      options: what was chosen for it.
+      statistics: what it learned from reference examples, NumPy arrays of double precision, ``[members, ...]``;
+        ``"baseline"`` is their mean in model units, from which explanations start.
+    """
+
+    run: Run
+    name: str
+    options: dict[str, Any]
+    statistics: Statistics = dataclasses.field(repr=False)
+
+    def score(self, x: Any) -> np.ndarray:
+        """How abnormal each example is: the higher, the more.
+
+        Args:
+          x: examples in the units that the run was trained on, ``[n, *shape]``.
+
+        Returns:
+          The scores in double precision, computed in that of the networks: ``[members, n]``, or ``[n]`` of a single
+          run, in the units that :data:`SCORES` tells.
+
+        Raises:
+          InvalidInput: another shape or range than trained on, a column that is missing, no numbers, NaN or infinity.
+        """
+        return self._apply(self._definition(), x)
+
+    def explain(self, x: Any, *, steps: int = 32) -> np.ndarray:
+        r"""What each feature contributes to each example's score.
+
+        Scores that are sums over features have their summands. Others have integrated gradients on the straight way
+        from the mean of the reference examples :math:`\bar x` to x, by the midpoint rule,
+
+        .. math:: (x_i - \bar x_i) \frac{1}{S} \sum_{s=1}^{S} \frac{\partial f}{\partial x_i}
+           \left(\bar x + \tfrac{s - 1/2}{S} (x - \bar x)\right)
+
+        which sum to :math:`f(x) - f(\bar x)`, but for what the steps are too coarse for.
+
+        Args:
+          x: examples in the units that the run was trained on, ``[n, *shape]``.
+          steps: S, of integrated gradients; each costs a gradient of the score.
+
+        Returns:
+          The contributions in double precision: ``[members, n, *shape]``, or ``[n, *shape]`` of a single run, in units
+          of the score; below zero where a feature makes the example less abnormal.
+
+        Raises:
+          InvalidInput: as of :meth:`score`; steps is no whole number above zero; or an explanation has nowhere to
+            start, as no reference examples were given.
+
+        References:
+          Sundararajan et al., *Axiomatic attribution for deep networks*, ICML 2017, section 5.
+        """
+        steps = positive_whole("explain", "steps", steps)
+        definition = self._definition()
+        if isinstance(definition, SumOverFeatures):
+            return self._apply(_Contributions(definition), x)
+        if "baseline" not in self.statistics:
+            raise InvalidInput(
+                f"{self.name} was given no reference examples, and explanations start from their mean: give normal "
+                "examples as the reference, such as the training split."
+            )
+        return self._apply(_IntegratedGradients(definition, steps), x)
+
+    def _definition(self) -> "Score":
+        return SCORES[self.name](**self.options)
+
+    def _apply(self, function: Any, x: Any) -> np.ndarray:
+        stored = self.run.data.stored(x)
+        draws = self._definition().draws(len(stored))
+        return np.asarray(self.run.apply(function, stored, *draws, per_member=self.statistics), np.float64)
+
+
+def anomaly_score(run: Run, name: str, reference: Any = None, **options: Any) -> AnomalyScore:
+    """A named score of abnormality: how far an example is from what the run, and the reference, take for normal.
+
+    Args:
+      run: a trained population.
+      name: of the score, in :data:`SCORES`.
+      reference: normal examples in the units trained on, ``[n, *shape]``, usually the training split's.
+      options: of the score, the fields of its class in :data:`SCORES`.
+
+    Returns:
+      The score, to call ``score`` and ``explain`` on.
+
+    Raises:
+      InvalidInput: an unknown score or option, or an option out of range; no or too few reference examples for a
+        score that needs them, or some that do not fit the run; ``negative_elbo`` of a run that is not variational.
+
+    Example:
+      >>> import ae_jax
+      >>> data = ae_jax.data.digits()
+      >>> run = ae_jax.fit(ae_jax.undercomplete(code=2, hidden=()), data, epochs=1)
+      >>> score = anomaly_score(run, "mahalanobis", data.train.x)
+      >>> score.score(data.test.x).shape, score.explain(data.test.x[:2]).shape
+      ((359,), (2, 8, 8))
+    """
+    if name not in SCORES:
+        raise unknown("anomaly score", name, SCORES)
+    known = [field.name for field in dataclasses.fields(SCORES[name])]
+    for option in options:
+        if not known:
+            raise InvalidInput(f"{name} was given the option {option!r}: it has none.")
+        if option not in known:
+            raise unknown(f"option of {name}", option, known)
+    definition = SCORES[name](**options)
+    definition.require(run)
+    if reference is None and definition.needs_reference:
+        raise InvalidInput(
+            f"{name} compares with normal examples and was given none: give a reference, such as the training split."
+        )
+    statistics = {}
+    if reference is not None:
+        stored = run.data.stored(reference, "the reference")
+        if len(stored) < definition.fewest:
+            raise InvalidInput(
+                f"{name} was given {len(stored)} reference examples: expected at least {definition.fewest}; give more "
+                "normal examples."
+            )
+        statistics = _baseline(run, stored)
+        statistics |= definition.statistics(dataclasses.replace(run, single=False), stored, statistics)
+    return AnomalyScore(run, name, dataclasses.asdict(definition), statistics)
+
+
+@dataclasses.dataclass(frozen=True)
+class Score(ABC):
+    """What a score is: options, what it learns from reference examples, and the value of each example of a batch.
+
+    It is a static argument of compiled programs, so that what only its statistics depend on takes no part in equality.
+    """
+
+    needs_reference: ClassVar[bool] = True
+
+    @property
+    def fewest(self) -> int:
+        """How many reference examples it takes at least."""
+        return 2 if self.needs_reference else 1
+
+    def require(self, run: Run) -> None:  # noqa: B027
+        """Raises a sentence where a run has no such score."""
+
+    def draws(self, count: int) -> tuple[Any, ...]:
+        """Randomness of each example, ``[n]`` each."""
+        return ()
+
+    def statistics(self, run: Run, stored: np.ndarray, baseline: Statistics) -> Statistics:
+        """What is learned from reference examples, given their mean; the run's results have a member axis."""
+        return {}
+
+    @abstractmethod
+    def __call__(
+        self, autoencoder: Autoencoder, networks: Any, scaling: Scaling, statistics: Any, stored: Any, *draws: Any
+    ) -> Any:
+        """The score of each example of a batch, for :meth:`ae_jax.Run.apply`."""
+
+
+class SumOverFeatures(Score):
+    """A score that is the sum of what its features contribute."""
+
+    @abstractmethod
+    def contributions(self, autoencoder: Autoencoder, networks: Any, statistics: Any, x: Any) -> Any:
+        """What each feature contributes, ``[batch, *shape]``; x is in model units."""
+
+    def __call__(
+        self, autoencoder: Autoencoder, networks: Any, scaling: Scaling, statistics: Any, stored: Any, *draws: Any
+    ) -> Any:
+        contributions = self.contributions(autoencoder, networks, statistics, scaling(stored))
+        return jnp.sum(contributions, axis=tuple(range(1, contributions.ndim)))
+
+
+@dataclasses.dataclass(frozen=True)
+class ReconstructionError(SumOverFeatures):
+    r"""Squared error of the reconstruction, in squared model units; needs no reference.
+
+    .. math:: \sum_i (x_i - \hat x_i)^2, \quad \hat x = g(h(x))
+
+    References:
+      Sakurada and Yairi, *Anomaly detection using autoencoders with nonlinear dimensionality reduction*, MLSDA 2014.
+    """
+
+    needs_reference: ClassVar[bool] = False
+
+    def contributions(self, autoencoder: Autoencoder, networks: Any, statistics: Any, x: Any) -> Any:
+        return jnp.square(_code_and_residual(autoencoder, networks, x)[1])
+
+
+@dataclasses.dataclass(frozen=True)
+class WhitenedError(SumOverFeatures):
+    r"""Squared error of each feature over what it is on the reference; about the number of features where normal.
+
+    .. math:: \sum_i \frac{(x_i - \hat x_i)^2}{v_i + \epsilon \bar v}, \quad
+       v_i = \frac{1}{n} \sum_b (x_{bi} - \hat x_{bi})^2
+
+    Twice the negative log-likelihood, up to a constant, of Gaussian residuals whose variances are the reference's.
+
+    Attributes:
+      floor: epsilon, the least variance of a residual, relative to the mean of all features'; pixels that are always
+        black are reconstructed almost exactly, and would outweigh all others.
+    """
+
+    floor: float = dataclasses.field(default=1e-3, compare=False)
+
+    def __post_init__(self) -> None:
+        require_positive("whitened_error", floor=self.floor)
+
+    def statistics(self, run: Run, stored: np.ndarray, baseline: Statistics) -> Statistics:
+        blocks = (stored[start : start + _BLOCK] for start in range(0, len(stored), _BLOCK))
+        variances = sum(run.apply(_squared_residual, block).sum(axis=1, dtype=np.float64) for block in blocks)
+        variances = np.asarray(variances) / len(stored)
+        mean = variances.reshape(len(run), -1).mean(axis=1).reshape(-1, *[1] * len(run.shape))
+        return {"variances": variances + _one_where_zero(self.floor * mean)}
+
+    def contributions(self, autoencoder: Autoencoder, networks: Any, statistics: Any, x: Any) -> Any:
+        residual = _code_and_residual(autoencoder, networks, x)[1]
+        return jnp.square(residual) / statistics["variances"][None]
+
+
+@dataclasses.dataclass(frozen=True)
+class Mahalanobis(Score):
+    r"""Squared Mahalanobis distance of the code from the reference's; about the size of the code where normal.
+
+    .. math:: (z - \mu)^\top \Sigma^{-1} (z - \mu), \quad z = h(x)
+
+    Attributes:
+      ridge: added to the diagonal of the covariance, relative to its mean, so that units which are constant or copies
+        of one another may be there.
+
+    References:
+      Denouden et al., *Improving reconstruction autoencoder out-of-distribution detection with Mahalanobis distance*,
+      2018.
+    """
+
+    ridge: float = dataclasses.field(default=_RIDGE, compare=False)
+
+    def __post_init__(self) -> None:
+        require_positive("mahalanobis", ridge=self.ridge)
+
+    def statistics(self, run: Run, stored: np.ndarray, baseline: Statistics) -> Statistics:
+        mean, whitening, _ = _gaussian(run.apply(_code, stored), self.ridge)
+        return {"mean": mean, "whitening": whitening}
+
+    def __call__(
+        self, autoencoder: Autoencoder, networks: Any, scaling: Scaling, statistics: Any, stored: Any, *draws: Any
+    ) -> Any:
+        return _squared_distance(_code(autoencoder, networks, scaling, stored), statistics)
+
+
+@dataclasses.dataclass(frozen=True)
+class NearestCodes(Score):
+    r"""Mean Euclidean distance of the code to the nearest codes of the reference, in units of the code.
+
+    .. math:: \frac{1}{k} \sum_{j \in N_k(z)} \|z - z_j\|
+
+    A reference example is its own neighbour, at distance zero.
+
+    Attributes:
+      neighbors: k.
+
+    References:
+      Angiulli and Pizzuti, *Fast outlier detection in high dimensional spaces*, PKDD 2002 (sum over neighbours);
+      Sun et al., *Out-of-distribution detection with deep nearest neighbors*, ICML 2022 (k-th distance).
+    """
+
+    neighbors: int = 5
+
+    def __post_init__(self) -> None:
+        positive_whole("knn_code", "neighbors", self.neighbors)
+
+    @property
+    def fewest(self) -> int:
+        return self.neighbors
+
+    def statistics(self, run: Run, stored: np.ndarray, baseline: Statistics) -> Statistics:
+        codes = run.apply(_code, stored).astype(np.float64)
+        mean = codes.mean(axis=1)
+        return {"mean": mean, "centred": codes - mean[:, None]}
+
+    def __call__(
+        self, autoencoder: Autoencoder, networks: Any, scaling: Scaling, statistics: Any, stored: Any, *draws: Any
+    ) -> Any:
+        reference = statistics["centred"]
+        squares = jnp.sum(jnp.square(reference), axis=1)
+
+        def of_one(z: Any) -> Any:
+            # The expanded square is cheap and finds who is near; how near, the difference tells without cancellation.
+            order = squares - 2.0 * jnp.matmul(reference, jax.lax.stop_gradient(z), precision="highest")
+            nearest = jax.lax.top_k(-order, self.neighbors)[1]
+            return jnp.mean(_norm(reference[nearest] - z[None]))
+
+        codes = _code(autoencoder, networks, scaling, stored) - statistics["mean"][None]
+        return jax.lax.map(of_one, codes, batch_size=_TOGETHER)
+
+
+@dataclasses.dataclass(frozen=True)
+class JacobianCorrected(Score):
+    r"""Negative log-density of the example under the decoder's manifold, in nats.
+
+    .. math:: \tfrac12 (z - \mu)^\top \Sigma^{-1} (z - \mu) + \tfrac12 \log\det(L^\top J^\top J L + \epsilon I)
+       + \tfrac{k}{2} \log 2\pi + \frac{\|x - \hat x\|^2}{2 s^2} + \tfrac{d - k}{2} \log 2\pi s^2,
+       \quad \Sigma = L L^\top, \quad s^2 = \frac{1}{n} \sum_b \frac{\|x_b - \hat x_b\|^2}{d - k}
+
+    Codes are Gaussian, with mean and covariance of the reference's; the decoder, whose Jacobian at z is J, carries
+    their density onto the manifold (:math:`\log\det L^\top J^\top J L` is :math:`\log\det \Sigma + \log\det J^\top J`,
+    which no linear map of the code changes); what is left is Gaussian and at right angles to it. Of a linear
+    autoencoder that found PCA's subspace it is the density of probabilistic PCA.
+
+    A code of k >= d units leaves no right angles: d replaces k in what is said of J, s^2 is the residual per feature
+    without its own constant, and the score orders examples but is no density.
+
+    Attributes:
+      ridge: epsilon over the total variance of the reference; it also bounds s^2 from below, by a feature's share of
+        epsilon. The covariance has the ridge of :class:`Mahalanobis`.
+
+    References:
+      Brehmer and Cranmer, *Flows for simultaneous manifold learning and density estimation*, NeurIPS 2020;
+      Caterini et al., *Rectangular flows for manifold learning*, NeurIPS 2021;
+      Tipping and Bishop, *Probabilistic principal component analysis*, JRSS B 1999.
+    """
+
+    ridge: float = dataclasses.field(default=1e-6, compare=False)
+
+    def __post_init__(self) -> None:
+        require_positive("jacobian_corrected", ridge=self.ridge)
+
+    def statistics(self, run: Run, stored: np.ndarray, baseline: Statistics) -> Statistics:
+        found = run.apply(_code_error_and_spread, stored, per_member=baseline)
+        mean, whitening, factor = _gaussian(found["code"], _RIDGE)
+        features = math.prod(run.shape)
+        across = features - mean.shape[1] if mean.shape[1] < features else features
+        floor = _one_where_zero(self.ridge * found["spread"].mean(axis=1, dtype=np.float64))
+        variance = np.maximum(found["error"].mean(axis=1, dtype=np.float64) / across, floor / features)
+        return {"mean": mean, "whitening": whitening, "factor": factor, "floor": floor, "variance": variance}
+
+    def __call__(
+        self, autoencoder: Autoencoder, networks: Any, scaling: Scaling, statistics: Any, stored: Any, *draws: Any
+    ) -> Any:
+        def decode(z: Any) -> Any:
+            return autoencoder.objective.likelihood.mean(networks.decode(z[None]))[0].ravel()
+
+        def log_volume(z: Any) -> Any:
+            tangents = jnp.matmul(jax.jacfwd(decode)(z), statistics["factor"], precision="highest")
+            wide = tangents if tangents.shape[0] <= tangents.shape[1] else tangents.T
+            squares = jnp.linalg.eigvalsh(jnp.matmul(wide, wide.T, precision="highest"))
+            return 0.5 * jnp.sum(jnp.log(jnp.maximum(squares, 0.0) + statistics["floor"]))
+
+        x = scaling(stored)
+        z, residual = _code_and_residual(autoencoder, networks, x)
+        features, variance = math.prod(x.shape[1:]), statistics["variance"]
+        along, across = min(z.shape[1], features), max(features - z.shape[1], 0)
+        constants = 0.5 * along * math.log(2 * math.pi) + 0.5 * across * jnp.log(2 * math.pi * variance)
+        return (
+            0.5 * _squared_distance(z, statistics)
+            + jax.lax.map(log_volume, z, batch_size=_TOGETHER)
+            + 0.5 * _sum_of_squares(residual) / variance
+            + constants
+        )
+
+
+@dataclasses.dataclass(frozen=True)
+class NegativeELBO(Score):
+    r"""Negative evidence lower bound of a variational autoencoder, in nats; needs no reference but to be explained.
+
+    .. math:: \mathbb{E}_{q(z|x)} [-\log p(x|z)] + \mathrm{KL}(q(z|x) \| p(z))
+
+    That of :func:`ae_jax.evaluation.negative_elbo`: the latents' keys depend on the seed and the example's position
+    alone. An explanation follows the same latents from the mean of the reference to the example.
+
+    Attributes:
+      samples: how many latents the expectation is a mean over.
+      seed: of the latents.
+
+    References:
+      An and Cho, *Variational autoencoder based anomaly detection using reconstruction probability*, 2015.
+    """
+
+    samples: int = 16
+    seed: int = dataclasses.field(default=0, compare=False)
+    needs_reference: ClassVar[bool] = False
+
+    def __post_init__(self) -> None:
+        positive_whole("negative_elbo", "samples", self.samples)
+
+    def require(self, run: Run) -> None:
+        if not isinstance(run.autoencoder.objective, ELBO):
+            raise InvalidInput(f"{run.name} has no evidence lower bound: expected a variational autoencoder.")
+
+    def draws(self, count: int) -> tuple[Any, ...]:
+        return (jax.random.split(jax.random.key(self.seed), count),)
+
+    def __call__(
+        self, autoencoder: Autoencoder, networks: Any, scaling: Scaling, statistics: Any, stored: Any, *draws: Any
+    ) -> Any:
+        def of_one(x: Any, key: Any) -> Any:
+            posterior, likelihood = networks.encode(x[None]), autoencoder.objective.likelihood
+            nll = expected_nll(likelihood, networks, key, posterior, x[None], samples=self.samples)
+            return (nll + posterior.kl())[0]
+
+        return jax.vmap(of_one)(scaling(stored), *draws)
+
+
+SCORES: dict[str, type[Score]] = {
+    "reconstruction_error": ReconstructionError,
+    "whitened_error": WhitenedError,
+    "mahalanobis": Mahalanobis,
+    "knn_code": NearestCodes,
+    "jacobian_corrected": JacobianCorrected,
+    "negative_elbo": NegativeELBO,
+}
+"""The scores by their names; each class tells the equation, units and options."""
+
+
+@dataclasses.dataclass(frozen=True)
+class _Contributions:
+    """What gives :meth:`ae_jax.Run.apply` the summands of a score."""
+
+    score: SumOverFeatures
+
+    def __call__(
+        self, autoencoder: Autoencoder, networks: Any, scaling: Scaling, statistics: Any, stored: Any, *draws: Any
+    ) -> Any:
+        return self.score.contributions(autoencoder, networks, statistics, scaling(stored))
+
+
+@dataclasses.dataclass(frozen=True)
+class _IntegratedGradients:
+    """What gives :meth:`ae_jax.Run.apply` the integrated gradients of a score, by the midpoint rule."""
+
+    score: Score
+    steps: int
+
+    def __call__(
+        self, autoencoder: Autoencoder, networks: Any, scaling: Scaling, statistics: Any, stored: Any, *draws: Any
+    ) -> Any:
+        x = scaling(stored)
+        way = x - statistics["baseline"][None]
+
+        def total(x: Any) -> Any:
+            # Gradients are in model units, which the identity leaves as they are.
+            return jnp.sum(self.score(autoencoder, networks, Scaling(), statistics, x, *draws))
+
+        def add(step: Any, gradients: Any) -> Any:
+            return gradients + jax.grad(total)(x - (1.0 - (step + 0.5) / self.steps) * way)
+
+        return way * jax.lax.fori_loop(0, self.steps, add, jnp.zeros_like(x)) / self.steps
+
+
+def _code(autoencoder: Autoencoder, networks: Any, scaling: Scaling, stored: Any) -> Any:
+    return deterministic(networks.encode(scaling(stored)))
+
+
+def _code_and_residual(autoencoder: Autoencoder, networks: Any, x: Any) -> tuple[Any, Any]:
+    code = deterministic(networks.encode(x))
+    return code, x - autoencoder.objective.likelihood.mean(networks.decode(code))
+
+
+def _squared_residual(autoencoder: Autoencoder, networks: Any, scaling: Scaling, stored: Any) -> Any:
+    return jnp.square(_code_and_residual(autoencoder, networks, scaling(stored))[1])
+
+
+def _code_error_and_spread(
+    autoencoder: Autoencoder, networks: Any, scaling: Scaling, statistics: Any, stored: Any
+) -> dict[str, Any]:
+    """Of each example the code and, summed over features, the squares of residual and distance from the baseline."""
+    x = scaling(stored)
+    code, residual = _code_and_residual(autoencoder, networks, x)
+    spread = _sum_of_squares(x - statistics["baseline"][None])
+    return {"code": code, "error": _sum_of_squares(residual), "spread": spread}
+
+
+def _sum_of_squares(values: Any) -> Any:
+    return jnp.sum(jnp.square(values).reshape(len(values), -1), axis=1)
+
+
+def _squared_distance(codes: Any, statistics: Any) -> Any:
+    """Of each code from the mean, where the reference's codes have the identity as covariance."""
+    centred = codes - statistics["mean"][None]
+    return _sum_of_squares(jnp.matmul(centred, statistics["whitening"].T, precision="highest"))
+
+
+def _norm(rows: Any) -> Any:
+    """Euclidean norms, whose gradient at zero is zero and not NaN."""
+    squares = jnp.sum(jnp.square(rows), axis=1)
+    return jnp.where(squares > 0, jnp.sqrt(jnp.where(squares > 0, squares, 1.0)), 0.0)
+
+
+def _baseline(run: Run, stored: np.ndarray) -> Statistics:
+    """The mean of reference examples in model units, the same for every member."""
+    mean = stored.mean(axis=0, dtype=np.float64)
+    scaled = np.asarray(run.scaling(mean[None]), np.float64)
+    return {"baseline": np.repeat(scaled, len(run), axis=0)}
+
+
+def _gaussian(codes: np.ndarray, ridge: float) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """Mean ``[members, k]`` of codes, and of their covariance the whitening W, W S W' = I, and the factor L, S = L L'.
+
+    The ridge is at least what rounding of 32-bit codes makes of constants, and one where all codes are zero.
+    """
+    codes = codes.astype(np.float64)
+    mean = codes.mean(axis=1)
+    centred = codes - mean[:, None]
+    variances, axes = np.linalg.eigh(np.swapaxes(centred, 1, 2) @ centred / codes.shape[1])
+    rounding = np.finfo(np.float32).eps ** 2 * np.square(codes).mean(axis=(1, 2))
+    least = _one_where_zero(np.maximum(ridge * variances.mean(axis=1), rounding))
+    scales = np.sqrt(np.maximum(variances, 0.0) + least[:, None])
+    return mean, np.swapaxes(axes, 1, 2) / scales[:, :, None], axes * scales[:, None, :]
+
+
+def _one_where_zero(scale: np.ndarray) -> np.ndarray:
+    """A scale that one can divide by: where the reference leaves none, the unit."""
+    return np.where(scale > 0, scale, 1.0)

@@ -1,0 +1,213 @@
+"""How well do scores tell abnormal examples from normal ones?"""
+
+from typing import NamedTuple
+
+import numpy as np
+from jaxtyping import Float
+from sklearn import metrics
+
+from ae_jax.errors import InvalidInput
+from ae_jax.requirements import positive_whole, require_number
+
+Scores = Float[np.ndarray, "_"]
+
+
+class RocCurve(NamedTuple):
+    """The receiver operating characteristic, from the strictest threshold to the laxest, each ``[points]``.
+
+    Attributes:
+      false_positive_rate: share of the normal examples that score at least the threshold.
+      true_positive_rate: share of the abnormal ones that do.
+      thresholds: decreasing; the first is infinite, as nothing scores as much.
+    """
+
+    false_positive_rate: np.ndarray
+    true_positive_rate: np.ndarray
+    thresholds: np.ndarray
+
+
+class PrecisionRecallCurve(NamedTuple):
+    """Precision against recall, from the laxest threshold to the strictest.
+
+    Attributes:
+      precision: share of abnormal ones among examples that score at least the threshold, ``[points + 1]``; the last is
+        1, of no example.
+      recall: share of the abnormal examples that do, ``[points + 1]``; the last is 0.
+      thresholds: increasing, ``[points]``.
+    """
+
+    precision: np.ndarray
+    recall: np.ndarray
+    thresholds: np.ndarray
+
+
+def roc_auc(scores: Scores, abnormal: np.ndarray) -> float:
+    r"""Area under the ROC curve: how probably an abnormal example scores above a normal one, ties counting half.
+
+    .. math:: P(s_+ > s_-) + \tfrac12 P(s_+ = s_-)
+
+    Args:
+      scores: high means abnormal, ``[n]``.
+      abnormal: 1 or True for abnormal examples, 0 or False for normal ones, ``[n]``.
+
+    Returns:
+      The area, in [0, 1]; 0.5 by chance.
+
+    Raises:
+      InvalidInput: NaN or infinite scores, another number of labels, labels other than 0 and 1, or of one kind only.
+
+    Example:
+      >>> roc_auc(np.array([0.1, 0.4, 0.35, 0.8]), np.array([0, 0, 1, 1]))
+      0.75
+
+    References:
+      Hanley and McNeil, *The meaning and use of the area under a ROC curve*, Radiology 1982.
+    """
+    return float(metrics.roc_auc_score(_truth(scores, abnormal), scores))
+
+
+def average_precision(scores: Scores, abnormal: np.ndarray) -> float:
+    r"""Mean of the precision over thresholds, weighted by what each adds to the recall.
+
+    .. math:: \sum_i (R_i - R_{i-1}) P_i
+
+    Args:
+      scores, abnormal: as of :func:`roc_auc`.
+
+    Returns:
+      The mean, in [0, 1]; the share of abnormal examples by chance.
+
+    Raises:
+      InvalidInput: as :func:`roc_auc`.
+
+    Example:
+      >>> round(average_precision(np.array([0.1, 0.4, 0.35, 0.8]), np.array([0, 0, 1, 1])), 3)
+      0.833
+
+    References:
+      Davis and Goadrich, *The relationship between precision-recall and ROC curves*, ICML 2006, on interpolation.
+    """
+    return float(metrics.average_precision_score(_truth(scores, abnormal), scores))
+
+
+def precision_at_n(scores: Scores, abnormal: np.ndarray, *, n: int | None = None) -> float:
+    """Share of abnormal examples among the n that score highest.
+
+    Where examples tie for the last places, it is what one expects of drawing among them, so that the order of the
+    examples does not matter.
+
+    Args:
+      scores, abnormal: as of :func:`roc_auc`.
+      n: how many are looked at; by default as many as are abnormal, which makes precision and recall equal.
+
+    Returns:
+      The precision at rank n, in [0, 1].
+
+    Raises:
+      InvalidInput: as :func:`roc_auc`, or n is no whole number from 1 to the number of examples.
+
+    Example:
+      >>> precision_at_n(np.array([0.1, 0.4, 0.35, 0.8]), np.array([0, 0, 1, 1]))
+      0.5
+
+    References:
+      Campos et al., *On the evaluation of unsupervised outlier detection*, Data Mining and Knowledge Discovery 2016.
+    """
+    truth = _truth(scores, abnormal)
+    n = int(truth.sum()) if n is None else positive_whole("precision_at_n", "n", n)
+    if n > len(scores):
+        raise InvalidInput(f"precision_at_n was given n={n} of {len(scores)} examples: expected at most as many.")
+    last = np.sort(scores)[-n]
+    above, tied = scores > last, scores == last
+    drawn = truth[tied].mean() * (n - above.sum())
+    return float((truth[above].sum() + drawn) / n)
+
+
+def roc_curve(scores: Scores, abnormal: np.ndarray) -> RocCurve:
+    """The ROC curve at its corners, for figures.
+
+    Args:
+      scores, abnormal: as of :func:`roc_auc`.
+
+    Raises:
+      InvalidInput: as :func:`roc_auc`.
+
+    Example:
+      >>> roc_curve(np.array([0.1, 0.4, 0.35, 0.8]), np.array([0, 0, 1, 1])).true_positive_rate
+      array([0. , 0.5, 0.5, 1. , 1. ])
+    """
+    return RocCurve(*metrics.roc_curve(_truth(scores, abnormal), scores))
+
+
+def precision_recall_curve(scores: Scores, abnormal: np.ndarray) -> PrecisionRecallCurve:
+    """Precision and recall at every threshold, for figures.
+
+    Args:
+      scores, abnormal: as of :func:`roc_auc`.
+
+    Raises:
+      InvalidInput: as :func:`roc_auc`.
+
+    Example:
+      >>> precision_recall_curve(np.array([0.1, 0.4, 0.35, 0.8]), np.array([0, 0, 1, 1])).recall
+      array([1. , 1. , 0.5, 0.5, 0. ])
+    """
+    return PrecisionRecallCurve(*metrics.precision_recall_curve(_truth(scores, abnormal), scores))
+
+
+def threshold_for(scores: Scores, contamination: float) -> float:
+    """The score above which an example is called abnormal, if that share of the training data is.
+
+    Args:
+      scores: of the training data, high means abnormal, ``[n]``.
+      contamination: the share of abnormal ones among them, above 0 and at most 0.5.
+
+    Returns:
+      The (1 - contamination) quantile of the scores, interpolated linearly.
+
+    Raises:
+      InvalidInput: no scores, NaN or infinite ones, or another contamination.
+
+    Example:
+      >>> threshold_for(np.arange(11.0), 0.1)
+      9.0
+
+    References:
+      Zhao et al., *PyOD: a Python toolbox for scalable outlier detection*, JMLR 2019.
+    """
+    _require_scores(scores)
+    require_number("threshold_for", contamination=contamination)
+    if not 0 < contamination <= 0.5:
+        raise InvalidInput(
+            f"threshold_for was given contamination={contamination}: expected a share above 0 and at most 0.5."
+        )
+    return float(np.quantile(scores.astype(np.float64), 1.0 - contamination))
+
+
+def _truth(scores: np.ndarray, abnormal: np.ndarray) -> np.ndarray:
+    """The labels as truth values, once they and the scores are what can be compared."""
+    _require_scores(scores)
+    if abnormal.shape != scores.shape:
+        raise InvalidInput(
+            f"labels have shape {abnormal.shape} and scores {scores.shape}: expected one label for each score."
+        )
+    if abnormal.dtype.kind not in "buif" or not np.isin(abnormal, (0, 1)).all():
+        found = list(dict.fromkeys(map(str, abnormal.tolist())))
+        values = ", ".join(found[:5]) + (", ..." if len(found) > 5 else "")
+        raise InvalidInput(f"labels have the values {values}: expected 1 for abnormal and 0 for normal examples.")
+    truth = abnormal.astype(bool)
+    if truth.all() or not truth.any():
+        kind = "abnormal" if truth[0] else "normal"
+        raise InvalidInput(f"all {len(truth)} examples are {kind}: expected some of both kinds to tell apart.")
+    return truth
+
+
+def _require_scores(scores: np.ndarray) -> None:
+    if scores.ndim != 1 or len(scores) == 0:
+        raise InvalidInput(f"scores have shape {scores.shape}: expected one score for each example, [n].")
+    bad = ~np.isfinite(scores)
+    if bad.any():
+        raise InvalidInput(
+            f"{int(bad.sum())} of {len(scores)} scores are NaN or infinite, the first at index {int(bad.argmax())}: "
+            "expected finite numbers; look for examples that overflow, or for a member that diverged."
+        )

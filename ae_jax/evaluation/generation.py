@@ -1,0 +1,177 @@
+"""Are samples like the data? Distances between two sets of features, which the caller chooses and supplies.
+
+Values are comparable on the same features only: those of the literature are of an Inception network's activations,
+and neither pixels nor codes of an autoencoder give numbers to set beside them.
+"""
+
+from collections.abc import Iterator
+
+import numpy as np
+from jaxtyping import Bool, Float
+
+from ae_jax.errors import InvalidInput
+from ae_jax.evaluation.retrieval import search
+from ae_jax.requirements import positive_whole
+
+Features = Float[np.ndarray, "_ features"]
+
+_BLOCK = 1024
+"""How many rows meet all others at a time."""
+
+
+def frechet_distance(real_features: Features, generated_features: Features) -> float:
+    r"""Fréchet distance between Gaussians fitted to two sets of features; FID, where they are Inception's.
+
+    .. math:: \|\mu_r - \mu_g\|^2 + \mathrm{Tr}(S_r + S_g - 2 (S_r^{1/2} S_g S_r^{1/2})^{1/2})
+
+    In double precision, by symmetric eigendecompositions, so that no imaginary part is left over. It is biased upward
+    by few examples: compare values of equal numbers of them only.
+
+    Args:
+      real_features: of real examples, ``[n, features]``.
+      generated_features: of generated ones, by the same map, ``[m, features]``.
+
+    Returns:
+      The distance, in squared units of the features; zero for equal means and covariances.
+
+    Raises:
+      InvalidInput: features of different widths, NaN or infinity, or fewer than two examples.
+
+    Example:
+      >>> x = np.array([[0.0, 0.0], [0.0, 2.0], [2.0, 0.0], [2.0, 2.0]])
+      >>> round(frechet_distance(x, x + 3.0), 6)
+      18.0
+
+    References:
+      Heusel et al., *GANs trained by a two time-scale update rule converge to a local Nash equilibrium*, NIPS 2017,
+      eq. 6; Dowson and Landau, *The Fréchet distance between multivariate normal distributions*, 1982.
+    """
+    real, generated = _features(real_features, generated_features, at_least=2)
+    difference = real.mean(axis=0) - generated.mean(axis=0)
+    covariances = [np.atleast_2d(np.cov(x, rowvar=False)) for x in (real, generated)]
+    values, vectors = np.linalg.eigh(covariances[0])
+    root = (vectors * np.sqrt(np.maximum(values, 0.0))[None]) @ vectors.T
+    crossed = np.linalg.eigvalsh(root @ covariances[1] @ root)
+    traces = np.trace(covariances[0]) + np.trace(covariances[1])
+    # Rounding may leave a little less than nothing.
+    return float(max(difference @ difference + traces - 2.0 * np.sum(np.sqrt(np.maximum(crossed, 0.0))), 0.0))
+
+
+def kernel_distance(real_features: Features, generated_features: Features, *, degree: int = 3) -> float:
+    r"""Squared maximum mean discrepancy with a polynomial kernel, unbiased; KID, where the features are Inception's.
+
+    .. math::
+       \frac{1}{n(n-1)} \sum_{i \ne j} k(r_i, r_j) + \frac{1}{m(m-1)} \sum_{i \ne j} k(g_i, g_j)
+       - \frac{2}{nm} \sum_{i,j} k(r_i, g_j), \quad k(x, y) = (x^\top y / d + 1)^p
+
+    Over all pairs, in double precision; the usual mean over random subsets has the same expectation and more noise.
+    Unlike the Fréchet distance it is not biased by few examples, so that it may be below zero.
+
+    Args:
+      real_features: of real examples, ``[n, features]``.
+      generated_features: of generated ones, by the same map, ``[m, features]``.
+      degree: p, the degree of the polynomial.
+
+    Returns:
+      The estimate; its expectation is zero for equal distributions.
+
+    Raises:
+      InvalidInput: features of different widths, NaN or infinity, fewer than two examples, or a degree that is no
+        whole number above zero.
+
+    Example:
+      >>> kernel_distance(np.zeros((2, 1)), np.ones((2, 1)))
+      7.0
+
+    References:
+      Bińkowski et al., *Demystifying MMD GANs*, ICLR 2018, section 4; Gretton et al., *A kernel two-sample test*,
+      JMLR 2012, eq. 3 (the unbiased estimate).
+    """
+    degree = positive_whole("kernel_distance", "degree", degree)
+    real, generated = _features(real_features, generated_features, at_least=2)
+
+    def pairs(x: np.ndarray, y: np.ndarray) -> float:
+        return sum(float(np.sum((x[rows] @ y.T / x.shape[1] + 1.0) ** degree)) for rows in _blocks(len(x)))
+
+    def own_pairs(x: np.ndarray) -> float:
+        itself = np.sum((np.einsum("nd,nd->n", x, x) / x.shape[1] + 1.0) ** degree)
+        return (pairs(x, x) - float(itself)) / (len(x) * (len(x) - 1))
+
+    crossed = pairs(real, generated) / (len(real) * len(generated))
+    return own_pairs(real) + own_pairs(generated) - 2.0 * crossed
+
+
+def precision_recall(real_features: Features, generated_features: Features, *, neighbors: int = 3) -> dict[str, float]:
+    r"""How many samples are like some data, and how many data are like some sample.
+
+    .. math:: \frac{1}{m} \sum_g \left[\exists r: \|g - r\| \le \|r - \mathrm{NN}_k(r)\|\right]
+
+    is precision; recall has data and samples exchanged. A set's manifold is the union of balls around its members,
+    each reaching to the member's k-th nearest other member.
+
+    Args:
+      real_features: of real examples, ``[n, features]``.
+      generated_features: of generated ones, by the same map, ``[m, features]``; as many as of the real, for both
+        fractions to be comparable.
+      neighbors: k.
+
+    Returns:
+      ``precision`` and ``recall``, each in [0, 1].
+
+    Raises:
+      InvalidInput: features of different widths, NaN or infinity, or no more examples than neighbours.
+
+    Example:
+      >>> real = np.array([[0.0], [1.0], [2.0], [10.0], [11.0], [12.0]])
+      >>> precision_recall(real, np.array([[0.0], [0.9], [1.8], [2.7]]), neighbors=1)
+      {'precision': 1.0, 'recall': 0.5}
+
+    References:
+      Kynkäänniemi et al., *Improved precision and recall metric for assessing generative models*, NeurIPS 2019, eq. 1.
+    """
+    neighbors = positive_whole("precision_recall", "neighbors", neighbors)
+    real, generated = _features(real_features, generated_features, at_least=neighbors + 1)
+    return {
+        "precision": float(np.mean(_on_manifold(generated, real, neighbors))),
+        "recall": float(np.mean(_on_manifold(real, generated, neighbors))),
+    }
+
+
+def _on_manifold(x: np.ndarray, members: np.ndarray, neighbors: int) -> Bool[np.ndarray, " n"]:
+    """Whether each row lies in the ball of some member."""
+    nearest = search(members, members, k=neighbors, exclude_self=True).indices[:, -1]
+    radii = np.square(members - members[nearest]).sum(axis=1)
+    centre = members.mean(axis=0)[None]
+    moved, centres = x - centre, members - centre
+    norms = np.square(centres).sum(axis=1)
+    found = np.zeros(len(x), bool)
+    for rows in _blocks(len(x)):
+        total = np.square(moved[rows]).sum(axis=1)[:, None] + norms[None]
+        beyond = total - 2.0 * moved[rows] @ centres.T - radii[None]
+        rounding = 1e-12 * total
+        found[rows] = np.any(beyond < -rounding, axis=1)
+        # On the surface of a ball, and at its centre where the radius is zero, differences decide.
+        for row in rows.start + np.flatnonzero(~found[rows] & np.any(beyond <= rounding, axis=1)):
+            found[row] = np.any(np.square(members - x[row][None]).sum(axis=1) <= radii)
+    return found
+
+
+def _blocks(count: int) -> Iterator[slice]:
+    return (slice(start, start + _BLOCK) for start in range(0, count, _BLOCK))
+
+
+def _features(real: np.ndarray, generated: np.ndarray, *, at_least: int) -> tuple[np.ndarray, np.ndarray]:
+    """Both sets in double precision, or a sentence."""
+    for name, x in (("real_features", real), ("generated_features", generated)):
+        if x.ndim != 2:
+            raise InvalidInput(f"{name} have shape {x.shape}: expected [examples, features]; flatten or embed them.")
+        if len(x) < at_least:
+            raise InvalidInput(f"{name} are of {len(x)} examples: expected at least {at_least}; give more.")
+        if not np.isfinite(x).all():
+            raise InvalidInput(f"{name} have NaN or infinite values: expected finite numbers.")
+    if real.shape[1] != generated.shape[1]:
+        raise InvalidInput(
+            f"real_features have {real.shape[1]} features and generated_features {generated.shape[1]}: "
+            "expected those of one map."
+        )
+    return real.astype(np.float64), generated.astype(np.float64)

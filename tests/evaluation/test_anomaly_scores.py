@@ -1,0 +1,386 @@
+import dataclasses
+import pickle
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+import pytest
+from scipy import stats
+from sklearn.covariance import EmpiricalCovariance
+from sklearn.decomposition import PCA
+from sklearn.metrics import roc_auc_score
+from sklearn.neighbors import NearestNeighbors
+
+import ae_jax
+from ae_jax import InvalidInput, Run
+from ae_jax.data import Dataset, from_splits
+from ae_jax.evaluation import negative_elbo
+from ae_jax.evaluation.anomaly_scores import SCORES, AnomalyScore, SumOverFeatures, anomaly_score
+from ae_jax.training import run as run_module
+
+SUMS = [name for name in SCORES if issubclass(SCORES[name], SumOverFeatures)]
+OTHERS = [name for name in SCORES if name not in SUMS]
+DETERMINISTIC = [name for name in SCORES if name != "negative_elbo"]
+NEEDY = [name for name in SCORES if SCORES[name].needs_reference]
+
+
+@pytest.fixture(scope="module")
+def of_run(run, small) -> dict[str, AnomalyScore]:
+    return {name: anomaly_score(run, name, small.train.x) for name in DETERMINISTIC}
+
+
+@pytest.fixture(scope="module")
+def of_population(population, small) -> dict[str, AnomalyScore]:
+    return {name: anomaly_score(population, name, small.train.x) for name in SCORES}
+
+
+@pytest.fixture(scope="module")
+def x(small: Dataset) -> np.ndarray:
+    """As many as the smallest batch that is compiled."""
+    return small.test.x[:16]
+
+
+@pytest.fixture(scope="module")
+def plane() -> np.ndarray:
+    """Fifty points of five features, mostly near a plane."""
+    rng = np.random.default_rng(0)
+    points = rng.normal(size=(50, 2)) @ rng.normal(size=(2, 5)) + 0.2 * rng.normal(size=(50, 5))
+    return (points + rng.normal(size=5)).astype(np.float32)
+
+
+@pytest.fixture(scope="module")
+def linear(plane: np.ndarray) -> Run:
+    """A linear autoencoder whose weights are PCA's, its code moved and stretched, which undoes itself."""
+    run = ae_jax.fit(ae_jax.undercomplete(code=2, hidden=()), from_splits(plane, name="plane"), epochs=1, batch_size=16)
+    pca = PCA(2).fit(plane.astype(np.float64))
+    stretch, shift = np.array([[3.0, 0.5], [0.0, 0.2]]), np.array([1.0, -2.0])
+    encoder, decoder = pca.components_.T @ stretch, np.linalg.inv(stretch) @ pca.components_
+    params = {
+        "encoder": {0: {"kernel": encoder, "bias": shift - pca.mean_ @ encoder}},
+        "decoder": {0: {"kernel": decoder, "bias": pca.mean_ - shift @ decoder}},
+    }
+    params = jax.tree.map(lambda leaf: np.asarray(leaf, np.float32)[None], params)
+    assert jax.tree.map(np.shape, params) == jax.tree.map(np.shape, run.params)
+    return dataclasses.replace(run, params=params)
+
+
+def model_units(values):
+    return np.asarray(values, np.float64) / 16
+
+
+def residuals(run, x):
+    return model_units(x) - model_units(run.reconstruct(x))
+
+
+@pytest.mark.parametrize("name", DETERMINISTIC)
+def test_scores_of_a_single_run_have_no_member_axis(of_run, name, x):
+    scores, contributions = of_run[name].score(x), of_run[name].explain(x, steps=2)
+    assert (scores.shape, scores.dtype) == ((16,), np.float64)
+    assert (contributions.shape, contributions.dtype) == ((16, 8, 8), np.float64)
+    assert np.isfinite(scores).all()
+    assert np.isfinite(contributions).all()
+
+
+@pytest.mark.parametrize("name", SCORES)
+def test_every_member_has_the_scores_that_it_has_alone(of_population, population, small, name, x):
+    scores, contributions = of_population[name].score(x), of_population[name].explain(x, steps=2)
+    assert (scores.shape, scores.dtype) == ((4, 16), np.float64)
+    assert (contributions.shape, contributions.dtype) == ((4, 16, 8, 8), np.float64)
+    assert len({tuple(row) for row in scores.tolist()}) == 4
+    alone = anomaly_score(population[2], name, small.train.x)
+    np.testing.assert_allclose(alone.score(x), scores[2], rtol=1e-3, atol=1e-3)
+    if name in ("whitened_error", "mahalanobis"):
+        np.testing.assert_allclose(alone.explain(x, steps=2), contributions[2], rtol=1e-2, atol=1e-2)
+
+
+@pytest.mark.parametrize("name", ["whitened_error", "knn_code", "jacobian_corrected"])
+def test_a_score_depends_on_its_example_alone(of_run, name, x):
+    whole = of_run[name].score(np.resize(x, (1030, 8, 8)))
+    np.testing.assert_allclose(whole, np.resize(of_run[name].score(x), 1030), rtol=1e-4, atol=1e-4)
+    np.testing.assert_allclose(of_run[name].score(x[3:4]), whole[3:4], rtol=1e-4, atol=1e-4)
+
+
+def test_noise_scores_above_digits(of_run, of_population, noise, x):
+    both, abnormal = np.concatenate([x[:8], 16 * noise[:8]]), np.repeat([0, 1], 8)
+    for name in ("reconstruction_error", "whitened_error", "jacobian_corrected"):
+        assert roc_auc_score(abnormal, of_run[name].score(both)) > 0.9, name
+    for scores in of_population["negative_elbo"].score(both):
+        assert roc_auc_score(abnormal, scores) > 0.9
+    # Codes of noise need not be far from those of digits; those of digits that are ten times too bright are.
+    bright = np.concatenate([x[:8], 10 * x[:8].astype(np.float32)])
+    for name in ("mahalanobis", "knn_code"):
+        assert roc_auc_score(abnormal, of_run[name].score(bright)) > 0.9, name
+
+
+def test_reconstruction_error_is_the_squared_residual(of_run, of_population, run, population, x):
+    squares = residuals(run, x) ** 2
+    np.testing.assert_allclose(of_run["reconstruction_error"].score(x), squares.sum(axis=(1, 2)), rtol=1e-5)
+    np.testing.assert_allclose(of_run["reconstruction_error"].explain(x), squares, rtol=1e-4, atol=1e-6)
+    # Of a variational autoencoder the reconstruction is the likelihood's mean at the posterior's mean.
+    squares = residuals(population, x) ** 2
+    np.testing.assert_allclose(of_population["reconstruction_error"].score(x), squares.sum(axis=(2, 3)), rtol=1e-5)
+
+
+def test_reconstruction_error_needs_no_reference(of_run, run, x):
+    score = anomaly_score(run, "reconstruction_error")
+    np.testing.assert_array_equal(score.score(x), of_run["reconstruction_error"].score(x))
+    np.testing.assert_array_equal(score.explain(x), of_run["reconstruction_error"].explain(x))
+
+
+@pytest.mark.parametrize("floor", [1e-3, 0.5])
+def test_whitened_error_divides_by_the_reference_s(run, small, x, floor):
+    score = anomaly_score(run, "whitened_error", small.train.x, floor=floor)
+    variances = (residuals(run, small.train.x) ** 2).mean(axis=0)
+    expected = residuals(run, x) ** 2 / (variances + floor * variances.mean())
+    np.testing.assert_allclose(score.score(x), expected.sum(axis=(1, 2)), rtol=1e-4)
+    np.testing.assert_allclose(score.explain(x), expected, rtol=1e-3, atol=1e-4)
+
+
+def test_whitened_error_is_on_average_the_number_of_features_of_the_reference(run, small):
+    scores = anomaly_score(run, "whitened_error", small.train.x, floor=1e-9).score(small.train.x)
+    assert scores.mean() == pytest.approx(64, rel=1e-4)
+
+
+def test_whitened_error_learns_from_many_examples_block_by_block(run, small, monkeypatch):
+    whole = anomaly_score(run, "whitened_error", small.train.x).statistics["variances"]
+    monkeypatch.setattr("ae_jax.evaluation.anomaly_scores._BLOCK", 48)
+    parts = anomaly_score(run, "whitened_error", small.train.x).statistics["variances"]
+    assert whole.shape == (1, 8, 8)
+    np.testing.assert_allclose(parts, whole, rtol=1e-5)
+
+
+def test_mahalanobis_is_scikit_learn_s(of_run, of_population, run, population, small, x):
+    def expected(one):
+        reference = EmpiricalCovariance().fit(one.encode(small.train.x).astype(np.float64))
+        return reference.mahalanobis(one.encode(x).astype(np.float64))
+
+    np.testing.assert_allclose(of_run["mahalanobis"].score(x), expected(run), rtol=1e-3)
+    for member in range(4):
+        np.testing.assert_allclose(
+            of_population["mahalanobis"].score(x)[member], expected(population[member]), rtol=1e-3
+        )
+
+
+def test_mahalanobis_does_not_mind_constant_and_copied_units(linear, plane):
+    kernel, bias = linear.params["encoder"][0]["kernel"], linear.params["encoder"][0]["bias"]
+
+    def with_encoder(kernel, bias):
+        params = linear.params | {"encoder": {0: {"kernel": kernel, "bias": bias}}}
+        return anomaly_score(dataclasses.replace(linear, params=params), "mahalanobis", plane)
+
+    def expected_of_one(unit):
+        code = plane.astype(np.float64) @ kernel[0, :, unit] + bias[0, unit]
+        return (code - code.mean()) ** 2 / code.var()
+
+    copied = with_encoder(kernel[:, :, [0, 0]], bias[:, [0, 0]])
+    np.testing.assert_allclose(copied.score(plane), expected_of_one(0), rtol=1e-2, atol=1e-2)
+    constant = with_encoder(kernel * np.array([1, 0], np.float32), bias)
+    np.testing.assert_allclose(constant.score(plane), expected_of_one(0), rtol=1e-2, atol=1e-2)
+    collapsed = with_encoder(0 * kernel, 0 * bias)
+    np.testing.assert_array_equal(collapsed.score(plane), np.zeros(50))
+
+
+@pytest.mark.parametrize("neighbors", [1, 5])
+def test_knn_code_is_scikit_learn_s(run, population, small, x, neighbors):
+    for one in (run, population):
+        found = anomaly_score(one, "knn_code", small.train.x, neighbors=neighbors).score(x).reshape(-1, 16)
+        for member, scores in enumerate(found):
+            codes = [one[member].encode(values).astype(np.float64) for values in (small.train.x, x)]
+            distances = NearestNeighbors(n_neighbors=neighbors).fit(codes[0]).kneighbors(codes[1])[0]
+            np.testing.assert_allclose(scores, distances.mean(axis=1), rtol=1e-4)
+
+
+def test_knn_code_of_the_reference_counts_itself(of_run, small):
+    nearest = anomaly_score(of_run["knn_code"].run, "knn_code", small.train.x, neighbors=1)
+    np.testing.assert_allclose(nearest.score(small.train.x[:16]), np.zeros(16), atol=1e-5)
+    assert (of_run["knn_code"].score(small.train.x[:16]) > 1e-3).all()
+
+
+def test_knn_code_has_no_gradient_that_is_no_number(run, x):
+    # The mean of copies is the copy, at distance zero from every neighbour.
+    score = anomaly_score(run, "knn_code", np.repeat(x[:1], 6, axis=0))
+    np.testing.assert_allclose(score.score(x[:1]), [0.0], atol=1e-6)
+    np.testing.assert_allclose(score.explain(x[:1], steps=2), np.zeros((1, 8, 8)), atol=1e-6)
+
+
+def test_jacobian_corrected_of_pca_is_the_density_of_probabilistic_pca(linear, plane):
+    # Tipping and Bishop 1999, eqs. 7 and 8: W = U (L - s^2 I)^(1/2), and s^2 is the mean of the variances left out.
+    variances, axes = np.linalg.eigh(np.cov(plane.astype(np.float64), rowvar=False, bias=True))
+    noise = variances[:3].mean()
+    weights = axes[:, 3:] * np.sqrt(variances[3:] - noise)
+    model = stats.multivariate_normal(plane.mean(axis=0, dtype=np.float64), weights @ weights.T + noise * np.eye(5))
+    points = plane[:16] + np.random.default_rng(1).normal(size=(16, 5)).astype(np.float32)
+    score = anomaly_score(linear, "jacobian_corrected", plane)
+    for values in (points, plane[:16]):
+        np.testing.assert_allclose(score.score(values), -model.logpdf(values), rtol=1e-5, atol=1e-4)
+
+
+def written_out(run, bound, reference, x):
+    """The negative log-density by NumPy, from codes, residuals and the Jacobian of each example, without a ridge."""
+    codes, z = run.encode(reference).astype(np.float64), run.encode(x).astype(np.float64)
+    mean, covariance = codes.mean(axis=0), np.cov(codes, rowvar=False, bias=True)
+    networks, likelihood = bound(run), run.autoencoder.objective.likelihood
+
+    def decode(code):
+        return likelihood.mean(networks.decode(code[None])).ravel()
+
+    across = 64 - z.shape[1]
+    variance = (residuals(run, reference) ** 2).sum(axis=(1, 2)).mean() / across
+    found = []
+    for code, residual in zip(z, residuals(run, x), strict=True):
+        jacobian = np.asarray(jax.jacfwd(decode)(jnp.asarray(code, jnp.float32)), np.float64)
+        found.append(
+            -stats.multivariate_normal(mean, covariance).logpdf(code)
+            + 0.5 * np.linalg.slogdet(jacobian.T @ jacobian)[1]
+            - stats.norm(0, variance**0.5).logpdf(np.append(np.linalg.norm(residual), np.zeros(across - 1))).sum()
+        )
+    return np.array(found)
+
+
+def test_jacobian_corrected_is_its_equation_at_every_point(run, population, small, bound, x):
+    for one in (run, population[3]):
+        # With a ridge that is too small to matter.
+        found = anomaly_score(one, "jacobian_corrected", small.train.x, ridge=1e-9).score(x)
+        np.testing.assert_allclose(found, written_out(one, bound, small.train.x, x), rtol=1e-3, atol=1e-2)
+
+
+def test_jacobian_corrected_orders_by_codes_larger_than_the_data(plane):
+    data = from_splits(plane, name="plane")
+    run = ae_jax.fit(ae_jax.sparse(code=7), data, epochs=1, batch_size=16)
+    score = anomaly_score(run, "jacobian_corrected", plane)
+    found = score.score(np.concatenate([plane[:8], plane[:8] + 30]))
+    assert np.isfinite(found).all()
+    assert found[:8].max() < found[8:].min()
+    contributions = score.explain(plane[:16])
+    assert np.isfinite(contributions).all()
+    start = score.score(score.statistics["baseline"])
+    np.testing.assert_allclose(contributions.sum(axis=1), score.score(plane[:16]) - start, rtol=2e-2, atol=2e-2)
+
+
+def test_negative_elbo_is_that_of_the_likelihood(of_population, population, small, x):
+    np.testing.assert_allclose(of_population["negative_elbo"].score(x), negative_elbo(population, x)["negative_elbo"])
+    seeded = anomaly_score(population, "negative_elbo", seed=3)
+    np.testing.assert_allclose(seeded.score(x), negative_elbo(population, x, seed=3)["negative_elbo"])
+    assert (seeded.score(x) != of_population["negative_elbo"].score(x)).any()
+
+
+@pytest.mark.parametrize("name", SUMS)
+def test_summands_add_up_to_the_score(of_population, name, x):
+    sums = of_population[name].explain(x).sum(axis=(2, 3))
+    np.testing.assert_allclose(sums, of_population[name].score(x), rtol=1e-5)
+    assert (of_population[name].explain(x) >= 0).all()
+
+
+@pytest.mark.parametrize("name", OTHERS)
+def test_integrated_gradients_add_up_to_the_way_from_the_baseline(of_population, name, x):
+    score = of_population[name]
+    baseline = np.repeat(16 * score.statistics["baseline"][0][None], 16, axis=0)
+    way = score.score(x) - score.score(baseline)
+    gaps = [abs(score.explain(x, steps=steps).sum(axis=(2, 3)) - way).max() for steps in (2, 32)]
+    # Where neighbours change on the way, the gradient jumps.
+    assert gaps[1] < (0.05 if name == "knn_code" else 0.02) * abs(way).max()
+    assert gaps[1] < gaps[0]
+
+
+def test_explanations_of_a_quadratic_are_exact_in_one_step(linear, plane):
+    score = anomaly_score(linear, "mahalanobis", plane)
+    x = plane[:16].astype(np.float64)
+    kernel = linear.params["encoder"][0]["kernel"][0].astype(np.float64)
+    precision = kernel @ np.linalg.inv(np.cov(plane.astype(np.float64) @ kernel, rowvar=False, bias=True)) @ kernel.T
+    way = x - plane.mean(axis=0, dtype=np.float64)
+    # The integral of 2 t P (x - m) from 0 to 1, times x - m.
+    expected = way * (way @ precision)
+    for steps in (1, 32):
+        np.testing.assert_allclose(score.explain(plane[:16], steps=steps), expected, rtol=1e-3, atol=1e-3)
+    np.testing.assert_allclose(score.score(plane[:16]), expected.sum(axis=1), rtol=1e-3)
+
+
+def test_the_baseline_is_the_mean_of_the_reference(of_population, small):
+    for score in of_population.values():
+        expected = np.broadcast_to(model_units(small.train.x).mean(axis=0), (4, 8, 8))
+        np.testing.assert_allclose(score.statistics["baseline"], expected, rtol=1e-6)
+
+
+@pytest.mark.parametrize("name", NEEDY)
+def test_a_reference_of_copies_leaves_scores_finite(run, name, x):
+    score = anomaly_score(run, name, np.repeat(x[:1], 8, axis=0))
+    scores, contributions = score.score(x), score.explain(x, steps=2)
+    assert np.isfinite(scores).all()
+    assert np.isfinite(contributions).all()
+    assert scores.argmin() == 0
+
+
+def test_a_score_travels(of_population, x):
+    for name, score in of_population.items():
+        assert all(type(leaf) is np.ndarray and leaf.dtype == np.float64 for leaf in score.statistics.values())
+        assert all(len(leaf) == 4 for leaf in score.statistics.values())
+        copy = pickle.loads(pickle.dumps(score))
+        assert (copy.name, copy.options) == (name, score.options)
+        np.testing.assert_array_equal(copy.score(x), score.score(x))
+
+
+def test_another_score_of_the_same_kind_compiles_nothing(of_run, run, small, x):
+    chosen = {"whitened_error": {"floor": 0.1}, "mahalanobis": {"ridge": 0.1}, "jacobian_corrected": {"ridge": 0.1}}
+    for name, score in of_run.items():
+        score.score(x), score.explain(x, steps=2)
+        anomaly_score(run, name, small.train.x[:63])
+    compiled = run_module._apply._cache_size()
+    for name in of_run:
+        other = anomaly_score(run, name, small.train.x[:63], **chosen.get(name, {}))
+        if name != "knn_code":  # its reference codes are another number
+            other.score(x[:5]), other.explain(x[:5], steps=2)
+    assert run_module._apply._cache_size() == compiled
+
+
+@pytest.mark.parametrize(
+    ("name", "options", "known"),
+    [
+        ("reconstruction_error", {}, {}),
+        ("whitened_error", {}, {"floor": 1e-3}),
+        ("mahalanobis", {"ridge": 0.5}, {"ridge": 0.5}),
+        ("knn_code", {"neighbors": 3}, {"neighbors": 3}),
+        ("jacobian_corrected", {}, {"ridge": 1e-6}),
+    ],
+)
+def test_options_are_kept_with_their_defaults(run, small, name, options, known):
+    assert anomaly_score(run, name, small.train.x, **options).options == known
+
+
+@pytest.mark.parametrize(
+    ("name", "reference", "options", "sentence"),
+    [
+        ("mahalanobi", 8, {}, "unknown anomaly score 'mahalanobi': did you mean 'mahalanobis'"),
+        ("knn_code", 8, {"neighbours": 3}, "unknown option of knn_code 'neighbours': did you mean 'neighbors'"),
+        ("reconstruction_error", 8, {"ridge": 1}, "reconstruction_error was given the option 'ridge': it has none"),
+        ("whitened_error", None, {}, "whitened_error compares with normal examples and was given none: give a"),
+        ("mahalanobis", None, {}, "mahalanobis compares with normal examples and was given none: give a reference"),
+        ("knn_code", None, {}, "knn_code compares with normal examples and was given none"),
+        ("jacobian_corrected", None, {}, "jacobian_corrected compares with normal examples and was given none"),
+        ("mahalanobis", 1, {}, "mahalanobis was given 1 reference examples: expected at least 2; give more"),
+        ("knn_code", 4, {}, "knn_code was given 4 reference examples: expected at least 5; give more normal"),
+        ("knn_code", 8, {"neighbors": 0}, "knn_code was given neighbors=0: expected a whole number above zero"),
+        ("mahalanobis", 8, {"ridge": 0.0}, "mahalanobis was given ridge=0.0: expected a number above zero"),
+        ("jacobian_corrected", 8, {"ridge": -1.0}, "jacobian_corrected was given ridge=-1.0: expected a number above"),
+        ("whitened_error", 8, {"floor": 0.0}, "whitened_error was given floor=0.0: expected a number above zero"),
+        ("negative_elbo", 8, {}, "undercomplete has no evidence lower bound: expected a variational autoencoder"),
+        ("negative_elbo", 8, {"samples": 0}, "negative_elbo was given samples=0: expected a whole number above zero"),
+    ],
+)
+def test_what_makes_no_score_is_refused(run, small, name, reference, options, sentence):
+    with pytest.raises(InvalidInput, match=sentence):
+        anomaly_score(run, name, None if reference is None else small.train.x[:reference], **options)
+
+
+def test_examples_that_do_not_fit_are_refused(of_run, run, x):
+    with pytest.raises(InvalidInput, match=r"the reference has shape \(16, 64\): expected \[examples, 8, 8\]"):
+        anomaly_score(run, "mahalanobis", x.reshape(16, 64))
+    with pytest.raises(InvalidInput, match=r"data has shape \(16, 64\): expected \[examples, 8, 8\]"):
+        of_run["mahalanobis"].score(x.reshape(16, 64))
+    with pytest.raises(InvalidInput, match="explain was given steps=0: expected a whole number above zero"):
+        of_run["mahalanobis"].explain(x, steps=0)
+
+
+def test_an_explanation_without_a_start_is_refused(population, x):
+    sentence = "negative_elbo was given no reference examples, and explanations start from their mean: give normal"
+    with pytest.raises(InvalidInput, match=sentence):
+        anomaly_score(population, "negative_elbo").explain(x)

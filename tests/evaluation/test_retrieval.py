@@ -1,0 +1,298 @@
+import numpy as np
+import pytest
+from sklearn.metrics import average_precision_score
+
+from ae_jax import InvalidInput
+from ae_jax.evaluation import retrieval
+from ae_jax.evaluation.retrieval import (
+    average_precision_at,
+    binarise,
+    random_hyperplanes,
+    retrieval_metrics,
+    search,
+    thresholds_of,
+)
+
+METRICS = ["euclidean", "cosine", "hamming"]
+
+
+def by_brute_force(queries, database, k, metric, exclude_self=False):
+    """All distances in double precision, as 32-bit floats, and NumPy's stable sort."""
+    a, b = queries.astype(np.float64)[:, None], database.astype(np.float64)[None]
+    if metric == "hamming":
+        distances = (a != b).sum(axis=2)
+    elif metric == "euclidean":
+        distances = np.sqrt(np.square(a - b).sum(axis=2))
+    else:
+        lengths = np.linalg.norm(a, axis=2) * np.linalg.norm(b, axis=2)
+        distances = 1 - np.where(lengths > 0, (a * b).sum(axis=2) / np.where(lengths > 0, lengths, 1), 0)
+        distances = np.round(distances, 12)
+    distances = distances.astype(np.float32)
+    if exclude_self:
+        np.fill_diagonal(distances, np.inf)
+    indices = np.argsort(distances, axis=1, kind="stable")[:, :k]
+    return indices, np.take_along_axis(distances, indices, axis=1)
+
+
+def codes_of(metric, seed, rows):
+    rng = np.random.default_rng(seed)
+    return rng.random((rows, 6)) < 0.5 if metric == "hamming" else rng.normal(size=(rows, 6)).astype(np.float32)
+
+
+@pytest.fixture
+def chunked(monkeypatch):
+    """Chunks of 16 queries and of 32 rows, so that small data take several."""
+    monkeypatch.setattr(retrieval, "_QUERIES", 16)
+    monkeypatch.setattr(retrieval, "_ROWS", 32)
+    monkeypatch.setattr(retrieval, "_SETTLED", 500)
+
+
+@pytest.mark.usefixtures("chunked")
+@pytest.mark.parametrize("metric", METRICS)
+@pytest.mark.parametrize("exclude_self", [False, True])
+@pytest.mark.parametrize("rows", [70, 96])
+def test_neighbours_are_those_of_brute_force_whatever_the_chunks(metric, exclude_self, rows):
+    database = codes_of(metric, 0, rows)
+    queries = database if exclude_self else codes_of(metric, 1, 37)
+    found = search(queries, database, k=5, metric=metric, exclude_self=exclude_self)
+    indices, distances = by_brute_force(queries, database, 5, metric, exclude_self)
+    np.testing.assert_array_equal(found.indices, indices)
+    np.testing.assert_allclose(found.distances, distances, rtol=1e-6, atol=1e-12)
+    assert found.distances.dtype == np.float32
+    assert not (exclude_self and (found.indices == np.arange(rows)[:, None]).any())
+
+
+@pytest.mark.usefixtures("chunked")
+@pytest.mark.parametrize("metric", METRICS)
+@pytest.mark.parametrize("exclude_self", [False, True])
+def test_ties_are_in_the_order_of_their_index(metric, exclude_self):
+    # 70 copies of few rows that no grid holds: more ties than spare candidates, in every chunk.
+    rng = np.random.default_rng(2)
+    kinds = codes_of(metric, 3, 4)
+    database = kinds[rng.integers(4, size=70)]
+    queries = database if exclude_self else kinds
+    found = search(queries, database, k=30, metric=metric, exclude_self=exclude_self)
+    indices, distances = by_brute_force(queries, database, 30, metric, exclude_self)
+    assert (np.diff(distances, axis=1) == 0).mean() > 0.8
+    np.testing.assert_array_equal(found.indices, indices)
+    np.testing.assert_allclose(found.distances, distances, rtol=1e-6, atol=1e-12)
+
+
+@pytest.mark.usefixtures("chunked")
+@pytest.mark.parametrize("metric", ["euclidean", "cosine"])
+def test_different_rows_at_one_distance_are_in_the_order_of_their_index(metric):
+    rng = np.random.default_rng(4)
+    queries, database = (rng.integers(-1, 2, size=(rows, 4)).astype(np.float32) for rows in (20, 90))
+    found = search(queries, database, k=12, metric=metric)
+    np.testing.assert_array_equal(found.indices, by_brute_force(queries, database, 12, metric)[0])
+
+
+@pytest.mark.usefixtures("chunked")
+def test_all_rows_alike_are_their_own_index():
+    # What a collapsed encoder gives.
+    found = search(np.full((3, 2), 0.1, np.float32), np.full((50, 2), 0.1, np.float32), k=4)
+    np.testing.assert_array_equal(found.indices, np.tile(np.arange(4), (3, 1)))
+    np.testing.assert_array_equal(found.distances, np.zeros((3, 4)))
+
+
+@pytest.mark.usefixtures("chunked")
+@pytest.mark.parametrize(("offset", "width"), [(0.0, 1e-25), (0.0, 1e25), (0.0, 1e37), (3e3, 1e-2), (-7e5, 1.0)])
+def test_neither_the_scale_nor_the_place_of_data_costs_exactness(offset, width):
+    # Squares of 1e25 leave 32 bits, those of 1e-25 vanish in them, and 3e3^2 hides a difference of 1e-4.
+    rng = np.random.default_rng(5)
+    queries, database = ((offset + width * rng.normal(size=(rows, 6))).astype(np.float32) for rows in (20, 60))
+    found = search(queries, database, k=5)
+    indices, distances = by_brute_force(queries, database, 5, "euclidean")
+    np.testing.assert_array_equal(found.indices, indices)
+    np.testing.assert_allclose(found.distances, distances, rtol=1e-6)
+
+
+@pytest.mark.usefixtures("chunked")
+def test_what_32_bits_cannot_tell_apart_is_found_in_double_precision():
+    # Two clusters 2,000 apart: within one, the rounding of squared distances is larger than the distances.
+    rng = np.random.default_rng(6)
+    centres = np.where(rng.random((64, 1)) < 0.5, 0.0, 1000.0)
+    database = (centres + 1e-2 * rng.normal(size=(64, 4))).astype(np.float32)
+    found = search(database, database, k=3, exclude_self=True)
+    np.testing.assert_array_equal(found.indices, by_brute_force(database, database, 3, "euclidean", True)[0])
+
+
+def test_a_row_is_at_distance_zero_from_itself():
+    database = (1e3 + np.random.default_rng(7).normal(size=(40, 6))).astype(np.float32)
+    for metric in ("euclidean", "cosine"):
+        found = search(database, database, k=1, metric=metric)
+        np.testing.assert_array_equal(found.distances, np.zeros((40, 1)))
+    np.testing.assert_array_equal(search(database, database, k=1).indices[:, 0], np.arange(40))
+
+
+def test_rows_of_zeros_are_at_cosine_distance_one_from_all():
+    rows = np.array([[0.0, 0.0], [1.0, 0.0], [-1.0, 0.0], [0.0, 0.0], [2.0, 0.0]], np.float32)
+    found = search(rows, rows, k=5, metric="cosine")
+    np.testing.assert_array_equal(found.indices[0], [0, 1, 2, 3, 4])
+    np.testing.assert_array_equal(found.distances[0], np.ones(5))
+    # Rows of one direction tie, whatever their length; the opposite one is at 2.
+    np.testing.assert_array_equal(found.indices[1], [1, 4, 0, 3, 2])
+    np.testing.assert_array_equal(found.distances[1], [0, 0, 1, 1, 2])
+
+
+def test_all_rows_may_be_asked_for_and_one_row_searched():
+    database = codes_of("euclidean", 8, 21)
+    found = search(database[:2], database, k=21)
+    np.testing.assert_array_equal(found.indices, by_brute_force(database[:2], database, 21, "euclidean")[0])
+    assert search(database[:1], database[:1], k=1).indices.tolist() == [[0]]
+
+
+@pytest.mark.usefixtures("chunked")
+def test_a_second_search_of_the_same_sizes_compiles_nothing():
+    search(codes_of("euclidean", 0, 20), codes_of("euclidean", 1, 50), k=2)
+    compiled = retrieval._merged._cache_size()
+    search(codes_of("euclidean", 2, 30), codes_of("euclidean", 3, 120), k=2, metric="cosine")
+    assert retrieval._merged._cache_size() == compiled
+
+
+def test_nearest_digits_are_those_of_brute_force(digits):
+    train, test = (split.x.reshape(-1, 64).astype(np.float32) / 16 for split in (digits.train, digits.test))
+    found = search(test[:50], train, k=10)
+    np.testing.assert_array_equal(found.indices, by_brute_force(test[:50], train, 10, "euclidean")[0])
+
+
+@pytest.mark.usefixtures("unchecked")
+@pytest.mark.parametrize(
+    ("queries", "database", "settings", "sentence"),
+    [
+        ((2, 3), (4, 2), {"k": 1}, "queries have 3 units and the database 2: expected codes of one width"),
+        ((2, 3), (4, 3), {"k": 5}, "fewer rows than neighbours: 4 for k=5; give more rows, or a smaller k"),
+        ((4, 3), (4, 3), {"k": 4, "exclude_self": True}, "fewer rows than neighbours: 3 other than the query for k=4"),
+        ((2, 3), (4, 3), {"k": 1, "exclude_self": True}, "2 queries and 4 database rows: expected the database as"),
+        ((2, 3), (4, 3), {"k": 1, "metric": "cosin"}, "unknown metric of search 'cosin': did you mean 'cosine'"),
+        ((2, 3), (4, 3), {"k": 1, "metric": "hamming"}, "given codes that were never binarised: .*; use binarise"),
+        ((2, 3), (4, 3), {"k": 0}, "search was given k=0: expected a whole number above zero"),
+        ((2, 3, 3), (4, 3), {"k": 1}, r"queries have shape \(2, 3, 3\): expected \[rows, units\]; flatten"),
+        ((2, 3), (4, 3, 3), {"k": 1}, r"the database has shape \(4, 3, 3\): expected \[rows, units\]; flatten"),
+    ],
+)
+def test_what_cannot_be_searched_is_refused(queries, database, settings, sentence):
+    with pytest.raises(InvalidInput, match=sentence):
+        search(np.full(queries, 0.5), np.full(database, 0.5), **settings)
+
+
+def test_nan_and_bytes_that_are_no_bits_are_refused():
+    with pytest.raises(InvalidInput, match=r"queries has 1 NaN or infinite values, the first at index \(0, 1\)"):
+        search(np.array([[0.0, np.nan]]), np.zeros((4, 2)), k=1)
+    with pytest.raises(InvalidInput, match="the database has 1 NaN or infinite values"):
+        search(np.zeros((4, 2)), np.array([[0.0, np.inf]]), k=1)
+    with pytest.raises(InvalidInput, match="never binarised"):
+        search(np.zeros((4, 2), np.uint8), np.full((4, 2), 2, np.uint8), k=1, metric="hamming")
+    bits = np.array([[0, 1], [1, 1]], np.uint8)
+    assert search(bits, bits.astype(bool), k=2, metric="hamming").distances.tolist() == [[0, 1], [0, 1]]
+
+
+def test_bits_are_on_for_half_of_the_database():
+    codes = np.random.default_rng(0).normal(size=(100, 5)).astype(np.float32) * np.arange(1, 6, dtype=np.float32)[None]
+    bits = binarise(codes, thresholds_of(codes))
+    assert bits.dtype == bool
+    np.testing.assert_array_equal(bits.sum(axis=0), [50] * 5)
+    np.testing.assert_array_equal(bits[:, 0], codes[:, 0] > np.median(codes[:, 0]))
+
+
+@pytest.mark.usefixtures("unchecked")
+def test_thresholds_of_other_codes_are_refused():
+    with pytest.raises(InvalidInput, match=r"codes of 3 units were given thresholds of shape \(2,\): expected one a"):
+        binarise(np.zeros((4, 3)), np.zeros(2))
+
+
+def test_planes_part_examples_by_their_angle_from_the_mean():
+    # Charikar 2002: a bit differs with probability angle / pi.
+    angles = np.array([0.0, 0.3, 1.2, 2.5])
+    x = 5.0 + np.concatenate([sign * np.stack([np.cos(angles), np.sin(angles)], axis=1) for sign in (1, -1)])
+    bits = random_hyperplanes(x, bits=20_000, seed=1)(x)
+    for other in (1, 2, 3):
+        share, expected = np.mean(bits[0] != bits[other]), angles[other] / np.pi
+        assert abs(share - expected) < 4 * (expected * (1 - expected) / 20_000) ** 0.5
+    np.testing.assert_array_equal(bits[:4], ~bits[4:])
+
+
+def test_planes_are_those_of_their_seed_and_take_images():
+    x = np.random.default_rng(0).uniform(size=(9, 4, 3)).astype(np.float32)
+    planes, same, other = (random_hyperplanes(x, bits=6, seed=seed) for seed in (0, 0, 1))
+    np.testing.assert_array_equal(planes(x), same(x.reshape(9, 12)))
+    assert (planes(x) != other(x)).any()
+    with pytest.raises(InvalidInput, match=r"random_hyperplanes was given bits=0: expected a whole number above zero"):
+        random_hyperplanes(x, bits=0)
+
+
+def test_average_precision_of_the_whole_ranking_is_scikit_learn_s():
+    rng = np.random.default_rng(0)
+    queries, database = rng.normal(size=(12, 3)).astype(np.float32), rng.normal(size=(40, 3)).astype(np.float32)
+    relevant = rng.random((12, 40)) < 0.2
+    found = search(queries, database, k=40)
+    ranked = np.take_along_axis(relevant, found.indices, axis=1)
+    scores = -np.linalg.norm(queries[:, None] - database[None], axis=2)
+    expected = [average_precision_score(*pair) for pair in zip(relevant, scores, strict=True)]
+    np.testing.assert_allclose(average_precision_at(ranked, relevant.sum(axis=1)), expected, rtol=1e-12)
+
+
+@pytest.mark.parametrize(
+    ("relevant", "total", "expected"),
+    [
+        # Precision at the relevant places is 1, 2/3 and 3/5; four are relevant.
+        ([1, 0, 1, 0, 1], 4, (1 + 2 / 3 + 3 / 5) / 4),
+        # Of a thousand relevant items five results can hold five.
+        ([1, 1, 1, 1, 1], 1000, 1.0),
+        ([0, 0, 0, 0, 1], 1000, 1 / 25),
+        ([0, 0, 0, 0, 0], 3, 0.0),
+    ],
+)
+def test_average_precision_at_five_by_hand(relevant, total, expected):
+    found = average_precision_at(np.array([relevant], bool), np.array([total]))
+    np.testing.assert_allclose(found, [expected], rtol=1e-12)
+
+
+def test_average_precision_of_nothing_relevant_is_no_number():
+    found = average_precision_at(np.array([[False], [True]]), np.array([0, 1]))
+    np.testing.assert_array_equal(found, [np.nan, 1.0])
+    with pytest.raises(InvalidInput, match="query 1 has 2 relevant results of 1 relevant items: expected relevant_to"):
+        average_precision_at(np.array([[False, True], [True, True]]), np.array([1, 1]))
+
+
+@pytest.mark.parametrize("exclude_self", [False, True])
+@pytest.mark.parametrize("words", [False, True])
+def test_metrics_are_those_of_a_loop_over_queries(exclude_self, words):
+    rng = np.random.default_rng(1)
+    database = rng.normal(size=(60, 2)).astype(np.float32)
+    labels = rng.integers(5, size=60)
+    labels[7] = 99  # nothing else has it
+    found = search(database, database, k=9, exclude_self=exclude_self)
+    precisions, fractions, recalls = [], [], []
+    for query in range(60):
+        others = sum(labels[row] == labels[query] for row in range(60) if row != query or not exclude_self)
+        if others:
+            hits = [labels[row] == labels[query] for row in found.indices[query, :6]]
+            ranks = [sum(hits[: place + 1]) / (place + 1) for place in range(6) if hits[place]]
+            precisions.append(sum(ranks) / min(others, 6))
+            fractions.append(sum(hits) / 6)
+            recalls.append(sum(hits) / others)
+    names = labels.astype(str) if words else labels
+    metrics = retrieval_metrics(found.indices, names, names, k=6, exclude_self=exclude_self)
+    assert metrics == pytest.approx(
+        {
+            "map_at_k": np.mean(precisions),
+            "precision_at_k": np.mean(fractions),
+            "recall_at_k": np.mean(recalls),
+            "queries_left_out": float(exclude_self),
+        }
+    )
+
+
+def test_metrics_of_labels_that_do_not_fit_are_refused():
+    indices, labels = np.array([[0, 1], [1, 0]]), np.array(["a", "b"])
+    with pytest.raises(InvalidInput, match="given 2 neighbours a query for k=3: find more"):
+        retrieval_metrics(indices, labels, labels, k=3)
+    with pytest.raises(
+        InvalidInput, match="no query shares its label with a database row: expected labels of the same"
+    ):
+        retrieval_metrics(indices, np.array(["c", "d"]), labels, k=2)
+    with pytest.raises(
+        InvalidInput, match=r"labels of the database are missing .* for 1 examples, the first at index 1"
+    ):
+        retrieval_metrics(indices, np.array([0.0, 1.0]), np.array([0.0, np.nan]), k=2)
