@@ -1,27 +1,107 @@
-"""Questions asked of a trained autoencoder: a file for each, pure functions, and one that asks them all."""
+"""Questions asked of a trained autoencoder: a file for each, pure functions, and two that ask many at once."""
 
+from ae_jax.evaluation.anomaly_scores import SCORES, AnomalyScore, anomaly_score
 from ae_jax.evaluation.baseline import evaluate_pca
 from ae_jax.evaluation.contraction import jacobian_norm
-from ae_jax.evaluation.denoising import psnr_corrupted
+from ae_jax.evaluation.denoising import (
+    FAMILIES,
+    denoising_baselines,
+    denoising_grid,
+    evaluate_denoising,
+    is_matched,
+    psnr_corrupted,
+    trained_on,
+)
+from ae_jax.evaluation.detection import (
+    average_precision,
+    precision_at_n,
+    precision_recall_curve,
+    roc_auc,
+    roc_curve,
+    threshold_for,
+)
 from ae_jax.evaluation.evaluate import evaluate
-from ae_jax.evaluation.likelihood import negative_elbo
+from ae_jax.evaluation.filters import best_width, gaussian_filter, median_filter
+from ae_jax.evaluation.generation import frechet_distance, kernel_distance, precision_recall
+from ae_jax.evaluation.inquiry import Answer, Judged
+from ae_jax.evaluation.likelihood import LogLikelihood, log_likelihood, negative_elbo
 from ae_jax.evaluation.metrics import METRICS, Metric, Row
-from ae_jax.evaluation.reconstruction import mean_squared_error, psnr
-from ae_jax.evaluation.representation import active_fraction, knn_accuracy, linear_probe_accuracy, mean_activation
+from ae_jax.evaluation.questions import QUESTIONS, Question, ask
+from ae_jax.evaluation.reconstruction import explained_variance, mean_squared_error, psnr, structural_similarity
+from ae_jax.evaluation.representation import (
+    active_fraction,
+    clustering_agreement,
+    code_correlation,
+    continuity,
+    knn_accuracy,
+    linear_probe_accuracy,
+    mean_activation,
+    trustworthiness,
+)
+from ae_jax.evaluation.retrieval import (
+    Neighbors,
+    average_precision_at,
+    binarise,
+    random_hyperplanes,
+    retrieval_metrics,
+    search,
+    thresholds_of,
+)
 
 __all__ = [
+    "FAMILIES",
     "METRICS",
+    "QUESTIONS",
+    "SCORES",
+    "AnomalyScore",
+    "Answer",
+    "Judged",
+    "LogLikelihood",
     "Metric",
+    "Neighbors",
+    "Question",
     "Row",
     "active_fraction",
+    "anomaly_score",
+    "ask",
+    "average_precision",
+    "average_precision_at",
+    "best_width",
+    "binarise",
+    "clustering_agreement",
+    "code_correlation",
+    "continuity",
+    "denoising_baselines",
+    "denoising_grid",
     "evaluate",
+    "evaluate_denoising",
     "evaluate_pca",
+    "explained_variance",
+    "frechet_distance",
+    "gaussian_filter",
+    "is_matched",
     "jacobian_norm",
+    "kernel_distance",
     "knn_accuracy",
     "linear_probe_accuracy",
+    "log_likelihood",
     "mean_activation",
     "mean_squared_error",
+    "median_filter",
     "negative_elbo",
+    "precision_at_n",
+    "precision_recall",
+    "precision_recall_curve",
     "psnr",
     "psnr_corrupted",
+    "random_hyperplanes",
+    "retrieval_metrics",
+    "roc_auc",
+    "roc_curve",
+    "search",
+    "structural_similarity",
+    "threshold_for",
+    "thresholds_of",
+    "trained_on",
+    "trustworthiness",
 ]

@@ -25,6 +25,8 @@ _TOGETHER = 16
 """How many examples of a batch meet all reference codes, or have their Jacobian, at a time; divides every batch."""
 _RIDGE = 1e-8
 """Of a covariance of codes, relative to its mean variance: far below what matters, far above rounding in 32 bits."""
+_LEAST = 1e-12
+"""Of what a logarithm is taken of."""
 _BLOCK = 1024
 """How many examples have their residuals in memory at a time."""
 
@@ -328,6 +330,35 @@ class NearestCodes(Score):
 
 
 @dataclasses.dataclass(frozen=True)
+class ErrorAndNearestCodes(NearestCodes):
+    r"""Logarithm of the product of reconstruction error and distance to the nearest codes of the reference.
+
+    .. math:: \log \sum_i (x_i - \hat x_i)^2 + \log \frac{1}{k} \sum_{j \in N_k(z)} \|z - z_j\|
+
+    How far off the manifold that the decoder draws, and how far along it from what was seen: each misses what the other
+    sees. The sum of logarithms orders examples as they are ordered whatever the units of either. Both are bounded from
+    below by 1e-12, which an example of the reference itself may meet.
+
+    Attributes:
+      neighbors: k.
+
+    References:
+      Denouden et al., *Improving reconstruction autoencoder out-of-distribution detection with Mahalanobis distance*,
+      2018, add a distance of codes to the error, with a weight of their ranges.
+    """
+
+    def __post_init__(self) -> None:
+        positive_whole("error_and_knn", "neighbors", self.neighbors)
+
+    def __call__(
+        self, autoencoder: Autoencoder, networks: Any, scaling: Scaling, statistics: Any, stored: Any, *draws: Any
+    ) -> Any:
+        error = _sum_of_squares(_code_and_residual(autoencoder, networks, scaling(stored))[1])
+        distance = super().__call__(autoencoder, networks, scaling, statistics, stored)
+        return jnp.log(jnp.maximum(error, _LEAST)) + jnp.log(jnp.maximum(distance, _LEAST))
+
+
+@dataclasses.dataclass(frozen=True)
 class JacobianCorrected(Score):
     r"""Negative log-density of the example under the decoder's manifold, in nats.
 
@@ -439,6 +470,7 @@ SCORES: dict[str, type[Score]] = {
     "whitened_error": WhitenedError,
     "mahalanobis": Mahalanobis,
     "knn_code": NearestCodes,
+    "error_and_knn": ErrorAndNearestCodes,
     "jacobian_corrected": JacobianCorrected,
     "negative_elbo": NegativeELBO,
 }

@@ -1,6 +1,7 @@
 """The baseline that every autoencoder should beat: principal component analysis with a code of the same size."""
 
 import math
+from typing import NamedTuple
 
 import jax
 import numpy as np
@@ -45,26 +46,16 @@ def evaluate_pca(
     References:
       Pearson, *On lines and planes of closest fit to systems of points in space*, 1901.
     """
-    limit = min(len(dataset.train.x), math.prod(dataset.shape))
-    if code > limit:
-        raise InvalidInput(f"PCA was given {code} components: expected at most {limit}, the data's features and rows.")
+    pca = principal_components(dataset, code)
     train, x = (
         np.asarray(dataset.scaling(part.x.astype(np.float32))) for part in (dataset.train, dataset.split(split))
     )
-    pca = PCA(code, random_state=0).fit(train.reshape(len(train), -1))
-
-    def encode(examples: np.ndarray) -> np.ndarray:
-        return pca.transform(examples.reshape(len(examples), -1))
-
-    def reconstruct(examples: np.ndarray) -> np.ndarray:
-        return pca.inverse_transform(encode(examples)).reshape(examples.shape)
-
-    codes = encode(x)
+    codes = pca.encode(x)
     values = {
-        "mse": mean_squared_error(reconstruct(x), x),
-        "psnr_corrupted": psnr_corrupted(reconstruct, corruption, jax.random.key(seed), x),
+        "mse": mean_squared_error(pca.reconstruct(x), x),
+        "psnr_corrupted": psnr_corrupted(pca.reconstruct, corruption, jax.random.key(seed), x),
     }
-    values |= label_accuracies(encode(train), dataset.train.labels, codes, dataset.split(split).labels)
+    values |= label_accuracies(pca.encode(train), dataset.train.labels, codes, dataset.split(split).labels)
     values |= {
         "mean_activation": mean_activation(codes),
         "active_fraction": active_fraction(codes),
@@ -72,3 +63,39 @@ def evaluate_pca(
         "parameters": float(code * x[0].size + x[0].size),
     }
     return rows_of("pca", None, 0, split, values)
+
+
+class PrincipalComponents(NamedTuple):
+    """PCA as an autoencoder: encodes and reconstructs examples in model units.
+
+    Attributes:
+      fitted: scikit-learn's.
+    """
+
+    fitted: PCA
+
+    def encode(self, x: np.ndarray) -> np.ndarray:
+        """Examples ``[n, *shape]`` as ``[n, components]``."""
+        return self.fitted.transform(x.reshape(len(x), -1))
+
+    def reconstruct(self, x: np.ndarray) -> np.ndarray:
+        """Examples as the components have them, ``[n, *shape]``."""
+        return self.fitted.inverse_transform(self.encode(x)).reshape(x.shape)
+
+
+def principal_components(dataset: Dataset, code: int) -> PrincipalComponents:
+    """PCA with so many components, fitted on the training split in model units.
+
+    Raises:
+      InvalidInput: more components than features or training examples.
+    """
+    limit = most_components(dataset)
+    if code > limit:
+        raise InvalidInput(f"PCA was given {code} components: expected at most {limit}, the data's features and rows.")
+    train = np.asarray(dataset.scaling(dataset.train.x.astype(np.float32)))
+    return PrincipalComponents(PCA(code, random_state=0).fit(train.reshape(len(train), -1)))
+
+
+def most_components(dataset: Dataset) -> int:
+    """How many components the training split has at most."""
+    return min(len(dataset.train.x), math.prod(dataset.shape))

@@ -7,7 +7,7 @@ import numpy as np
 
 from ae_jax.autoencoders import Autoencoder
 from ae_jax.corruptions import Corruption, Gaussian
-from ae_jax.data import Dataset, Scaling
+from ae_jax.data import Dataset, Scaling, Split
 from ae_jax.data.checks import require_shape
 from ae_jax.errors import InvalidInput
 from ae_jax.evaluation.contraction import norm_of_batch
@@ -52,13 +52,7 @@ def evaluate(
       >>> [row["metric"] for row in rows][:2]
       ['mse', 'psnr_corrupted']
     """
-    part = dataset.split(split)
-    require_shape(part.x, run.shape, f"the {split} split of {dataset.name}")
-    if not run.scaling.agrees(dataset.scaling):
-        raise InvalidInput(
-            f"{dataset.name} has {dataset.scaling} and the run {run.scaling}: expected data in the units trained on; "
-            "give the data set the scaling of the run."
-        )
+    part = fitting_split(run, dataset, split)
     stored = part.x.astype(np.float32)
     x = np.asarray(run.scaling(stored))
     damaged = corrupted(corruption, jax.random.key(seed), x)
@@ -82,17 +76,37 @@ def evaluate(
             **{name: float(np.mean(values[member])) for name, values in elbo.items()},
             "parameters": float(run.parameters),
         }
-        diverged = {} if run.finite[member] else {"finite": False}
-        rows += [row | diverged for row in rows_of(run.name, int(member_seed), member, split, values)]
+        rows += rows_of(run.name, int(member_seed), member, split, values, **diverged(run, member))
     return rows
 
 
-def rows_of(autoencoder: str, seed: int | None, member: int, split: str, values: dict[str, float]) -> list[Row]:
-    """Named values as long-format rows."""
-    return [
-        {"autoencoder": autoencoder, "seed": seed, "member": member, "metric": metric, "value": value, "split": split}
-        for metric, value in values.items()
-    ]
+def fitting_split(run: Run, dataset: Dataset, split: str) -> Split:
+    """The split of a data set that has the shape and the scaling of a run's.
+
+    Raises:
+      InvalidInput: it has another, is unknown, or is empty.
+    """
+    part = dataset.split(split)
+    require_shape(part.x, run.shape, f"the {split} split of {dataset.name}")
+    if not run.scaling.agrees(dataset.scaling):
+        raise InvalidInput(
+            f"{dataset.name} has {dataset.scaling} and the run {run.scaling}: expected data in the units trained on; "
+            "give the data set the scaling of the run."
+        )
+    return part
+
+
+def diverged(run: Run, member: int) -> dict[str, bool]:
+    """What rows of a member that diverged have beside their values."""
+    return {} if run.finite[member] else {"finite": False}
+
+
+def rows_of(
+    autoencoder: str, seed: int | None, member: int, split: str, values: dict[str, float], **further: Any
+) -> list[Row]:
+    """Named values as long-format rows, each with further keys."""
+    who = {"autoencoder": autoencoder, "seed": seed, "member": member}
+    return [{**who, "metric": metric, "value": value, "split": split, **further} for metric, value in values.items()]
 
 
 def with_members(run: Run, tree: Any) -> Any:

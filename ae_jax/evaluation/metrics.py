@@ -26,15 +26,41 @@ class Metric(NamedTuple):
 
 METRICS: dict[str, Metric] = {
     "mse": Metric("MSE", "squared model units", "low", ".5f", "mean over features and examples of the squared error"),
+    "psnr": Metric("PSNR", "dB", "high", ".2f", "peak signal-to-noise ratio, of the error of all examples"),
+    "psnr_gain": Metric("PSNR gain", "dB", "high", ".2f", "PSNR less that of the corrupted input"),
+    "ssim": Metric("SSIM", "of 1", "high", ".3f", "structural similarity to the clean image, mean over examples"),
+    "ssim_gain": Metric("SSIM gain", "of 1", "high", ".3f", "SSIM less that of the corrupted input"),
+    "explained_variance": Metric(
+        "explained", "fraction", "high", ".3f", "of the squared distance from the training mean, what is reconstructed"
+    ),
     "psnr_corrupted": Metric("PSNR, corrupted", "dB", "high", ".2f", "of reconstructions from noisy inputs"),
     "linear_probe_accuracy": Metric("linear probe", "fraction", "high", ".3f", "of a logistic regression on the codes"),
     "knn_accuracy": Metric("kNN", "fraction", "high", ".3f", "of the five nearest neighbours among the codes"),
+    "kmeans_nmi": Metric("NMI", "of 1", "high", ".3f", "normalised mutual information of k-means clusters and labels"),
+    "kmeans_ari": Metric("ARI", "of 1", "high", ".3f", "adjusted Rand index of k-means clusters and labels"),
+    "trustworthiness": Metric("trustworthy", "of 1", "high", ".3f", "neighbours in the code that are so in the data"),
+    "continuity": Metric("continuity", "of 1", "high", ".3f", "neighbours in the data that are so in the code"),
     "mean_activation": Metric("mean act.", "code units", None, ".3f", "mean of the codes over units and examples"),
     "active_fraction": Metric("active", "fraction", None, ".2f", "units with 1% of the most active one's variance"),
+    "code_correlation": Metric("|corr.|", "of 1", None, ".3f", "mean absolute correlation between two units"),
     "jacobian_norm": Metric("‖J‖", "code / model units", "low", ".3f", "mean Frobenius norm of the encoder's Jacobian"),
+    "roc_auc": Metric("ROC AUC", "fraction", "high", ".3f", "pairs of one abnormal and one normal that are in order"),
+    "average_precision": Metric("AP", "fraction", "high", ".3f", "mean precision at the rank of each abnormal example"),
+    "precision_at_n": Metric("P@n", "fraction", "high", ".3f", "abnormal among as many highest scores as are abnormal"),
+    "map_at_k": Metric("mAP@k", "fraction", "high", ".3f", "mean average precision of the k nearest, by label"),
+    "precision_at_k": Metric("P@k", "fraction", "high", ".3f", "results among the k nearest that have the label"),
+    "recall_at_k": Metric("R@k", "fraction", "high", ".4f", "items of the label that are among the k nearest"),
+    "log_likelihood": Metric("log p(x)", "nats", "high", ".2f", "by importance sampling, mean over examples"),
+    "effective_samples": Metric("eff. samples", "count", None, ",.0f", "importance samples of equal weight, mean"),
     "negative_elbo": Metric("-ELBO", "nats", "low", ".2f", "negative evidence lower bound"),
     "negative_log_likelihood": Metric("E[-log p(x|z)]", "nats", None, ".2f", "the part of -ELBO that reconstructs"),
     "kl": Metric("KL", "nats", None, ".2f", "the part of -ELBO that keeps the posterior near the prior"),
+    "frechet_distance": Metric(
+        "Fréchet", "squared feature units", "low", ".3f", "distance between Gaussians fitted to samples and to data"
+    ),
+    "kernel_distance": Metric("kernel", "squared kernel units", "low", ".5f", "unbiased MMD², cubic kernel"),
+    "precision": Metric("precision", "fraction", "high", ".3f", "samples that lie among data"),
+    "recall": Metric("recall", "fraction", "high", ".3f", "data that lie among samples"),
     "parameters": Metric("parameters", "count", None, ",.0f", "trained numbers"),
 }
 """Every metric that results name, in the order of the table's columns."""

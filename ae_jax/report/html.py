@@ -7,9 +7,11 @@ from typing import Any
 import numpy as np
 
 from ae_jax.data import Dataset, Split
-from ae_jax.evaluation import evaluate, evaluate_pca
+from ae_jax.errors import InvalidInput
+from ae_jax.evaluation import METRICS, QUESTIONS, Answer, evaluate, evaluate_pca
 from ae_jax.evaluation.evaluate import NOISE
 from ae_jax.report import charts, page, pictures
+from ae_jax.report.answers import answer_figures, answer_sentence, answer_tables
 from ae_jax.report.canvas import shown_member, shown_places
 from ae_jax.report.charts import Summary
 from ae_jax.report.facts import data_facts, loss_alt, loss_caption, run_facts, training_facts
@@ -20,23 +22,35 @@ from ae_jax.studies.results import write_whole
 from ae_jax.training import Run
 
 _SHOWN = 10
+_CONFIGURATION = ("Configuration", "configuration")
 
 
-def write_report(study: Comparison | Sweep | Run, path: str | Path, *, dataset: Dataset | None = None) -> Path:
+def write_report(
+    study: Comparison | Sweep | Run,
+    path: str | Path,
+    *,
+    dataset: Dataset | None = None,
+    answers: Sequence[Answer] | None = None,
+) -> Path:
     """Writes the page of a study or a run: one HTML file that opens offline, whole or not at all.
 
     Args:
       study: what the page is about.
       path: of the file; its folder is made where there is none.
       dataset: for a run, the data that questions and pictures are of; a study has its own.
+      answers: of the run to the questions of uses, which the page is of then; they need the data set.
 
     Returns:
       The path.
 
     Raises:
-      InvalidInput: the file cannot be written, or the data set does not fit the run.
+      InvalidInput: the file cannot be written, the data set does not fit the run, or answers lack their run or data.
     """
-    if isinstance(study, Comparison):
+    if answers is not None:
+        if not isinstance(study, Run) or dataset is None:
+            raise InvalidInput("write_report was given answers: expected the run that was asked, and dataset=.")
+        content = questions_page(study, dataset, answers)
+    elif isinstance(study, Comparison):
         content = comparison_page(study)
     elif isinstance(study, Sweep):
         content = sweep_page(study)
@@ -59,7 +73,7 @@ def comparison_page(comparison: Comparison) -> str:
             f"{data_facts(dataset)} {training_facts(comparison.record)}",
         ),
         page.notes([*comparison.messages, *unanswered]),
-        page.links([("Results", "results"), *anchors.items(), ("Configuration", "configuration")]),
+        page.links([("Results", "results"), *anchors.items(), _CONFIGURATION]),
         results_section(summary, "autoencoder"),
         *[
             page.section(name, anchors[name], page.paragraph(run_facts(run), "facts"), run_figures(run, dataset))
@@ -89,7 +103,7 @@ def sweep_page(sweep: Sweep) -> str:
             f"{data_facts(dataset)} {len(sweep.settings)} settings. {training_facts(sweep.record)}",
         ),
         page.notes(sweep.messages),
-        page.links([("Results", "results"), *anchors.items(), ("Configuration", "configuration")]),
+        page.links([("Results", "results"), *anchors.items(), _CONFIGURATION]),
         results_section(
             summary,
             "setting",
@@ -122,9 +136,6 @@ def run_page(run: Run, dataset: Dataset | None = None) -> str:
         summary = summarise([*evaluate_pca(dataset, code=code), *evaluate(run, dataset)])
     data = run.data.name if dataset is None else dataset.name
     facts = f"{data_facts(dataset)} " if dataset is not None else ""
-    diverged = [
-        f"The member of seed {seed} diverged." for seed, finite in zip(run.seeds, run.finite, strict=True) if not finite
-    ]
     return page.document(
         f"{run.name} on {data}",
         page.header(
@@ -132,11 +143,72 @@ def run_page(run: Run, dataset: Dataset | None = None) -> str:
             verdict(summary) if summary else "",
             f"{facts}{run_facts(run)} {training_facts(run.record | {'settings': run.settings})}",
         ),
-        page.notes(diverged),
+        page.notes(diverged_members(run)),
         results_section(summary, "autoencoder") if summary else "",
         page.section("Pictures", "pictures", run_figures(run, dataset)),
         configuration_section(run.configuration()),
     )
+
+
+def questions_page(run: Run, dataset: Dataset, answers: Sequence[Answer]) -> str:
+    """The page of a run that was asked the questions of uses: a sentence, tables and figures for each.
+
+    Args:
+      run: what was asked.
+      dataset: about which data.
+      answers: as :func:`ae_jax.evaluation.ask` gave them.
+    """
+    sentences = [sentence for answer in answers if (sentence := answer_sentence(answer, run.name))]
+    by_member = len(set(map(repr, run.members))) > 1
+    return page.document(
+        f"{run.name} on {dataset.name}: uses",
+        page.header(
+            f"What {run.name} is good for, on {dataset.name}",
+            " ".join(sentences) or "No question could be asked of this run and these data.",
+            f"{data_facts(dataset)} {run_facts(run)} {training_facts(run.record | {'settings': run.settings})}",
+        ),
+        page.notes(diverged_members(run)),
+        page.links([*[(answer.question.capitalize(), answer.question) for answer in answers], _CONFIGURATION]),
+        *[
+            page.section(
+                answer.question.capitalize(),
+                answer.question,
+                page.paragraph(QUESTIONS[answer.question].meaning),
+                page.notes(answer.messages),
+                tables_of(answer, by_member=by_member),
+                answer_figures(answer, run, dataset),
+            )
+            for answer in answers
+        ],
+        configuration_section(run.configuration()),
+    )
+
+
+def tables_of(answer: Answer, *, by_member: bool) -> str:
+    """The tables of an answer and what their columns mean; several are to be opened, each under its title."""
+    tables = answer_tables(answer, by_member=by_member)
+    if not tables:
+        return ""
+    shown = [page.scrolling(html_table(table.summary, heading=table.heading)) for table in tables]
+    if len(tables) > 1:
+        titled = [page.paragraph(table.title) + content for table, content in zip(tables, shown, strict=True)]
+        shown = [page.collapsed("Tables", "\n".join(titled), printed=True)]
+    metrics = {metric for table in tables for metric in cells(table.summary).metrics}
+    meanings = page.definitions(legend(metric for metric in METRICS if metric in metrics))
+    return "\n".join(
+        [
+            *shown,
+            page.paragraph(f"{FOOTNOTE.replace('* best mean', 'shaded: best mean')}.".capitalize(), "facts"),
+            page.collapsed("What the columns mean", meanings, printed=True),
+        ]
+    )
+
+
+def diverged_members(run: Run) -> list[str]:
+    """What must be said of members that diverged."""
+    return [
+        f"The member of seed {seed} diverged." for seed, finite in zip(run.seeds, run.finite, strict=True) if not finite
+    ]
 
 
 def swept_keys(sweep: Sweep) -> list[str]:

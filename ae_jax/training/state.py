@@ -59,12 +59,14 @@ def initial(autoencoder: Autoencoder, shape: Shape, seed: Any) -> tuple[State, S
     """A member before its first step, its parameters drawn from its seed alone."""
     params = autoencoder.init(shape, key_for(seed, INIT))
     optimizer = autoencoder.optimizer.transformation().init(params)
+    # Of the types that an epoch gives: of weak types, the second epoch would compile the program again.
+    none = jnp.zeros((), jnp.int32)
     selection = Selection(
         params=params,
-        loss=jnp.asarray(jnp.inf),
-        epoch=jnp.asarray(0),
-        waited=jnp.asarray(0),
+        loss=jnp.asarray(jnp.inf, jnp.result_type(float)),
+        epoch=none,
+        waited=none,
         running=jnp.asarray(True),
         finite=jnp.asarray(True),
     )
-    return State(params, optimizer, jnp.asarray(0)), selection
+    return State(params, optimizer, none), selection

@@ -108,7 +108,7 @@ def test_noise_scores_above_digits(of_run, of_population, noise, x):
         assert roc_auc_score(abnormal, scores) > 0.9
     # Codes of noise need not be far from those of digits; those of digits that are ten times too bright are.
     bright = np.concatenate([x[:8], 10 * x[:8].astype(np.float32)])
-    for name in ("mahalanobis", "knn_code"):
+    for name in ("mahalanobis", "knn_code", "error_and_knn"):
         assert roc_auc_score(abnormal, of_run[name].score(bright)) > 0.9, name
 
 
@@ -119,6 +119,17 @@ def test_reconstruction_error_is_the_squared_residual(of_run, of_population, run
     # Of a variational autoencoder the reconstruction is the likelihood's mean at the posterior's mean.
     squares = residuals(population, x) ** 2
     np.testing.assert_allclose(of_population["reconstruction_error"].score(x), squares.sum(axis=(2, 3)), rtol=1e-5)
+
+
+def test_error_and_knn_is_the_logarithm_of_their_product(of_run, x):
+    product = of_run["reconstruction_error"].score(x) * of_run["knn_code"].score(x)
+    np.testing.assert_allclose(of_run["error_and_knn"].score(x), np.log(product), rtol=1e-4)
+
+
+def test_error_and_knn_is_finite_where_the_distance_is_zero(run, small):
+    scores = anomaly_score(run, "error_and_knn", small.train.x, neighbors=1).score(small.train.x[:16])
+    assert np.isfinite(scores).all()
+    assert scores.max() < -10
 
 
 def test_reconstruction_error_needs_no_reference(of_run, run, x):

@@ -12,7 +12,16 @@ import pytest
 
 from ae_jax import InvalidInput, Run
 from ae_jax.data import Dataset
-from ae_jax.report import comparison_page, run_page, sweep_page, write_report
+from ae_jax.evaluation import QUESTIONS, Answer, ask
+from ae_jax.report import (
+    answer_sentence,
+    answer_tables,
+    comparison_page,
+    questions_page,
+    run_page,
+    sweep_page,
+    write_report,
+)
 from ae_jax.report.html import first_members
 from ae_jax.studies import Comparison, Sweep, summarise
 
@@ -34,7 +43,18 @@ def page_of_run(population: Run, small: Dataset) -> str:
     return run_page(population, small)
 
 
-@pytest.fixture(params=["page_of_comparison", "page_of_sweep", "page_of_run"])
+@pytest.fixture(scope="module")
+def answers(population: Run, small: Dataset) -> list[Answer]:
+    """To every question of use, of four members in two settings."""
+    return ask(population, small, abnormal=[1, 8])
+
+
+@pytest.fixture(scope="module")
+def page_of_questions(population: Run, small: Dataset, answers: list[Answer]) -> str:
+    return questions_page(population, small, answers)
+
+
+@pytest.fixture(params=["page_of_comparison", "page_of_sweep", "page_of_run", "page_of_questions"])
 def text(request: pytest.FixtureRequest) -> str:
     return request.getfixturevalue(request.param)
 
@@ -214,3 +234,80 @@ def test_a_report_over_a_folder_leaves_nothing_behind(run: Run, tmp_path: Path):
     with pytest.raises(InvalidInput, match="cannot be written"):
         write_report(run, tmp_path / "report.html")
     assert [path.name for path in tmp_path.iterdir()] == ["report.html"]
+
+
+def test_the_page_of_questions_has_a_section_with_a_table_and_figures_for_each(page_of_questions: str, read: Reader):
+    page = read(page_of_questions)
+    sections = re.split(r'<section id="', page_of_questions)[1:]
+    assert [section.split('"')[0] for section in sections] == [*QUESTIONS, "configuration"]
+    for section, question in zip(sections, QUESTIONS.values(), strict=False):
+        assert question.meaning in section
+        assert '<table class="results">' in section
+        assert "<figcaption>" in section
+    assert sections[4].count("<table") == 12  # three families of corruptions at four levels
+    assert len(page.pictures()) == 1 + 2 + 2 + 1 + 2 + 1
+    assert len(page_of_questions) < 3_000_000
+
+
+def test_the_page_of_questions_answers_in_its_header(page_of_questions: str, answers: list[Answer]):
+    lede = re.search(r'<p class="lede">(.*?)</p>', page_of_questions)
+    assert lede is not None
+    for answer in answers:
+        assert answer_sentence(answer, "variational") in lede[1]
+    assert re.search(r"Detection: ROC AUC \d\.\d{3} .*\(variational, \w+\); best baseline \d\.\d{3} \(", lede[1])
+    assert re.search(
+        r"Denoising: PSNR gain -?\d+\.\d\d dB \(variational, clean\); .* mean over corruptions and levels", lede[1]
+    )
+
+
+def test_the_page_of_questions_has_every_message(page_of_questions: str, answers: list[Answer], read: Reader):
+    texts = read(page_of_questions).texts
+    messages = [message for answer in answers for message in answer.messages]
+    assert len(messages) > 4
+    assert set(messages) <= set(texts)
+
+
+def test_members_of_different_settings_have_rows_of_their_own(page_of_questions: str, answers: list[Answer]):
+    assert "variational, mahalanobis, member 3" in page_of_questions
+    (table,) = answer_tables(answers[0])
+    assert list(table.summary) == ["pca", "variational"]
+    assert table.summary["variational"]["psnr"].count == 4
+    (table,) = answer_tables(answers[0], by_member=True)
+    assert list(table.summary) == ["pca", *(f"variational, member {member}" for member in range(4))]
+
+
+def test_names_and_messages_of_questions_are_escaped(
+    population: Run, small: Dataset, answers: list[Answer], hostile: str
+):
+    named = dataclasses.replace(small, name=f'"><img src=x>{hostile}')
+    rows = [row | {"autoencoder": hostile} for row in answers[0].rows]
+    told = answers[0]._replace(rows=rows, messages=(f"all is <b>well</b> {hostile}",))
+    page = questions_page(population, named, [told])
+    assert "<script" not in page
+    assert "<img src=x" not in page
+    assert "all is &lt;b&gt;well&lt;/b&gt;" in page
+
+
+def test_a_question_that_was_not_asked_is_a_section_with_its_reason(run: Run, small: Dataset, read: Reader):
+    page = read(questions_page(run, small, ask(run, small, ["generation"])))
+    assert not page.unbalanced
+    assert "No question could be asked of this run and these data." in page.texts
+    assert any("undercomplete has no prior to sample from" in text for text in page.texts)
+    assert "table" not in {tag for tag, _ in page.tags}
+
+
+def test_answers_of_a_table_are_a_page(tabular_run: Run, tabular: Dataset, read: Reader):
+    answers = ask(tabular_run, tabular, ["reconstruction", "representation", "denoising", "retrieval"])
+    page = read(questions_page(tabular_run, tabular, answers))
+    assert not page.unbalanced
+    assert len(page.pictures()) == 1 + 2 + 2
+
+
+def test_write_report_writes_the_page_of_questions(
+    population: Run, small: Dataset, answers: list[Answer], tmp_path: Path, comparison: Comparison
+):
+    path = write_report(population, tmp_path / "report.html", dataset=small, answers=answers[:1])
+    assert "<title>variational on small: uses</title>" in path.read_text()
+    for study, dataset in ((population, None), (comparison, small)):
+        with pytest.raises(InvalidInput, match="was given answers: expected the run that was asked, and dataset="):
+            write_report(study, tmp_path / "other.html", dataset=dataset, answers=answers)

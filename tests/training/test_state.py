@@ -2,8 +2,12 @@ import itertools
 
 import jax
 import numpy as np
+import pytest
 
 import ae_jax
+from ae_jax.data import Scaling
+from ae_jax.training import stack
+from ae_jax.training.population import advance_population, initial_population
 from ae_jax.training.state import INIT, TRAIN, VALIDATE, initial, key_for
 
 
@@ -30,3 +34,19 @@ def test_a_member_starts_from_its_seed_alone():
     assert np.isinf(selection.loss)
     assert bool(selection.running)
     assert bool(selection.finite)
+
+
+@pytest.mark.parametrize("validation", [None, np.zeros((4, 3), np.float32)], ids=["no validation", "validation"])
+def test_an_epoch_gives_back_the_types_that_it_took_so_that_a_second_one_compiles_nothing(validation):
+    population, seeds = stack([ae_jax.variational(code=2, hidden=(4,))]), np.zeros(1, np.uint32)
+    rows, epoch = np.zeros((8, 3), np.float32), (np.int32(1),)
+    limits = {"patience": np.float32(3), "last_step": np.int32(4), "batch_size": 4, "finish": True}
+
+    def trained(state, selection):
+        return advance_population(state, selection, population, seeds, epoch, rows, validation, Scaling(), **limits)[:2]
+
+    before = jax.eval_shape(lambda: initial_population(population, seeds, (3,)))
+    after = jax.eval_shape(trained, *before)
+    assert [(leaf.dtype, leaf.weak_type) for leaf in jax.tree.leaves(after)] == [
+        (leaf.dtype, leaf.weak_type) for leaf in jax.tree.leaves(before)
+    ]

@@ -1,0 +1,92 @@
+"""What ``evaluate --questions`` does: asks, writes what was found, prints it."""
+
+from collections.abc import Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from ae_jax.cli.printing import print_json, print_places, print_rich
+from ae_jax.cli.saving import writable
+from ae_jax.cli.session import say
+from ae_jax.errors import InvalidInput
+
+if TYPE_CHECKING:
+    from ae_jax.data import Dataset
+    from ae_jax.evaluation import Answer
+    from ae_jax.training import Run
+
+ALL = "all"
+
+
+def answer_questions(
+    run: "Run",
+    dataset: "Dataset",
+    questions: Sequence[str],
+    *,
+    source: Path,
+    split: str,
+    abnormal: Sequence[str] | None,
+    out: Path | None,
+    json: bool,
+) -> int:
+    """Asks a run the questions of uses, writes results.json and report.html, and prints the tables.
+
+    Args:
+      run: what is asked.
+      dataset: about which data.
+      questions: names, or ``all``.
+      source: the folder that the run was read from.
+      split: which the questions are about.
+      abnormal: the labels that count as abnormal.
+      out: folder for what is written.
+      json: prints the results as JSON instead of tables.
+
+    Returns:
+      The exit code.
+
+    Raises:
+      InvalidInput: as :func:`ae_jax.evaluation.ask`, or no question could be asked.
+    """
+    from ae_jax.evaluation import ask
+    from ae_jax.report import write_report
+    from ae_jax.studies import write_results
+
+    folder = writable(out or Path("runs") / f"evaluate-{run.name}-{dataset.name}")
+    answers = ask(run, dataset, None if ALL in questions else questions, split=split, abnormal=abnormal)
+    if not any(answer.rows for answer in answers):
+        raise InvalidInput(" ".join(message for answer in answers for message in answer.messages))
+    results = results_of(run, dataset, answers, source)
+    written = [
+        write_results(folder / "results.json", results),
+        write_report(run, folder / "report.html", dataset=dataset, answers=answers),
+    ]
+    for message in results["messages"]:
+        say(message)
+    if json:
+        print_json(results)
+    else:
+        print_answers(answers, by_member=len(set(map(repr, run.members))) > 1)
+        print_places(written)
+    return 0
+
+
+def results_of(run: "Run", dataset: "Dataset", answers: Sequence["Answer"], source: Path) -> dict[str, Any]:
+    """What results.json states."""
+    return {
+        "study": "evaluate",
+        "run": str(source),
+        "data": dataset.describe(),
+        **run.configuration(),
+        "messages": [f"{answer.question}: {message}" for answer in answers for message in answer.messages],
+        "rows": [{"question": answer.question, **row} for answer in answers for row in answer.rows],
+    }
+
+
+def print_answers(answers: Sequence["Answer"], *, by_member: bool) -> None:
+    """The tables of every question, as wide as the terminal; columns are explained below the last one of each."""
+    from ae_jax.report import answer_tables, console_table
+
+    for answer in answers:
+        tables = answer_tables(answer, by_member=by_member)
+        for place, (title, heading, summary) in enumerate(tables):
+            print(f"\n{answer.question}{f' of {title}' if title else ''}\n")
+            print_rich(console_table(summary, heading=heading, explained=place == len(tables) - 1))

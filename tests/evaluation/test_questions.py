@@ -1,0 +1,446 @@
+"""Each question of a use answers by the pure functions, beside its baselines, or says why it cannot."""
+
+import dataclasses
+
+import jax
+import numpy as np
+import pytest
+from sklearn import metrics
+from sklearn.decomposition import PCA
+from sklearn.neighbors import NearestNeighbors
+
+import ae_jax
+from ae_jax import InvalidInput
+from ae_jax.data import Split, from_arrays
+from ae_jax.evaluation import (
+    METRICS,
+    QUESTIONS,
+    SCORES,
+    Judged,
+    anomaly_score,
+    ask,
+    binarise,
+    clustering_agreement,
+    code_correlation,
+    continuity,
+    evaluate,
+    evaluate_denoising,
+    frechet_distance,
+    jacobian_norm,
+    kernel_distance,
+    knn_accuracy,
+    log_likelihood,
+    negative_elbo,
+    precision_recall,
+    retrieval_metrics,
+    search,
+    structural_similarity,
+    thresholds_of,
+    trustworthiness,
+)
+from ae_jax.evaluation import questions as module
+from ae_jax.evaluation.inquiry import class_name, class_names, evenly, shortened
+
+KEYS = {"autoencoder", "seed", "member", "metric", "value", "split"}
+ABNORMAL = [1, 8]
+
+
+def relabelled(dataset, labels):
+    """The data set with other labels of its training and test split, made of those that it has."""
+    train, test = (split._replace(labels=labels(split.labels)) for split in (dataset.train, dataset.test))
+    return dataclasses.replace(dataset, train=train, test=test)
+
+
+def found(answer, **keys):
+    """Metric -> value of the rows of these keys; each metric once."""
+    rows = [row for row in answer.rows if all(row.get(key) == value for key, value in keys.items())]
+    values = {row["metric"]: row["value"] for row in rows}
+    assert len(values) == len(rows) > 0
+    return values
+
+
+def flat(split):
+    return split.x.reshape(len(split.x), -1).astype(np.float64) / 16
+
+
+def pca_of(small):
+    """Three components by scikit-learn, as a function from rows to codes and to reconstructions."""
+    return PCA(3, svd_solver="full").fit(flat(small.train))
+
+
+@pytest.fixture(scope="module")
+def answers(run, small):
+    """All that can be asked of a deterministic autoencoder."""
+    return {answer.question: answer for answer in ask(run, small, abnormal=ABNORMAL)}
+
+
+@pytest.fixture(scope="module")
+def generated(population, small):
+    (answer,) = ask(population, small, ["generation"], seed=3)
+    return answer
+
+
+def test_every_question_is_asked_in_the_order_of_the_table(answers):
+    assert list(answers) == list(QUESTIONS)
+    assert list(QUESTIONS) == ["reconstruction", "representation", "detection", "retrieval", "denoising", "generation"]
+
+
+def test_rows_are_in_long_format_and_their_metrics_known(answers, generated):
+    for answer in [*answers.values(), generated]:
+        assert all(set(row) >= KEYS | (set(QUESTIONS[answer.question].by) - {"trained_on"}) for row in answer.rows)
+        assert {row["metric"] for row in answer.rows} <= set(METRICS)
+        assert all(type(row["value"]) is float for row in answer.rows)
+
+
+def test_headlines_are_measured(answers, generated):
+    for answer in [*answers.values(), generated]:
+        if answer.rows:
+            assert set(QUESTIONS[answer.question].headline) & {row["metric"] for row in answer.rows}
+
+
+def test_the_comparison_stays_as_it_is(run, small):
+    assert {row["metric"] for row in evaluate(run, small)}.isdisjoint({"psnr", "ssim", "kmeans_nmi", "trustworthiness"})
+
+
+def test_reconstruction_is_judged_beside_pca(answers, run, small):
+    train, x = flat(small.train), flat(small.test)
+    pca = pca_of(small)
+    made = {
+        "undercomplete": run.reconstruct(small.test.x).reshape(20, -1) / 16,
+        "pca": pca.inverse_transform(pca.transform(x)),
+    }
+    for name, reconstruction in made.items():
+        error = np.mean(np.square(reconstruction - x))
+        expected = {
+            "mse": error,
+            "psnr": -10 * np.log10(error),
+            "explained_variance": 1 - error * x.size / np.sum(np.square(x - train.mean(axis=0)[None])),
+            "ssim": structural_similarity(reconstruction.reshape(-1, 8, 8), x.reshape(-1, 8, 8)).mean(),
+        }
+        values = found(answers["reconstruction"], autoencoder=name)
+        assert values == pytest.approx(expected, rel=1e-4)
+    assert answers["reconstruction"].messages == ()
+
+
+def test_representation_is_judged_beside_pca(answers, run, small):
+    pca = pca_of(small)
+    codes = {
+        "undercomplete": (run.encode(small.train.x), run.encode(small.test.x), jacobian_norm(run, small.test.x).mean()),
+        "pca": (pca.transform(flat(small.train)), pca.transform(flat(small.test)), np.sqrt(3)),
+    }
+    for name, (train_codes, test_codes, norm) in codes.items():
+        expected = {
+            "knn_accuracy": knn_accuracy(train_codes, small.train.labels, test_codes, small.test.labels),
+            "trustworthiness": trustworthiness(flat(small.test), test_codes),
+            "continuity": continuity(flat(small.test), test_codes),
+            "code_correlation": code_correlation(test_codes),
+            "jacobian_norm": norm,
+            **clustering_agreement(test_codes, small.test.labels, seed=0),
+        }
+        values = found(answers["representation"], autoencoder=name)
+        assert {metric: values[metric] for metric in expected} == pytest.approx(expected, rel=1e-3, abs=1e-3)
+        assert set(values) - set(expected) == {"linear_probe_accuracy", "mean_activation", "active_fraction"}
+
+
+def test_detection_scores_the_split_against_normal_training_examples(answers, run, small):
+    normal = small.train.x[~np.isin(small.train.labels, ABNORMAL)]
+    abnormal = np.isin(small.test.labels, ABNORMAL)
+    answer = answers["detection"]
+    asked = set(SCORES) - {"negative_elbo"}
+    assert {row["score"] for row in answer.rows if row["autoencoder"] == run.name} == asked
+    for name in asked:
+        scores = anomaly_score(run, name, normal).score(small.test.x)
+        values = found(answer, autoencoder=run.name, score=name)
+        assert values["roc_auc"] == pytest.approx(metrics.roc_auc_score(abnormal, scores))
+        assert values["average_precision"] == pytest.approx(metrics.average_precision_score(abnormal, scores))
+        assert set(values) == {"roc_auc", "average_precision", "precision_at_n"}
+        np.testing.assert_array_equal(answer.curves[f"{run.name}, {name}"].scores, scores)
+
+
+def test_detection_has_baselines_without_an_autoencoder(answers, small):
+    train, x = flat(small.train), flat(small.test)
+    abnormal = np.isin(small.test.labels, ABNORMAL)
+    pca = pca_of(small)
+    near = NearestNeighbors(n_neighbors=5).fit(train[~np.isin(small.train.labels, ABNORMAL)])
+    expected = {
+        ("pca", "reconstruction_error"): np.square(pca.inverse_transform(pca.transform(x)) - x).sum(axis=1),
+        ("raw", "knn"): near.kneighbors(x)[0].mean(axis=1),
+    }
+    for (autoencoder, score), scores in expected.items():
+        values = found(answers["detection"], autoencoder=autoencoder, score=score)
+        assert values["roc_auc"] == pytest.approx(metrics.roc_auc_score(abnormal, scores))
+        judged = answers["detection"].curves[f"{autoencoder}, {score}"]
+        np.testing.assert_allclose(judged.scores, scores, rtol=1e-4)
+        np.testing.assert_array_equal(judged.abnormal, abnormal)
+
+
+def test_the_best_score_of_the_run_is_kept(answers, run):
+    answer = answers["detection"]
+    areas = {
+        row["score"]: row["value"] for row in answer.rows if row["metric"] == "roc_auc" and row["seed"] is not None
+    }
+    assert areas[answer.scorer.name] == max(areas.values())
+    assert answer.scorer.run is run
+
+
+def test_detection_says_what_it_compared_and_left_out(answers):
+    messages = answers["detection"].messages
+    # Of the first 64 training digits, six are ones and six eights.
+    assert "Scores compare with 52 normal training examples." in messages
+    assert any("12 of 64 training examples count as abnormal: a run that was trained on them" in m for m in messages)
+    assert any(m.startswith("The score negative_elbo was left out: undercomplete has no evidence") for m in messages)
+
+
+def test_labels_of_0_and_1_need_no_names(run, small):
+    binary = relabelled(small, lambda labels: np.isin(labels, ABNORMAL).astype(float))
+    (answer,) = ask(run, binary, ["detection"])
+    np.testing.assert_array_equal(answer.curves["raw, knn"].abnormal, np.isin(small.test.labels, ABNORMAL))
+
+
+def test_retrieval_searches_the_training_split(answers, run, small):
+    queries, database = run.encode(small.test.x), run.encode(small.train.x)
+    pca = pca_of(small)
+    pairs = {
+        ("code", "euclidean"): (queries, database),
+        ("code", "cosine"): (queries, database),
+        ("code binarised", "hamming"): tuple(binarise(codes, thresholds_of(database)) for codes in (queries, database)),
+        ("raw", "euclidean"): (flat(small.test), flat(small.train)),
+        ("pca-3", "euclidean"): (pca.transform(flat(small.test)), pca.transform(flat(small.train))),
+    }
+    answer = answers["retrieval"]
+    for (representation, distance), pair in pairs.items():
+        order = search(*pair, k=64, metric=distance).indices
+        expected = retrieval_metrics(order, small.test.labels, small.train.labels, k=64)
+        del expected["queries_left_out"]
+        values = found(answer, representation=representation, distance=distance)
+        assert values == pytest.approx(expected, abs=2e-3)
+    assert {row["k"] for row in answer.rows} == {64}
+    assert {row["representation"] for row in answer.rows} == {name for name, _ in pairs} | {"random hyperplanes"}
+    assert answer.messages == ("The 64 nearest are judged, of 64 training examples.",)
+
+
+def test_retrieval_says_what_was_cut_and_which_queries_had_no_answer(run, small, monkeypatch):
+    monkeypatch.setattr(module, "_DATABASE", 32)
+    monkeypatch.setattr(module, "_QUERIES", 10)
+    lonely = dataclasses.replace(small, test=small.test._replace(labels=np.where(np.arange(20) == 0, 77, 3)))
+    (answer,) = ask(run, lonely, ["retrieval"])
+    assert answer.messages == (
+        "The 32 nearest are judged, of 32 training examples.",
+        "Cut to 32 of 64 training examples and 10 of 20 queries, evenly spaced.",
+        "1 of 10 queries were left out: no training example has their label.",
+    )
+
+
+def test_denoising_is_that_of_the_grid(answers, run, small):
+    assert answers["denoising"].rows == evaluate_denoising(run, small)
+    assert answers["denoising"].messages == ()
+
+
+def test_denoising_says_what_was_cut(run, small, monkeypatch):
+    monkeypatch.setattr(module, "_DENOISED", 16)
+    (answer,) = ask(run, small, ["denoising"])
+    assert answer.messages == ("Cut to the first 16 of 20 examples.",)
+
+
+def test_generation_compares_samples_with_as_many_examples(generated, population, small):
+    real = flat(small.test)
+    samples = np.asarray(population.sample(20, seed=3)).reshape(4, 20, -1) / 16
+    made = {("variational", member): samples[member] for member in range(4)}
+    made["training data", 0] = flat(small.train)[evenly(64, 20)]
+    for (name, member), drawn in made.items():
+        expected = {
+            "frechet_distance": frechet_distance(real, drawn),
+            "kernel_distance": kernel_distance(real, drawn),
+            **precision_recall(real, drawn),
+        }
+        values = found(generated, autoencoder=name, member=member, features="data")
+        assert values == pytest.approx(expected, rel=1e-3, abs=1e-5)
+    assert {row["samples"] for row in generated.rows if "features" in row} == {20}
+
+
+def test_generation_estimates_likelihoods_beside_their_bound(generated, population, small):
+    estimate = log_likelihood(population, small.test.x, samples=1000, seed=3)
+    bound = negative_elbo(population, small.test.x, seed=3)
+    for member in range(4):
+        values = found(generated, member=member, autoencoder="variational", examples=20, samples=1000)
+        assert values == pytest.approx(
+            {
+                "log_likelihood": estimate.log_likelihood[member].mean(),
+                "effective_samples": estimate.effective_samples[member].mean(),
+                "negative_elbo": bound["negative_elbo"][member].mean(),
+                "kl": bound["kl"][member].mean(),
+            },
+            rel=1e-5,
+        )
+    assert "Log-likelihoods are of 20 examples, by 1,000 importance samples each." in generated.messages
+    assert any("under a Bernoulli likelihood, compare their values with care" in m for m in generated.messages)
+
+
+def test_features_of_samples_are_the_caller_s(population, small):
+    seen = []
+
+    def brightness(x):
+        seen.append(x.shape)
+        return x.mean(axis=(1, 2), keepdims=True).reshape(-1, 1)
+
+    (answer,) = ask(population[1], small, ["generation"], features=brightness, features_name="brightness")
+    assert {row["features"] for row in answer.rows if "features" in row} == {"brightness"}
+    assert set(seen) == {(20, 8, 8)}
+    drawn = population[1].sample(20) / 16
+    expected = frechet_distance(brightness(small.test.x / 16.0), brightness(drawn))
+    values = found(answer, autoencoder="variational", features="brightness")
+    assert values["frechet_distance"] == pytest.approx(expected, rel=1e-3)
+
+
+@pytest.mark.parametrize("further", [{"features": lambda x: x}, {"features_name": "inception"}])
+def test_features_and_their_name_come_together(run, small, further):
+    with pytest.raises(InvalidInput, match="expected both, or neither; name the features"):
+        ask(run, small, ["generation"], **further)
+
+
+def test_what_is_not_allowed_is_said_with_what_to_do(answers, run, small):
+    assert answers["generation"].rows == []
+    (message,) = answers["generation"].messages
+    assert message == (
+        "The question of generation could not be asked: undercomplete has no prior to sample from: expected a "
+        "variational autoencoder."
+    )
+    (answer,) = ask(run, small, ["detection"])
+    assert answer.rows == []
+    assert answer.messages[0].startswith(
+        "The question of detection could not be asked: the labels of small are 0, 1, 2, 3, 4, ... (10 in all): "
+        "expected 0 for normal and 1 for abnormal; say which of them count as abnormal by --abnormal"
+    )
+
+
+@pytest.mark.parametrize("labels", [lambda known: None, lambda known: known / 3])
+def test_data_without_classes_leave_out_what_needs_them(run, small, labels):
+    asked = ask(run, relabelled(small, labels), ["representation", "detection", "retrieval"], abnormal=ABNORMAL[:0])
+    representation, *others = asked
+    assert "knn_accuracy" not in {row["metric"] for row in representation.rows}
+    assert "trustworthiness" in {row["metric"] for row in representation.rows}
+    assert (
+        "Linear probe, kNN and k-means were left out: they need labels that are classes" in representation.messages[0]
+    )
+    for answer in others:
+        assert answer.rows == []
+        assert "the test split of small has no labels that are classes: expected text or" in answer.messages[0]
+
+
+def test_training_examples_without_classes_are_named(run, small):
+    (answer,) = ask(run, dataclasses.replace(small, train=Split(small.train.x)), ["retrieval"])
+    assert "the train split of small has no labels that are classes" in answer.messages[0]
+
+
+def test_one_kind_alone_is_not_told_apart(run, small):
+    for kind, abnormal in (("abnormal", range(10)), ("normal", [7])):
+        data = relabelled(small, lambda labels: np.where(labels == 7, 6, labels)) if kind == "normal" else small
+        data = dataclasses.replace(data, train=small.train)
+        (answer,) = ask(run, data, ["detection"], abnormal=abnormal)
+        assert f"all 20 examples of the test split of small count as {kind}" in answer.messages[0]
+        assert "choose other labels by --abnormal, or another split" in answer.messages[0]
+
+
+def test_scores_need_normal_training_examples(run, small):
+    bad = dataclasses.replace(small, train=small.train._replace(labels=np.ones(64, int)))
+    (answer,) = ask(run, bad, ["detection"], abnormal=[1])
+    assert answer.messages == (
+        "The question of detection could not be asked: all training examples count as abnormal: expected normal ones "
+        "to compare with.",
+    )
+
+
+def test_examples_that_are_no_images_have_no_ssim_and_another_range():
+    x = np.random.default_rng(0).normal(size=(60, 5)).astype(np.float32)
+    data = from_arrays(x, name="table")
+    trained = ae_jax.fit(ae_jax.undercomplete(code=2, hidden=()), data, epochs=1, batch_size=16)
+    (answer,) = ask(trained, data, ["reconstruction"])
+    width = np.ptp(data.train.x)
+    assert answer.messages == (
+        f"PSNR and SSIM are relative to the training split's range, {width:.4g} model units.",
+        "SSIM was left out: examples are no images of at least 3 pixels on a side.",
+    )
+    values = found(answer, autoencoder="undercomplete")
+    assert values["psnr"] == pytest.approx(10 * np.log10(width**2 / values["mse"]))
+    assert "ssim" not in values
+
+
+def test_few_examples_have_no_neighbourhoods(run, small):
+    few = dataclasses.replace(small, test=Split(small.test.x[:10], small.test.labels[:10]))
+    (answer,) = ask(run, few, ["representation"])
+    assert "Trustworthiness and continuity were left out: 10 examples are too few." in answer.messages
+    assert "trustworthiness" not in {row["metric"] for row in answer.rows}
+
+
+def test_a_squared_error_has_samples_but_no_likelihood(small):
+    autoencoder = ae_jax.variational(code=2, hidden=(), likelihood=ae_jax.objectives.SquaredError())
+    trained = ae_jax.fit(autoencoder, small, epochs=1, batch_size=16)
+    (answer,) = ask(trained, small, ["generation"])
+    assert "precision" in found(answer, autoencoder="variational")
+    assert any(m.startswith("The log-likelihood was left out: variational was trained by Squ") for m in answer.messages)
+
+
+def test_members_that_diverged_say_so(population, small):
+    broken = dataclasses.replace(population, finite=np.array([False, True, True, True]))
+    answers = ask(broken, small, ["reconstruction"])
+    assert {row["member"] for row in answers[0].rows if row.get("finite") is False} == {0}
+
+
+def test_scores_that_are_not_finite_are_left_out_with_a_reason(run, small):
+    params = run.params | {"decoder": jax.tree.map(lambda leaf: leaf * np.nan, run.params["decoder"])}
+    (answer,) = ask(dataclasses.replace(run, params=params), small, ["detection"], abnormal=ABNORMAL)
+    # Codes are as they were; what is decoded is not.
+    kept = {row["score"] for row in answer.rows if row["autoencoder"] == run.name}
+    assert kept == {"mahalanobis", "knn_code"}
+    for name in ("reconstruction_error", "whitened_error", "jacobian_corrected"):
+        assert any(m.startswith(f"The score {name} was left out: ") and "NaN" in m for m in answer.messages)
+
+
+def test_arguments_are_refused_before_anything_is_asked(run, small):
+    with pytest.raises(InvalidInput, match="unknown question 'retreival': did you mean 'retrieval'"):
+        ask(run, small, ["retreival"])
+    with pytest.raises(InvalidInput, match="unknown split 'tset': did you mean 'test'"):
+        ask(run, small, split="tset")
+    with pytest.raises(InvalidInput, match="unknown label '12': did you mean '2'\\? Known are 0, 1, 2"):
+        ask(run, small, ["reconstruction"], abnormal=[12])
+    with pytest.raises(InvalidInput, match="expected data in the units trained on"):
+        ask(run, dataclasses.replace(small, scaling=ae_jax.data.Scaling(scale=255.0)))
+
+
+@pytest.mark.parametrize(
+    ("labels", "names"),
+    [
+        (np.array([True, False]), ["1", "0"]),
+        (np.array([3.0, 0.0]), ["3", "0"]),
+        (np.array([7, -2]), ["7", "-2"]),
+        (np.array(["b", "a"]), ["b", "a"]),
+        (np.array(["b", "a"], object), ["b", "a"]),
+    ],
+)
+def test_classes_have_names(labels, names):
+    assert class_names(labels).tolist() == names
+    assert [class_name(label) for label in labels.tolist()] == names
+
+
+@pytest.mark.parametrize(
+    "labels", [None, np.array([0.5]), np.array([np.nan, 1.0]), np.array(["2020-01-01"], "datetime64[D]")]
+)
+def test_measurements_are_no_classes(labels):
+    assert class_names(labels) is None
+
+
+def test_places_are_evenly_spaced_and_within():
+    for count, limit in ((10, 3), (3, 10), (7, 7), (0, 5)):
+        places = evenly(count, limit)
+        assert len(set(places)) == len(places) == min(count, limit)
+        assert all(0 <= place < count for place in places)
+
+
+def test_many_names_are_counted():
+    assert shortened(list("abc")) == "a, b, c"
+    assert shortened(np.array(list("abcdef"))) == "a, b, c, d, e, ... (6 in all)"
+
+
+def test_judged_unpacks_into_scores_and_truth():
+    scores, abnormal = Judged(np.array([0.1]), np.array([True]))
+    assert (scores[0], abnormal[0]) == (0.1, True)
