@@ -3,7 +3,7 @@
 from collections.abc import Callable, Mapping, Sequence
 from importlib import metadata
 
-from ae_jax.cli import populations, sources, studies
+from ae_jax.cli import populations, sources, studies, uses
 from ae_jax.cli.parsing import description_of, parse, show_choices, summary
 from ae_jax.cli.session import use_cache
 from ae_jax.errors import InvalidInput, unknown
@@ -17,7 +17,11 @@ COMMANDS: dict[str, Command] = {
     "evaluate": populations.evaluate,
     "encode": populations.encode,
     "reconstruct": populations.reconstruct,
-    "sample": populations.sample,
+    "reduce": uses.reduce,
+    "denoise": uses.denoise,
+    "detect": uses.detect,
+    "search": uses.search,
+    "sample": uses.sample,
     "data": sources.data,
 }
 OF_DATA: dict[str, Command] = {"list": sources.list_sources, "prepare": sources.prepare}

@@ -76,6 +76,27 @@ def read_bytes(text: str) -> int:
     return size
 
 
+def read_shape(texts: list[str]) -> tuple[int, ...]:
+    """Height, width and any channels of an example from two or three whole numbers, or the reason why not."""
+    shape = tuple(read_whole(text) for text in texts)
+    if len(shape) not in (2, 3) or min(shape) < 1:
+        raise ValueError(
+            f"was given {' '.join(texts) or 'nothing'}: expected height and width, and channels where there are any."
+        )
+    return shape
+
+
+def read_corruption(text: str) -> tuple[str, float]:
+    """Family and level of a corruption, or the reason why not."""
+    family, colon, level = text.partition(":")
+    try:
+        if family and colon:
+            return family, read_number(level)
+    except ValueError:
+        pass
+    raise ValueError(f"was given {text!r}: expected FAMILY:LEVEL, such as gaussian:0.3.")
+
+
 def read_size(texts: list[str]) -> tuple[int, int] | None:
     """Height and width of an image from one or two whole numbers, or the reason why not."""
     sides = [read_whole(text) for text in texts]
@@ -95,6 +116,13 @@ _SIZE = PrimitiveConstructorSpec(
     nargs="*",
     metavar="PIXELS [PIXELS]",
     instance_from_str=read_size,
+    is_instance=lambda _: True,
+    str_from_instance=lambda value: [str(side) for side in value or ()],
+)
+_SHAPE = PrimitiveConstructorSpec(
+    nargs="*",
+    metavar="H W [C]",
+    instance_from_str=read_shape,
     is_instance=lambda _: True,
     str_from_instance=lambda value: [str(side) for side in value or ()],
 )
@@ -118,6 +146,10 @@ class Data:
       label: name of the label column of a table, or of the labels in a .npz or .mat file.
       columns: names of the feature columns of a table.
       image_size: side in pixels, or height and width, that images of a folder are brought to.
+      shape: height, width and any channels of an example, where a .csv, .parquet, .npy, .npz or .mat file holds it as a
+        row of numbers; of a .mat file in MATLAB's order.
+      transpose: the examples are the columns of the matrix in a .npy, .npz or .mat file, or lie along its array's last
+        axis.
       scaling: unit brings values to [0, 1], standard to mean 0 and standard deviation 1, each feature of rows by
         itself; none leaves them; fitted on the training split.
       device_budget: what examples may take on the device; larger .npy and .parquet sources and prepared data sets are
@@ -130,6 +162,8 @@ class Data:
         Any, several(str, "NAME", least=1), arg(help_behavior_hint="(default: all columns but the label)")
     ] = None
     image_size: Annotated[Any, _SIZE, arg(help_behavior_hint="(default: as they are, all of one size)")] = None
+    shape: Annotated[Any, _SHAPE, arg(help_behavior_hint="(default: as the source has it)")] = None
+    transpose: Annotated[bool, arg(help_behavior_hint="")] = False
     scaling: Annotated[
         str | None, one(str, "NAME"), arg(help_behavior_hint="(default: unit for bytes, none for other numbers)")
     ] = None
@@ -143,7 +177,14 @@ class Data:
         """
         from ae_jax.data import Reading, load
 
-        reading = Reading(label=self.label, columns=self.columns, image_size=self.image_size, budget=self.device_budget)
+        reading = Reading(
+            label=self.label,
+            columns=self.columns,
+            image_size=self.image_size,
+            transpose=self.transpose,
+            shape=self.shape,
+            budget=self.device_budget,
+        )
         return load(self.data, reading, scaling=self.scaling)
 
 

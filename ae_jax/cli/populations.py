@@ -1,4 +1,4 @@
-"""The uses of a saved run: ``evaluate``, ``encode``, ``reconstruct``, ``sample``."""
+"""A saved run as a whole: ``evaluate``, ``encode``, ``reconstruct``; and the choice of members and data."""
 
 import dataclasses
 from pathlib import Path
@@ -6,13 +6,15 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 from tyro.conf import Positional, arg
 
-from ae_jax.cli.options import WHOLE, Json, one
+from ae_jax.cli.options import WHOLE, Json, one, several
 from ae_jax.cli.printing import print_json, print_table
+from ae_jax.cli.questions import answer_questions
 from ae_jax.cli.saving import writable_array, write_array
 from ae_jax.errors import InvalidInput, unknown
 
 if TYPE_CHECKING:
     from ae_jax.data import Dataset
+    from ae_jax.data.contents import Contents
     from ae_jax.training import Run
 
 RunFolder = Annotated[Positional[Path], arg(metavar="RUN")]
@@ -25,6 +27,11 @@ Label = Annotated[str | None, one(str, "NAME"), arg(help_behavior_hint="(default
 Rows = Annotated[
     str | None, one(str, "NAME"), arg(help_behavior_hint="(default: test of a data set by name, all of a file)")
 ]
+Questions = Annotated[Any, several(str, "all|NAME", least=1), arg(help_behavior_hint="(default: the comparison's)")]
+Abnormal = Annotated[
+    Any, several(str, "LABEL", least=1), arg(help_behavior_hint="(default: 1, where labels are 0 and 1)")
+]
+AnswersFolder = Annotated[Path | None, one(Path, "DIR"), arg(help_behavior_hint="(default: runs/evaluate-NAME-DATA)")]
 Member = Annotated[int | None, WHOLE, arg(help_behavior_hint="(default: all, on a leading axis)")]
 Out = Annotated[Path, one(Path, "FILE.npy")]
 
@@ -35,23 +42,39 @@ def evaluate(
     data: Source = None,
     label: Label = None,
     split: Annotated[str, one(str, "NAME")] = "test",
+    questions: Questions = None,
+    abnormal: Abnormal = None,
+    out: AnswersFolder = None,
     json: Json = False,
 ) -> int:
-    """Asks a saved run every question of the comparison.
+    """Asks a saved run every question of the comparison, or those of uses.
+
+    With --questions, tables are printed for each question, and results.json and report.html are written.
 
     Args:
       run: a folder that train wrote, or one in runs/ of a comparison or sweep.
       data: a data set by its name, tfds:NAME, or a file or folder; probes learn from its training split.
       label: name of the label column of a table, or of the labels in a .npz or .mat file.
       split: which the questions are about: train, validation or test.
+      questions: all, or some of reconstruction, representation, detection, retrieval, denoising and generation, each
+        beside its baselines.
+      abnormal: for detection, the labels that count as abnormal.
+      out: folder for results.json and report.html of --questions.
       json: print the results as JSON instead of a table.
     """
     from ae_jax import evaluation
     from ae_jax.studies import summarise
     from ae_jax.training import load
 
+    for option, given in (("--abnormal", abnormal), ("--out", out)):
+        if given is not None and questions is None:
+            raise InvalidInput(f"{option} was given without --questions, which alone uses it: name some, or all.")
     loaded = load(run)
     dataset = dataset_of(loaded, data, label)
+    if questions is not None:
+        return answer_questions(
+            loaded, dataset, questions, source=run, split=split, abnormal=abnormal, out=out, json=json
+        )
     rows = evaluation.evaluate(loaded, dataset, split=split)
     if json:
         print_json(
@@ -77,7 +100,7 @@ def encode(
     """
     path = writable_array(out)
     loaded = load_members(run, member)
-    write_array(path, loaded.encode(examples_of(loaded, data, split)))
+    write_array(path, loaded.encode(examples_of(loaded, data, split, labelled=False).x))
     return 0
 
 
@@ -100,29 +123,7 @@ def reconstruct(
     """
     path = writable_array(out)
     loaded = load_members(run, member)
-    write_array(path, loaded.reconstruct(examples_of(loaded, data, split)))
-    return 0
-
-
-def sample(
-    run: RunFolder,
-    *,
-    n: Annotated[int, WHOLE] = 16,
-    seed: Annotated[int, WHOLE] = 0,
-    member: Member = None,
-    out: Out = Path("samples.npy"),
-) -> int:
-    """Writes new data from the prior of a variational autoencoder, in the units of the data.
-
-    Args:
-      run: a folder that train wrote, or one in runs/ of a comparison or sweep.
-      n: how many.
-      seed: of the latents.
-      member: number of one member, from 0.
-      out: file for the samples, [n, *shape].
-    """
-    path = writable_array(out)
-    write_array(path, load_members(run, member).sample(n, seed=seed))
+    write_array(path, loaded.reconstruct(examples_of(loaded, data, split, labelled=False).x))
     return 0
 
 
@@ -163,21 +164,44 @@ def dataset_of(run: "Run", source: str | None, label: str | None = None) -> "Dat
     return load(source, reading, scaling=run.scaling)
 
 
-def examples_of(run: "Run", source: str | None, split: str | None) -> Any:
+def examples_of(
+    run: "Run",
+    source: str | None,
+    split: str | None,
+    *,
+    label: str | None = None,
+    labelled: bool = True,
+    by_default: str = "test",
+) -> "Contents":
     """Rows of a file as they stand, or those of a split of a data set.
+
+    Args:
+      run: what was trained.
+      source: name or path; None for what the run was trained on.
+      split: train, validation, test or all; None for all rows of a file, and the usual split of others.
+      label: name of the labels; by default as the run was trained.
+      labelled: whether labels are looked for in a file.
+      by_default: the usual split.
 
     Raises:
       InvalidInput: an unknown or empty split, or data that cannot be loaded.
     """
     import numpy as np
 
+    from ae_jax.data.contents import Contents
     from ae_jax.data.sources import examples
 
-    if source is not None and split is None and (found := examples(source, run.data)) is not None:
-        return found
-    dataset = dataset_of(run, source)
+    if source is not None and split is None:
+        found = examples(source, run.data, label=label, labelled=labelled)
+        if found is not None:
+            return found
+    dataset = dataset_of(run, source, label)
     if split not in (None, "all", "train", "validation", "test"):
         raise unknown("split", split, ("all", "train", "validation", "test"))
-    if split == "all":
-        return np.concatenate([part.x for part in (dataset.train, dataset.validation, dataset.test)])
-    return dataset.split(split or "test").x
+    if split != "all":
+        part = dataset.split(split or by_default)
+        return Contents(part.x, part.labels)
+    parts = [part for part in (dataset.train, dataset.validation, dataset.test) if len(part.x)]
+    labels = [part.labels for part in parts if part.labels is not None]
+    joined = np.concatenate(labels) if len(labels) == len(parts) else None
+    return Contents(np.concatenate([part.x for part in parts]), joined)

@@ -26,6 +26,23 @@ def print_places(places: Iterable[Path]) -> None:
         print(f"  {place}")
 
 
+def print_use(summary: dict[str, Any], lines: Iterable[str], *, json: bool) -> None:
+    """What a use of a run came to: lines for people and what was written, or a summary as JSON.
+
+    Args:
+      summary: ``"written"`` is path -> what it is; the rest is settings and numbers.
+      lines: the same numbers, for people.
+      json: prints the summary.
+    """
+    if json:
+        print_json(summary)
+        return
+    for line in lines:
+        print(line)
+    for place, what in summary["written"].items():
+        print(f"{place}: {what}")
+
+
 def print_columns(headings: Sequence[str], rows: Iterable[Sequence[object]]) -> None:
     """Plain rows under headings."""
     from rich import box

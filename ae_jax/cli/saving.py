@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 from ae_jax.errors import InvalidInput
 
 if TYPE_CHECKING:
+    from matplotlib.figure import Figure
     from numpy import ndarray
 
 
@@ -52,19 +53,40 @@ def write_array(path: Path, array: "ndarray") -> None:
     Raises:
       InvalidInput: it cannot be written.
     """
-    import numpy as np
+    from ae_jax.data.writing import write_examples
 
-    scratch = path.with_name(f".{path.name}.tmp")
-    try:
-        path.parent.mkdir(parents=True, exist_ok=True)
-        with scratch.open("wb") as file:
-            np.save(file, array, allow_pickle=False)
-        scratch.replace(path)
-    except OSError as error:
-        raise refused(path, error) from error
-    finally:
-        scratch.unlink(missing_ok=True)
-    print(f"{path}: {array.dtype}, shape {array.shape}")
+    print(f"{path}: {write_examples(path, array)}")
+
+
+def writable_picture(path: Path | None) -> Path | None:
+    """The path of a picture to write, if there is one, it ends in ``.png`` and can be written.
+
+    Raises:
+      InvalidInput: it cannot.
+    """
+    if path is None:
+        return None
+    if path.suffix.lower() != ".png":
+        raise InvalidInput(f"--picture was given {path}: expected the name of a file that ends in .png.")
+    if path.is_dir():
+        raise InvalidInput(f"--picture was given {path}, a folder: expected the name of a file.")
+    writable(path.parent)
+    return path
+
+
+def write_picture(path: Path, figure: "Figure") -> str:
+    """Writes a figure whole or not at all, and says what it is.
+
+    Raises:
+      InvalidInput: it cannot be written.
+    """
+    from ae_jax.data.writing import whole
+    from ae_jax.report.canvas import to_png
+
+    png = to_png(figure)
+    with whole(path) as scratch:
+        scratch.write_bytes(png)
+    return "a picture"
 
 
 def refused(path: Path, error: OSError) -> InvalidInput:

@@ -12,7 +12,7 @@ from ae_jax.data.frames import from_frame, is_frame
 from ae_jax.data.scaling import Scaling
 from ae_jax.data.streaming import DEVICE_BUDGET
 from ae_jax.errors import InvalidInput
-from ae_jax.requirements import positive_whole
+from ae_jax.requirements import positive_whole, widths
 from ae_jax.types import Shape
 
 _REACH, _FAR = 10, 100
@@ -27,6 +27,8 @@ class Reading:
       label: name of the label's column, or of the array of labels.
       columns: names of the feature columns; by default all but the label.
       image_size: height and width that the images of a folder are brought to.
+      transpose: the examples are along the last axis of an array, as the columns of a matrix.
+      shape: of an example, such as height and width, to which each row is brought.
       budget: bytes of examples that the device may hold; what is held out of a larger source depends on it.
 
     Example:
@@ -37,6 +39,8 @@ class Reading:
     label: str | None = static(default=None)
     columns: Sequence[str] | None = static(default=None)
     image_size: tuple[int, int] | None = static(default=None)
+    transpose: bool = static(default=False)
+    shape: Sequence[int] | None = static(default=None)
     budget: int = static(default=DEVICE_BUDGET)
 
     def __post_init__(self) -> None:
@@ -44,6 +48,10 @@ class Reading:
         if self.columns is not None:
             names = (self.columns,) if isinstance(self.columns, str) else tuple(self.columns)
             object.__setattr__(self, "columns", names)
+        if self.shape is not None:
+            object.__setattr__(self, "shape", widths(self, "shape", tuple(self.shape)))
+            if not self.shape:
+                raise InvalidInput("Reading was given an empty shape: expected one number or more, such as (28, 28).")
 
 
 @component
@@ -90,6 +98,8 @@ class Description:
         """
         if is_frame(x) and self.columns:
             x = from_frame(x, columns=self.columns, name=what).x
+        elif is_frame(x) and self.reading.shape is not None and self.reading.columns:
+            x = from_frame(x, columns=self.reading.columns, name=what).x.reshape(-1, *self.reading.shape)
         examples = as_examples(x, what)
         require_shape(examples, self.shape, what)
         self.require_range(examples, what)

@@ -62,8 +62,9 @@ def load(
         ``tfds:NAME[:CONFIG]`` of any data set that TensorFlow Datasets has prepared as array_record; or a path
         (:data:`ae_jax.data.files.KINDS`), with ``:KEY`` behind it where a file holds several arrays; or the path of a
         folder of ``.npy`` or ``.parquet`` shards.
-      reading: label column, feature columns, image size; and the device's budget: a ``.npy`` or ``.parquet`` file, a
-        folder of shards, or a prepared data set that takes more bytes is streamed.
+      reading: label column, feature columns, image size, shape of an example, whether an array is transposed; and the
+        device's budget: a ``.npy`` or ``.parquet`` file (of its own shape), a folder of shards, or a prepared data set
+        that takes more bytes is streamed.
       scaling: a :class:`Scaling`; or ``"unit"``, ``"standard"`` or ``"none"``, fitted on the training split; by default
         bytes above 1 are divided by 255 and anything else stays as it is.
       seed: of the split into train, validation and test.
@@ -78,7 +79,8 @@ def load(
     if is_named(source):
         if reading != Reading(budget=reading.budget):
             raise InvalidInput(
-                f"{source} was given a label, columns or an image size: expected none, as it says itself what they are."
+                f"{source} was given a label, columns, an image size, a shape or transpose: expected none, as it says "
+                "itself what they are."
             )
         if source in EMBEDDED:
             return rescaled(EMBEDDED[source](seed=seed), scaling)
@@ -89,25 +91,30 @@ def load(
     if rows is not None and bytes_of(rows) > reading.budget:
         return from_rows(rows, name=name, scaling=scaling, reading=reading, seed=seed)
     contents = {"all": read_all(rows)} if rows is not None and path.is_dir() else _read(path, key, reading)
+    if reading.shape is not None:
+        contents, reading = _unnamed(contents, reading)
     dataset = from_contents(contents, name=name, scaling=scaling, reading=reading, seed=seed)
     if (size := dataset.train.x.nbytes) > reading.budget:
         warnings.warn(
             f"{source} takes {size:,} bytes on the device, more than its budget of {reading.budget:,}, and is of a "
-            "kind that cannot be streamed; .npy and .parquet files and folders of them can.",
+            "kind that cannot be streamed; .npy and .parquet files and folders of them can, in their own shape.",
             stacklevel=2,
         )
     return dataset
 
 
-def examples(source: str, data: Description) -> np.ndarray | None:
+def examples(source: str, data: Description, *, label: str | None = None, labelled: bool = True) -> Contents | None:
     """All examples of a file or folder as they stand there, read as those were that a run was trained on.
 
     Args:
-      source: as :func:`load` takes it.
+      source: as :func:`load` takes it, or the path of a single image.
       data: what the run was trained on; of a table, its columns are taken by their names.
+      label: name of the labels; by default that of the labels trained on, where the source has it.
+      labelled: whether labels are looked for at all.
 
     Returns:
-      ``[n, *shape]``; None of a source that has splits, or that is a data set by name.
+      Examples ``[n, *shape]``, with labels where the source has them; None of a source that has splits, or that is a
+      data set by name.
 
     Raises:
       InvalidInput: as :func:`load`, and examples of another shape or range than trained on.
@@ -115,12 +122,16 @@ def examples(source: str, data: Description) -> np.ndarray | None:
     if is_named(source):
         return None
     path, key = parse_path(source)
-    reading = reading_of(path, data)
-    if path.suffix.lower() not in (".npz", ".mat"):  # where examples are told from labels by the labels' name
-        reading = dataclasses.replace(reading, label=None)
+    if files.is_image_file(path):
+        _require_no_label(path, label)
+        return Contents(data.stored(files.read_image(path, image_size=data.reading.image_size).x, source))
+    reading = dataclasses.replace(reading_of(path, data), label=_label_in(path, data, label) if labelled else None)
+    if not labelled and key is None and path.suffix.lower() in (".npz", ".mat"):
+        reading = dataclasses.replace(reading, label=data.reading.label)  # examples are told from labels by their name
     rows = rows_of(path, reading) if path.is_dir() else None
     contents = _read(path, key, reading) if rows is None else {"all": read_all(rows)}
-    return data.stored(contents["all"].x, source) if "all" in contents else None
+    found = contents.get("all")
+    return None if found is None else Contents(data.stored(found.x, source), found.labels, found.columns)
 
 
 def is_named(source: str) -> bool:
@@ -134,10 +145,19 @@ def is_named(source: str) -> bool:
 
 
 def reading_of(path: Path, data: Description) -> Reading:
-    """How data are read that a run trained on others: as those were, as far as a file or folder of that kind can be."""
-    remembered = {"label": data.reading.label, "columns": data.columns, "image_size": data.reading.image_size}
-    used = ("label", "columns") if _shards(path, ".parquet") else files.options(path) if path.exists() else remembered
-    return Reading(budget=data.reading.budget, **{key: value for key, value in remembered.items() if key in used})
+    """How data are read that a run trained on others: as those were, as far as a file or folder of that kind can be.
+
+    A ``.npy`` file whose examples have the shape of those already is taken as it stands.
+    """
+    then = data.reading
+    remembered = {"label": then.label, "columns": data.columns or then.columns, "image_size": then.image_size}
+    remembered |= {"transpose": then.transpose, "shape": then.shape}
+    used = ("label", "columns") if _shards(path, ".parquet") and path.is_dir() else ()
+    if not used:
+        used = files.options(path) if path.exists() else tuple(remembered)
+    if path.suffix.lower() == ".npy" and path.is_file() and files.array_shape(path)[1:] == data.shape:
+        used = ()
+    return Reading(budget=then.budget, **{key: value for key, value in remembered.items() if key in used})
 
 
 def parse_path(source: str) -> tuple[Path, str | None]:
@@ -171,7 +191,7 @@ def rows_of(path: Path, reading: Reading = Reading()) -> Rows | None:
       InvalidInput: shards beside other things in one folder, options that shards do not use, or what cannot be read.
     """
     arrays, tables = (_shards(path, suffix) for suffix in (".npy", ".parquet"))
-    if not arrays and not tables:
+    if not (arrays or tables) or (path.is_file() and reading.shape is not None):
         return None
     if path.is_dir():
         _require_shards_alone(path, arrays or tables, reading)
@@ -189,9 +209,9 @@ def _require_shards_alone(folder: Path, shards: list[Path], reading: Reading) ->
             f"{folder} holds {kind} files beside {other.name}: expected shards of one kind and nothing else, or no "
             "such files; move the others."
         )
-    unused = ["image_size"] if kind == ".parquet" else ["image_size", "label", "columns"]
+    unused = ["image_size", "transpose", "shape", *([] if kind == ".parquet" else ["label", "columns"])]
     for option in unused:
-        if getattr(reading, option) is not None:
+        if getattr(reading, option) not in (None, False):
             raise InvalidInput(
                 f"{folder} was given --{option.replace('_', '-')}, which a folder of {kind} shards does not use: "
                 "leave it out."
@@ -236,7 +256,33 @@ def _prepared(source: str, reading: Reading, *, scaling: Scaling | str | None, s
 
 
 def _read(path: Path, key: str | None, reading: Reading) -> dict[str, Contents]:
-    return files.read(path, key=key, label=reading.label, columns=reading.columns, image_size=reading.image_size)
+    how = {field.name: getattr(reading, field.name) for field in dataclasses.fields(reading) if field.name != "budget"}
+    return files.read(path, key=key, **how)
+
+
+def _unnamed(contents: dict[str, Contents], reading: Reading) -> tuple[dict[str, Contents], Reading]:
+    """Contents of a shape, whose columns name no features of it any more; the reading remembers them."""
+    columns = next(iter(contents.values())).columns
+    bare = {split: one._replace(columns=None) for split, one in contents.items()}
+    return bare, dataclasses.replace(reading, columns=columns)
+
+
+def _label_in(path: Path, data: Description, label: str | None) -> str | None:
+    """The label that is asked for; else that of what was trained on, where a file or a folder of tables has it."""
+    tables = _shards(path, ".parquet")
+    if label is not None:
+        if not tables and path.exists() and "label" not in files.options(path):
+            _require_no_label(path, label)
+        return label
+    remembered = data.reading.label
+    if remembered is None or not path.exists():
+        return None
+    return remembered if remembered in files.names_in(tables[0] if tables else path) else None
+
+
+def _require_no_label(path: Path, label: str | None) -> None:
+    if label is not None:
+        raise InvalidInput(f"{path} was given --label, which a source of its kind does not use: leave it out.")
 
 
 def _shards(path: Path, suffix: str) -> list[Path]:

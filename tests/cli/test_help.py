@@ -4,7 +4,8 @@ from importlib import metadata
 
 import pytest
 
-COMMANDS = ["compare", "train", "sweep", "evaluate", "encode", "reconstruct", "sample", "data"]
+COMMANDS = ["compare", "train", "sweep", "evaluate", "encode", "reconstruct"]
+COMMANDS += ["reduce", "denoise", "detect", "search", "sample", "data"]
 
 
 def words(text: str) -> str:

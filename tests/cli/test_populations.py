@@ -64,16 +64,6 @@ def test_one_member_has_no_leading_axis(call, population, file):
         assert np.array_equal(reconstructions, ae_jax.load(population)[1].reconstruct(data["x"]))
 
 
-def test_sample_draws_from_the_prior_by_a_seed(call, population):
-    drawn = []
-    for seed in (0, 0, 1):
-        outcome = call("sample", population, "--n", 3, "--seed", seed, "--out", "drawn.npy")
-        assert outcome.out == "drawn.npy: float32, shape (2, 3, 8, 8)\n"
-        drawn.append(np.load(outcome.folder / "drawn.npy"))
-    assert np.array_equal(drawn[0], drawn[1])
-    assert not np.array_equal(drawn[0], drawn[2])
-
-
 @pytest.fixture(scope="module")
 def table(tmp_path_factory):
     """Forty rows of two numbers, a text and a class."""

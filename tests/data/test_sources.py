@@ -2,6 +2,7 @@ import numpy as np
 import pandas
 import pytest
 import scipy.io
+from PIL import Image
 from sklearn.datasets import load_digits
 
 from ae_jax import InvalidInput
@@ -58,7 +59,8 @@ def test_a_table_remembers_how_it_was_read(tmp_path):
     assert (data.columns, data.reading) == (("a", "b"), Reading(label="kind"))
     assert sorted(set(data.train.labels)) == [0, 1]
     found = examples(str(tmp_path / "mine.csv"), data.description)
-    np.testing.assert_allclose(found, X / 40, rtol=1e-6)
+    np.testing.assert_allclose(found.x, X / 40, rtol=1e-6)
+    np.testing.assert_array_equal(found.labels, LABELS)
     frame.drop(columns="b").to_csv(tmp_path / "less.csv", index=False)
     with pytest.raises(InvalidInput, match=r"unknown column of .*less.csv 'b'"):
         examples(str(tmp_path / "less.csv"), data.description)
@@ -81,7 +83,7 @@ def test_a_folder_of_shards_is_one_data_set(tmp_path, kind, budget):
     held_out = (30, 60) if data.stream is None else (7, 7)  # a sixteenth of the budget each
     assert data.description.examples == {"train": 300 - sum(held_out), "validation": held_out[0], "test": held_out[1]}
     assert data.columns == (None if kind == "npy" else ("a", "b"))
-    np.testing.assert_array_equal(examples(str(folder), data.description), x)
+    np.testing.assert_array_equal(examples(str(folder), data.description).x, x)
 
 
 def test_large_files_are_streamed_and_small_ones_are_not(tmp_path):
@@ -131,7 +133,7 @@ def test_arrays_of_a_mat_file_are_told_apart_as_in_training(tmp_path):
     with pytest.raises(InvalidInput, match=r"name it as mine.mat:NAME"):
         load(str(tmp_path / "mine.mat"))
     data = load(f"{tmp_path / 'mine.mat'}:faces").description
-    np.testing.assert_array_equal(examples(f"{tmp_path / 'mine.mat'}:faces", data), X)
+    np.testing.assert_array_equal(examples(f"{tmp_path / 'mine.mat'}:faces", data).x, X)
 
 
 def test_a_file_of_another_kind_is_read_as_its_kind_can_be(tmp_path):
@@ -139,7 +141,7 @@ def test_a_file_of_another_kind_is_read_as_its_kind_can_be(tmp_path):
     frame.to_csv(tmp_path / "mine.csv", index=False)
     np.save(tmp_path / "mine.npy", np.float32(X / 40))
     data = load(str(tmp_path / "mine.csv")).description
-    np.testing.assert_allclose(examples(str(tmp_path / "mine.npy"), data), X / 40, rtol=1e-6)
+    np.testing.assert_allclose(examples(str(tmp_path / "mine.npy"), data).x, X / 40, rtol=1e-6)
 
 
 def test_idx_files_keep_their_splits(tmp_path):
@@ -197,5 +199,116 @@ def test_sources_that_are_not_there_are_refused(source, sentence, tmp_path, monk
 
 
 def test_a_named_source_says_itself_how_it_is_read():
-    with pytest.raises(InvalidInput, match="digits was given a label, columns or an image size: expected none"):
+    with pytest.raises(
+        InvalidInput, match="digits was given a label, columns, an image size, a shape or transpose: expected"
+    ):
         load("digits", Reading(label="y"))
+
+
+@pytest.fixture
+def faces(tmp_path):
+    """Twenty pictures of two rows and three columns, as MATLAB keeps them: each a column."""
+    pictures = np.arange(120, dtype=np.uint8).reshape(20, 2, 3)
+    columns = np.stack([picture.ravel(order="F") for picture in pictures], axis=1)
+    scipy.io.savemat(tmp_path / "faces.mat", {"faces": columns, "who": LABELS})
+    return pictures
+
+
+def test_how_an_array_lies_is_remembered(tmp_path, faces):
+    source = f"{tmp_path / 'faces.mat'}:faces"
+    data = load(source, Reading(label="who", transpose=True, shape=(2, 3)))
+    assert data.shape == (2, 3)
+    assert (data.description.reading.transpose, data.description.reading.shape) == (True, (2, 3))
+    found = examples(source, data.description)
+    np.testing.assert_array_equal(found.x, faces)
+    np.testing.assert_array_equal(found.labels, LABELS)
+
+
+def test_an_array_of_the_shape_trained_on_is_taken_as_it_stands(tmp_path, faces):
+    data = load(f"{tmp_path / 'faces.mat'}:faces", Reading(transpose=True, shape=(2, 3))).description
+    np.save(tmp_path / "more.npy", faces)
+    np.testing.assert_array_equal(examples(str(tmp_path / "more.npy"), data).x, faces)
+    np.save(tmp_path / "columns.npy", faces.reshape(20, 6).T)
+    np.testing.assert_array_equal(examples(str(tmp_path / "columns.npy"), data).x, faces)
+
+
+def test_a_single_image_is_one_example(tmp_path, faces):
+    data = load(f"{tmp_path / 'faces.mat'}:faces", Reading(transpose=True, shape=(2, 3))).description
+    Image.fromarray(faces[3]).save(tmp_path / "one.png")
+    np.testing.assert_array_equal(examples(str(tmp_path / "one.png"), data).x, faces[3:4])
+    with pytest.raises(InvalidInput, match=r"one.png was given --label, which a source of its kind does not use"):
+        examples(str(tmp_path / "one.png"), data, label="who")
+    with pytest.raises(InvalidInput, match=r"one.png is a single image: expected a folder of them"):
+        load(str(tmp_path / "one.png"))
+
+
+@pytest.mark.parametrize("kind", ["csv", "parquet"])
+def test_pixels_of_a_table_are_taken_by_their_names(tmp_path, faces, kind):
+    frame = pandas.DataFrame(faces.reshape(20, 6), columns=list("abcdef")).assign(label=LABELS)
+    write = {"csv": lambda frame, path: frame.to_csv(path, index=False), "parquet": pandas.DataFrame.to_parquet}[kind]
+    write(frame, tmp_path / f"mine.{kind}")
+    data = load(str(tmp_path / f"mine.{kind}"), Reading(label="label", shape=(2, 3), budget=10**6))
+    assert (data.shape, data.columns) == ((2, 3), None)
+    assert sorted(set(data.train.labels)) == [0, 1]
+    write(frame[["label", *"fedcba"]], tmp_path / f"other.{kind}")
+    found = examples(str(tmp_path / f"other.{kind}"), data.description)
+    np.testing.assert_array_equal(found.x, faces)
+    np.testing.assert_array_equal(found.labels, LABELS)
+    np.testing.assert_array_equal(data.description.stored(frame[["label", *"fedcba"]]), faces)
+
+
+@pytest.mark.parametrize("kind", ["csv", "parquet", "npz", "mat"])
+def test_labels_are_left_out_where_a_later_source_has_none(tmp_path, kind):
+    frame = pandas.DataFrame(X / 40, columns=["a", "b"])
+    path, bare = tmp_path / f"mine.{kind}", tmp_path / f"bare.{kind}"
+    for place, table in ((path, frame.assign(kind=LABELS)), (bare, frame)):
+        arrays = {"x": table[["a", "b"]].to_numpy(np.float32)}
+        arrays |= {"kind": table["kind"].to_numpy()} if "kind" in table else {}
+        {
+            "csv": lambda place, table, _: table.to_csv(place, index=False),
+            "parquet": lambda place, table, _: table.to_parquet(place),
+            "npz": lambda place, _, arrays: np.savez(place, **arrays),
+            "mat": lambda place, _, arrays: scipy.io.savemat(place, arrays),
+        }[kind](place, table, arrays)
+    key = ":x" if kind in ("npz", "mat") else ""
+    data = load(f"{path}{key}", Reading(label="kind")).description
+    np.testing.assert_array_equal(examples(f"{path}{key}", data).labels, LABELS)
+    assert examples(f"{bare}{key}", data).labels is None
+    assert examples(f"{path}{key}", data, labelled=False).labels is None
+    with pytest.raises(InvalidInput, match="kind"):
+        examples(f"{bare}{key}", data, label="kind")
+
+
+def test_another_label_may_be_asked_for(tmp_path):
+    frame = pandas.DataFrame(X / 40, columns=["a", "b"]).assign(kind=LABELS, other=LABELS + 5)
+    frame.to_csv(tmp_path / "mine.csv", index=False)
+    data = load(str(tmp_path / "mine.csv"), Reading(label="kind", columns=["a", "b"])).description
+    np.testing.assert_array_equal(examples(str(tmp_path / "mine.csv"), data, label="other").labels, LABELS + 5)
+    np.save(tmp_path / "mine.npy", np.float32(X / 40))
+    with pytest.raises(InvalidInput, match=r"mine.npy was given --label, which a source of its kind does not use"):
+        examples(str(tmp_path / "mine.npy"), data, label="other")
+
+
+def test_labels_of_a_folder_of_tables_are_found(tmp_path):
+    (tmp_path / "many").mkdir()
+    frame = pandas.DataFrame(X / 40, columns=["a", "b"]).assign(kind=LABELS)
+    for place in range(2):
+        frame[place::2].to_parquet(tmp_path / "many" / f"{place}.parquet")
+    data = load(str(tmp_path / "many"), Reading(label="kind")).description
+    assert examples(str(tmp_path / "many"), data).labels.tolist() == 10 * [0] + 10 * [1]
+
+
+def test_shards_keep_their_shape(tmp_path):
+    np.save(tmp_path / "a.npy", X)
+    with pytest.raises(InvalidInput, match=r"given --shape, which a folder of .npy shards does not use: leave it out"):
+        load(str(tmp_path), Reading(shape=(1, 2)))
+    with pytest.raises(InvalidInput, match=r"given --transpose, which a folder of .npy shards does not use"):
+        load(str(tmp_path), Reading(transpose=True))
+
+
+def test_what_is_shaped_is_not_streamed_and_says_so(tmp_path):
+    pandas.DataFrame(X).rename(columns=str).to_parquet(tmp_path / "mine.parquet")
+    with pytest.warns(
+        UserWarning, match="cannot be streamed; .npy and .parquet files and folders of them can, in their"
+    ):
+        assert load(str(tmp_path / "mine.parquet"), Reading(shape=(1, 2), budget=10)).stream is None

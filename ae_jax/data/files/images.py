@@ -92,9 +92,9 @@ def _contents(folder: Path, size: tuple[int, int] | None) -> Contents:
             "expected images alone, or a folder for each class alone; move one or the other away."
         )
     if not folders:
-        return Contents(_stacked(_of_class(folder), size))
+        return Contents(images_of(_of_class(folder), size))
     classes = [(path, each.name) for each in folders for path in _of_class(each)]
-    return Contents(_stacked([path for path, _ in classes], size), np.array([label for _, label in classes]))
+    return Contents(images_of([path for path, _ in classes], size), np.array([label for _, label in classes]))
 
 
 def _of_class(folder: Path) -> list[Path]:
@@ -113,7 +113,7 @@ def _of_class(folder: Path) -> list[Path]:
     return images
 
 
-def _stacked(paths: list[Path], size: tuple[int, int] | None) -> np.ndarray:
+def images_of(paths: list[Path], size: tuple[int, int] | None) -> np.ndarray:
     """The images of all files, of one size and number of channels."""
     first = _pixels(paths[0], size)
     stacked = np.empty((len(paths), *first.shape), np.uint8)

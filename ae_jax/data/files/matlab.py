@@ -8,19 +8,23 @@ import numpy as np
 
 from ae_jax.data.contents import Contents
 from ae_jax.data.files.damage import reading
+from ae_jax.data.files.layout import examples_first
 from ae_jax.errors import InvalidInput, unknown
 
 _EXPECTED = "a .mat file of MATLAB, as save -v7 writes it"
 _NO_ARRAYS = ("cell", "struct", "object", "opaque", "function", "char")
 
 
-def read_mat(path: Path, *, key: str | None = None, label: str | None = None) -> dict[str, Contents]:
+def read_mat(
+    path: Path, *, key: str | None = None, label: str | None = None, transpose: bool = False
+) -> dict[str, Contents]:
     """Two variables of a ``.mat`` file; what is sparse there is made dense.
 
     Args:
       path: of the file.
-      key: name of the examples; by default the only numeric variable of two or more axes with more than one row.
+      key: name of the examples; by default the only numeric variable of two or more axes with more than one example.
       label: name of the labels, one for each example or one-hot ``[examples, classes]``; by default there are none.
+      transpose: the examples are along the last axis.
 
     Returns:
       The contents, under ``"all"``.
@@ -31,14 +35,8 @@ def read_mat(path: Path, *, key: str | None = None, label: str | None = None) ->
     """
     from scipy import io
 
-    try:
-        with reading(path, _EXPECTED):
-            variables = {name: (shape, kind) for name, shape, kind in io.whosmat(path)}
-    except InvalidInput as error:
-        if isinstance(error.__cause__, NotImplementedError):
-            raise InvalidInput(f"{path} is of MATLAB's version 7.3: expected 7 or before; save it by -v7.") from error
-        raise
-    names = [_examples(variables, key, label, path), *([] if label is None else [label])]
+    variables = _variables(path)
+    names = [_examples(variables, key, label, path, transpose), *([] if label is None else [label])]
     for name in names:
         if name not in variables:
             raise unknown(f"variable of {path}", name, variables)
@@ -49,17 +47,40 @@ def read_mat(path: Path, *, key: str | None = None, label: str | None = None) ->
         warnings.filterwarnings("ignore", ".*spmatrix", DeprecationWarning)
         arrays = io.loadmat(path, variable_names=names)
         x, *labels = [_dense(arrays[name]) for name in names]
+    x = examples_first(x, transpose=transpose)
     return {"all": Contents(x, _classes(labels[0], len(x), f"{label} in {path}") if labels else None)}
 
 
-def _examples(variables: dict[str, tuple], key: str | None, label: str | None, path: Path) -> str:
+def variable_names(path: Path) -> tuple[str, ...]:
+    """Names of the variables of a ``.mat`` file.
+
+    Raises:
+      InvalidInput: a file that is damaged or of version 7.3.
+    """
+    return tuple(_variables(path))
+
+
+def _variables(path: Path) -> dict[str, tuple]:
+    """Shape and class of each variable."""
+    from scipy import io
+
+    try:
+        with reading(path, _EXPECTED):
+            return {name: (shape, kind) for name, shape, kind in io.whosmat(path)}
+    except InvalidInput as error:
+        if isinstance(error.__cause__, NotImplementedError):
+            raise InvalidInput(f"{path} is of MATLAB's version 7.3: expected 7 or before; save it by -v7.") from error
+        raise
+
+
+def _examples(variables: dict[str, tuple], key: str | None, label: str | None, path: Path, transpose: bool) -> str:
     """The name of the examples."""
     if key is not None:
         return key
     possible = [
         name
         for name, (shape, kind) in variables.items()
-        if kind not in _NO_ARRAYS and len(shape) > 1 and shape[0] > 1 and name != label
+        if kind not in _NO_ARRAYS and len(shape) > 1 and shape[-1 if transpose else 0] > 1 and name != label
     ]
     if len(possible) != 1:
         there = ", ".join(f"{name} {tuple(shape)}" for name, (shape, _) in variables.items())

@@ -32,14 +32,10 @@ def read_csv(path: Path, *, columns: Sequence[str] | None = None, label: str | N
       InvalidInput: a file that cannot be read, lines that do not fit the names of the columns, or what
         :func:`ae_jax.data.frames.from_frame` refuses.
     """
-    pandas = import_reader("pandas", path)
-    tabs = path.suffix.lower() == ".tsv"
-    separated = {"sep": "\t" if tabs else ",", "encoding": "utf-8-sig", "low_memory": False, "skipinitialspace": True}
+    pandas, separated = import_reader("pandas", path), _separated(path)
     try:
         with reading(path, _EXPECTED), warnings.catch_warnings():
-            first = pandas.read_csv(path, header=None, nrows=1, dtype=str, keep_default_na=False, **separated)
-            names = [name.strip() for name in first.iloc[0]]
-            header = _is_header(names, path)
+            names, header = _first_line(path)
             warnings.simplefilter("error", pandas.errors.ParserWarning)  # of values beyond the last named column
             frame = pandas.read_csv(path, header=0 if header else None, index_col=False, **separated)
     except InvalidInput as error:
@@ -51,7 +47,7 @@ def read_csv(path: Path, *, columns: Sequence[str] | None = None, label: str | N
                 "expected as many; name every column."
             ) from error
         raise
-    frame.columns = names if header else [str(place) for place in range(len(names))]
+    frame.columns = names
     return {"all": from_frame(frame, columns=columns, label=label, name=str(path))}
 
 
@@ -74,6 +70,35 @@ def read_parquet(path: Path, *, columns: Sequence[str] | None = None, label: str
     with reading(path, "a Parquet file"), parquet.ParquetFile(path) as file:
         frame = file.read().to_pandas()
     return {"all": from_frame(frame, columns=columns, label=label, name=str(path))}
+
+
+def column_names(path: Path) -> list[str]:
+    """Names of the columns of a ``.csv``, ``.tsv`` or ``.parquet`` file, as its reader calls them.
+
+    Raises:
+      InvalidInput: a file that cannot be read.
+    """
+    if path.suffix.lower() == ".parquet":
+        parquet = import_reader("pyarrow.parquet", path)
+        with reading(path, "a Parquet file"):
+            return list(parquet.read_schema(path).names)
+    with reading(path, _EXPECTED):
+        return _first_line(path)[0]
+
+
+def _separated(path: Path) -> dict[str, Any]:
+    """How pandas is told what a file of separated values is like."""
+    separator = "\t" if path.suffix.lower() == ".tsv" else ","
+    return {"sep": separator, "encoding": "utf-8-sig", "low_memory": False, "skipinitialspace": True}
+
+
+def _first_line(path: Path) -> tuple[list[str], bool]:
+    """Names of the columns, and whether the first line says them; otherwise they are counted."""
+    pandas = import_reader("pandas", path)
+    first = pandas.read_csv(path, header=None, nrows=1, dtype=str, keep_default_na=False, **_separated(path))
+    fields = [name.strip() for name in first.iloc[0]]
+    header = _is_header(fields, path)
+    return (fields if header else [str(place) for place in range(len(fields))]), header
 
 
 def _is_header(fields: list[str], path: Path) -> bool:

@@ -4,7 +4,7 @@ import pytest
 from ae_jax import InvalidInput
 from ae_jax.data.files import KINDS, SUFFIXES, read, readable
 
-OPTIONS = {"key": "x", "label": "y", "columns": ["a"], "image_size": (8, 8)}
+OPTIONS = {"key": "x", "label": "y", "columns": ["a"], "image_size": (8, 8), "transpose": True, "shape": (2, 2)}
 
 
 @pytest.mark.parametrize(
@@ -31,12 +31,12 @@ def test_sentences_list_every_suffix():
 @pytest.mark.parametrize(
     ("name", "used"),
     [
-        ("mine.npy", ""),
-        ("mine.npz", "key label"),
-        ("mine.csv", "columns label"),
-        ("mine.tsv", "columns label"),
-        ("mine.parquet", "columns label"),
-        ("mine.mat", "key label"),
+        ("mine.npy", "transpose shape"),
+        ("mine.npz", "key label transpose shape"),
+        ("mine.csv", "columns label shape"),
+        ("mine.tsv", "columns label shape"),
+        ("mine.parquet", "columns label shape"),
+        ("mine.mat", "key label transpose shape"),
         ("mine.idx", ""),
         ("idx", ""),
         ("images", "image_size"),

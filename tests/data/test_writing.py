@@ -1,0 +1,199 @@
+"""What is written is read back by other libraries, and by the readers of this one."""
+
+import csv
+import sys
+from pathlib import Path
+
+import numpy as np
+import pandas
+import pyarrow.parquet
+import pytest
+from PIL import Image
+
+from ae_jax import InvalidInput
+from ae_jax.data.files import read
+from ae_jax.data.writing import require_writable, whole, write_examples, write_table
+
+RNG = np.random.default_rng(0)
+FLOATS = np.concatenate([RNG.normal(size=5), [1e-30, -0.0, 1 / 3, 16777217.0, 1e30]]).astype(np.float32)
+LABELS = np.array(["plain", "with, comma", 'a "quote"', "two\nlines", "Ω", "", "x", "y", "z", "tab\there"])
+TABLE = {"value": FLOATS, "double": FLOATS.astype(np.float64) / 3, "count": np.arange(10), "true": FLOATS > 0}
+TABLE |= {"label": LABELS}
+IMAGES = RNG.integers(0, 256, (3, 4, 5), np.uint8)
+
+
+def same(found: np.ndarray, written: np.ndarray) -> None:
+    np.testing.assert_array_equal(np.asarray(found).astype(written.dtype), written)
+
+
+@pytest.mark.parametrize(("suffix", "separator"), [("csv", ","), ("tsv", "\t")])
+def test_separated_values_read_back_equal_and_quoted(tmp_path: Path, suffix, separator):
+    told = write_table(tmp_path / f"t.{suffix}", TABLE)
+    assert told == "10 rows of value, double, count, true, label"
+    with (tmp_path / f"t.{suffix}").open(newline="", encoding="utf-8") as file:
+        names, *rows = csv.reader(file, delimiter=separator)
+    assert names == list(TABLE)
+    for name, column in zip(names, zip(*rows, strict=True), strict=True):
+        kind = int if name == "true" else str if name == "label" else float
+        same(np.array([kind(text) for text in column]), TABLE[name])
+    frame = pandas.read_csv(tmp_path / f"t.{suffix}", sep=separator, keep_default_na=False)
+    same(frame["value"], FLOATS)
+    assert frame["label"].tolist() == LABELS.tolist()
+
+
+def test_numbers_have_no_more_digits_than_they_need(tmp_path: Path):
+    write_table(tmp_path / "t.csv", {"x": np.array([0.1, 2.0], np.float32), "n": np.array([1, 20])})
+    assert (tmp_path / "t.csv").read_text() == "x,n\n0.1,1\n2.0,20\n"
+
+
+def test_parquet_keeps_types(tmp_path: Path):
+    write_table(tmp_path / "t.parquet", TABLE | {"object": LABELS.astype(object)})
+    table = pyarrow.parquet.read_table(tmp_path / "t.parquet").to_pandas()
+    for name, column in TABLE.items():
+        same(table[name], column)
+    assert table["object"].tolist() == LABELS.tolist()
+    assert table["value"].dtype == np.float32
+
+
+def test_a_table_as_npy_is_one_structured_array(tmp_path: Path):
+    write_table(tmp_path / "t.NPY", TABLE)
+    table = np.load(tmp_path / "t.NPY", allow_pickle=False)
+    assert table.dtype.names == tuple(TABLE)
+    for name, column in TABLE.items():
+        same(table[name], column)
+
+
+def test_arrays_are_written_as_they_are(tmp_path: Path):
+    told = write_examples(tmp_path / "below" / "x.npy", IMAGES / 7, labels=np.arange(3))
+    assert told == "float64, shape (3, 4, 5)"
+    np.testing.assert_array_equal(np.load(tmp_path / "below" / "x.npy"), IMAGES / 7)
+
+
+@pytest.mark.parametrize("suffix", ["csv", "tsv", "parquet"])
+def test_examples_are_rows_that_the_readers_read_back(tmp_path: Path, suffix):
+    x = RNG.normal(size=(10, 2)).astype(np.float32)
+    path = tmp_path / f"x.{suffix}"
+    write_examples(path, x, columns=["height", "a, b"], labels=np.arange(10) % 2, label="kind")
+    contents = read(path, label="kind")["all"]
+    assert contents.columns == ("height", "a, b")
+    np.testing.assert_array_equal(contents.x, x)
+    np.testing.assert_array_equal(contents.labels, np.arange(10) % 2)
+
+
+def test_images_as_rows_come_back_in_their_shape(tmp_path: Path):
+    write_examples(tmp_path / "x.csv", IMAGES)
+    contents = read(tmp_path / "x.csv", shape=(4, 5))["all"]
+    np.testing.assert_array_equal(contents.x, IMAGES)
+    assert contents.columns is not None
+    assert contents.columns[:2] == ("x0", "x1")
+
+
+@pytest.mark.parametrize("shape", [(4, 5), (4, 5, 1), (4, 5, 3)])
+def test_bytes_are_pictures_that_the_readers_read_back(tmp_path: Path, shape):
+    x = RNG.integers(0, 256, (3, *shape), np.uint8)
+    (tmp_path / "there").mkdir()
+    for folder in ("new", "there", "deep/er"):
+        assert write_examples(f"{tmp_path / folder}/", x) == "3 pictures of 4 x 5"
+        names = [path.name for path in sorted((tmp_path / folder).iterdir())]
+        assert names == ["000000.png", "000001.png", "000002.png"]
+        np.testing.assert_array_equal(read(tmp_path / folder)["all"].x, x.squeeze(-1) if shape[-1] == 1 else x)
+
+
+def test_floats_of_bytes_are_rounded_and_clipped(tmp_path: Path):
+    told = write_examples(tmp_path / "pictures", np.array([[[-3.0, 0.4, 0.6], [254.5, 300.0, 7.0]]]))
+    assert told == "1 picture of 2 x 3, rounded and clipped to bytes"
+    pixels = np.asarray(Image.open(tmp_path / "pictures" / "000000.png"))
+    assert pixels.tolist() == [[0, 0, 1], [254, 255, 7]]
+
+
+def test_other_numbers_are_pictures_from_black_to_white(tmp_path: Path):
+    told = write_examples(f"{tmp_path}/v.1/", np.array([[[-1.0, 0.0], [1.0, 9.0]]]), bounds=(-1.0, 1.0))
+    assert told == "1 picture of 2 x 2, -1 black and 1 white, clipped"
+    assert np.asarray(Image.open(tmp_path / "v.1" / "000000.png")).tolist() == [[0, 128], [255, 255]]
+
+
+@pytest.mark.parametrize(
+    ("path", "shape", "sentence"),
+    [
+        ("x.txt", None, "x.txt has an unknown ending: expected .npy, .csv, .tsv or .parquet.$"),
+        ("x.txt", (2, 2), "x.txt has an unknown ending: expected .npy, .csv, .tsv or .parquet, or none, for a folder"),
+        ("x", None, "x has no ending, as a folder of pictures, which a table cannot be: expected a name that ends in"),
+        ("x/", (5,), "x has no ending, as a folder of pictures, which examples of shape 5 cannot be"),
+        ("x", (5, 5, 2), "which examples of shape 5 x 5 x 2 cannot be: expected a name that ends in .npy, .csv, .tsv"),
+        ("full", (5, 5), "the folder full holds something already: expected a new or an empty one for pictures"),
+        ("full/file", (5, 5), "full/file is a file: expected a new folder for pictures, or a name with an ending"),
+        ("folder.csv", None, "folder.csv is a folder: expected the name of a file"),
+        ("/proc/x/y.csv", None, r"/proc/x/y.csv cannot be written \(.*\): choose another place"),
+        ("full/file/y.csv", None, r"full/file/y.csv cannot be written \(.*\): choose another place"),
+    ],
+)
+def test_what_cannot_be_written_is_refused_before_and_leaves_no_trace(path, shape, sentence, tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "full").mkdir()
+    (tmp_path / "full" / "file").touch()
+    (tmp_path / "folder.csv").mkdir()
+    before = sorted(tmp_path.rglob("*"))
+    with pytest.raises(InvalidInput, match=sentence):
+        require_writable(path, shape=shape)
+    assert sorted(tmp_path.rglob("*")) == before
+
+
+def test_what_can_be_written_leaves_no_trace_either(tmp_path: Path):
+    require_writable(tmp_path / "deep" / "er.csv")
+    require_writable(f"{tmp_path}/new/", shape=(2, 2, 3))
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_parquet_without_pyarrow_names_the_extra(tmp_path: Path, monkeypatch):
+    monkeypatch.setitem(sys.modules, "pyarrow.parquet", None)
+    with pytest.raises(InvalidInput, match=r't.parquet needs pyarrow: .* run pip install "ae_jax\[tables\]"'):
+        require_writable(tmp_path / "t.parquet")
+
+
+def test_separated_values_need_no_pandas(tmp_path: Path, monkeypatch):
+    for module in ("pandas", "pyarrow"):
+        monkeypatch.setitem(sys.modules, module, None)
+    write_table(tmp_path / "t.csv", {"x": np.arange(2)})
+    assert (tmp_path / "t.csv").read_text() == "x\n0\n1\n"
+
+
+def test_a_failure_leaves_what_was_there(tmp_path: Path):
+    (tmp_path / "t.csv").write_text("older")
+
+    def fail_midway() -> None:
+        with whole(tmp_path / "t.csv") as scratch:
+            scratch.write_text("half")
+            raise OSError(28, "No space left on device")
+
+    with pytest.raises(InvalidInput, match=r"t.csv cannot be written \(No space left on device\): choose another"):
+        fail_midway()
+    assert (tmp_path / "t.csv").read_text() == "older"
+    assert [path.name for path in tmp_path.iterdir()] == ["t.csv"]
+
+
+@pytest.mark.parametrize(
+    ("write", "sentence"),
+    [
+        (
+            lambda path: write_table(path, {"a": np.arange(2), "b": np.arange(3)}),
+            r"columns of the shapes \[\(2,\), \(3",
+        ),
+        (
+            lambda path: write_table(path, {"a": np.zeros((2, 2))}),
+            r"columns of the shapes .*: expected one axis and len",
+        ),
+        (lambda path: write_examples(path, np.zeros((2, 2)), columns=["a"]), "given 1 names for 2 features: expected"),
+        (
+            lambda path: write_examples(path, np.zeros((2, 1)), columns=["label"], labels=np.arange(2)),
+            "would have two columns named label: expected another name of the label",
+        ),
+        (
+            lambda path: write_examples(path.with_suffix(""), np.zeros((1, 2, 2)), bounds=(1.0, 1.0)),
+            "given the bounds 1 and 1: expected a lower and a higher value",
+        ),
+    ],
+)
+def test_what_is_no_table_is_refused(write, sentence, tmp_path: Path):
+    with pytest.raises(InvalidInput, match=sentence):
+        write(tmp_path / "t.csv")
+    assert list(tmp_path.iterdir()) == []
