@@ -202,7 +202,7 @@ def detect(
     use.summary.update({"score": score, "examples": len(scores)})
     use.lines.append(f"{len(scores):,} examples scored by {score}")
     if contamination is not None:
-        table["abnormal"] = judging.flag(use, scores, scorer.score(normal), contamination)
+        table["abnormal"] = judging.flag(use, scores, scorer.score(normal, of_reference=True), contamination)
     if examples.labels is not None:
         table["label"] = examples.labels
     if truth is not None:

@@ -15,7 +15,7 @@ from ae_jax.errors import InvalidInput, unknown
 from ae_jax.networks import deterministic
 from ae_jax.objectives import ELBO
 from ae_jax.objectives.elbo import expected_nll
-from ae_jax.requirements import positive_whole, require_positive
+from ae_jax.requirements import positive_whole, require_non_negative, require_positive
 from ae_jax.training import Run
 
 Statistics = dict[str, np.ndarray]
@@ -48,20 +48,24 @@ class AnomalyScore:
     options: dict[str, Any]
     statistics: Statistics = dataclasses.field(repr=False)
 
-    def score(self, x: Any) -> np.ndarray:
+    def score(self, x: Any, *, of_reference: bool = False) -> np.ndarray:
         """How abnormal each example is: the higher, the more.
 
         Args:
           x: examples in the units that the run was trained on, ``[n, *shape]``.
+          of_reference: they are the reference's own, and none is compared with itself; a threshold is chosen by such
+            scores.
 
         Returns:
           The scores in double precision, computed in that of the networks: ``[members, n]``, or ``[n]`` of a single
           run, in the units that :data:`SCORES` tells.
 
         Raises:
-          InvalidInput: another shape or range than trained on, a column that is missing, no numbers, NaN or infinity.
+          InvalidInput: another shape or range than trained on, a column that is missing, no numbers, NaN or infinity;
+            or a reference of no more examples than neighbours, of which one is left out.
         """
-        return self._apply(self._definition(), x)
+        definition = self._definition()
+        return self._apply(definition.without_itself(self.statistics) if of_reference else definition, x)
 
     def explain(self, x: Any, *, steps: int = 32) -> np.ndarray:
         r"""What each feature contributes to each example's score.
@@ -181,6 +185,10 @@ class Score(ABC):
         """Randomness of each example, ``[n]`` each."""
         return ()
 
+    def without_itself(self, statistics: Statistics) -> "Score":
+        """The score of the reference's own examples."""
+        return self
+
     def statistics(self, run: Run, stored: np.ndarray, baseline: Statistics) -> Statistics:
         """What is learned from reference examples, given their mean; the run's results have a member axis."""
         return {}
@@ -289,24 +297,37 @@ class NearestCodes(Score):
 
     .. math:: \frac{1}{k} \sum_{j \in N_k(z)} \|z - z_j\|
 
-    A reference example is its own neighbour, at distance zero.
+    A reference example is its own neighbour, at distance zero, unless ``score`` is told whose it is.
 
     Attributes:
       neighbors: k.
+      skip: how many of the nearest are left out before.
 
     References:
       Angiulli and Pizzuti, *Fast outlier detection in high dimensional spaces*, PKDD 2002 (sum over neighbours);
       Sun et al., *Out-of-distribution detection with deep nearest neighbors*, ICML 2022 (k-th distance).
     """
 
+    title: ClassVar[str] = "knn_code"
     neighbors: int = 5
+    skip: int = 0
 
     def __post_init__(self) -> None:
-        positive_whole("knn_code", "neighbors", self.neighbors)
+        positive_whole(self.title, "neighbors", self.neighbors)
+        require_non_negative(self.title, skip=self.skip)
 
     @property
     def fewest(self) -> int:
-        return self.neighbors
+        return self.neighbors + self.skip
+
+    def without_itself(self, statistics: Statistics) -> Score:
+        left = statistics["centred"].shape[1] - 1
+        if left < self.fewest:
+            raise InvalidInput(
+                f"each of {left + 1} reference examples was to be compared with {self.fewest} others: expected more "
+                "examples, or fewer neighbours."
+            )
+        return dataclasses.replace(self, skip=self.skip + 1)
 
     def statistics(self, run: Run, stored: np.ndarray, baseline: Statistics) -> Statistics:
         codes = run.apply(_code, stored).astype(np.float64)
@@ -322,7 +343,7 @@ class NearestCodes(Score):
         def of_one(z: Any) -> Any:
             # The expanded square is cheap and finds who is near; how near, the difference tells without cancellation.
             order = squares - 2.0 * jnp.matmul(reference, jax.lax.stop_gradient(z), precision="highest")
-            nearest = jax.lax.top_k(-order, self.neighbors)[1]
+            nearest = jax.lax.top_k(-order, self.fewest)[1][self.skip :]
             return jnp.mean(_norm(reference[nearest] - z[None]))
 
         codes = _code(autoencoder, networks, scaling, stored) - statistics["mean"][None]
@@ -340,15 +361,14 @@ class ErrorAndNearestCodes(NearestCodes):
     below by 1e-12, which an example of the reference itself may meet.
 
     Attributes:
-      neighbors: k.
+      neighbors, skip: as of :class:`NearestCodes`.
 
     References:
       Denouden et al., *Improving reconstruction autoencoder out-of-distribution detection with Mahalanobis distance*,
       2018, add a distance of codes to the error, with a weight of their ranges.
     """
 
-    def __post_init__(self) -> None:
-        positive_whole("error_and_knn", "neighbors", self.neighbors)
+    title: ClassVar[str] = "error_and_knn"
 
     def __call__(
         self, autoencoder: Autoencoder, networks: Any, scaling: Scaling, statistics: Any, stored: Any, *draws: Any
@@ -564,6 +584,10 @@ def _gaussian(codes: np.ndarray, ridge: float) -> tuple[np.ndarray, np.ndarray, 
     The ridge is at least what rounding of 32-bit codes makes of constants, and one where all codes are zero.
     """
     codes = codes.astype(np.float64)
+    if not np.isfinite(codes).all():
+        raise InvalidInput(
+            "codes of the reference are NaN or infinite: expected a run that did not diverge; train anew."
+        )
     mean = codes.mean(axis=1)
     centred = codes - mean[:, None]
     variances, axes = np.linalg.eigh(np.swapaxes(centred, 1, 2) @ centred / codes.shape[1])
