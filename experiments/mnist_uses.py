@@ -33,7 +33,7 @@ from ae_jax import Autoencoder
 from ae_jax.corruptions import Corruption, Gaussian, Masking
 from ae_jax.data import Dataset
 from ae_jax.evaluation import anomaly_score, evaluate_denoising, retrieval_metrics, roc_auc, search
-from ae_jax.evaluation.baseline import principal_components
+from ae_jax.evaluation.pca import components_of
 from ae_jax.networks import MLP
 from ae_jax.objectives import Reconstruction
 from ae_jax.studies import interval
@@ -63,7 +63,7 @@ def denoising(data: Dataset, seeds: Sequence[int], epochs: int) -> list[dict[str
 def retrieval(data: Dataset, seeds: Sequence[int], epochs: int) -> list[dict[str, Any]]:
     """mAP@1,000 of raw pixels, principal components and codes, by either distance."""
     queries, labels = data.test.x[:QUERIES], data.test.labels[:QUERIES]
-    pca = principal_components(data, CODE)
+    pca = components_of(data, CODE)
     raw = [np.asarray(data.scaling(x.astype(np.float32))).reshape(len(x), -1) for x in (queries, data.train.x)]
     represented = {"raw": {None: raw}, f"pca-{CODE}": {None: [pca.encode(x) for x in raw]}}
     run = ae_jax.fit(RETRIEVING, data, seeds=list(seeds), epochs=epochs, batch_size=128)

@@ -7,15 +7,15 @@ from typing import Any, Literal
 import jax
 import numpy as np
 from jaxtyping import Float
-from sklearn.decomposition import PCA
 
 from ae_jax.autoencoders import Autoencoder
 from ae_jax.corruptions import Corruption, Gaussian, Masking, SaltAndPepper
 from ae_jax.data import Dataset, Scaling
-from ae_jax.data.checks import require_shape
 from ae_jax.errors import InvalidInput
 from ae_jax.evaluation.filters import FILTERS, Filter, are_images, best_width
+from ae_jax.evaluation.fitting import fitting_split
 from ae_jax.evaluation.metrics import Row
+from ae_jax.evaluation.pca import principal_components
 from ae_jax.evaluation.reconstruction import mean_squared_error, psnr, structural_similarity
 from ae_jax.networks import deterministic
 from ae_jax.requirements import positive_whole, require_positive
@@ -169,7 +169,7 @@ def denoising_baselines(
     """
     if not len(validation_x):
         raise InvalidInput("denoising_baselines was given no validation examples: expected some to choose widths on.")
-    project = _principal_components(train_x, code)
+    project = principal_components(train_x, code).reconstruct
     clean = validation_x[:_TUNED_ON]
     key = jax.random.fold_in(jax.random.key(seed), 1)
 
@@ -253,8 +253,7 @@ def evaluate_denoising(
       Vincent et al., *Stacked denoising autoencoders*, JMLR 2010.
     """
     limit = positive_whole("evaluate_denoising", "limit", limit)
-    part = dataset.split(split)
-    _require_units(run, dataset, split)
+    part = fitting_split(run, dataset, split)
     x, train = (np.asarray(run.scaling(stored.astype(np.float32))) for stored in (part.x[:limit], dataset.train.x))
     tuning = dataset.validation.x if len(dataset.validation.x) else dataset.train.x
     held_out = np.asarray(run.scaling(tuning[:_TUNED_ON].astype(np.float32)))
@@ -308,14 +307,6 @@ def _together(*parts: Mapping[str, Reconstruct]) -> dict[str, Reconstruct]:
     return {name: denoise for part in parts for name, denoise in part.items()}
 
 
-def _principal_components(train: np.ndarray, code: int) -> Reconstruct:
-    limit = min(len(train), math.prod(train.shape[1:]))
-    if code > limit:
-        raise InvalidInput(f"PCA was given {code} components: expected at most {limit}, the data's features and rows.")
-    pca = PCA(code, random_state=0).fit(train.reshape(len(train), -1))
-    return lambda x: pca.inverse_transform(pca.transform(x.reshape(len(x), -1))).reshape(x.shape)
-
-
 def _at_width(smooth: Filter, width: float | int) -> Reconstruct:
     return lambda x: smooth(x, width)
 
@@ -329,15 +320,6 @@ def _identity_of(corruption: Corruption | None) -> tuple[Any, ...]:
     leaves: Iterable[Any] = jax.tree.leaves(corruption)
     numbers = tuple(leaf if callable(leaf) else float(np.float32(leaf)) for leaf in leaves)
     return jax.tree.structure(corruption), *numbers
-
-
-def _require_units(run: Run, dataset: Dataset, split: str) -> None:
-    require_shape(dataset.split(split).x, run.shape, f"the {split} split of {dataset.name}")
-    if not run.scaling.agrees(dataset.scaling):
-        raise InvalidInput(
-            f"{dataset.name} has {dataset.scaling} and the run {run.scaling}: expected data in the units trained on; "
-            "give the data set the scaling of the run."
-        )
 
 
 def _denoiser(run: Run) -> Reconstruct:

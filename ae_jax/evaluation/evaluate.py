@@ -7,11 +7,10 @@ import numpy as np
 
 from ae_jax.autoencoders import Autoencoder
 from ae_jax.corruptions import Corruption, Gaussian
-from ae_jax.data import Dataset, Scaling, Split
-from ae_jax.data.checks import require_shape
-from ae_jax.errors import InvalidInput
+from ae_jax.data import Dataset, Scaling
 from ae_jax.evaluation.contraction import norm_of_batch
 from ae_jax.evaluation.denoising import corrupted
+from ae_jax.evaluation.fitting import fitting_split
 from ae_jax.evaluation.likelihood import negative_elbo
 from ae_jax.evaluation.metrics import Row
 from ae_jax.evaluation.reconstruction import mean_squared_error, psnr
@@ -78,22 +77,6 @@ def evaluate(
         }
         rows += rows_of(run.name, int(member_seed), member, split, values, **diverged(run, member))
     return rows
-
-
-def fitting_split(run: Run, dataset: Dataset, split: str) -> Split:
-    """The split of a data set that has the shape and the scaling of a run's.
-
-    Raises:
-      InvalidInput: it has another, is unknown, or is empty.
-    """
-    part = dataset.split(split)
-    require_shape(part.x, run.shape, f"the {split} split of {dataset.name}")
-    if not run.scaling.agrees(dataset.scaling):
-        raise InvalidInput(
-            f"{dataset.name} has {dataset.scaling} and the run {run.scaling}: expected data in the units trained on; "
-            "give the data set the scaling of the run."
-        )
-    return part
 
 
 def diverged(run: Run, member: int) -> dict[str, bool]:

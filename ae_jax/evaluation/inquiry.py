@@ -10,9 +10,10 @@ import numpy as np
 from ae_jax.data import Dataset, Split
 from ae_jax.errors import InvalidInput, unknown
 from ae_jax.evaluation.anomaly_scores import AnomalyScore
-from ae_jax.evaluation.baseline import PrincipalComponents, most_components, principal_components
-from ae_jax.evaluation.evaluate import diverged, fitting_split, rows_of, with_members
+from ae_jax.evaluation.evaluate import diverged, rows_of, with_members
+from ae_jax.evaluation.fitting import fitting_split
 from ae_jax.evaluation.metrics import Row
+from ae_jax.evaluation.pca import PrincipalComponents, components_of, most_components
 from ae_jax.training import Run
 
 Features = Callable[[np.ndarray], np.ndarray]
@@ -104,7 +105,7 @@ class Inquiry:
     @cached_property
     def pca(self) -> PrincipalComponents:
         """The baseline with a code of the run's size, or as many components as there are."""
-        return principal_components(self.dataset, min(self.codes.shape[-1], most_components(self.dataset)))
+        return components_of(self.dataset, min(self.codes.shape[-1], most_components(self.dataset)))
 
     @cached_property
     def data_range(self) -> float:

@@ -30,7 +30,7 @@ UNITS = {
 """Of the terms of the objectives that come with the package, summed over features."""
 
 _MARKERS = "os^DvPX<>p"
-_CLASSES, _POINTS = 20, 2000
+_CLASSES, _IN_A_COLUMN, _POINTS = 20, 12, 2000
 
 
 def loss_curves(run: Run, *, columns: int = 3) -> Figure | None:
@@ -263,6 +263,7 @@ def _coloured(figure: Figure, ax: Axes, places: np.ndarray, labels: np.ndarray) 
         title="label",
         title_fontsize=SMALL,
         markerscale=1.4,
+        ncols=1 + (len(classes) > _IN_A_COLUMN),
     )
 
 

@@ -6,15 +6,14 @@ from typing import Any
 
 import jax
 import numpy as np
-from matplotlib.axes import Axes
 from matplotlib.figure import Figure
-from matplotlib.ticker import MaxNLocator
 
 from ae_jax.corruptions import Corruption
 from ae_jax.evaluation.denoising import corrupted
 from ae_jax.evaluation.evaluate import NOISE
 from ae_jax.objectives import ELBO
-from ae_jax.report.canvas import INK, SMALL, annotate, is_image, new_axes, shown_member
+from ae_jax.report.canvas import SMALL, is_image, new_axes, shown_member
+from ae_jax.report.strips import strips, value_bar
 from ae_jax.training import Run
 
 _WIDTH, _LARGEST = 7.6, 0.9
@@ -52,7 +51,9 @@ def reconstructions(
     low, high = bounds or (float(stored.min()), float(stored.max()))
     if is_image(run.shape):
         return _gallery(list(parts.values()), list(parts), low, high, cmap="gray", unit="value as stored")
-    return _strips({name: values[:_STRIP] for name, values in parts.items()}, low, high)
+    return strips(
+        {name.replace("\n", " "): values[:_STRIP] for name, values in parts.items()}, low, high, unit="value as stored"
+    )
 
 
 def prior_samples(
@@ -76,7 +77,7 @@ def prior_samples(
     if is_image(run.shape):
         rows = _in_rows(samples, min(count, 10))
         return _gallery(rows, ["samples"] + [""] * (len(rows) - 1), low, high, cmap="gray", unit="value as stored")
-    return _strips({"samples": samples[:_STRIP]}, low, high)
+    return strips({"samples": samples[:_STRIP]}, low, high, unit="value as stored")
 
 
 def filters(run: Run, *, count: int = _FILTERS) -> Figure | None:
@@ -100,7 +101,7 @@ def filters(run: Run, *, count: int = _FILTERS) -> Figure | None:
     shown = kernels[order[:count]]
     bound = float(np.abs(shown).max()) or 1.0
     if not is_image(shown.shape[1:]):
-        return _strips({"first-layer weights": shown}, -bound, bound, cmap="RdBu_r", rows="unit", unit="weight")
+        return strips({"first-layer weights": shown}, -bound, bound, cmap="RdBu_r", rows="unit", unit="weight")
     rows = _in_rows(shown, min(len(shown), 12))
     return _gallery(rows, ["weights"] + [""] * (len(rows) - 1), -bound, bound, cmap="RdBu_r", unit="weight")
 
@@ -158,7 +159,7 @@ def _gallery(
         ax.imshow(np.where(np.isnan(scaled), 1.0, scaled), interpolation="nearest")
     else:
         shown = ax.imshow(picture[..., 0], cmap=cmap, vmin=low, vmax=high, interpolation="nearest")
-        _bar(figure, ax, shown, unit)
+        value_bar(figure, [ax], shown, unit)
     step = (picture.shape[0] + 1) / len(rows)
     ax.set_yticks([step * (row + 0.5) - 1 for row in range(len(rows))], names)
     ax.set_xticks([])
@@ -166,38 +167,6 @@ def _gallery(
     for spine in ax.spines.values():
         spine.set_visible(False)
     return figure
-
-
-def _strips(
-    parts: dict[str, np.ndarray],
-    low: float,
-    high: float,
-    *,
-    cmap: str = "viridis",
-    rows: str = "example",
-    unit: str = "value as stored",
-) -> Figure:
-    """Every part as a strip of examples by features, one above the other, on one scale of values."""
-    count = len(next(iter(parts.values())))
-    figure, axes = new_axes(len(parts), columns=1, width=_WIDTH, height=0.65 + 0.06 * max(count, 10))
-    for place, (ax, (name, values)) in enumerate(zip(axes, parts.items(), strict=True)):
-        shown = ax.imshow(
-            values.reshape(len(values), -1), cmap=cmap, vmin=low, vmax=high, aspect="auto", interpolation="nearest"
-        )
-        last = place == len(parts) - 1
-        annotate(ax, title=name.replace("\n", " "), x="feature" if last else "", y=rows)
-        ax.tick_params(labelbottom=last)
-        ax.locator_params(nbins=4, integer=True)
-    _bar(figure, axes, shown, unit)  # pyright: ignore[reportPossiblyUnboundVariable]
-    return figure
-
-
-def _bar(figure: Figure, ax: Axes | list[Axes], shown: Any, unit: str) -> None:
-    bar = figure.colorbar(shown, ax=ax, fraction=0.05, pad=0.02, aspect=14)
-    bar.set_label(unit, fontsize=SMALL, color=INK)
-    bar.locator = MaxNLocator(nbins=4)
-    bar.ax.tick_params(labelsize=SMALL)
-    bar.outline.set_visible(False)  # pyright: ignore[reportCallIssue]
 
 
 def _in_rows(images: np.ndarray, columns: int) -> list[np.ndarray]:

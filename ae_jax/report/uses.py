@@ -8,7 +8,6 @@ import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.patches import Rectangle
-from matplotlib.ticker import MaxNLocator
 
 from ae_jax.evaluation import FAMILIES, Row
 from ae_jax.evaluation.denoising import NOISY, corrupted
@@ -28,6 +27,7 @@ from ae_jax.report.canvas import (
     shown_member,
 )
 from ae_jax.report.pictures import mosaic
+from ae_jax.report.strips import strip, strips, value_bar
 from ae_jax.studies import interval
 from ae_jax.training import Run
 
@@ -130,7 +130,7 @@ def denoising_grid_figure(run: Run, x: Any, *, seed: int = 0) -> Figure:
             ax, rows[0], [level if place % len(clean) == 0 else "" for level in levels for place in range(len(clean))]
         )
         annotate(ax, title=f"{_words(family)}, by level")
-    _bar(figure, axes, shown, "model units")  # pyright: ignore[reportPossiblyUnboundVariable]
+    value_bar(figure, axes, shown, "model units")  # pyright: ignore[reportPossiblyUnboundVariable]
     return figure
 
 
@@ -163,11 +163,11 @@ def image_grid(x: Any, *, count: int = 60) -> Figure:
     x = np.asarray(x)[:count]
     low, high = float(x.min()), float(x.max())
     if not is_image(x.shape[1:]):
-        return _strips({"examples": x[:_STRIP]}, low, high)
+        return strips({"examples": x[:_STRIP]}, low, high)
     rows = [x[start : start + 10] for start in range(0, len(x), 10)]
     figure, (ax,) = _picture_axes([rows])
     shown = _draw(ax, rows, [""] * len(rows), low, high)
-    _bar(figure, [ax], shown, "value")
+    value_bar(figure, [ax], shown, "value")
     return figure
 
 
@@ -202,7 +202,7 @@ def retrieval_strips(
         _frame(ax, rows[0], q, 0, BLUE)
         for rank in np.flatnonzero(wrong[q]):
             _frame(ax, rows[0], q, int(rank) + 1, VERMILLION, crossed=True)
-    _bar(figure, [ax], shown, "value")
+    value_bar(figure, [ax], shown, "value")
     return figure
 
 
@@ -238,7 +238,7 @@ def anomaly_strip(x: Any, scores: np.ndarray, explanation: Any = None, *, count:
         annotate(ax, title=kind)
         if not signed:
             _columns(ax, part, [f"{score:.3g}" for score in found])
-        _bar(figure, [ax], shown, "" if signed else "value")
+        value_bar(figure, [ax], shown, "" if signed else "value")
     return figure
 
 
@@ -270,12 +270,12 @@ def latent_traversals(run: Run, x: Any, *, units: int = 10, steps: int = 9) -> F
     low, high = float(made.min()), float(made.max())
     if not is_image(run.shape):
         ticks = [f"{deviation:+.2g} sd" if deviation else "mean" for deviation in deviations]
-        return _strips(dict(zip(names, made, strict=True)), low, high, rows="", ticks=ticks)
+        return strips(dict(zip(names, made, strict=True)), low, high, rows="", ticks=ticks)
     figure, (ax,) = _picture_axes([list(made)])
     shown = _draw(ax, list(made), names, low, high)
     _columns(ax, made[0], [f"{deviation:+.2g}" if deviation else "0" for deviation in deviations])
     ax.set_xlabel("standard deviations from the mean code", fontsize=SMALL, color=INK)
-    _bar(figure, [ax], shown, "value")
+    value_bar(figure, [ax], shown, "value")
     return figure
 
 
@@ -360,53 +360,15 @@ def _frame(ax: Axes, row: np.ndarray, down: int, across: int, colour: str, *, cr
         ax.plot([left, left + width], [top + height, top], color=colour, linewidth=1.5)
 
 
-def _bar(figure: Figure, axes: Sequence[Axes], shown: Any, unit: str) -> None:
-    """The scale of values beside pictures; none beside coloured ones."""
-    if shown is None:
-        return
-    bar = figure.colorbar(shown, ax=list(axes), fraction=0.05, pad=0.02, aspect=14)
-    bar.set_label(unit, fontsize=SMALL, color=INK)
-    bar.locator = MaxNLocator(nbins=4)
-    bar.ax.tick_params(labelsize=SMALL)
-    bar.outline.set_visible(False)  # pyright: ignore[reportCallIssue]
-
-
 def _rows_or_strips(parts: dict[str, np.ndarray], low: float, high: float) -> Figure:
     """The parts below each other, as rows of images or as strips."""
     first = next(iter(parts.values()))
     if not is_image(first.shape[1:]):
-        return _strips({name: part[:_STRIP] for name, part in parts.items()}, low, high)
+        return strips({name: part[:_STRIP] for name, part in parts.items()}, low, high)
     rows = [part[:10] for part in parts.values()]
     figure, (ax,) = _picture_axes([rows])
-    _bar(figure, [ax], _draw(ax, rows, list(parts), low, high), "value")
+    value_bar(figure, [ax], _draw(ax, rows, list(parts), low, high), "value")
     return figure
-
-
-def _strips(
-    parts: Mapping[str, np.ndarray], low: float, high: float, *, rows: str = "example", ticks: Sequence[str] = ()
-) -> Figure:
-    """Every part as a strip of examples by features, one above the other, on one scale of values."""
-    count = max(map(len, parts.values()))
-    figure, axes = new_axes(len(parts), columns=1, width=_WIDTH, height=0.65 + 0.06 * max(count, 10))
-    for place, (ax, (name, values)) in enumerate(zip(axes, parts.items(), strict=True)):
-        shown = _strip(ax, values, low, high)
-        last = place == len(parts) - 1
-        annotate(ax, title=name, x="feature" if last else "", y=rows)
-        ax.tick_params(labelbottom=last)
-        ax.yaxis.set_major_locator(MaxNLocator(nbins=4, integer=True))
-        if ticks:
-            ends = sorted({0, len(ticks) // 2, len(ticks) - 1})
-            ax.set_yticks(ends, [ticks[end] for end in ends])
-    _bar(figure, axes, shown, "value")  # pyright: ignore[reportPossiblyUnboundVariable]
-    return figure
-
-
-def _strip(ax: Axes, values: np.ndarray, low: float, high: float, *, cmap: str = "viridis") -> Any:
-    """Examples by features, on one scale of values."""
-    rows = np.asarray(values, np.float64).reshape(len(values), -1)
-    shown = ax.imshow(rows, cmap=cmap, vmin=low, vmax=high, aspect="auto", interpolation="nearest")
-    ax.xaxis.set_major_locator(MaxNLocator(nbins=6, integer=True))
-    return shown
 
 
 def _strips_of_results(
@@ -415,14 +377,14 @@ def _strips_of_results(
     """A strip for each query, itself the first row; ranks of wrong results are coloured and marked."""
     figure, axes = new_axes(len(rows), columns=2, width=_WIDTH / 2, height=0.7 + 0.17 * len(rows[0]))
     for ax, values, crossed, name in zip(axes, rows, wrong, names, strict=True):
-        shown = _strip(ax, values, low, high)
+        shown = strip(ax, values, low, high)
         ax.axhline(0.5, color="white", linewidth=2)
         ranks = [f"\u2717 {rank + 1}" if crossed[rank] else str(rank + 1) for rank in range(len(crossed))]
         ax.set_yticks(range(len(values)), ["query", *ranks])
         for label, bad in zip(ax.get_yticklabels(), [False, *crossed], strict=True):
             label.set_color(VERMILLION if bad else INK)
         annotate(ax, title=name if name.startswith("query") else f"label {name}", x="feature")
-    _bar(figure, axes, shown, "value")  # pyright: ignore[reportPossiblyUnboundVariable]
+    value_bar(figure, axes, shown, "value")  # pyright: ignore[reportPossiblyUnboundVariable]
     return figure
 
 
@@ -437,11 +399,11 @@ def _strips_of_scores(
         drawn = [(ax, panel) for ax, panel in zip(axes, panels, strict=True) if panel[3] == signed]
         for ax, (kind, part, scores, _) in drawn:
             ends = (-bound, bound) if signed else (low, high)
-            shown = _strip(ax, part, *ends, cmap="RdBu_r" if signed else "viridis")
+            shown = strip(ax, part, *ends, cmap="RdBu_r" if signed else "viridis")
             ax.set_yticks(range(len(part)), [f"{score:.3g}" for score in scores])
             annotate(ax, title=kind, x="feature", y="" if signed else "score")
         if drawn:
-            _bar(figure, [ax for ax, _ in drawn], shown, unit)  # pyright: ignore[reportPossiblyUnboundVariable]
+            value_bar(figure, [ax for ax, _ in drawn], shown, unit)  # pyright: ignore[reportPossiblyUnboundVariable]
     return figure
 
 
@@ -451,13 +413,13 @@ def _strips_of_levels(panels: Mapping[str, Sequence[np.ndarray]], low: float, hi
     for place, (family, parts) in enumerate(panels.items()):
         levels = [f"{level:g}" for level in FAMILIES[family]]
         for ax, name, values in zip(axes[2 * place :], ("damaged", "denoised"), parts, strict=False):
-            shown = _strip(ax, values, low, high)
+            shown = strip(ax, values, low, high)
             count = len(values) // len(levels)
             ax.set_yticks([count * (level + 0.5) - 0.5 for level in range(len(levels))], levels)
             for level in range(1, len(levels)):
                 ax.axhline(count * level - 0.5, color="white", linewidth=2)
             annotate(ax, title=f"{_words(family)}: {name}", x="feature", y="level" if name == "damaged" else "")
-    _bar(figure, axes, shown, "model units")  # pyright: ignore[reportPossiblyUnboundVariable]
+    value_bar(figure, axes, shown, "model units")  # pyright: ignore[reportPossiblyUnboundVariable]
     return figure
 
 

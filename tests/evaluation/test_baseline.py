@@ -12,7 +12,7 @@ from ae_jax import InvalidInput
 from ae_jax.corruptions import Gaussian
 from ae_jax.data import Dataset, Scaling, Split
 from ae_jax.evaluation import evaluate_pca
-from ae_jax.evaluation.baseline import principal_components
+from ae_jax.evaluation.pca import components_of
 
 
 def by_metric(rows):
@@ -102,7 +102,7 @@ def test_unlabelled_data_leave_the_probes_out(rows, digits):
 
 
 def test_as_an_autoencoder_its_components_are_orthonormal(digits):
-    pca = principal_components(digits, 5)
+    pca = components_of(digits, 5)
     x = flat(digits.test).reshape(-1, 8, 8)
     made = pca.reconstruct(x)
     assert made.shape == x.shape
