@@ -1,0 +1,124 @@
+import numpy as np
+import pytest
+from sklearn.base import clone
+from sklearn.metrics import roc_auc_score
+
+from ae_jax import InvalidInput
+from ae_jax.estimators import AutoencoderDetector
+from ae_jax.evaluation.anomaly_scores import SCORES
+
+
+@pytest.fixture(scope="module")
+def detector(rows, narrow):
+    return AutoencoderDetector(**narrow).fit(rows)
+
+
+@pytest.fixture(scope="module")
+def normal(rows):
+    """Rows whose first column tells the second to the fourth."""
+    return np.outer(rows[:, 0], [1.0, -2.0, 3.0, 0.5]) + 0.01 * rows[:, [1]]
+
+
+def test_the_default_score_is_minus_the_squared_error_in_model_units(detector, rows):
+    reconstructed = detector.scaling_(np.asarray(detector.run_.reconstruct(rows), np.float64))
+    errors = np.square(detector.scaling_(rows) - reconstructed)
+    np.testing.assert_allclose(detector.score_samples(rows), -errors.sum(axis=1), rtol=1e-3)
+    np.testing.assert_allclose(detector.explain(rows), errors, rtol=1e-2, atol=1e-4)
+    assert detector.score_samples(rows).dtype == np.float64
+
+
+def test_the_automatic_offset_is_the_upper_fence_of_tukey(detector, rows):
+    low, high = np.quantile(-detector.score_samples(rows), [0.25, 0.75])
+    np.testing.assert_allclose(-detector.offset_, high + 1.5 * (high - low), rtol=1e-12)
+
+
+def test_scores_that_are_all_equal_are_all_normal(narrow):
+    constant = np.ones((60, 6))
+    assert (AutoencoderDetector(**narrow).fit_predict(constant) == 1).all()
+
+
+def test_contamination_is_the_fraction_of_the_rows_of_fit_that_is_abnormal(rows, narrow):
+    detector = AutoencoderDetector(**narrow, contamination=0.2)
+    assert (detector.fit_predict(rows) == -1).sum() == 12
+    np.testing.assert_array_equal(detector.predict(rows) == -1, detector.decision_function(rows) < 0)
+
+
+def test_what_breaks_the_ties_between_columns_is_found_and_explained(normal):
+    detector = AutoencoderDetector(
+        code=1, hyperparameters={"hidden": (), "learning_rate": 0.05}, epochs=200, random_state=0
+    ).fit(normal)
+    broken = normal.copy()
+    broken[:, 2] *= -1
+    far = np.abs(normal[:, 0]) > 0.3
+    scores = -detector.score_samples(np.concatenate([normal[far], broken[far]]))
+    assert roc_auc_score(np.repeat([0, 1], far.sum()), scores) == 1.0
+    assert (detector.predict(broken[far]) == -1).all()
+    assert (detector.explain(broken[far]).argmax(axis=1) == 2).all()
+
+
+def test_rows_far_beyond_those_of_fit_are_scored_in_silence(detector, rows):
+    assert detector.predict(rows[:1] + 1e9) == [-1]
+    assert np.isfinite(detector.score_samples(rows[:1] + 1e9)).all()
+
+
+@pytest.mark.parametrize("name", SCORES)
+def test_every_named_score_treats_each_row_by_itself_and_is_explained(rows, narrow, name):
+    kind = "variational" if name == "negative_elbo" else "undercomplete"
+    detector = AutoencoderDetector(kind, **narrow, anomaly_score=name).fit(rows)
+    scores = detector.score_samples(rows)
+    np.testing.assert_allclose(detector.score_samples(rows[::-1])[::-1], scores, rtol=1e-9, atol=1e-9)
+    np.testing.assert_allclose(detector.score_samples(rows[4:5]), scores[4:5], rtol=1e-9, atol=1e-9)
+    assert detector.explain(rows[:5]).shape == (5, 6)
+
+
+def test_explanations_of_a_likelihood_follow_the_latents_of_the_score(rows, narrow):
+    detector = AutoencoderDetector("variational", **narrow, anomaly_score="negative_elbo").fit(rows)
+    contributions = detector.explain(rows[:4])
+    start = detector.scaling_.invert(detector._anomaly_score.statistics["baseline"])
+    difference = detector.score_samples(start) - detector.score_samples(rows[:4])
+    np.testing.assert_allclose(contributions.sum(axis=1), difference, rtol=2e-2, atol=2e-2)
+
+
+def test_a_score_has_its_options(rows, narrow):
+    one, five = (
+        AutoencoderDetector(**narrow, anomaly_score="knn_code", score_options=options).fit(rows)
+        for options in ({"neighbors": 1}, None)
+    )
+    np.testing.assert_allclose(one.score_samples(rows), 0.0, atol=1e-6)  # each row's nearest is itself
+    assert (five.score_samples(rows) < 0).all()
+
+
+def test_a_detector_is_chosen_by_reconstruction_like_a_transformer(detector, rows, fitted):
+    np.testing.assert_allclose(detector.score(rows), fitted.score(rows), rtol=1e-9)
+
+
+@pytest.mark.parametrize("contamination", [0.0, 0.6, -1, "much", None, float("nan")], ids=str)
+def test_a_contamination_that_is_none_is_refused(unchecked, rows, contamination):
+    sentence = rf"AutoencoderDetector was given contamination={contamination!r}: expected 'auto' or a fraction in \("
+    with pytest.raises(InvalidInput, match=sentence):
+        AutoencoderDetector(contamination=contamination).fit(rows)
+
+
+def test_an_unknown_score_is_refused_before_training(unchecked, rows):
+    with pytest.raises(InvalidInput, match="unknown anomaly score 'reconstruction': did you mean 'reconstruction_err"):
+        AutoencoderDetector(anomaly_score="reconstruction").fit(rows)
+
+
+@pytest.mark.parametrize(
+    ("parameters", "sentence"),
+    [
+        ({"anomaly_score": "negative_elbo"}, "undercomplete has no evidence lower bound: expected a variational"),
+        ({"score_options": {"neighbors": 3}}, "reconstruction_error was given the option 'neighbors': it has none"),
+        ({"anomaly_score": "knn_code", "score_options": {"neighbors": 61}}, "expected at least 61; give more"),
+        ({"score_options": 3}, "score_options=3 was given: expected a dict, such as"),
+    ],
+    ids=str,
+)
+def test_scores_that_the_run_does_not_have_are_refused(unchecked, rows, narrow, parameters, sentence):
+    with pytest.raises(InvalidInput, match=sentence):
+        AutoencoderDetector(**narrow, **parameters).fit(rows)
+
+
+def test_parameters_are_cloned(narrow):
+    detector = AutoencoderDetector(**narrow, anomaly_score="knn_code", contamination=0.3)
+    assert clone(detector).get_params() == detector.get_params()

@@ -1,0 +1,200 @@
+import pickle
+from collections.abc import Iterator
+from typing import Any
+
+import jax
+import joblib
+import numpy as np
+import pytest
+from sklearn.base import clone
+from sklearn.exceptions import NotFittedError
+
+import ae_jax
+from ae_jax import InvalidInput, TrainingDiverged
+from ae_jax.data import from_arrays
+from ae_jax.estimators import AutoencoderDetector, AutoencoderTransformer
+from ae_jax.objectives import BernoulliLikelihood
+
+
+def parts(value: Any, seen: set[int]) -> Iterator[Any]:
+    """Everything that a value holds, wherever in it."""
+    if id(value) in seen:
+        return
+    seen.add(id(value))
+    yield value
+    held = list(vars(value).values()) if hasattr(value, "__dict__") and not isinstance(value, type) else []
+    if isinstance(value, dict):
+        held += [*value.keys(), *value.values()]
+    if isinstance(value, (list, tuple, set, frozenset)):
+        held += list(value)
+    for part in held:
+        yield from parts(part, seen)
+
+
+@pytest.fixture(scope="module")
+def detector(rows, narrow):
+    return AutoencoderDetector(**narrow, anomaly_score="mahalanobis").fit(rows)
+
+
+@pytest.fixture(scope="module")
+def passed(rows, narrow):
+    return AutoencoderTransformer(**narrow).partial_fit(rows)
+
+
+@pytest.mark.parametrize("name", ["fitted", "detector", "passed"])
+def test_a_fitted_estimator_holds_no_array_of_a_device(name, request):
+    held = list(parts(request.getfixturevalue(name), set()))
+    assert sum(isinstance(part, np.ndarray) for part in held) > 10
+    assert not any(isinstance(part, jax.Array) for part in held)
+
+
+def test_an_unpickled_estimator_gives_the_same_numbers(fitted, detector, rows, tmp_path):
+    joblib.dump(detector, tmp_path / "detector")
+    for read in (joblib.load(tmp_path / "detector"), joblib.load(tmp_path / "detector", mmap_mode="r")):
+        np.testing.assert_array_equal(read.score_samples(rows), detector.score_samples(rows))
+    again = pickle.loads(pickle.dumps(fitted))
+    np.testing.assert_array_equal(again.transform(rows), fitted.transform(rows))
+
+
+def test_an_unpickled_estimator_trains_on_as_the_first_would(passed, rows):
+    again, first = pickle.loads(pickle.dumps(passed)), clone(passed).partial_fit(rows)
+    np.testing.assert_array_equal(again.partial_fit(rows).transform(rows), first.partial_fit(rows).transform(rows))
+
+
+def test_the_seed_decides_everything(rows, narrow, fitted):
+    np.testing.assert_array_equal(AutoencoderTransformer(**narrow).fit(rows).transform(rows), fitted.transform(rows))
+    other = AutoencoderTransformer(**narrow | {"random_state": 1}).fit(rows)
+    assert not np.allclose(other.transform(rows), fitted.transform(rows))
+    generators = [np.random.RandomState(3), np.random.RandomState(3)]
+    ours = [AutoencoderTransformer(**narrow | {"random_state": one}).fit(rows).transform(rows) for one in generators]
+    np.testing.assert_array_equal(*ours)
+
+
+def test_a_fit_is_that_of_the_library_on_scaled_rows(rows, narrow, fitted):
+    run = ae_jax.fit(
+        ae_jax.undercomplete(code=2, hidden=(8,)),
+        from_arrays(fitted.scaling_(rows), validation=0.0, test=0.0, scaling="none"),
+        seeds=int(fitted.run_.seeds[0]),
+        epochs=3,
+        batch_size=16,
+    )
+    np.testing.assert_array_equal(fitted.history_["train"]["loss"], run.history["train"]["loss"][0])
+    np.testing.assert_allclose(fitted.transform(rows), run.encode(fitted.scaling_(rows)), rtol=1e-4, atol=1e-6)
+
+
+def test_the_run_takes_rows_in_their_own_units(fitted, rows, tmp_path):
+    np.testing.assert_allclose(fitted.run_.encode(rows), fitted.transform(rows), rtol=1e-3, atol=1e-5)
+    loaded = ae_jax.load(fitted.run_.save(tmp_path / "run"))
+    np.testing.assert_array_equal(loaded.encode(rows), fitted.run_.encode(rows))
+
+
+def test_results_do_not_depend_on_which_rows_come_together(fitted, rows):
+    many = np.concatenate([rows] * 18)  # more than one batch of inference
+    order = np.random.default_rng(0).permutation(len(many))
+    codes = fitted.transform(many)
+    np.testing.assert_allclose(fitted.transform(many[order]), codes[order], rtol=1e-12, atol=1e-12)
+    np.testing.assert_allclose(fitted.transform(many[:1]), codes[:1], rtol=1e-12, atol=1e-12)
+
+
+def test_a_column_far_from_zero_keeps_its_digits(rows, narrow):
+    shift = np.array([2.0**30, 0, 0, 0, 0, 0])
+    near, far = (AutoencoderTransformer(**narrow).fit(x).transform(x) for x in (rows, rows + shift))
+    np.testing.assert_allclose(far, near, atol=1e-4)
+
+
+def test_the_score_is_minus_the_mean_reconstruction_loss(fitted, rows):
+    scaled = fitted.scaling_(rows)
+    reconstructed = fitted.scaling_(fitted.inverse_transform(fitted.transform(rows)))
+    np.testing.assert_allclose(fitted.score(rows), -np.mean(np.sum((scaled - reconstructed) ** 2, axis=1)), rtol=1e-6)
+
+
+def test_the_score_of_a_bernoulli_likelihood_is_finite_beyond_the_range_that_was_fitted(rows, narrow):
+    estimator = AutoencoderTransformer("variational", scaling="unit", **narrow).fit(rows)
+    assert estimator.run_.members[0].objective.likelihood == BernoulliLikelihood()
+    beyond = rows + np.array([3.0, 0, 0, 0, 0, 0])
+    nearest = rows.copy()
+    nearest[:, 0] = rows[:, 0].max()
+    scaled = estimator.scaling_(nearest)
+    mean = estimator.scaling_(estimator.inverse_transform(estimator.transform(beyond)))
+    nll = -np.sum(scaled * np.log(mean) + (1 - scaled) * np.log1p(-mean), axis=1)
+    np.testing.assert_allclose(estimator.score(beyond), -nll.mean(), rtol=1e-5)
+
+
+def test_rows_that_are_held_out_stop_training(rows, narrow):
+    patient = narrow | {"epochs": 40, "hyperparameters": {"hidden": (8,), "learning_rate": 0.3}}
+    estimator = AutoencoderTransformer(**patient, validation_fraction=0.3, patience=1).fit(rows)
+    losses = estimator.history_["validation"]["loss"]
+    assert estimator.n_iter_ == len(losses) == int(estimator.run_.best_epoch[0]) + 1 < 40
+    assert losses.argmin() == len(losses) - 2
+    assert estimator.run_.data.examples == {"train": 42, "validation": 18, "test": 0}
+    unseen = estimator.partial_fit(rows).history_["validation"]["loss"]
+    np.testing.assert_array_equal(np.isnan(unseen), [False] * len(losses) + [True])
+
+
+def test_rows_are_images_where_the_networks_want_some(rows, narrow):
+    wide = narrow | {"hyperparameters": {"channels": (4,)}}
+    image = AutoencoderTransformer("convolutional", **wide, image_shape=(2, 3)).fit(rows)
+    assert image.run_.shape == (2, 3)
+    assert image.inverse_transform(image.transform(rows)).shape == rows.shape
+    assert AutoencoderTransformer("convolutional")._shape(6) == (1, 6)
+
+
+def test_a_composition_is_trained_and_cloned(rows, narrow, fitted):
+    mine = ae_jax.undercomplete(code=2, hidden=(8,))
+    given = {name: value for name, value in narrow.items() if name not in ("code", "hyperparameters")}
+    estimator = clone(AutoencoderTransformer(mine, **given))
+    np.testing.assert_array_equal(estimator.fit(rows).transform(rows), fitted.transform(rows))
+
+
+def test_columns_of_a_frame_have_their_names(rows, narrow):
+    pandas = pytest.importorskip("pandas")
+    frame = pandas.DataFrame(rows, columns=list("abcdef"))
+    estimator = AutoencoderTransformer(**narrow).fit(frame)
+    assert estimator.run_.data.columns == ("a", "b", "c", "d", "e", "f")
+    np.testing.assert_allclose(
+        estimator.run_.encode(frame[list("fedcba")]), estimator.transform(frame), rtol=1e-3, atol=1e-5
+    )
+
+
+@pytest.mark.parametrize("estimator", [AutoencoderTransformer, AutoencoderDetector])
+@pytest.mark.parametrize(
+    ("parameters", "sentence"),
+    [
+        ({"autoencoder": "pca"}, "unknown autoencoder 'pca': Known are contractive, convolutional"),
+        ({"autoencoder": ae_jax.sparse(), "code": 2}, "code=2 was given beside the composition 'sparse'"),
+        ({"scaling": "minmax"}, "unknown scaling 'minmax': expected 'standard', 'unit' or None"),
+        ({"image_shape": (2, 2)}, r"was given image_shape=\(2, 2\) for rows of 6 features: expected as many pixels"),
+        ({"image_shape": 6}, r"was given image_shape=6: expected a sequence of widths"),
+        ({"epochs": 0}, "fit was given epochs=0: expected a whole number above zero"),
+        ({"batch_size": 0.5}, "was given batch_size=0.5: expected a whole number above zero"),
+        ({"validation_fraction": 1.0}, r"was given validation_fraction=1.0: expected a fraction in \[0, 1\)"),
+        ({"validation_fraction": "a"}, r"was given validation_fraction='a': expected a fraction in \[0, 1\)"),
+        ({"patience": 3}, "was given patience=3 and no rows to validate on: expected validation_fraction above 0"),
+    ],
+    ids=str,
+)
+def test_parameters_that_cannot_be_used_are_refused(unchecked, rows, estimator, parameters, sentence):
+    with pytest.raises(InvalidInput, match=sentence):
+        estimator(**parameters).fit(rows)
+
+
+def test_networks_of_images_ask_for_the_shape_of_one(unchecked, rows):
+    mine = ae_jax.convolutional(code=2, channels=(4,))
+    with pytest.raises(InvalidInput, match=r"given examples of shape \(6,\): expected images"):
+        AutoencoderTransformer(mine).fit(rows)
+
+
+def test_what_is_not_fitted_says_so(rows):
+    with pytest.raises(NotFittedError, match="This AutoencoderTransformer instance is not fitted yet"):
+        AutoencoderTransformer().score(rows)
+
+
+def test_another_width_than_fitted_is_refused(fitted, rows):
+    with pytest.raises(ValueError, match="X has 5 features, but AutoencoderTransformer is expecting 6 features"):
+        fitted.transform(rows[:, :5])
+
+
+def test_training_that_diverges_says_so(rows, narrow):
+    wild = narrow | {"hyperparameters": {"hidden": (8,), "learning_rate": 1e30}}
+    with pytest.raises(TrainingDiverged, match="undercomplete diverged"):
+        AutoencoderTransformer(**wild).fit(rows)
