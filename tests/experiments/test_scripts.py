@@ -158,7 +158,7 @@ def test_the_uses_are_studied_on_any_images(tmp_path):
     kinds = {(row["use"], row["autoencoder"]) for row in rows}
     assert kinds == {
         *[("denoising", name) for name in ("noisy input", "pca", "gaussian filter", "median filter", "denoising")],
-        *[("retrieval", name) for name in ("raw", "pca-32", "contractive-32")],
+        *[("retrieval", name) for name in ("raw", "pca-32", "convolutional-32")],
         ("detection", "convolutional"),
     }
     assert {row["digit"] for row in rows if row["use"] == "detection"} == set(range(10))
