@@ -153,10 +153,12 @@ def main() -> int:
     parser.add_argument("--json", action="store_true", help="print rows as JSON instead of lines")
     options = parser.parse_args()
     data = ae_jax.data.load(options.data)
+    if data.train.labels is None:
+        sys.exit(f"{options.data} has no labels: expected images with labels.")
     rows: list[dict[str, Any]] = []
     for use in options.uses:
         started = time.perf_counter()
-        rows += USES[use](data, range(options.seeds), options.epochs or EPOCHS[use])
+        rows += USES[use](data, range(options.seeds), EPOCHS[use] if options.epochs is None else options.epochs)
         print(f"{use}: {time.perf_counter() - started:.0f} s", file=sys.stderr)
     if options.json:
         print(json.dumps(rows, indent=1))

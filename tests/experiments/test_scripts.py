@@ -110,7 +110,12 @@ def test_tabular_anomalies_are_studied_in_every_protocol(tmp_path):
         x, y = rng.normal(size=(count, 4)), np.arange(count) % 10 == 0
         x[y] *= 4
         np.savez(tmp_path / f"{place}_set{place}.npz", X=x, y=y.astype(int))
-    rows = rows_of("tabular_anomalies.py", str(tmp_path), "--seeds", "2", "--steps", "20", folder=tmp_path)
+    out = tmp_path / "rows.json"
+    options = (str(tmp_path), "--seeds", "2", "--steps", "20", "--json", str(out))
+    finished = run(EXPERIMENTS / "tabular_anomalies.py", *options, folder=tmp_path)
+    assert finished.returncode == 0, finished.stderr
+    assert "| **error_and_knn, 5** |" in finished.stdout
+    rows = json.loads(out.read_text())
     ours = {
         "semi-supervised": "error_and_knn, 5",
         "duplicate-free": "error_and_knn, 5",
