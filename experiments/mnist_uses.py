@@ -10,7 +10,9 @@ EXPECTED
     of ten digits by a convolutional autoencoder at least 89.7 (Ruff et al., ICML 2018, as recalled: 89.7, their
     one-class method 94.8).
 MEASURED
-    see experiments/README.md.
+    all met with seed 0: 19.16 dB and 18.31 dB, next 17.26 and 14.22; SSIM 0.687 and 0.671, next 0.619 and 0.574;
+    mAP@1,000 0.652, next 0.616; AUROC 95.93; 295 to 690 s each beside other work on two CPU cores; details in
+    experiments/README.md.
 
 Denoising: hidden layer 512, code 128, on the test split's first 2,000 images. Retrieval: the training split is searched
 for each of the test split's first 2,000 images, whose label is what is relevant; AP@k is over the smaller of k and the
