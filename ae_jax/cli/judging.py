@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from ae_jax.cli.using import Use
-from ae_jax.data.sources import is_named
+from ae_jax.data.sources import examples, has_label, is_named, parse_path
 from ae_jax.errors import InvalidInput, unknown
 
 if TYPE_CHECKING:
@@ -25,12 +25,26 @@ _POINTS = 2000
 """How many examples a map shows."""
 
 
-def map_figure(run: "Run", examples: "Contents") -> "Figure":
+def map_figure(run: "Run", shown: "Contents") -> "Figure":
     """Codes in two dimensions, of examples from beginning to end, as files are often sorted by label."""
     from ae_jax.report import code_map
 
-    shown = np.unique(np.linspace(0, len(examples.x) - 1, min(len(examples.x), _POINTS)).astype(int))
-    return code_map(run, examples.x[shown], None if examples.labels is None else examples.labels[shown])
+    rows = np.unique(np.linspace(0, len(shown.x) - 1, min(len(shown.x), _POINTS)).astype(int))
+    return code_map(run, shown.x[rows], None if shown.labels is None else shown.labels[rows])
+
+
+def denoising_figure(clean: np.ndarray | None, noisy: np.ndarray, denoised: np.ndarray) -> "Figure":
+    """Some examples, clean where that is known, noisy and denoised."""
+    from ae_jax.report.uses import denoising_strip
+
+    return denoising_strip(clean, noisy, denoised)
+
+
+def samples_figure(samples: np.ndarray) -> "Figure":
+    """Samples in a grid."""
+    from ae_jax.report.uses import image_grid
+
+    return image_grid(samples)
 
 
 def corruption_of(family: str, level: float) -> "Corruption":
@@ -57,15 +71,10 @@ def noisy_and_clean(
     """Noisy examples, and the clean ones where they are known, in the units of the data.
 
     Raises:
-      InvalidInput: clean examples that cannot be had, or are not as many.
+      InvalidInput: clean examples that cannot be had, or are not as many; damage that leaves the range of the data.
     """
     if corruption is not None:
-        import jax
-
-        from ae_jax.evaluation.denoising import corrupted
-
-        model_units = np.asarray(use.run.scaling(use.run.data.stored(x)))
-        return np.asarray(use.run.scaling.invert(corrupted(corruption, jax.random.key(seed), model_units))), x
+        return _damaged(use.run, x, corruption, seed), x
     if clean is None:
         return x, None
     known = use.examples(clean, split).x
@@ -77,8 +86,45 @@ def noisy_and_clean(
     return x, known
 
 
+def require_same_rows(use: Use, data: str | None, clean: str | None, split: str | None) -> None:
+    """Raises a sentence where a split of noisy examples may hold others than that of the clean ones.
+
+    Raises:
+      InvalidInput: clean examples are named beside a split, and either is a file or folder.
+    """
+    sources = [source for source in (data, clean) if source is not None]
+    if clean is not None and split is not None and not all(map(is_named, sources)):
+        raise InvalidInput(
+            f"--split was given {split} beside --clean: expected none, as files are each split by themselves, into "
+            "other rows; leave it out, or give files that hold those rows only."
+        )
+
+
+def _damaged(run: "Run", x: np.ndarray, corruption: "Corruption", seed: int) -> np.ndarray:
+    """Examples with damage done to them, in the units of the data."""
+    import jax
+
+    from ae_jax.evaluation.denoising import corrupted
+
+    model_units = np.asarray(run.scaling(run.data.stored(x)))
+    noisy = np.asarray(run.scaling.invert(corrupted(corruption, jax.random.key(seed), model_units)))
+    if run.data.unit_interval:
+        try:
+            run.data.require_range(noisy, "the noisy examples")
+        except InvalidInput as error:
+            raise InvalidInput(
+                f"--corrupt was given {corruption!r}, after which values reach from {noisy.min():g} to "
+                f"{noisy.max():g}: expected a lower level, as the data reach from {run.data.low:g} to "
+                f"{run.data.high:g} and levels are in model units, from 0 to 1."
+            ) from error
+    return noisy
+
+
 def judge_denoising(use: Use, noisy: np.ndarray, denoised: np.ndarray, clean: np.ndarray) -> None:
-    """Takes down how near noisy and denoised examples are to the clean ones, in model units."""
+    """Takes down how near noisy and denoised examples are to the clean ones, in model units.
+
+    Where all clean values are one, no range is known that decibels could be relative to: only errors are taken down.
+    """
     from ae_jax.evaluation.reconstruction import mean_squared_error, structural_similarity
     from ae_jax.report.canvas import is_image
 
@@ -87,13 +133,24 @@ def judge_denoising(use: Use, noisy: np.ndarray, denoised: np.ndarray, clean: np
     reach = 1.0 if use.run.data.unit_interval else float(known.max() - known.min())
     for name, what, x in (("noisy", "noisy", before), ("denoised", "denoised", after)):
         error = mean_squared_error(x, known)
-        decibels = 10.0 * math.log10(reach**2 / error) if error > 0 else math.inf
+        if reach == 0:
+            line = f"{what}: mean squared error {error:.4g}; no PSNR, as all clean values are {known.flat[0]:g}"
+            use.measured(line, **{f"mse_{name}": error})
+            continue
+        decibels = _decibels(error, reach)
         line, metrics = f"{what}: PSNR {decibels:.2f} dB", {f"psnr_{name}": decibels}
         if is_image(known.shape[1:]) and min(known.shape[1:3]) >= 3:
             similarity = float(np.mean(structural_similarity(x, known, data_range=reach)))
             line, metrics = f"{line}, SSIM {similarity:.3f}", metrics | {f"ssim_{name}": similarity}
         use.measured(line, **metrics)
     use.summary["data_range"] = reach
+
+
+def _decibels(error: float, reach: float) -> float:
+    """The PSNR of a mean squared error; NaN of NaN, as of a run that diverged."""
+    if error == 0:
+        return math.inf
+    return math.nan if not math.isfinite(error) else 20.0 * math.log10(reach) - 10.0 * math.log10(error)
 
 
 def require_detection(run: "Run", score: str, contamination: float | None, explain: int) -> None:
@@ -146,21 +203,29 @@ def truth_of(labels: np.ndarray | None, abnormal: tuple[str, ...] | None) -> np.
       (array([0, 1, 1]), None)
 
     Raises:
-      InvalidInput: labels named and none there, or one named that no example has.
+      InvalidInput: labels named and none there, or one named that no example has, or measurements instead of labels.
     """
+    from ae_jax.evaluation.inquiry import class_names, shortened
+
     if labels is None:
         if abnormal is not None:
             raise InvalidInput(
                 "--abnormal names labels, and the data have none: expected some; name them with --label."
             )
         return None
-    whole = labels.dtype.kind == "f" and bool((labels == np.rint(labels)).all())
-    names = (labels.astype(np.int64) if whole else labels).astype(str)
+    names = class_names(labels)
     if abnormal is None:
-        return (names == "1").astype(int) if set(names) == {"0", "1"} else None
+        return None if names is None or set(names) != {"0", "1"} else (names == "1").astype(int)
+    if names is None:
+        raise InvalidInput(
+            "--abnormal names labels, and those of the data are measurements: expected text or whole numbers; name "
+            "others with --label."
+        )
+    if labels.dtype == bool:
+        abnormal = tuple({"true": "1", "false": "0"}.get(name.lower(), name) for name in abnormal)
     for name in abnormal:
         if name not in names:
-            raise unknown("label", name, set(names.tolist()))
+            raise InvalidInput(f"unknown label {name!r}: expected some of {shortened(np.unique(names))}.")
     return np.isin(names, abnormal).astype(int)
 
 
@@ -233,18 +298,65 @@ def database_and_queries(
     """The database, the queries, and whether they are the database itself.
 
     Raises:
-      InvalidInput: either cannot be had.
+      InvalidInput: either cannot be had, or queries are rows of the database without being all of it.
     """
+    if query_label is not None and queries is None:
+        raise InvalidInput("--query-label was given without --queries, which alone uses it: give both or neither.")
     database = use.examples(data, split, label, by_default="train")
-    if queries is not None:
-        return database, use.examples(queries, None, query_label or label), False
-    if is_named(use.run.data.name if data is None else data):
-        return database, use.examples(data, "test", label), False
-    return database, database, True
+    source = use.run.data.name if data is None else data
+    if queries is None and not is_named(source):
+        return database, database, True
+    if queries is None:
+        asked = use.examples(data, "test", label)
+    else:
+        asked = use.examples(queries, None, _label_of_queries(queries, label, query_label))
+    if queries is not None and not _same_source(source, queries):
+        return database, asked, False
+    whole = not is_named(source) and examples(source, use.run.data) is not None
+    taken, looked_up = split or ("all" if whole else "train"), "all" if whole else "test"
+    if taken == looked_up and not (whole and split):  # --split all of a file orders its rows by their splits
+        return database, asked, True
+    if "all" in (taken, looked_up):
+        remedy = "leave --queries out" if whole else "choose --split train, or other examples with --queries"
+        raise InvalidInput(
+            f"search was given queries that are among the rows of {source}, its database, and would find "
+            f"themselves: expected others, or each row of the database; {remedy}."
+        )
+    return database, asked, False
 
 
-def judge_retrieval(use: Use, metrics: dict[str, float], k: int) -> None:
-    """Takes down how well neighbours agree in label with their query."""
+def _label_of_queries(queries: str, label: str | None, query_label: str | None) -> str | None:
+    """The name of the queries' labels: the one given for them, else the database's where they have it."""
+    if query_label is not None or label is None or is_named(queries):
+        return query_label
+    path, _ = parse_path(queries)
+    return label if path.exists() and has_label(path, label) else None
+
+
+def _same_source(one: str, other: str) -> bool:
+    """Whether two names or paths are of the same data."""
+    if is_named(one) or is_named(other):
+        return one == other
+    (path, key), (other_path, other_key) = parse_path(one), parse_path(other)
+    return (path.resolve(), key) == (other_path.resolve(), other_key)
+
+
+def judge_retrieval(
+    use: Use, indices: np.ndarray, query_labels: np.ndarray, labels: np.ndarray, *, k: int, itself: bool
+) -> None:
+    """Takes down how well neighbours agree in label with their query, or why that cannot be told."""
+    from ae_jax.evaluation.inquiry import class_names
+    from ae_jax.evaluation.retrieval import retrieval_metrics
+
+    asked, names = class_names(query_labels), class_names(labels)
+    if asked is None or names is None:
+        use.lines.append("mAP, precision and recall were left out, as labels are measurements and name no classes")
+        return
+    known, counts = np.unique(names, return_counts=True)
+    if not np.isin(asked, known[counts > itself]).any():
+        use.lines.append("mAP, precision and recall were left out, as no query shares its label with another example")
+        return
+    metrics = retrieval_metrics(indices, asked, names, k=k, exclude_self=itself)
     values = (metrics["map_at_k"], metrics["precision_at_k"], metrics["recall_at_k"])
     line = "mAP@{k} {:.4f}, precision@{k} {:.4f}, recall@{k} {:.4f}".format(*values, k=k)
     if left_out := int(metrics["queries_left_out"]):
@@ -269,10 +381,12 @@ def neighbour_table(
 
 def retrieval_figure(indices: np.ndarray, queries: "Contents", database: "Contents") -> "Figure":
     """Some queries, of every label in turn, beside their nearest neighbours."""
+    from ae_jax.evaluation.inquiry import class_names
     from ae_jax.report.canvas import shown_places
     from ae_jax.report.uses import retrieval_strips
 
     shown = shown_places(queries.labels, len(queries.x), _SHOWN)
     nearest = indices[shown, :10]
-    labels = [None if one.labels is None else one.labels[rows] for one, rows in ((queries, shown), (database, nearest))]
+    names = [(class_names(one.labels), rows) for one, rows in ((queries, shown), (database, nearest))]
+    labels = [None if of_all is None else of_all[rows] for of_all, rows in names]
     return retrieval_strips(queries.x[shown], database.x[nearest], *labels)

@@ -22,6 +22,13 @@ def read_whole(text: str) -> int:
         raise ValueError(f"was given {text!r}: expected a whole number.") from None
 
 
+def read_seed(text: str) -> int:
+    """A seed, or the reason why not."""
+    if not 0 <= (seed := read_whole(text)) < 2**32:
+        raise ValueError(f"was given {text!r}: expected a whole number from 0 to {2**32 - 1}.")
+    return seed
+
+
 def read_number(text: str) -> float:
     """A finite number, or the reason why not."""
     try:
@@ -106,6 +113,7 @@ def read_size(texts: list[str]) -> tuple[int, int] | None:
 
 
 WHOLE = one(read_whole, "N")
+SEED = one(read_seed, "N")
 
 Json = Annotated[bool, arg(help_behavior_hint="")]
 

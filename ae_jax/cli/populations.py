@@ -73,7 +73,7 @@ def evaluate(
     dataset = dataset_of(loaded, data, label)
     if questions is not None:
         return answer_questions(
-            loaded, dataset, questions, source=run, split=split, abnormal=abnormal, out=out, json=json
+            loaded, dataset, questions, source=run, split=split, abnormal=abnormal, out=out, as_json=json
         )
     rows = evaluation.evaluate(loaded, dataset, split=split)
     if json:

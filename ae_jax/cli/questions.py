@@ -1,5 +1,6 @@
 """What ``evaluate --questions`` does: asks, writes what was found, prints it."""
 
+import json
 from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -26,7 +27,7 @@ def answer_questions(
     split: str,
     abnormal: Sequence[str] | None,
     out: Path | None,
-    json: bool,
+    as_json: bool,
 ) -> int:
     """Asks a run the questions of uses, writes results.json and report.html, and prints the tables.
 
@@ -38,19 +39,23 @@ def answer_questions(
       split: which the questions are about.
       abnormal: the labels that count as abnormal.
       out: folder for what is written.
-      json: prints the results as JSON instead of tables.
+      as_json: prints the results as JSON instead of tables.
 
     Returns:
       The exit code.
 
     Raises:
-      InvalidInput: as :func:`ae_jax.evaluation.ask`, or no question could be asked.
+      InvalidInput: as :func:`ae_jax.evaluation.ask`, all and names, a folder that holds a run or a study, or no
+        question could be asked.
     """
     from ae_jax.evaluation import ask
     from ae_jax.report import write_report
     from ae_jax.studies import write_results
 
+    if ALL in questions and (beside := [name for name in questions if name != ALL]):
+        raise InvalidInput(f"--questions was given all beside {', '.join(beside)}: expected all alone, or names.")
     folder = writable(out or Path("runs") / f"evaluate-{run.name}-{dataset.name}")
+    _require_own(folder)
     answers = ask(run, dataset, None if ALL in questions else questions, split=split, abnormal=abnormal)
     if not any(answer.rows for answer in answers):
         raise InvalidInput(" ".join(message for answer in answers for message in answer.messages))
@@ -61,7 +66,7 @@ def answer_questions(
     ]
     for message in results["messages"]:
         say(message)
-    if json:
+    if as_json:
         print_json(results)
     else:
         print_answers(answers, by_member=len(set(map(repr, run.members))) > 1)
@@ -79,6 +84,21 @@ def results_of(run: "Run", dataset: "Dataset", answers: Sequence["Answer"], sour
         "messages": [f"{answer.question}: {message}" for answer in answers for message in answer.messages],
         "rows": [{"question": answer.question, **row} for answer in answers for row in answer.rows],
     }
+
+
+def _require_own(folder: Path) -> None:
+    """Raises a sentence where a folder holds something else than answers, which would be written over."""
+    results, held = folder / "results.json", None
+    if (folder / "configuration.json").exists():
+        held = "a run"
+    elif results.exists():
+        try:
+            study = json.loads(results.read_text(encoding="utf-8"))["study"]
+        except (OSError, ValueError, KeyError, TypeError):
+            study = None
+        held = None if study == "evaluate" else "results of something else"
+    if held:
+        raise InvalidInput(f"{folder} holds {held}: expected another folder for the answers; choose one with --out.")
 
 
 def print_answers(answers: Sequence["Answer"], *, by_member: bool) -> None:

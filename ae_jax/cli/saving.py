@@ -7,12 +7,15 @@ from typing import TYPE_CHECKING
 from ae_jax.errors import InvalidInput
 
 if TYPE_CHECKING:
-    from matplotlib.figure import Figure
     from numpy import ndarray
 
 
-def writable(folder: Path) -> Path:
+def writable(folder: Path, option: str = "--out") -> Path:
     """The folder, if files can be written there; leaves everything as it was.
+
+    Args:
+      folder: that is there or can be made.
+      option: that named it, for the sentence.
 
     Raises:
       InvalidInput: it cannot be made, or nothing can be written in it.
@@ -26,7 +29,7 @@ def writable(folder: Path) -> Path:
         with tempfile.TemporaryFile(dir=folder):
             pass
     except OSError as error:
-        raise refused(folder, error) from error
+        raise refused(folder, error, option) from error
     finally:
         for part in reversed(made):
             part.rmdir()
@@ -41,9 +44,7 @@ def writable_array(path: Path) -> Path:
     """
     if path.suffix != ".npy":
         raise InvalidInput(f"--out was given {path}: expected the name of a file that ends in .npy.")
-    if path.is_dir():
-        raise InvalidInput(f"--out was given {path}, a folder: expected the name of a file.")
-    writable(path.parent)
+    _require_file(path, "--out")
     return path
 
 
@@ -58,8 +59,12 @@ def write_array(path: Path, array: "ndarray") -> None:
     print(f"{path}: {write_examples(path, array)}")
 
 
-def writable_picture(path: Path | None) -> Path | None:
+def writable_picture(path: Path | None, out: str) -> Path | None:
     """The path of a picture to write, if there is one, it ends in ``.png`` and can be written.
+
+    Args:
+      path: of the picture.
+      out: what else is written; the picture of a use is none of a folder of pictures.
 
     Raises:
       InvalidInput: it cannot.
@@ -68,27 +73,40 @@ def writable_picture(path: Path | None) -> Path | None:
         return None
     if path.suffix.lower() != ".png":
         raise InvalidInput(f"--picture was given {path}: expected the name of a file that ends in .png.")
-    if path.is_dir():
-        raise InvalidInput(f"--picture was given {path}, a folder: expected the name of a file.")
-    writable(path.parent)
+    from ae_jax.data.writing import is_folder_name
+
+    _require_file(path, "--picture")
+    if is_folder_name(out) and path.resolve().is_relative_to(Path(out).resolve()):
+        raise InvalidInput(
+            f"--picture was given {path}, inside {out}, the folder of pictures: expected a place outside of it."
+        )
     return path
 
 
-def write_picture(path: Path, figure: "Figure") -> str:
-    """Writes a figure whole or not at all, and says what it is.
+def write_picture(path: Path, png: bytes) -> str:
+    """Writes a picture whole or not at all, and says what it is.
 
     Raises:
       InvalidInput: it cannot be written.
     """
     from ae_jax.data.writing import whole
-    from ae_jax.report.canvas import to_png
 
-    png = to_png(figure)
     with whole(path) as scratch:
         scratch.write_bytes(png)
     return "a picture"
 
 
-def refused(path: Path, error: OSError) -> InvalidInput:
+def refused(path: Path, error: OSError, option: str = "--out") -> InvalidInput:
     """The sentence for a place that cannot be written."""
-    return InvalidInput(f"{path} cannot be written ({error.strerror}): choose another place with --out.")
+    return InvalidInput(f"{path} cannot be written ({error.strerror}): choose another place with {option}.")
+
+
+def _require_file(path: Path, option: str) -> None:
+    """Raises a sentence where a file cannot be written."""
+    try:
+        folder = path.is_dir()
+    except OSError as error:  # such as a name that is too long
+        raise refused(path, error, option) from error
+    if folder:
+        raise InvalidInput(f"{option} was given {path}, a folder: expected the name of a file.")
+    writable(path.parent, option)

@@ -5,11 +5,11 @@ from typing import Annotated, Any
 
 from tyro.conf import arg
 
-from ae_jax.cli.options import WHOLE, Json, one, read_corruption, read_number, several
+from ae_jax.cli.options import SEED, WHOLE, Json, one, read_corruption, read_number, several
 from ae_jax.cli.populations import Label, RunFolder, Source
 from ae_jax.cli.populations import Rows as SplitName
 from ae_jax.cli.saving import writable_picture
-from ae_jax.cli.using import Use
+from ae_jax.cli.using import Use, drawn
 from ae_jax.errors import InvalidInput
 
 Member = Annotated[int | None, WHOLE, arg(help_behavior_hint="(default: the first that did not diverge)")]
@@ -36,7 +36,7 @@ Queries = Annotated[
     one(str, "NAME|PATH"),
     arg(help_behavior_hint="(default: the test split of a data set by name; each row of a file, but not for itself)"),
 ]
-QueryLabel = Annotated[str | None, one(str, "NAME"), arg(help_behavior_hint="(default: as --label)")]
+QueryLabel = Annotated[str | None, one(str, "NAME"), arg(help_behavior_hint="(default: as --label, if they have it)")]
 DatabaseSplit = Annotated[
     str | None, one(str, "NAME"), arg(help_behavior_hint="(default: train of a data set by name, all of a file)")
 ]
@@ -74,15 +74,15 @@ def reduce(
     from ae_jax.data.writing import require_writable
 
     require_writable(out)
-    drawn = writable_picture(picture)
+    picture = writable_picture(picture, out)
     use = Use.of("reduce", run, member)
     examples = use.examples(data, split, label)
     codes = use.run.encode(examples.x)
     use.summary.update({"examples": len(codes), "code": codes.shape[1]})
     use.lines.append(f"{len(codes):,} examples in {codes.shape[1]} numbers each")
+    png = drawn(picture, lambda: judging.map_figure(use.run, examples))
     use.write_codes(out, codes, examples.labels)
-    if drawn:
-        use.draw(drawn, judging.map_figure(use.run, examples))
+    use.write_picture(picture, png)
     return use.told(json)
 
 
@@ -93,7 +93,7 @@ def denoise(
     split: SplitName = None,
     member: Member = None,
     corrupt: Corrupt = None,
-    seed: Annotated[int, WHOLE] = 0,
+    seed: Annotated[int, SEED] = 0,
     clean: Clean = None,
     out: Examples = "denoised.npy",
     picture: Picture = None,
@@ -108,7 +108,7 @@ def denoise(
       run: a folder that train wrote, or one in runs/ of a comparison or sweep.
       data: noisy examples, or with --corrupt clean ones: a data set by its name, tfds:NAME, a file or folder, or a
         single image.
-      split: train, validation, test or all.
+      split: train, validation, test or all; with --clean of data sets by name only.
       member: number of the member, from 0.
       corrupt: damage that is done first, its level in model units: gaussian:STANDARD_DEVIATION, masking:PROBABILITY or
         salt_and_pepper:PROBABILITY.
@@ -125,8 +125,9 @@ def denoise(
     if corrupt is not None and clean is not None:
         raise InvalidInput("denoise was given --corrupt and --clean: expected one, as with --corrupt --data is clean.")
     corruption = None if corrupt is None else judging.corruption_of(*corrupt)
-    drawn, use = writable_picture(picture), Use.of("denoise", run, member)
+    picture, use = writable_picture(picture, out), Use.of("denoise", run, member)
     require_writable(out, shape=use.run.shape)
+    judging.require_same_rows(use, data, clean, split)
     examples = use.examples(data, split)
     noisy, known = judging.noisy_and_clean(use, examples.x, corruption, seed, clean, split)
     denoised = use.run.reconstruct(noisy)
@@ -136,11 +137,9 @@ def denoise(
         use.summary.update({"corruption": corrupt[0], "level": corrupt[1], "noise_seed": seed})
     if known is not None:
         judging.judge_denoising(use, noisy, denoised, known)
+    png = drawn(picture, lambda: judging.denoising_figure(known, noisy, denoised))
     use.write_data(out, denoised, examples.labels)
-    if drawn:
-        from ae_jax.report.uses import denoising_strip
-
-        use.draw(drawn, denoising_strip(known, noisy, denoised))
+    use.write_picture(picture, png)
     return use.told(json)
 
 
@@ -172,8 +171,9 @@ def detect(
       split: train, validation, test or all.
       member: number of the member, from 0.
       score: reconstruction_error, in squared model units; whitened_error, relative to each feature's usual error;
-        mahalanobis, of the code; knn_code, distance of the code to its nearest neighbours; jacobian_corrected, in nats;
-        negative_elbo, in nats, of a variational autoencoder.
+        mahalanobis, of the code; knn_code, distance of the code to its nearest neighbours; error_and_knn, sum of the
+        logarithms of reconstruction_error and knn_code; jacobian_corrected, in nats; negative_elbo, in nats, of a
+        variational autoencoder.
       reference: normal examples to compare with, of a data set by name its training split.
       contamination: share of the reference that is abnormal, above 0 and at most 0.5; an example is called abnormal (1)
         if its score is above the quantile of the reference's scores that leaves so many.
@@ -190,7 +190,7 @@ def detect(
     from ae_jax.evaluation.anomaly_scores import anomaly_score
 
     require_writable(out)
-    drawn = writable_picture(picture)
+    picture = writable_picture(picture, out)
     use = Use.of("detect", run, member)
     judging.require_detection(use.run, score, contamination, explain)
     examples = use.examples(data, split, label)
@@ -211,9 +211,9 @@ def detect(
         use.lines.append("labels do not say what is abnormal: name those that do with --abnormal")
     if explain:
         table |= judging.explained(use.run, scorer.explain(examples.x), explain)
+    png = drawn(picture, lambda: judging.anomaly_figure(scorer, examples.x, scores))
     use.write_table(out, table)
-    if drawn:
-        use.draw(drawn, judging.anomaly_figure(scorer, examples.x, scores))
+    use.write_picture(picture, png)
     return use.told(json)
 
 
@@ -258,7 +258,7 @@ def search(
     from ae_jax.evaluation import retrieval
 
     require_writable(out)
-    drawn = writable_picture(picture)
+    picture = writable_picture(picture, out)
     metric = metric or ("hamming" if binarise else "euclidean")
     if metric == "hamming" and not binarise:
         raise InvalidInput("hamming counts bits that differ, and codes are numbers: expected --binarise beside it.")
@@ -274,11 +274,10 @@ def search(
     )
     use.lines.append(f"{len(looked_for):,} queries in {len(codes):,} examples, by {metric} distance")
     if database.labels is not None and asked.labels is not None:
-        metrics = retrieval.retrieval_metrics(found.indices, asked.labels, database.labels, k=k, exclude_self=itself)
-        judging.judge_retrieval(use, metrics, k)
+        judging.judge_retrieval(use, found.indices, asked.labels, database.labels, k=k, itself=itself)
+    png = drawn(picture, lambda: judging.retrieval_figure(found.indices, asked, database))
     use.write_table(out, judging.neighbour_table(found, asked.labels, database.labels))
-    if drawn:
-        use.draw(drawn, judging.retrieval_figure(found.indices, asked, database))
+    use.write_picture(picture, png)
     return use.told(json)
 
 
@@ -286,7 +285,7 @@ def sample(
     run: RunFolder,
     *,
     n: Annotated[int, WHOLE] = 16,
-    seed: Annotated[int, WHOLE] = 0,
+    seed: Annotated[int, SEED] = 0,
     member: Member = None,
     out: Examples = "samples.npy",
     picture: Picture = None,
@@ -304,15 +303,14 @@ def sample(
       picture: file for the samples in a grid.
       json: print a summary as JSON instead of lines.
     """
+    from ae_jax.cli import judging
     from ae_jax.data.writing import require_writable
 
-    drawn, use = writable_picture(picture), Use.of("sample", run, member)
+    picture, use = writable_picture(picture, out), Use.of("sample", run, member)
     require_writable(out, shape=use.run.shape)
     samples = use.run.sample(n, seed=seed)
     use.summary.update({"samples": n, "latent_seed": seed})
+    png = drawn(picture, lambda: judging.samples_figure(samples))
     use.write_data(out, samples, None)
-    if drawn:
-        from ae_jax.report.uses import image_grid
-
-        use.draw(drawn, image_grid(samples))
+    use.write_picture(picture, png)
     return use.told(json)

@@ -1,6 +1,7 @@
 """One use of one member of a saved run: the member, its data, and what is written and said."""
 
 import dataclasses
+from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -100,15 +101,30 @@ class Use:
 
         self.summary["written"][path] = write_table(path, table)
 
-    def draw(self, path: Path, figure: "Figure") -> None:
-        """Writes a figure as a picture.
+    def write_picture(self, path: Path | None, png: bytes | None) -> None:
+        """Writes a picture, if there is one, :func:`drawn`.
 
         Raises:
           InvalidInput: it cannot be written.
         """
-        self.summary["written"][str(path)] = write_picture(path, figure)
+        if path is not None and png is not None:
+            self.summary["written"][str(path)] = write_picture(path, png)
 
     def told(self, json: bool) -> int:
         """Prints lines, or the summary as JSON; the exit code."""
         print_use(self.summary, self.lines, json=json)
         return 0
+
+
+def drawn(path: Path | None, figure: "Callable[[], Figure]") -> bytes | None:
+    """A figure as PNG, drawn before anything is written, so that nothing is where it fails; None where none is asked.
+
+    Example:
+      >>> drawn(None, lambda: 1 / 0) is None
+      True
+    """
+    if path is None:
+        return None
+    from ae_jax.report.canvas import to_png
+
+    return to_png(figure())

@@ -86,7 +86,7 @@ def load(
             return rescaled(EMBEDDED[source](seed=seed), scaling)
         return _prepared(source, reading, scaling=scaling, seed=seed)
     path, key = parse_path(source)
-    name = path.stem if path.is_file() else path.resolve().name
+    name = _name_of(path)
     rows = None if key else rows_of(path, reading)
     if rows is not None and bytes_of(rows) > reading.budget:
         return from_rows(rows, name=name, scaling=scaling, reading=reading, seed=seed)
@@ -147,7 +147,7 @@ def is_named(source: str) -> bool:
 def reading_of(path: Path, data: Description) -> Reading:
     """How data are read that a run trained on others: as those were, as far as a file or folder of that kind can be.
 
-    A ``.npy`` file whose examples have the shape of those already is taken as it stands.
+    Labels may be missing. A ``.npy`` file whose examples have the shape of those already is taken as it stands.
     """
     then = data.reading
     remembered = {"label": then.label, "columns": data.columns or then.columns, "image_size": then.image_size}
@@ -155,6 +155,8 @@ def reading_of(path: Path, data: Description) -> Reading:
     used = ("label", "columns") if _shards(path, ".parquet") and path.is_dir() else ()
     if not used:
         used = files.options(path) if path.exists() else tuple(remembered)
+    if "label" in used and path.exists() and not has_label(path, then.label):
+        used = tuple(option for option in used if option != "label")
     if path.suffix.lower() == ".npy" and path.is_file() and files.array_shape(path)[1:] == data.shape:
         used = ()
     return Reading(budget=then.budget, **{key: value for key, value in remembered.items() if key in used})
@@ -170,15 +172,27 @@ def parse_path(source: str) -> tuple[Path, str | None]:
     Raises:
       InvalidInput: neither a name nor a path that can be read.
     """
-    path = Path(source).expanduser()
-    before, colon, key = source.rpartition(":")
-    if colon and key and not path.exists():
-        path = Path(before).expanduser()
-    else:
-        key = None
-    if not path.exists() and not files.readable(path):
+    try:
+        path, key = _path_and_key(source)
+        known = path.exists() or files.readable(path)
+        if path.is_dir():
+            next(path.iterdir(), None)
+    except (OSError, RuntimeError) as error:  # a name too long, a folder that may not be read, an unknown home
+        reason = (error.strerror if isinstance(error, OSError) else None) or str(error).rstrip(".")
+        raise InvalidInput(f"{source} cannot be read ({reason}): expected {files.KINDS}.") from error
+    if not known:
         raise unknown("data set", source, [*EMBEDDED, *RECIPES, "tfds:NAME", "FILE.npy", "FILE.npz", "FILE.csv"])
     return path, key
+
+
+def has_label(path: Path, label: str | None) -> bool:
+    """Whether a file, or a folder of tables, has a column or an array of that name.
+
+    Raises:
+      InvalidInput: a file that cannot be read.
+    """
+    tables = _shards(path, ".parquet")
+    return label is not None and label in files.names_in(tables[0] if tables else path)
 
 
 def rows_of(path: Path, reading: Reading = Reading()) -> Rows | None:
@@ -199,6 +213,22 @@ def rows_of(path: Path, reading: Reading = Reading()) -> Rows | None:
         return ParquetRows(tables, columns=reading.columns, label=reading.label)
     fits = path.is_file() and _EXPANSION * path.stat().st_size <= reading.budget
     return None if fits or reading != Reading(budget=reading.budget) else NpyRows(arrays)
+
+
+def _name_of(path: Path) -> str:
+    """What data of a path are called: as the file or folder, but never as a data set by name is."""
+    name = path.stem if path.is_file() else path.resolve().name
+    if not is_named(name):
+        return name
+    return path.name if path.is_file() else f"{name}-folder"
+
+
+def _path_and_key(source: str) -> tuple[Path, str | None]:
+    path = Path(source).expanduser()
+    before, colon, key = source.rpartition(":")
+    if colon and key and not path.exists():
+        return Path(before).expanduser(), key
+    return path, None
 
 
 def _require_shards_alone(folder: Path, shards: list[Path], reading: Reading) -> None:
@@ -269,15 +299,12 @@ def _unnamed(contents: dict[str, Contents], reading: Reading) -> tuple[dict[str,
 
 def _label_in(path: Path, data: Description, label: str | None) -> str | None:
     """The label that is asked for; else that of what was trained on, where a file or a folder of tables has it."""
-    tables = _shards(path, ".parquet")
     if label is not None:
-        if not tables and path.exists() and "label" not in files.options(path):
+        if not _shards(path, ".parquet") and path.exists() and "label" not in files.options(path):
             _require_no_label(path, label)
         return label
     remembered = data.reading.label
-    if remembered is None or not path.exists():
-        return None
-    return remembered if remembered in files.names_in(tables[0] if tables else path) else None
+    return remembered if path.exists() and has_label(path, remembered) else None
 
 
 def _require_no_label(path: Path, label: str | None) -> None:

@@ -7,11 +7,11 @@ import tempfile
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Any
+from typing import Any, TextIO
 
 import numpy as np
 
-from ae_jax.data.files.tables import import_reader
+from ae_jax.data.files.tables import import_reader, is_number
 from ae_jax.errors import InvalidInput
 from ae_jax.types import Shape
 
@@ -37,7 +37,13 @@ def require_writable(path: str | Path, *, shape: Shape | None = None) -> None:
       Traceback (most recent call last):
       ae_jax.errors.InvalidInput: codes.txt has an unknown ending: expected .npy, .csv, .tsv or .parquet.
     """
-    folder, path = is_folder_name(path), Path(path)
+    try:
+        _require_writable(Path(path), is_folder_name(path), shape)
+    except OSError as error:  # a name that is too long, a folder that may not be looked into
+        raise _refused(Path(path), error) from error
+
+
+def _require_writable(path: Path, folder: bool, shape: Shape | None) -> None:
     if not folder and path.suffix.lower() not in SUFFIXES:
         images = "" if shape is None else f", {_PICTURES}"
         raise InvalidInput(
@@ -104,8 +110,8 @@ def write_examples(
 def write_table(path: str | Path, table: Mapping[str, np.ndarray]) -> str:
     """Writes columns of one length in the format that a path names, whole or not at all.
 
-    Numbers in text have the fewest digits that read back as the same number of their type. A ``.npy`` file holds one
-    structured array, whose fields are the columns.
+    Numbers in text have the fewest digits that read back as the same number of their type, and names stand in quotes
+    where one of them is a number. A ``.npy`` file holds one structured array, whose fields are the columns.
 
     Args:
       path: ending in one of :data:`SUFFIXES`.
@@ -239,9 +245,20 @@ def _write_npy(path: Path, columns: dict[str, np.ndarray]) -> None:
 def _write_separated(path: Path, columns: dict[str, np.ndarray]) -> None:
     separator = "\t" if path.suffix.lower() == ".tsv" else ","
     with path.open("w", encoding="utf-8", newline="") as file:
-        writer = csv.writer(file, delimiter=separator, lineterminator="\n")
-        writer.writerow(columns)
-        writer.writerows(zip(*(_text(column) for column in columns.values()), strict=True))
+        lines, quoting = _UnixLines(file), csv.QUOTE_ALL if any(map(is_number, columns)) else csv.QUOTE_MINIMAL
+        csv.writer(lines, delimiter=separator, quoting=quoting).writerow(columns)
+        rows = zip(*(_text(column) for column in columns.values()), strict=True)
+        csv.writer(lines, delimiter=separator).writerows(rows)
+
+
+class _UnixLines:
+    """A file whose lines end in a line feed, for a writer that quotes carriage returns only where its own have one."""
+
+    def __init__(self, file: TextIO):
+        self.file = file
+
+    def write(self, line: str) -> int:
+        return self.file.write(line.removesuffix("\r\n") + "\n")
 
 
 def _write_parquet(path: Path, columns: dict[str, np.ndarray]) -> None:

@@ -8,7 +8,7 @@ import numpy as np
 from ae_jax.data import Dataset
 from ae_jax.evaluation import METRICS, QUESTIONS, Answer, Row, search
 from ae_jax.evaluation.denoising import NOISY
-from ae_jax.evaluation.inquiry import evenly
+from ae_jax.evaluation.subsample import evenly
 from ae_jax.report import charts, page, pictures, uses
 from ae_jax.report.canvas import shown_member, shown_places
 from ae_jax.report.charts import Summary

@@ -255,7 +255,15 @@ def _coloured(figure: Figure, ax: Axes, places: np.ndarray, labels: np.ndarray) 
     rest = places[~np.isin(labels, classes[:_CLASSES])]
     if len(rest):
         ax.scatter(*rest.T, s=8, c=GREY, alpha=0.4, linewidths=0, label="others")
-    ax.legend(
+    _legend_of_labels(ax, columns=1 + (len(classes) > _IN_A_COLUMN))
+
+
+def _legend_of_labels(ax: Axes, *, columns: int) -> None:
+    """A legend beside the axes that shows every label as it is: matplotlib hides those that begin with "_"."""
+    groups = list(ax.collections)
+    legend = ax.legend(
+        groups,
+        list(map(str, range(len(groups)))),
         fontsize=SMALL,
         frameon=False,
         loc="center left",
@@ -263,8 +271,11 @@ def _coloured(figure: Figure, ax: Axes, places: np.ndarray, labels: np.ndarray) 
         title="label",
         title_fontsize=SMALL,
         markerscale=1.4,
-        ncols=1 + (len(classes) > _IN_A_COLUMN),
+        ncols=columns,
     )
+    for text, group in zip(legend.get_texts(), groups, strict=True):
+        text.set_text(str(group.get_label()))
+        text.set_parse_math(False)
 
 
 def _dot(ax: Axes, answer: Interval | None, row: int, colour: str) -> None:

@@ -328,7 +328,8 @@ def _draw(
 ) -> Any:
     """Rows of images with their names at the left, on one scale of values."""
     picture = mosaic(rows)
-    ax.set_yticks([step * _steps(rows[0])[0] + (rows[0].shape[1] - 1) / 2 for step in range(len(rows))], names)
+    places = [step * _steps(rows[0])[0] + (rows[0].shape[1] - 1) / 2 for step in range(len(rows))]
+    ax.set_yticks(places, names, parse_math=False)
     if picture.shape[2] == 1:
         return ax.imshow(picture[..., 0], cmap=cmap, vmin=low, vmax=high, interpolation="nearest")
     scaled = np.clip((picture - low) / ((high - low) or 1.0), 0, 1)

@@ -101,6 +101,10 @@ def test_without_questions_nothing_is_written(call, run_folder, file):
         (["--abnormal", "1"], "--abnormal was given without --questions, which alone uses it: name some, or all."),
         (["--out", "here"], "--out was given without --questions, which alone uses it"),
         (["--questions", "generation"], "undercomplete has no prior to sample from: expected a variational"),
+        (
+            ["--questions", "all", "nonsense"],
+            "--questions was given all beside nonsense: expected all alone",
+        ),
         (["--questions", "all", "--split", "tset"], "unknown split 'tset': did you mean 'test'"),
     ],
 )
@@ -110,6 +114,24 @@ def test_what_cannot_be_asked_is_one_sentence(call, run_folder, file, arguments,
     assert sentence in outcome.err
     assert outcome.err.count("\n") == 1
     assert list(outcome.folder.iterdir()) == []
+
+
+@pytest.mark.parametrize(
+    ("name", "text", "held"),
+    [
+        ("configuration.json", "{}", "a run"),
+        ("results.json", '{"study": "compare"}', "results of something else"),
+        ("results.json", "[]", "results of something else"),
+        ("results.json", "no JSON", "results of something else"),
+    ],
+)
+def test_what_others_wrote_is_kept(call, run_folder, file, tmp_path, name, text, held):
+    (tmp_path / "here").mkdir()
+    (tmp_path / "here" / name).write_text(text)
+    outcome = call("evaluate", run_folder, "--data", file, "--questions", "reconstruction", "--out", "here")
+    assert (outcome.code, outcome.out) == (2, "")
+    assert f"here holds {held}: expected another folder for the answers; choose one with --out." in outcome.err
+    assert [path.read_text() for path in (tmp_path / "here").iterdir()] == [text]
 
 
 def test_a_folder_that_cannot_be_written_is_found_out_first(call, run_folder, file):

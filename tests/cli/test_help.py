@@ -4,6 +4,8 @@ from importlib import metadata
 
 import pytest
 
+from ae_jax.evaluation.anomaly_scores import SCORES
+
 COMMANDS = ["compare", "train", "sweep", "evaluate", "encode", "reconstruct"]
 COMMANDS += ["reduce", "denoise", "detect", "search", "sample", "data"]
 
@@ -32,6 +34,11 @@ def test_every_command_has_help(call, command):
     assert outcome.err == ""
     assert outcome.out.startswith(f"usage: ae-jax {' '.join(command)} [-h]")
     assert max(map(len, outcome.out.splitlines()[6:])) <= 80
+
+
+def test_help_of_detect_names_every_score(call):
+    text = words(call("detect", "--help").out)
+    assert [score for score in SCORES if score not in text] == []
 
 
 def test_help_of_compare_states_defaults(call):

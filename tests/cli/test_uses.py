@@ -12,9 +12,11 @@ from PIL import Image
 from sklearn.metrics import roc_auc_score
 
 import ae_jax
-from ae_jax.cli.judging import corruption_of, explained, truth_of
+from ae_jax.cli.judging import corruption_of, explained, judge_denoising, truth_of
+from ae_jax.cli.using import Use
 from ae_jax.corruptions import Masking
 from ae_jax.data.files import read
+from ae_jax.errors import InvalidInput
 from ae_jax.evaluation.anomaly_scores import anomaly_score
 from ae_jax.evaluation.retrieval import binarise, retrieval_metrics, search, thresholds_of
 
@@ -286,6 +288,76 @@ def test_queries_may_have_labels_of_another_name(call, run_folder, file, x, labe
     assert found["query_label"].tolist() == labels[:5].tolist()
 
 
+def test_no_query_is_its_own_neighbour(call, run_folder, run, file, x, embedded):
+    codes = run.encode(embedded.test.x)
+    expected = search(codes, codes, k=2, exclude_self=True).indices
+    for queries in ([], ["--queries", "few"]):
+        outcome = succeeded(call("search", run_folder, "--split", "test", "--k", 2, *queries))
+        found = table(outcome.folder / "neighbours.csv")
+        np.testing.assert_array_equal(found["index"].to_numpy().reshape(-1, 2), expected)
+    outcome = succeeded(call("search", run_folder, "--data", file, "--queries", file, "--k", 2))
+    found = table(outcome.folder / "neighbours.csv")
+    assert len(found) == 2 * len(x)
+    assert (found["query"] != found["index"]).all()
+
+
+@pytest.mark.usefixtures("embedded")
+@pytest.mark.parametrize(
+    ("line", "sentence"),
+    [
+        ("--split all", "search was given queries that are among the rows of few, its database, and would find"),
+        ("--queries few --split all", "choose --split train, or other examples with --queries."),
+        ("--data {file} --queries {file} --split train", "or each row of the database; leave --queries out."),
+        ("--data {file} --queries {file} --split all", "or each row of the database; leave --queries out."),
+    ],
+)
+def test_queries_that_are_some_rows_of_the_database_are_refused(call, run_folder, file, line, sentence):
+    refused(call("search", run_folder, *line.format(file=file).split()), sentence)
+
+
+def test_labels_of_queries_agree_as_classes(call, run_folder, file, x, labels, tmp_path):
+    np.savez(tmp_path / "asked.npz", x=x[:5], y=labels[:5].astype(str))
+    line = ["search", run_folder, "--data", file, "--k", 3, "--json", "--queries"]
+    as_text = summary_of(call(*line, "asked.npz"))["metrics"]
+    np.savez(tmp_path / "asked.npz", x=x[:5], y=labels[:5].astype(float))
+    assert as_text == summary_of(call(*line, "asked.npz"))["metrics"]
+    assert as_text["precision_at_k"] > 0
+
+
+@pytest.mark.parametrize(
+    ("kind", "reason"),
+    [
+        (np.arange(64) + 0.5, "labels are measurements and name no classes"),
+        (np.arange(64), "no query shares its label with another example"),
+    ],
+)
+def test_neighbours_are_written_where_labels_say_nothing_of_them(call, run_folder, x, kind, reason, tmp_path):
+    np.savez(tmp_path / "odd.npz", x=x, kind=kind)
+    outcome = succeeded(call("search", run_folder, "--data", "odd.npz", "--label", "kind", "--picture", "found.png"))
+    assert f"\nmAP, precision and recall were left out, as {reason}\n" in outcome.out
+    assert len(table(outcome.folder / "neighbours.csv")) == 640
+    drawn(outcome.folder / "found.png")
+
+
+def test_queries_need_no_label_of_the_databases_name(call, run_folder, x, labels, tmp_path):
+    np.savez(tmp_path / "named.npz", x=x, kind=labels)
+    np.save(tmp_path / "bare.npy", x[:5])
+    line = ["search", run_folder, "--data", "named.npz", "--label", "kind", "--queries", "bare.npy", "--k", 1]
+    found = table(succeeded(call(*line)).folder / "neighbours.csv")
+    assert list(found.columns) == ["query", "rank", "index", "distance", "label"]
+
+
+def test_nothing_is_written_where_the_picture_cannot_be_drawn(call, run_folder, file, monkeypatch):
+    def fail(_: object) -> bytes:
+        raise InvalidInput("no picture.")
+
+    monkeypatch.setattr("ae_jax.report.canvas.to_png", fail)
+    for use in ("reduce", "denoise", "detect", "search"):
+        outcome = call(use, run_folder, "--data", file, "--picture", "p.png")
+        refused(outcome, "no picture.")
+        assert list(outcome.folder.iterdir()) == []
+
+
 def test_sample_draws_from_the_prior_by_a_seed(call, variational):
     drawn_ = []
     for seed in (0, 0, 1):
@@ -370,6 +442,19 @@ def test_the_range_of_other_data_is_that_of_the_clean_examples(call, run_of_peop
     refused(call(*line, "--out", "pictures"), "which examples of shape 2 cannot be: expected a name that ends in")
 
 
+def test_errors_are_told_where_decibels_mean_nothing(run_of_people):
+    run = ae_jax.load(run_of_people)
+    clean = np.tile(np.asarray(run.scaling.offset, np.float32), (4, 1))
+    use = Use(run, {"metrics": {}}, [])
+    judge_denoising(use, clean + np.asarray(run.scaling.scale, np.float32)[None], clean, clean)
+    assert use.summary["metrics"] == {"mse_noisy": pytest.approx(1), "mse_denoised": 0}
+    assert use.lines[0] == "noisy: mean squared error 1; no PSNR, as all clean values are 0"
+    use = Use(run, {"metrics": {}}, [])
+    other = clean + np.arange(4, dtype=np.float32)[:, None]
+    judge_denoising(use, other, np.full_like(clean, np.nan), other)
+    assert use.lines == ["noisy: PSNR inf dB", "denoised: PSNR nan dB"]
+
+
 def test_pixels_of_a_table_are_pictures_again(call, file, x, labels, tmp_path):
     frame = pandas.DataFrame(x.reshape(64, 64)).rename(columns="pixel{}".format)
     frame.insert(0, "label", labels)
@@ -387,6 +472,13 @@ def test_pixels_of_a_table_are_pictures_again(call, file, x, labels, tmp_path):
 
 
 REFUSED = {
+    "sample {run} --seed -1": "--seed was given '-1': expected a whole number from 0 to 4294967295.",
+    "denoise {run} --data {file} --seed 4294967296": "--seed was given '4294967296': expected a whole number from 0",
+    "denoise {run} --data {file} --clean {file} --split test": "--split was given test beside --clean: expected none",
+    "denoise {run} --data {file} --corrupt gaussian:5": "--corrupt was given Gaussian(scale=5.0), after which values",
+    "denoise {run} --data {file} --out made --picture made/p.png": "--picture was given made/p.png, inside made, the",
+    "reduce {run} --data {file} --picture /proc/p.png": "choose another place with --picture.",
+    "search {run} --data {file} --query-label y": "--query-label was given without --queries, which alone uses it",
     "sample {run}": "undercomplete has no prior to sample from: expected a variational",
     "search {run} --data {file} --metric hamming": "hamming counts bits that differ, and codes are numbers: expected",
     "search {run} --data {file} --metric manhatan": "unknown metric of search 'manhatan'",
@@ -439,9 +531,24 @@ def test_what_cannot_be_done_is_refused_in_one_sentence(call, run_folder, file, 
 def test_labels_say_what_is_abnormal():
     assert truth_of(np.array([0.0, 1.0, 1.0]), None).tolist() == [0, 1, 1]
     assert truth_of(np.array([True, False]), ("False",)).tolist() == [0, 1]
+    assert truth_of(np.array([True, False]), None).tolist() == [1, 0]
+    assert truth_of(np.array([True, False]), ("1",)).tolist() == [1, 0]
     assert truth_of(np.array([0, 0]), None) is None
+    assert truth_of(np.array([0.5, 1.5]), None) is None
     assert truth_of(np.array([0, 1, 2]), None) is None
     assert truth_of(np.array([0.0, 1.0, 2.0]), ("2", "1")).tolist() == [0, 1, 1]
+
+
+def test_labels_that_say_nothing_are_refused_in_a_short_sentence():
+    with pytest.raises(InvalidInput, match=r"^unknown label 'x': expected some of 0, 1, 10, 11, 12, ... \(99 in all"):
+        truth_of(np.arange(99), ("x",))
+    with pytest.raises(InvalidInput, match="--abnormal names labels, and those of the data are measurements: expected"):
+        truth_of(np.array([0.5, 1.5]), ("0.5",))
+
+
+def test_a_name_that_is_too_long_for_a_file_is_refused(call, run_folder, file):
+    refused(call("reduce", run_folder, "--data", file, "--picture", f"{'x' * 300}.png"), "another place with --picture")
+    refused(call("encode", run_folder, "--data", file, "--out", f"{'x' * 300}.npy"), "another place with --out")
 
 
 def test_a_level_is_that_of_its_family():

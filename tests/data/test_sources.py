@@ -7,7 +7,7 @@ from sklearn.datasets import load_digits
 
 from ae_jax import InvalidInput
 from ae_jax.data import EMBEDDED, Reading, Scaling, from_arrays, load
-from ae_jax.data.sources import examples, parse_path, rescaled
+from ae_jax.data.sources import examples, parse_path, reading_of, rescaled
 
 X = np.arange(40, dtype=np.uint8).reshape(20, 2)
 LABELS = np.arange(20) % 2
@@ -196,6 +196,54 @@ def test_sources_that_are_not_there_are_refused(source, sentence, tmp_path, monk
     monkeypatch.setenv("TFDS_DATA_DIR", str(tmp_path))
     with pytest.raises(InvalidInput, match=sentence):
         load(source)
+
+
+@pytest.mark.parametrize(
+    ("source", "sentence"),
+    [
+        (f"{'x' * 300}.npy", r"x.npy cannot be read \(File name too long\): expected a file"),
+        ("~nobody_at_all/x.csv", r"~nobody_at_all/x.csv cannot be read \(.*home directory.*\): expected a file"),
+    ],
+)
+def test_what_the_system_refuses_is_a_sentence(source, sentence):
+    with pytest.raises(InvalidInput, match=sentence):
+        load(source)
+
+
+def test_a_folder_that_may_not_be_read_is_refused(tmp_path, monkeypatch):
+    def forbid(_) -> None:
+        raise PermissionError(13, "Permission denied")
+
+    monkeypatch.setattr("pathlib.Path.iterdir", forbid)
+    with pytest.raises(InvalidInput, match=r"cannot be read \(Permission denied\): expected a file"):
+        load(str(tmp_path))
+
+
+@pytest.mark.parametrize(("file", "name"), [("digits.npy", "digits.npy"), ("mine.npy", "mine")])
+def test_a_file_is_never_called_as_a_data_set_by_name(file, name, tmp_path):
+    np.save(tmp_path / file, X)
+    assert load(str(tmp_path / file)).name == name
+
+
+def test_a_folder_is_never_called_as_a_data_set_by_name(tmp_path):
+    (tmp_path / "mnist").mkdir()
+    np.save(tmp_path / "mnist" / "0.npy", X)
+    assert load(str(tmp_path / "mnist")).name == "mnist-folder"
+
+
+@pytest.mark.parametrize("suffix", ["csv", "parquet", "npz"])
+def test_a_remembered_label_may_be_missing(suffix, tmp_path):
+    frame = pandas.DataFrame(X, columns=["a", "b"])
+    for path, kept in ((tmp_path / f"mine.{suffix}", frame.assign(kind=LABELS)), (tmp_path / f"bare.{suffix}", frame)):
+        if suffix == "npz":
+            np.savez(path, x=X, **({"kind": LABELS} if "kind" in kept else {}))
+        else:
+            kept.to_csv(path, index=False) if suffix == "csv" else kept.to_parquet(path)
+    data = load(str(tmp_path / f"mine.{suffix}"), Reading(label="kind")).description
+    assert reading_of(tmp_path / f"mine.{suffix}", data).label == "kind"
+    assert reading_of(tmp_path / f"bare.{suffix}", data).label is None
+    found = load(str(tmp_path / f"bare.{suffix}"), reading_of(tmp_path / f"bare.{suffix}", data))
+    assert found.train.labels is None
 
 
 def test_a_named_source_says_itself_how_it_is_read():

@@ -16,7 +16,7 @@ from ae_jax.data.writing import require_writable, whole, write_examples, write_t
 
 RNG = np.random.default_rng(0)
 FLOATS = np.concatenate([RNG.normal(size=5), [1e-30, -0.0, 1 / 3, 16777217.0, 1e30]]).astype(np.float32)
-LABELS = np.array(["plain", "with, comma", 'a "quote"', "two\nlines", "Ω", "", "x", "y", "z", "tab\there"])
+LABELS = np.array(["plain", "with, comma", 'a "quote"', "two\nlines", "three\rlines", "Ω", "", "x", "y", "tab\there"])
 TABLE = {"value": FLOATS, "double": FLOATS.astype(np.float64) / 3, "count": np.arange(10), "true": FLOATS > 0}
 TABLE |= {"label": LABELS}
 IMAGES = RNG.integers(0, 256, (3, 4, 5), np.uint8)
@@ -44,6 +44,18 @@ def test_separated_values_read_back_equal_and_quoted(tmp_path: Path, suffix, sep
 def test_numbers_have_no_more_digits_than_they_need(tmp_path: Path):
     write_table(tmp_path / "t.csv", {"x": np.array([0.1, 2.0], np.float32), "n": np.array([1, 20])})
     assert (tmp_path / "t.csv").read_text() == "x,n\n0.1,1\n2.0,20\n"
+
+
+@pytest.mark.parametrize("columns", [["0", "1"], ["2", "0"], ["height", "1"], ["7", "1e3"]])
+@pytest.mark.parametrize("labels", [None, np.array(["a", 'b "c"', "d\re"])])
+@pytest.mark.parametrize("suffix", ["csv", "tsv"])
+def test_names_that_are_numbers_are_read_back_as_names(tmp_path: Path, columns, labels, suffix):
+    x = np.array([[0, 1], [2, 3], [4, 5]], np.float32)
+    write_examples(tmp_path / f"x.{suffix}", x, columns=columns, labels=labels, label="3")
+    contents = read(tmp_path / f"x.{suffix}", label=None if labels is None else "3")["all"]
+    assert contents.columns == tuple(columns)
+    np.testing.assert_array_equal(contents.x, x)
+    assert (contents.labels is None) if labels is None else (contents.labels.tolist() == labels.tolist())
 
 
 def test_parquet_keeps_types(tmp_path: Path):
@@ -123,6 +135,8 @@ def test_other_numbers_are_pictures_from_black_to_white(tmp_path: Path):
         ("full", (5, 5), "the folder full holds something already: expected a new or an empty one for pictures"),
         ("full/file", (5, 5), "full/file is a file: expected a new folder for pictures, or a name with an ending"),
         ("folder.csv", None, "folder.csv is a folder: expected the name of a file"),
+        (f"{'x' * 300}.csv", None, r"xxx.csv cannot be written \(File name too long\): choose another place"),
+        ("x" * 300, (5, 5), r"xxx cannot be written \(File name too long\): choose another place"),
         ("/proc/x/y.csv", None, r"/proc/x/y.csv cannot be written \(.*\): choose another place"),
         ("full/file/y.csv", None, r"full/file/y.csv cannot be written \(.*\): choose another place"),
     ],
@@ -136,6 +150,16 @@ def test_what_cannot_be_written_is_refused_before_and_leaves_no_trace(path, shap
     with pytest.raises(InvalidInput, match=sentence):
         require_writable(path, shape=shape)
     assert sorted(tmp_path.rglob("*")) == before
+
+
+def test_a_folder_that_may_not_be_looked_into_is_refused(tmp_path: Path, monkeypatch):
+    def forbid(_: Path) -> None:
+        raise PermissionError(13, "Permission denied")
+
+    (tmp_path / "secret").mkdir()
+    monkeypatch.setattr(Path, "iterdir", forbid)
+    with pytest.raises(InvalidInput, match=r"secret cannot be written \(Permission denied\): choose another place"):
+        require_writable(tmp_path / "secret", shape=(5, 5))
 
 
 def test_what_can_be_written_leaves_no_trace_either(tmp_path: Path):

@@ -91,6 +91,14 @@ def test_code_map_colours_every_label_and_names_it(run: Run, small: Dataset):
     assert len(styles) == len(classes)
 
 
+def test_code_map_shows_labels_as_they_are(run: Run, small: Dataset):
+    names = np.array(["$", "$\\frac$", "_hidden", "plain"])
+    figure = drawn(code_map(run, small.test.x, names[np.arange(20) % 4]))
+    legend = figure.axes[0].get_legend()
+    assert legend is not None
+    assert [text.get_text() for text in legend.get_texts()] == sorted(names)
+
+
 def test_code_map_of_many_numbers_is_a_colour_scale(run: Run, small: Dataset):
     labels = np.linspace(0, 1, len(small.train.x))
     figure = drawn(code_map(run, small.train.x, labels))

@@ -148,6 +148,13 @@ def test_results_stand_beside_their_query_and_wrong_ones_are_marked(small: Datas
     assert len(figure.axes[0].get_lines()) == 1  # the stroke, for those who tell no colours apart
 
 
+def test_labels_of_results_are_no_formulas(small: Dataset):
+    x = small.train.x
+    figure = retrieval_strips(x[:2], x[[[2], [3]]], np.array(["$\\frac$", "$_$"]), np.array([["a"], ["b"]]))
+    assert len(pictures(figure)) == 1
+    assert ticks(figure)[1] == ["$\\frac$", "$_$"]
+
+
 def test_results_without_labels_have_no_marks(small: Dataset):
     x = small.train.x
     figure = retrieval_strips(x[:9], np.stack([x[:12]] * 9), count=4)

@@ -1,5 +1,6 @@
 """Tables in files, read by pandas and PyArrow."""
 
+import csv
 import warnings
 from collections.abc import Sequence
 from importlib import import_module
@@ -12,13 +13,16 @@ from ae_jax.data.frames import from_frame
 from ae_jax.errors import InvalidInput
 
 _EXPECTED = "lines of separated values, as many in each as columns are named, in UTF-8"
+_COUNTED = 3
+"""From how many on 0, 1, 2 and so on are names rather than an example; fewer may well be one."""
 
 
 def read_csv(path: Path, *, columns: Sequence[str] | None = None, label: str | None = None) -> dict[str, Contents]:
     """The rows of a file of comma-separated (``.csv``) or tab-separated (``.tsv``) values.
 
-    A first line of numbers only is an example, and the columns are then named ``"0"``, ``"1"`` and so on; except that
-    0, 1, 2 and so on up to the last column are such names, as pandas writes them.
+    A first line of numbers only is an example, and the columns are then named ``"0"``, ``"1"`` and so on. Numbers are
+    names where they are 0, 1, 2 and so on, alone or beside words, as pandas writes them; and where the whole first line
+    stands in quotes and the second one does not, as :func:`ae_jax.data.writing.write_table` and R write them.
 
     Args:
       path: of the file, in UTF-8.
@@ -101,6 +105,21 @@ def _first_line(path: Path) -> tuple[list[str], bool]:
     return (fields if header else [str(place) for place in range(len(fields))]), header
 
 
+def _quoted_above_bare(path: Path) -> bool:
+    """Whether the whole first line stands in quotes and the second one does not."""
+    form = {"delimiter": _separated(path)["sep"], "skipinitialspace": True, "quoting": csv.QUOTE_NONNUMERIC}
+    with path.open(encoding="utf-8-sig", newline="") as file:
+        lines = filter(None, csv.reader(file, **form))  # what is not quoted is a number to it, or a ValueError
+        try:
+            quoted = all(isinstance(field, str) for field in next(lines, [0.0]))
+        except (csv.Error, ValueError):
+            return False
+        try:
+            return quoted and not all(isinstance(field, str) for field in next(lines, []))
+        except (csv.Error, ValueError):
+            return quoted
+
+
 def _is_header(fields: list[str], path: Path) -> bool:
     """Whether the first line holds names rather than an example."""
     if len(fields) == 1 and (other := {";", "\t"} & set(fields[0])):
@@ -108,16 +127,20 @@ def _is_header(fields: list[str], path: Path) -> bool:
             f"{path} seems separated by {other.pop()!r}: expected commas in a .csv file and tabs in a .tsv file; "
             "write it with those."
         )
-    numbers = [field for field in fields if _is_number(field)]
+    numbers = [field for field in fields if is_number(field)]
+    if numbers and _quoted_above_bare(path):
+        return True
+    counted = numbers == [str(place) for place in range(len(numbers))]
     if len(numbers) < len(fields):
+        if counted and len(numbers) >= _COUNTED:
+            return True
         if 2 * len(numbers) > len(fields) and "" not in fields:  # pandas writes no name for an index
             raise InvalidInput(
                 f"{path} starts with {', '.join(fields[:4])}, mostly numbers: expected the names of the columns; add "
                 "them as the first line."
             )
         return True
-    counted = fields == [str(place) for place in range(len(fields))]
-    if counted and len(fields) < 3:
+    if counted and len(fields) < _COUNTED:
         raise InvalidInput(
             f"{path} starts with the line {','.join(fields)}, which may name columns or be an example: "
             "expected names that are no numbers; add them as the first line."
@@ -125,7 +148,13 @@ def _is_header(fields: list[str], path: Path) -> bool:
     return counted
 
 
-def _is_number(field: str) -> bool:
+def is_number(field: str) -> bool:
+    """Whether a field of a line is a number.
+
+    Example:
+      >>> is_number("-1e3"), is_number("x1")
+      (True, False)
+    """
     try:
         float(field)
     except ValueError:

@@ -95,6 +95,29 @@ def test_what_pandas_writes_is_read_without_the_names_that_it_counts(tmp_path):
     np.testing.assert_array_equal(read(tmp_path / "mine.csv")["all"].x, x)
 
 
+@pytest.mark.parametrize(
+    ("content", "columns"),
+    [
+        ("0,1,2,label\n5,6,7,cat\n", ("0", "1", "2")),  # as pandas writes a frame without names beside a label
+        ("label,0,1,2\n3,5,6,7\n", ("0", "1", "2")),
+        ('"0","1","label"\n5.5,6,cat\n', ("0", "1")),
+        ('"4","1","label"\n\n5.5,6,"a, b"\n', ("4", "1")),
+        ('"1","0"\n5.5,6\n', ("1", "0")),
+        ('"7"\n5\n', ("7",)),
+    ],
+)
+def test_numbers_may_be_names_of_columns(content, columns, tmp_path):
+    contents = read(write(tmp_path / "mine.csv", content), label="label" if "label" in content else None)["all"]
+    assert contents.columns == columns
+    assert contents.x.min() >= 5
+    assert contents.x.shape == (1, len(columns))
+
+
+@pytest.mark.parametrize("content", ['"5","6"\n"7","8"\n', '"5",6\n7,8\n', "5,6\n7,8\n", '5,"6"\n7,8'])
+def test_numbers_in_quotes_are_examples_where_they_are_no_names(content, tmp_path):
+    assert rows(write(tmp_path / "mine.csv", content)) == [[5, 6], [7, 8]]
+
+
 def test_an_index_that_pandas_wrote_is_no_feature_unasked(tmp_path):
     pd.DataFrame(np.eye(3)).to_csv(tmp_path / "mine.csv")
     with pytest.raises(InvalidInput, match=r"column 1 of .*mine.csv has no name: expected one, as it may be an index"):
@@ -138,6 +161,7 @@ def test_an_index_that_pandas_wrote_is_no_feature_unasked(tmp_path):
         ('a,b\n"1,2\n', {}, r"mine.csv cannot be read \(.*EOF inside string.*\): expected lines of separated values"),
         ("a;b\n1;2\n", {}, "mine.csv seems separated by ';': expected commas in a .csv file and tabs in a .tsv file"),
         ("a\tb\n1\t2\n", {}, r"mine.csv seems separated by '\\t': expected commas in a .csv file"),
+        ("0,1,cat\n1,1,dog\n", {}, "mine.csv starts with 0, 1, cat, mostly numbers: expected the names of the"),
         (
             "0,1\n1,1\n",
             {},
