@@ -63,6 +63,21 @@ def positive_whole(owner: object, name: str, value: Any) -> int:
     return whole
 
 
+def non_negative_whole(owner: object, name: str, value: Any) -> int:
+    """The value as an integer, zero or above.
+
+    Raises:
+      InvalidInput: it is none; 2.0 is none either.
+    """
+    try:
+        whole = operator.index(value)
+    except TypeError:
+        whole = -1
+    if whole < 0 or isinstance(value, bool):
+        raise InvalidInput(f"{_name(owner)} was given {name}={value!r}: expected zero or a whole number above.")
+    return whole
+
+
 def widths(owner: object, name: str, values: Any) -> tuple[int, ...]:
     """The values as a tuple of integers above zero.
 

@@ -11,6 +11,7 @@ import pytest
 import ae_jax
 from ae_jax import InvalidInput
 from ae_jax.requirements import (
+    non_negative_whole,
     positive_whole,
     require_inside,
     require_non_negative,
@@ -78,3 +79,10 @@ def test_lists_of_widths_make_networks_and_one_structure():
 def test_a_bare_function_is_sent_to_the_schedules():
     with pytest.raises(InvalidInput, match=r"given a function as learning_rate: .* a schedule of ae_jax.schedules"):
         ae_jax.Optimizer(learning_rate=optax.cosine_decay_schedule(1e-3, 10))
+
+
+@pytest.mark.parametrize("value", [-1, 1.0, None, True, "2"])
+def test_a_count_from_zero_on_is_whole(value):
+    assert [non_negative_whole("search", "skip", good) for good in (0, 3, np.int32(2))] == [0, 3, 2]
+    with pytest.raises(InvalidInput, match=f"^search was given skip={value!r}: expected zero or a whole number above"):
+        non_negative_whole("search", "skip", value)

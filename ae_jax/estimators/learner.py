@@ -2,7 +2,7 @@
 
 import dataclasses
 from collections.abc import Callable
-from typing import Any, no_type_check
+from typing import Any, ClassVar, no_type_check
 
 import jax
 import jax.numpy as jnp
@@ -30,6 +30,9 @@ _ANYTHING = 1e36
 
 class AutoencoderEstimator(BaseEstimator):
     """An autoencoder with scikit-learn's manners; :class:`AutoencoderTransformer` tells of the parameters."""
+
+    _fitted_last: ClassVar[str] = "run_"
+    """The attribute that is there only once all others are."""
 
     @no_type_check  # any value may be set; those that cannot be used are refused when they are
     def __init__(
@@ -74,7 +77,7 @@ class AutoencoderEstimator(BaseEstimator):
     def _validated(self, X: Any, *, reset: bool = False) -> np.ndarray:
         """Rows of finite numbers; unless it is they that decide, with the columns of those that were fitted."""
         if not reset:
-            check_is_fitted(self)
+            check_is_fitted(self, self._fitted_last)
         return np.asarray(validate_data(self, X, reset=reset, dtype=TYPES))
 
     def _train(self, X: Any) -> np.ndarray:
@@ -83,8 +86,11 @@ class AutoencoderEstimator(BaseEstimator):
         scaling = fit_columns(self.scaling, rows)
         seed = self._drawn_seed()
         dataset = self._dataset(scaling(rows), self._fraction(), seed)
+        scaling.as_stored(dataset.shape)  # refuses columns beyond 32 bits before anything is trained
+        autoencoder = choose(self.autoencoder, self.code, self.hyperparameters, dataset)
+        self._require(autoencoder, len(rows))
         run = fit(
-            choose(self.autoencoder, self.code, self.hyperparameters, dataset),
+            autoencoder,
             dataset,
             seeds=seed,
             epochs=self.epochs,
@@ -94,13 +100,22 @@ class AutoencoderEstimator(BaseEstimator):
         self._keep(run, scaling, rows)
         return rows
 
-    def _keep(self, run: Run, scaling: ColumnScaling, rows: np.ndarray) -> None:
-        """The fitted attributes of a run in model units; it is kept with the scaling, so that it takes rows itself."""
+    def _require(self, autoencoder: Autoencoder, rows: int) -> None:
+        """Raises a sentence where the autoencoder cannot be used, or so few rows, before it is trained."""
+
+    def _keep(
+        self, run: Run, scaling: ColumnScaling, rows: np.ndarray, seen: tuple[float, float] | None = None
+    ) -> None:
+        """The fitted attributes of a run in model units; it is kept with the scaling, so that it takes rows itself.
+
+        Their range is that of the rows, and of those that were seen before.
+        """
+        low, high = seen or (np.inf, -np.inf)
         names = getattr(self, "feature_names_in_", None)
         data = dataclasses.replace(
             run.data,
-            low=float(rows.min()),
-            high=float(rows.max()),
+            low=min(low, float(rows.min())),
+            high=max(high, float(rows.max())),
             columns=None if names is None or len(run.shape) > 1 else tuple(map(str, names)),
             scaling=scaling.as_stored(run.shape),
         )

@@ -23,7 +23,7 @@ class AutoencoderPyOD(BaseDetector):
       contamination: the fraction of abnormal rows among those of ``fit``, in (0, 0.5], or a thresholder of PyThresh.
 
     Attributes:
-      decision_scores_: of the rows of ``fit``, ``[n]``.
+      decision_scores_: of the rows of ``fit``, none compared with itself, ``[n]``.
       threshold_: what a score is above where a row is abnormal.
       labels_: of the rows of ``fit``: 1 where abnormal and else 0, ``[n]``.
       detector_: the fitted :class:`AutoencoderDetector`, with the run and how it was trained.
@@ -87,7 +87,7 @@ class AutoencoderPyOD(BaseDetector):
         chosen = {name: value for name, value in self.get_params(deep=False).items() if name != "contamination"}
         self.detector_ = AutoencoderDetector(**chosen).fit(X)
         self.n_features_in_ = len(self.detector_.scaling_.offset)
-        self.decision_scores_ = -self.detector_.score_samples(X)
+        self.decision_scores_ = -self.detector_.training_scores_
         self._process_decision_scores()
         return self
 

@@ -96,6 +96,7 @@ class AutoencoderTransformer(ClassNamePrefixFeaturesOutMixin, TransformerMixin, 
         scaling = fit_columns(self.scaling, rows) if first else self.scaling_
         seed = self._drawn_seed() if first else int(self.run_.seeds[0])
         dataset = self._dataset(scaling(rows), 0.0, seed)
+        scaling.as_stored(dataset.shape)  # refuses columns beyond 32 bits before anything is trained
         run = None if first else self.run_
         planned = plan(
             choose(self.autoencoder, self.code, self.hyperparameters, dataset) if run is None else run.members[0],
@@ -107,7 +108,8 @@ class AutoencoderTransformer(ClassNamePrefixFeaturesOutMixin, TransformerMixin, 
         )
         progress = getattr(self, "_progress", None) or start(planned, run)
         run, progress = one_pass(planned, progress, run)
-        self._keep(run, scaling, rows)
+        seen = None if first else (self.run_.data.low, self.run_.data.high)
+        self._keep(run, scaling, rows, seen)
         self._progress = progress
         return self
 

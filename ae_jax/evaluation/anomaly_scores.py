@@ -15,7 +15,7 @@ from ae_jax.errors import InvalidInput, unknown
 from ae_jax.networks import deterministic
 from ae_jax.objectives import ELBO
 from ae_jax.objectives.elbo import expected_nll
-from ae_jax.requirements import positive_whole, require_non_negative, require_positive
+from ae_jax.requirements import non_negative_whole, positive_whole, require_positive
 from ae_jax.training import Run
 
 Statistics = dict[str, np.ndarray]
@@ -41,12 +41,14 @@ class AnomalyScore:
       options: what was chosen for it.
       statistics: what it learned from reference examples, NumPy arrays of double precision, ``[members, ...]``;
         ``"baseline"`` is their mean in model units, from which explanations start.
+      reference_size: how many reference examples there were; 0 without any.
     """
 
     run: Run
     name: str
     options: dict[str, Any]
     statistics: Statistics = dataclasses.field(repr=False)
+    reference_size: int = 0
 
     def score(self, x: Any, *, of_reference: bool = False) -> np.ndarray:
         """How abnormal each example is: the higher, the more.
@@ -62,10 +64,18 @@ class AnomalyScore:
 
         Raises:
           InvalidInput: another shape or range than trained on, a column that is missing, no numbers, NaN or infinity;
-            or a reference of no more examples than neighbours, of which one is left out.
+            another number of examples than the reference has, where they are said to be its own; or a reference of no
+            more examples than neighbours, of which one is left out.
         """
         definition = self._definition()
-        return self._apply(definition.without_itself(self.statistics) if of_reference else definition, x)
+        if not of_reference:
+            return self._apply(definition, x)
+        if self.reference_size and len(x) != self.reference_size:
+            raise InvalidInput(
+                f"score was given of_reference=True with {len(x)} examples: expected the {self.reference_size} of the "
+                "reference, all of them; leave it out for others."
+            )
+        return self._apply(definition.without_itself(self.statistics), x)
 
     def explain(self, x: Any, *, steps: int = 32) -> np.ndarray:
         r"""What each feature contributes to each example's score.
@@ -137,6 +147,40 @@ def anomaly_score(run: Run, name: str, reference: Any = None, **options: Any) ->
       >>> score.score(data.test.x).shape, score.explain(data.test.x[:2]).shape
       ((359,), (2, 8, 8))
     """
+    definition = definition_of(name, **options)
+    definition.require(run.autoencoder)
+    if reference is None and definition.needs_reference:
+        raise InvalidInput(
+            f"{name} compares with normal examples and was given none: give a reference, such as the training split."
+        )
+    statistics, size = {}, 0
+    if reference is not None:
+        stored = run.data.stored(reference, "the reference")
+        size = len(stored)
+        if size < definition.fewest:
+            raise InvalidInput(
+                f"{name} was given {size} reference examples: expected at least {definition.fewest}; give more "
+                "normal examples."
+            )
+        statistics = _baseline(run, stored)
+        statistics |= definition.statistics(dataclasses.replace(run, single=False), stored, statistics)
+    return AnomalyScore(run, name, dataclasses.asdict(definition), statistics, size)
+
+
+def definition_of(name: str, **options: Any) -> "Score":
+    """What a named score is, before there is a run to score with.
+
+    Args:
+      name: of the score, in :data:`SCORES`.
+      options: of the score, the fields of its class.
+
+    Raises:
+      InvalidInput: an unknown score or option, or an option out of range.
+
+    Example:
+      >>> definition_of("knn_code", neighbors=3)
+      NearestCodes(neighbors=3, skip=0)
+    """
     if name not in SCORES:
         raise unknown("anomaly score", name, SCORES)
     known = [field.name for field in dataclasses.fields(SCORES[name])]
@@ -145,23 +189,7 @@ def anomaly_score(run: Run, name: str, reference: Any = None, **options: Any) ->
             raise InvalidInput(f"{name} was given the option {option!r}: it has none.")
         if option not in known:
             raise unknown(f"option of {name}", option, known)
-    definition = SCORES[name](**options)
-    definition.require(run)
-    if reference is None and definition.needs_reference:
-        raise InvalidInput(
-            f"{name} compares with normal examples and was given none: give a reference, such as the training split."
-        )
-    statistics = {}
-    if reference is not None:
-        stored = run.data.stored(reference, "the reference")
-        if len(stored) < definition.fewest:
-            raise InvalidInput(
-                f"{name} was given {len(stored)} reference examples: expected at least {definition.fewest}; give more "
-                "normal examples."
-            )
-        statistics = _baseline(run, stored)
-        statistics |= definition.statistics(dataclasses.replace(run, single=False), stored, statistics)
-    return AnomalyScore(run, name, dataclasses.asdict(definition), statistics)
+    return SCORES[name](**options)
 
 
 @dataclasses.dataclass(frozen=True)
@@ -178,8 +206,13 @@ class Score(ABC):
         """How many reference examples it takes at least."""
         return 2 if self.needs_reference else 1
 
-    def require(self, run: Run) -> None:  # noqa: B027
-        """Raises a sentence where a run has no such score."""
+    @property
+    def fewest_without_itself(self) -> int:
+        """How many it takes at least where they are scored themselves, each without itself."""
+        return self.fewest
+
+    def require(self, autoencoder: Autoencoder) -> None:  # noqa: B027
+        """Raises a sentence where an autoencoder has no such score."""
 
     def draws(self, count: int) -> tuple[Any, ...]:
         """Randomness of each example, ``[n]`` each."""
@@ -247,7 +280,7 @@ class WhitenedError(SumOverFeatures):
     floor: float = dataclasses.field(default=1e-3, compare=False)
 
     def __post_init__(self) -> None:
-        require_positive("whitened_error", floor=self.floor)
+        _require_above_zero("whitened_error", "floor", self.floor)
 
     def statistics(self, run: Run, stored: np.ndarray, baseline: Statistics) -> Statistics:
         blocks = (stored[start : start + _BLOCK] for start in range(0, len(stored), _BLOCK))
@@ -279,7 +312,7 @@ class Mahalanobis(Score):
     ridge: float = dataclasses.field(default=_RIDGE, compare=False)
 
     def __post_init__(self) -> None:
-        require_positive("mahalanobis", ridge=self.ridge)
+        _require_above_zero("mahalanobis", "ridge", self.ridge)
 
     def statistics(self, run: Run, stored: np.ndarray, baseline: Statistics) -> Statistics:
         mean, whitening, _ = _gaussian(run.apply(_code, stored), self.ridge)
@@ -314,11 +347,15 @@ class NearestCodes(Score):
 
     def __post_init__(self) -> None:
         positive_whole(self.title, "neighbors", self.neighbors)
-        require_non_negative(self.title, skip=self.skip)
+        non_negative_whole(self.title, "skip", self.skip)
 
     @property
     def fewest(self) -> int:
         return self.neighbors + self.skip
+
+    @property
+    def fewest_without_itself(self) -> int:
+        return self.fewest + 1
 
     def without_itself(self, statistics: Statistics) -> Score:
         left = statistics["centred"].shape[1] - 1
@@ -407,7 +444,7 @@ class JacobianCorrected(Score):
     ridge: float = dataclasses.field(default=1e-6, compare=False)
 
     def __post_init__(self) -> None:
-        require_positive("jacobian_corrected", ridge=self.ridge)
+        _require_above_zero("jacobian_corrected", "ridge", self.ridge)
 
     def statistics(self, run: Run, stored: np.ndarray, baseline: Statistics) -> Statistics:
         found = run.apply(_code_error_and_spread, stored, per_member=baseline)
@@ -466,10 +503,11 @@ class NegativeELBO(Score):
 
     def __post_init__(self) -> None:
         positive_whole("negative_elbo", "samples", self.samples)
+        non_negative_whole("negative_elbo", "seed", self.seed)
 
-    def require(self, run: Run) -> None:
-        if not isinstance(run.autoencoder.objective, ELBO):
-            raise InvalidInput(f"{run.name} has no evidence lower bound: expected a variational autoencoder.")
+    def require(self, autoencoder: Autoencoder) -> None:
+        if not isinstance(autoencoder.objective, ELBO):
+            raise InvalidInput(f"{autoencoder.name} has no evidence lower bound: expected a variational autoencoder.")
 
     def draws(self, count: int) -> tuple[Any, ...]:
         return (jax.random.split(jax.random.key(self.seed), count),)
@@ -568,7 +606,8 @@ def _squared_distance(codes: Any, statistics: Any) -> Any:
 def _norm(rows: Any) -> Any:
     """Euclidean norms, whose gradient at zero is zero and not NaN."""
     squares = jnp.sum(jnp.square(rows), axis=1)
-    return jnp.where(squares > 0, jnp.sqrt(jnp.where(squares > 0, squares, 1.0)), 0.0)
+    zero = squares == 0  # unlike NaN, which must stay
+    return jnp.where(zero, 0.0, jnp.sqrt(jnp.where(zero, 1.0, squares)))
 
 
 def _baseline(run: Run, stored: np.ndarray) -> Statistics:
@@ -581,13 +620,21 @@ def _baseline(run: Run, stored: np.ndarray) -> Statistics:
 def _gaussian(codes: np.ndarray, ridge: float) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
     """Mean ``[members, k]`` of codes, and of their covariance the whitening W, W S W' = I, and the factor L, S = L L'.
 
-    The ridge is at least what rounding of 32-bit codes makes of constants, and one where all codes are zero.
+    The ridge is at least what rounding of 32-bit codes makes of constants, and one where all codes are zero. All of it
+    is NaN of a member whose codes are not finite, beside others whose codes are.
     """
     codes = codes.astype(np.float64)
-    if not np.isfinite(codes).all():
+    whole = np.isfinite(codes).all(axis=(1, 2))
+    if not whole.any():
         raise InvalidInput(
             "codes of the reference are NaN or infinite: expected a run that did not diverge; train anew."
         )
+    if not whole.all():
+        parts = _gaussian(codes[whole], ridge)
+        spread = [np.full((len(codes), *part.shape[1:]), np.nan) for part in parts]
+        for place, part in zip(spread, parts, strict=True):
+            place[whole] = part
+        return spread[0], spread[1], spread[2]
     mean = codes.mean(axis=1)
     centred = codes - mean[:, None]
     variances, axes = np.linalg.eigh(np.swapaxes(centred, 1, 2) @ centred / codes.shape[1])
@@ -597,6 +644,12 @@ def _gaussian(codes: np.ndarray, ridge: float) -> tuple[np.ndarray, np.ndarray, 
     return mean, np.swapaxes(axes, 1, 2) / scales[:, :, None], axes * scales[:, None, :]
 
 
+def _require_above_zero(owner: str, name: str, value: Any) -> None:
+    if value is None:  # which require_positive takes for a number that is still to come
+        raise InvalidInput(f"{owner} was given {name}=None: expected a number above zero.")
+    require_positive(owner, **{name: value})
+
+
 def _one_where_zero(scale: np.ndarray) -> np.ndarray:
     """A scale that one can divide by: where the reference leaves none, the unit."""
-    return np.where(scale > 0, scale, 1.0)
+    return np.where(scale <= 0, 1.0, scale)

@@ -17,6 +17,7 @@ from ae_jax.evaluation.fitting import fitting_split
 from ae_jax.evaluation.metrics import Row
 from ae_jax.evaluation.pca import principal_components
 from ae_jax.evaluation.reconstruction import mean_squared_error, psnr, structural_similarity
+from ae_jax.evaluation.subsample import evenly
 from ae_jax.networks import deterministic
 from ae_jax.requirements import positive_whole, require_positive
 from ae_jax.training import Run
@@ -101,7 +102,7 @@ def denoising_grid(
       Rows ``{"method", "corruption", "level", "metric", "value"}``, of the method ``"noisy input"`` too, which does
       nothing. Metrics are ``psnr`` in decibels and, of images, ``ssim``, the mean of
       :func:`ae_jax.evaluation.reconstruction.structural_similarity`; ``psnr_gain`` and ``ssim_gain`` are what is more
-      than of the noisy input.
+      than of the noisy input. They are NaN of reconstructions that are not finite.
 
     Raises:
       InvalidInput: two methods of one name, a range that is not above zero, or reconstructions of another shape.
@@ -144,7 +145,7 @@ def denoising_baselines(
     """Denoisers that an autoencoder should beat, each at its best for a corruption.
 
     They are PCA, fitted on clean training examples, and of images a Gaussian and a median filter whose width is chosen
-    for the corruption on up to 500 validation examples, with other damage than that of the comparison.
+    for the corruption on up to 500 validation examples, evenly spaced, with other damage than that of the comparison.
 
     Args:
       train_x: clean training examples in model units, ``[n, *features]``.
@@ -170,7 +171,7 @@ def denoising_baselines(
     if not len(validation_x):
         raise InvalidInput("denoising_baselines was given no validation examples: expected some to choose widths on.")
     project = principal_components(train_x, code).reconstruct
-    clean = validation_x[:_TUNED_ON]
+    clean = validation_x[evenly(len(validation_x), _TUNED_ON)]
     key = jax.random.fold_in(jax.random.key(seed), 1)
 
     def tuned(corruption: Corruption) -> dict[str, Reconstruct]:
@@ -229,13 +230,13 @@ def evaluate_denoising(
       split: which split is denoised.
       families: the corruptions.
       seed: of the damage.
-      limit: how many examples are denoised, the first of the split.
+      limit: how many examples are denoised at most, evenly spaced over the split.
 
     Returns:
       Rows ``{"autoencoder", "seed", "member", "metric", "value", "split", "corruption", "level", "trained_on"}`` with
       the metrics of :func:`denoising_grid`; ``trained_on`` is ``"matched"``, ``"blind"`` or ``"clean"``
-      (:func:`trained_on`), and None of the noisy input. Baselines have the seed None. Rows of a member that diverged
-      say so by ``"finite": False``.
+      (:func:`trained_on`), and None of the noisy input. Baselines have the seed None. Rows of a member that diverged,
+      or whose reconstructions are not finite, say so by ``"finite": False``.
 
     Raises:
       InvalidInput: an unknown or empty split, data of another shape or scaling than the run's, or a limit that is no
@@ -254,9 +255,10 @@ def evaluate_denoising(
     """
     limit = positive_whole("evaluate_denoising", "limit", limit)
     part = fitting_split(run, dataset, split)
-    x, train = (np.asarray(run.scaling(stored.astype(np.float32))) for stored in (part.x[:limit], dataset.train.x))
+    shown = part.x[evenly(len(part.x), limit)]
+    x, train = (np.asarray(run.scaling(stored.astype(np.float32))) for stored in (shown, dataset.train.x))
     tuning = dataset.validation.x if len(dataset.validation.x) else dataset.train.x
-    held_out = np.asarray(run.scaling(tuning[:_TUNED_ON].astype(np.float32)))
+    held_out = np.asarray(run.scaling(tuning[evenly(len(tuning), _TUNED_ON)].astype(np.float32)))
     code = min(run.autoencoder.networks.code, len(train), math.prod(run.shape))
     members = {f"{run.name}, member {member}": member for member in range(len(run))}
     rows = denoising_grid(
@@ -282,15 +284,18 @@ def _row_of(
         who = {"autoencoder": row["method"], "seed": None, "member": 0}
         return who | values | {"trained_on": _TRAINED_ON[row["method"]]}
     seen = trained_on(autoencoders[member], families[row["corruption"]][row["level"]])
-    diverged = {} if run.finite[member] else {"finite": False}
+    diverged = {} if run.finite[member] and not math.isnan(row["value"]) else {"finite": False}
     who = {"autoencoder": run.name, "seed": int(run.seeds[member]), "member": member}
     return who | values | {"trained_on": seen} | diverged
 
 
 def _nearness(reconstruction: np.ndarray, clean: np.ndarray, data_range: float) -> dict[str, float]:
+    images = are_images(clean) and min(clean.shape[1:3]) >= 3
+    if not np.isfinite(reconstruction).all():
+        return dict.fromkeys(("psnr", "ssim") if images else ("psnr",), math.nan)
     error = mean_squared_error(reconstruction, clean)
-    values = {"psnr": 10.0 * math.log10(data_range**2 / error) if error > 0 else math.inf}
-    if are_images(clean) and min(clean.shape[1:3]) >= 3:
+    values = {"psnr": 10.0 * math.log10(data_range**2 / error) if error != 0 else math.inf}
+    if images:
         values["ssim"] = float(np.mean(structural_similarity(reconstruction, clean, data_range=data_range)))
     return values
 

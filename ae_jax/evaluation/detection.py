@@ -1,5 +1,6 @@
 """How well do scores tell abnormal examples from normal ones?"""
 
+from collections.abc import Sequence
 from typing import NamedTuple
 
 import numpy as np
@@ -9,7 +10,8 @@ from sklearn import metrics
 from ae_jax.errors import InvalidInput
 from ae_jax.requirements import positive_whole, require_number
 
-Scores = Float[np.ndarray, "_"]
+Scores = Float[np.ndarray, "_"] | Sequence[float]
+Labels = np.ndarray | Sequence[int | bool]
 
 
 class RocCurve(NamedTuple):
@@ -41,7 +43,7 @@ class PrecisionRecallCurve(NamedTuple):
     thresholds: np.ndarray
 
 
-def roc_auc(scores: Scores, abnormal: np.ndarray) -> float:
+def roc_auc(scores: Scores, abnormal: Labels) -> float:
     r"""Area under the ROC curve: how probably an abnormal example scores above a normal one, ties counting half.
 
     .. math:: P(s_+ > s_-) + \tfrac12 P(s_+ = s_-)
@@ -63,10 +65,10 @@ def roc_auc(scores: Scores, abnormal: np.ndarray) -> float:
     References:
       Hanley and McNeil, *The meaning and use of the area under a ROC curve*, Radiology 1982.
     """
-    return float(metrics.roc_auc_score(_truth(scores, abnormal), scores))
+    return float(metrics.roc_auc_score(*_truth_and_scores(scores, abnormal)))
 
 
-def average_precision(scores: Scores, abnormal: np.ndarray) -> float:
+def average_precision(scores: Scores, abnormal: Labels) -> float:
     r"""Mean of the precision over thresholds, weighted by what each adds to the recall.
 
     .. math:: \sum_i (R_i - R_{i-1}) P_i
@@ -87,10 +89,10 @@ def average_precision(scores: Scores, abnormal: np.ndarray) -> float:
     References:
       Davis and Goadrich, *The relationship between precision-recall and ROC curves*, ICML 2006, on interpolation.
     """
-    return float(metrics.average_precision_score(_truth(scores, abnormal), scores))
+    return float(metrics.average_precision_score(*_truth_and_scores(scores, abnormal)))
 
 
-def precision_at_n(scores: Scores, abnormal: np.ndarray, *, n: int | None = None) -> float:
+def precision_at_n(scores: Scores, abnormal: Labels, *, n: int | None = None) -> float:
     """Share of abnormal examples among the n that score highest.
 
     Where examples tie for the last places, it is what one expects of drawing among them, so that the order of the
@@ -113,17 +115,17 @@ def precision_at_n(scores: Scores, abnormal: np.ndarray, *, n: int | None = None
     References:
       Campos et al., *On the evaluation of unsupervised outlier detection*, Data Mining and Knowledge Discovery 2016.
     """
-    truth = _truth(scores, abnormal)
+    truth, found = _truth_and_scores(scores, abnormal)
     n = int(truth.sum()) if n is None else positive_whole("precision_at_n", "n", n)
-    if n > len(scores):
-        raise InvalidInput(f"precision_at_n was given n={n} of {len(scores)} examples: expected at most as many.")
-    last = np.sort(scores)[-n]
-    above, tied = scores > last, scores == last
+    if n > len(found):
+        raise InvalidInput(f"precision_at_n was given n={n} of {len(found)} examples: expected at most as many.")
+    last = np.sort(found)[-n]
+    above, tied = found > last, found == last
     drawn = truth[tied].mean() * (n - above.sum())
     return float((truth[above].sum() + drawn) / n)
 
 
-def roc_curve(scores: Scores, abnormal: np.ndarray) -> RocCurve:
+def roc_curve(scores: Scores, abnormal: Labels) -> RocCurve:
     """The ROC curve at its corners, for figures.
 
     Args:
@@ -136,10 +138,10 @@ def roc_curve(scores: Scores, abnormal: np.ndarray) -> RocCurve:
       >>> roc_curve(np.array([0.1, 0.4, 0.35, 0.8]), np.array([0, 0, 1, 1])).true_positive_rate
       array([0. , 0.5, 0.5, 1. , 1. ])
     """
-    return RocCurve(*metrics.roc_curve(_truth(scores, abnormal), scores))
+    return RocCurve(*metrics.roc_curve(*_truth_and_scores(scores, abnormal)))
 
 
-def precision_recall_curve(scores: Scores, abnormal: np.ndarray) -> PrecisionRecallCurve:
+def precision_recall_curve(scores: Scores, abnormal: Labels) -> PrecisionRecallCurve:
     """Precision and recall at every threshold, for figures.
 
     Args:
@@ -152,7 +154,7 @@ def precision_recall_curve(scores: Scores, abnormal: np.ndarray) -> PrecisionRec
       >>> precision_recall_curve(np.array([0.1, 0.4, 0.35, 0.8]), np.array([0, 0, 1, 1])).recall
       array([1. , 1. , 0.5, 0.5, 0. ])
     """
-    return PrecisionRecallCurve(*metrics.precision_recall_curve(_truth(scores, abnormal), scores))
+    return PrecisionRecallCurve(*metrics.precision_recall_curve(*_truth_and_scores(scores, abnormal)))
 
 
 def threshold_for(scores: Scores, contamination: float) -> float:
@@ -175,39 +177,43 @@ def threshold_for(scores: Scores, contamination: float) -> float:
     References:
       Zhao et al., *PyOD: a Python toolbox for scalable outlier detection*, JMLR 2019.
     """
-    _require_scores(scores)
+    found = _as_scores(scores)
     require_number("threshold_for", contamination=contamination)
     if not 0 < contamination <= 0.5:
         raise InvalidInput(
             f"threshold_for was given contamination={contamination}: expected a share above 0 and at most 0.5."
         )
-    return float(np.quantile(scores.astype(np.float64), 1.0 - contamination))
+    return float(np.quantile(found.astype(np.float64), 1.0 - contamination))
 
 
-def _truth(scores: np.ndarray, abnormal: np.ndarray) -> np.ndarray:
-    """The labels as truth values, once they and the scores are what can be compared."""
-    _require_scores(scores)
-    if abnormal.shape != scores.shape:
+def _truth_and_scores(scores: Scores, abnormal: Labels) -> tuple[np.ndarray, np.ndarray]:
+    """The labels as truth values beside the scores, once they are what can be compared."""
+    found, labels = _as_scores(scores), np.asarray(abnormal)
+    if labels.shape != found.shape:
         raise InvalidInput(
-            f"labels have shape {abnormal.shape} and scores {scores.shape}: expected one label for each score."
+            f"labels have shape {labels.shape} and scores {found.shape}: expected one label for each score."
         )
-    if abnormal.dtype.kind not in "buif" or not np.isin(abnormal, (0, 1)).all():
-        found = list(dict.fromkeys(map(str, abnormal.tolist())))
-        values = ", ".join(found[:5]) + (", ..." if len(found) > 5 else "")
+    if labels.dtype.kind not in "buif" or not np.isin(labels, (0, 1)).all():
+        names = list(dict.fromkeys(map(str, labels.tolist())))
+        values = ", ".join(names[:5]) + (", ..." if len(names) > 5 else "")
         raise InvalidInput(f"labels have the values {values}: expected 1 for abnormal and 0 for normal examples.")
-    truth = abnormal.astype(bool)
+    truth = labels.astype(bool)
     if truth.all() or not truth.any():
         kind = "abnormal" if truth[0] else "normal"
         raise InvalidInput(f"all {len(truth)} examples are {kind}: expected some of both kinds to tell apart.")
-    return truth
+    return truth, found
 
 
-def _require_scores(scores: np.ndarray) -> None:
-    if scores.ndim != 1 or len(scores) == 0:
-        raise InvalidInput(f"scores have shape {scores.shape}: expected one score for each example, [n].")
-    bad = ~np.isfinite(scores)
+def _as_scores(scores: Scores) -> np.ndarray:
+    found = np.asarray(scores)
+    if found.ndim != 1 or len(found) == 0:
+        raise InvalidInput(f"scores have shape {found.shape}: expected one score for each example, [n].")
+    if found.dtype.kind not in "buif":
+        raise InvalidInput(f"scores have type {found.dtype}: expected numbers.")
+    bad = ~np.isfinite(found)
     if bad.any():
         raise InvalidInput(
-            f"{int(bad.sum())} of {len(scores)} scores are NaN or infinite, the first at index {int(bad.argmax())}: "
+            f"{int(bad.sum())} of {len(found)} scores are NaN or infinite, the first at index {int(bad.argmax())}: "
             "expected finite numbers; look for examples that overflow, or for a member that diverged."
         )
+    return found

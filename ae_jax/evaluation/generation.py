@@ -24,8 +24,9 @@ def frechet_distance(real_features: Features, generated_features: Features) -> f
 
     .. math:: \|\mu_r - \mu_g\|^2 + \mathrm{Tr}(S_r + S_g - 2 (S_r^{1/2} S_g S_r^{1/2})^{1/2})
 
-    In double precision, by symmetric eigendecompositions, so that no imaginary part is left over. It is biased upward
-    by few examples: compare values of equal numbers of them only.
+    In double precision, by symmetric eigendecompositions, so that no imaginary part is left over; of more features
+    than examples by the singular values of the examples' products, which are the same roots and fewer. It is biased
+    upward by few examples: compare values of equal numbers of them only.
 
     Args:
       real_features: of real examples, ``[n, features]``.
@@ -48,13 +49,30 @@ def frechet_distance(real_features: Features, generated_features: Features) -> f
     """
     real, generated = _features(real_features, generated_features, at_least=2)
     difference = real.mean(axis=0) - generated.mean(axis=0)
-    covariances = [np.atleast_2d(np.cov(x, rowvar=False)) for x in (real, generated)]
-    values, vectors = np.linalg.eigh(covariances[0])
-    root = (vectors * np.sqrt(np.maximum(values, 0.0))[None]) @ vectors.T
-    crossed = np.linalg.eigvalsh(root @ covariances[1] @ root)
-    traces = np.trace(covariances[0]) + np.trace(covariances[1])
+    real, generated = _centred(real), _centred(generated)
+    traces = np.sum(np.square(real)) + np.sum(np.square(generated))
+    wide = real.shape[1] > max(len(real), len(generated))
+    crossed = _crossed_by_examples(real, generated) if wide else _crossed_by_features(real, generated)
     # Rounding may leave a little less than nothing.
-    return float(max(difference @ difference + traces - 2.0 * np.sum(np.sqrt(np.maximum(crossed, 0.0))), 0.0))
+    return float(max(difference @ difference + traces - 2.0 * crossed, 0.0))
+
+
+def _centred(x: np.ndarray) -> np.ndarray:
+    """A, where A' A is the covariance."""
+    return (x - x.mean(axis=0)[None]) / np.sqrt(len(x) - 1)
+
+
+def _crossed_by_features(real: np.ndarray, generated: np.ndarray) -> float:
+    """The trace of (S_r^{1/2} S_g S_r^{1/2})^{1/2}, from matrices of features by features."""
+    values, vectors = np.linalg.eigh(real.T @ real)
+    root = (vectors * np.sqrt(np.maximum(values, 0.0))[None]) @ vectors.T
+    crossed = np.linalg.eigvalsh(root @ (generated.T @ generated) @ root)
+    return float(np.sum(np.sqrt(np.maximum(crossed, 0.0))))
+
+
+def _crossed_by_examples(real: np.ndarray, generated: np.ndarray) -> float:
+    """The same, the nuclear norm of A_r A_g', from a matrix of examples by examples."""
+    return float(np.sum(np.linalg.svd(real @ generated.T, compute_uv=False)))
 
 
 def kernel_distance(real_features: Features, generated_features: Features, *, degree: int = 3) -> float:

@@ -1,7 +1,8 @@
 """What the questions of a use need of a run and its data, worked out once."""
 
 import dataclasses
-from collections.abc import Callable, Mapping, Sequence
+import math
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from functools import cached_property
 from typing import Any, NamedTuple
 
@@ -103,6 +104,11 @@ class Inquiry:
         return with_members(self.run, self.run.encode(self.dataset.train.x))
 
     @cached_property
+    def coded(self) -> np.ndarray:
+        """Of which members all codes are finite, ``[members]``."""
+        return all_finite(self.codes) & all_finite(self.train_codes)
+
+    @cached_property
     def pca(self) -> PrincipalComponents:
         """The baseline with a code of the run's size, or as many components as there are."""
         return components_of(self.dataset, min(self.codes.shape[-1], most_components(self.dataset)))
@@ -128,11 +134,6 @@ class Inquiry:
         """Names of the classes of the training split, ``[n]``; None where it has none."""
         return class_names(self.dataset.train.labels)
 
-    @cached_property
-    def shown(self) -> int:
-        """The member that curves are of: the first that stayed finite, else the first."""
-        return int(np.argmax(self.run.finite))
-
     def scaled(self, stored: np.ndarray) -> np.ndarray:
         """Stored examples in model units."""
         return np.asarray(self.run.scaling(stored.astype(np.float32)))
@@ -142,6 +143,26 @@ class Inquiry:
         run = self.run
         further |= diverged(run, member)
         return rows_of(run.name, int(run.seeds[member]), member, self.split, values, **further)
+
+    def rows_of_members(
+        self, measure: Callable[[int], dict[str, float]], whole: np.ndarray, names: Iterable[str], **further: Any
+    ) -> list[Row]:
+        """What is measured of every member, as rows; of those that are not whole, NaN by these names."""
+        rows, nothing = [], dict.fromkeys(names, math.nan)
+        for member in range(len(self.run)):
+            rows += (
+                self.rows(member, measure(member), **further)
+                if whole[member]
+                else self.rows(member, nothing, **further | {"finite": False})
+            )
+        return rows
+
+    def said_of(self, whole: np.ndarray, what: str) -> list[str]:
+        """What must be said where some members are not whole."""
+        if whole.all():
+            return []
+        names = ", ".join(map(str, np.flatnonzero(~whole)))
+        return [f"The {what} of member {names} are NaN or infinite, and so is what rows tell of it: train it anew."]
 
     def baseline_rows(self, name: str, values: dict[str, float], **further: Any) -> list[Row]:
         """What was found of something that has neither members nor seeds, as rows."""
@@ -216,7 +237,7 @@ def class_names(labels: np.ndarray | None) -> np.ndarray | None:
     known, places = np.unique(labels.astype(str) if labels.dtype.kind in "OU" else labels, return_inverse=True)
     if labels.dtype.kind == "f" and not (np.isfinite(known).all() and (known == np.round(known)).all()):
         return None
-    if labels.dtype.kind not in "OUbiuf":
+    if labels.dtype.kind not in "OUSbiuf":
         return None
     return np.array([class_name(label) for label in known.tolist()])[places]
 
@@ -225,22 +246,23 @@ def class_name(label: Any) -> str:
     """One label as text.
 
     Example:
-      >>> class_name(True), class_name(3.0), class_name("cat")
-      ('1', '3', 'cat')
+      >>> class_name(True), class_name(3.0), class_name("cat"), class_name(b"cat")
+      ('1', '3', 'cat', 'cat')
     """
+    if isinstance(label, bytes):
+        return label.decode("utf-8", "backslashreplace")
     whole = isinstance(label, (bool, int, float, np.bool_, np.number)) and float(label).is_integer()
     return str(int(label)) if whole else str(label)
 
 
-def evenly(count: int, limit: int) -> np.ndarray:
-    """Places of at most so many of a number of examples, evenly spaced, the first among them.
+def all_finite(outputs: np.ndarray) -> np.ndarray:
+    """Of which members all outputs ``[members, ...]`` are finite.
 
     Example:
-      >>> evenly(9, 3), evenly(2, 3)
-      (array([0, 3, 6]), array([0, 1]))
+      >>> all_finite(np.array([[0.0, 1.0], [0.0, np.nan]]))
+      array([ True, False])
     """
-    shown = min(count, limit)
-    return np.arange(shown) * count // max(shown, 1)
+    return np.all(np.isfinite(outputs.reshape(len(outputs), -1)), axis=1)
 
 
 def shortened(names: Sequence[str] | np.ndarray) -> str:

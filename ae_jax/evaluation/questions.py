@@ -15,12 +15,13 @@ from ae_jax.evaluation.detection import average_precision, precision_at_n, roc_a
 from ae_jax.evaluation.evaluate import with_members
 from ae_jax.evaluation.filters import are_images
 from ae_jax.evaluation.generation import frechet_distance, kernel_distance, precision_recall
-from ae_jax.evaluation.inquiry import Answer, Features, Inquiry, Judged, evenly
+from ae_jax.evaluation.inquiry import Answer, Features, Inquiry, Judged, all_finite
 from ae_jax.evaluation.likelihood import log_likelihood, negative_elbo
 from ae_jax.evaluation.metrics import Row
 from ae_jax.evaluation.reconstruction import explained_variance, mean_squared_error, psnr, structural_similarity
 from ae_jax.evaluation.representation import (
     active_fraction,
+    are_too_many,
     clustering_agreement,
     code_correlation,
     continuity,
@@ -29,7 +30,9 @@ from ae_jax.evaluation.representation import (
     trustworthiness,
 )
 from ae_jax.evaluation.retrieval import binarise, random_hyperplanes, retrieval_metrics, search, thresholds_of
+from ae_jax.evaluation.subsample import evenly
 from ae_jax.objectives import BernoulliLikelihood
+from ae_jax.requirements import non_negative_whole
 from ae_jax.training import Run
 
 _NEIGHBORS = 5
@@ -41,6 +44,15 @@ _GENERATED = 2_000
 """How many samples are compared with as many examples, at most."""
 _EXAMPLES, _SAMPLES = 1_000, 1_000
 """Of how many examples, at most, and by how many importance samples a log-likelihood is estimated."""
+
+
+_FLATTERED = {
+    "representation": "linear probe and kNN are asked what they were told",
+    "detection": "scores compare normal examples with themselves, which are their own nearest neighbours",
+    "retrieval": "every query finds itself",
+    "generation": "the training data beside samples are the examples themselves",
+}
+"""What an answer about the training split suffers from."""
 
 
 class Question(NamedTuple):
@@ -68,21 +80,22 @@ def ask(
     *,
     split: str = "test",
     seed: int = 0,
-    abnormal: Iterable[Any] | None = None,
+    abnormal: Any = None,
     features: Features | None = None,
     features_name: str = "data",
 ) -> list[Answer]:
     """Asks a run the questions of uses, each beside its baselines.
 
     A question that the run or the data do not allow has an answer without rows, whose message says why and what to do.
+    Rows of a member whose codes, reconstructions or samples are not finite are NaN and say ``"finite": False``.
 
     Args:
       run: a trained population.
       dataset: the data; its shape and scaling are the run's. What must be learned or searched is its training split.
-      questions: names in :data:`QUESTIONS`; None asks all of them.
-      split: which split the questions are about.
+      questions: one name or several in :data:`QUESTIONS`; None asks all of them.
+      split: which split the questions are about; the training split flatters, and messages say how.
       seed: of clusters, damage, planes, latents and samples.
-      abnormal: for detection, the labels that count as abnormal; by default 1 where labels are 0 and 1. Scores
+      abnormal: for detection, the label or labels that count as abnormal; by default 1 where labels are 0 and 1. Scores
         that need normal examples take those of the training split.
       features: for generation, what maps examples in model units to rows of features, on which distances between
         samples and data are measured; by default their values. Distances are comparable on the same features only.
@@ -94,8 +107,8 @@ def ask(
       ``trained_on`` of denoising; ``features``, ``samples`` and ``examples`` of generation.
 
     Raises:
-      InvalidInput: an unknown question or label, an unknown or empty split, data of another shape or scaling than the
-        run's, or features without a name.
+      InvalidInput: an unknown question or label, a seed that is no whole number below 2**32, an unknown or empty
+        split, data of another shape or scaling than the run's, or features without a name.
 
     Example:
       >>> import ae_jax
@@ -105,7 +118,7 @@ def ask(
       >>> [row["metric"] for row in answer.rows if row["autoencoder"] == "pca"]
       ['mse', 'psnr', 'explained_variance', 'ssim']
     """
-    names = list(QUESTIONS) if questions is None else list(dict.fromkeys(questions))
+    names = list(QUESTIONS) if questions is None else list(dict.fromkeys(_several(questions)))
     for name in names:
         if name not in QUESTIONS:
             raise unknown("question", name, QUESTIONS)
@@ -114,12 +127,15 @@ def ask(
             f"generation was given features={features} called {features_name!r}: expected both, or neither; name the "
             "features, as distances are comparable on the same ones only."
         )
+    non_negative_whole("ask", "seed", seed)
+    if seed >= 2**32:
+        raise InvalidInput(f"ask was given seed={seed}: expected a whole number below 2**32.")
     inquiry = Inquiry(
         run=run,
         dataset=dataset,
         split=split,
         seed=seed,
-        abnormal=None if abnormal is None else tuple(abnormal),
+        abnormal=None if abnormal is None else _several(abnormal),
         features=features,
         features_name=features_name,
     )
@@ -145,20 +161,20 @@ def ask_of_reconstruction(asked: Inquiry) -> Answer:
         return found if ssim is None else found | {"ssim": ssim}
 
     made = with_members(asked.run, asked.scaled(asked.run.reconstruct(asked.part.x)))
-    rows = asked.baseline_rows("pca", values(asked.pca.reconstruct(x)))
-    for member in range(len(asked.run)):
-        rows += asked.rows(member, values(made[member]))
-    return Answer("reconstruction", rows, tuple(messages))
+    of_pca, whole = values(asked.pca.reconstruct(x)), all_finite(made)
+    rows = asked.baseline_rows("pca", of_pca)
+    rows += asked.rows_of_members(lambda member: values(made[member]), whole, of_pca)
+    return Answer("reconstruction", rows, (*messages, *asked.said_of(whole, "reconstructions")))
 
 
 def ask_of_representation(asked: Inquiry) -> Answer:
     """What do the codes know, and how are they used?"""
-    part, train, messages = asked.part, asked.dataset.train, []
+    part, train, messages = asked.part, asked.dataset.train, _of_training_split(asked, "representation")
     near = len(part.x) > 2 * _NEIGHBORS
 
     def values(train_codes: np.ndarray, codes: np.ndarray, jacobian: float) -> dict[str, float]:
         known = label_accuracies(train_codes, train.labels, codes, part.labels)
-        if known and part.labels is not None and len(np.unique(part.labels)) > 1:
+        if known and part.labels is not None and len(np.unique(part.labels)) > 1 and not are_too_many(part.labels):
             known |= clustering_agreement(codes, part.labels, seed=asked.seed)
         if near:
             known |= {
@@ -174,15 +190,13 @@ def ask_of_representation(asked: Inquiry) -> Answer:
 
     norms = with_members(asked.run, jacobian_norm(asked.run, part.x))
     codes = asked.pca.encode(asked.train), asked.pca.encode(asked.x)
-    rows = asked.baseline_rows("pca", values(*codes, math.sqrt(codes[0].shape[1])))
-    for member in range(len(asked.run)):
-        norm = float(np.mean(norms[member]))
-        rows += asked.rows(member, values(asked.train_codes[member], asked.codes[member], norm))
-    if "linear_probe_accuracy" not in {row["metric"] for row in rows}:
-        messages.append(
-            "Linear probe, kNN and k-means were left out: they need labels that are classes, at least two, in the "
-            f"training split and in {asked.where}; name them by --label, or give the data set labels."
-        )
+    of_pca, whole = values(*codes, math.sqrt(codes[0].shape[1])), asked.coded & all_finite(norms)
+
+    def of_member(member: int) -> dict[str, float]:
+        return values(asked.train_codes[member], asked.codes[member], float(np.mean(norms[member])))
+
+    rows = asked.baseline_rows("pca", of_pca) + asked.rows_of_members(of_member, whole, of_pca)
+    messages += _left_out_of_labels(asked, of_pca) + asked.said_of(whole, "codes")
     if not near:
         messages.append(f"Trustworthiness and continuity were left out: {len(part.x)} examples are too few.")
     return Answer("representation", rows, tuple(messages))
@@ -195,7 +209,7 @@ def ask_of_detection(asked: Inquiry) -> Answer:
         raise InvalidInput("all training examples count as abnormal: expected normal ones to compare with.")
     normal = np.flatnonzero(~among_train)
     reference = asked.dataset.train.x[normal[evenly(len(normal), _REFERENCE)]]
-    messages = _of_reference(among_train, len(reference))
+    messages = _of_reference(among_train, len(reference)) + _of_training_split(asked, "detection")
     rows: list[Row] = []
     curves: dict[str, Judged] = {}
     scorers: list[tuple[float, AnomalyScore]] = []
@@ -206,17 +220,13 @@ def ask_of_detection(asked: Inquiry) -> Answer:
     for score in SCORES:
         try:
             scorer = anomaly_score(asked.run, score, reference)
-            found = with_members(asked.run, scorer.score(asked.part.x))
-            of_score = [
-                asked.rows(member, _detection_values(found[member], abnormal), score=score)
-                for member in range(len(asked.run))
-            ]
+            judged, of_score = _judged(asked, scorer, abnormal, messages)
         except InvalidInput as error:
             messages.append(f"The score {score} was left out: {error}")
             continue
-        rows += [row for of_member in of_score for row in of_member]
-        curves[f"{asked.run.name}, {score}"] = shown = Judged(found[asked.shown], abnormal)
-        scorers.append((roc_auc(*shown), scorer))
+        rows += of_score
+        curves[f"{asked.run.name}, {score}"] = judged
+        scorers.append((roc_auc(*judged), scorer))
     best = max(scorers, key=lambda scorer: scorer[0], default=(0.0, None))[1]
     return Answer("detection", rows, tuple(messages), curves, best)
 
@@ -227,17 +237,22 @@ def ask_of_retrieval(asked: Inquiry) -> Answer:
     sought, among = evenly(len(asked.x), _QUERIES), evenly(len(asked.train), _DATABASE)
     k = min(_RESULTS, len(among))
     rows: list[Row] = []
+    values: dict[str, float] = {}
     left_out = 0
     for one in [*_baselines_of_search(asked), *_codes_to_search(asked)]:
+        further = {"representation": one.representation, "distance": one.distance, "k": k}
+        if one.member is not None and not asked.coded[one.member]:
+            rows += asked.rows(one.member, dict.fromkeys(values, math.nan), **further, finite=False)
+            continue
         found = search(one.queries[sought], one.database[among], k=k, metric=one.distance).indices
         values = retrieval_metrics(found, labels[sought], train_labels[among], k=k)
         left_out = int(values.pop("queries_left_out"))
-        further = {"representation": one.representation, "distance": one.distance, "k": k}
         if one.member is None:
             rows += asked.baseline_rows(one.autoencoder, values, **further)
         else:
             rows += asked.rows(one.member, values, **further)
     messages = [f"The {k} nearest are judged, of {len(among):,} training examples."]
+    messages += _of_training_split(asked, "retrieval") + asked.said_of(asked.coded, "codes")
     if len(among) < len(asked.train) or len(sought) < len(asked.x):
         messages.append(
             f"Cut to {len(among):,} of {len(asked.train):,} training examples and {len(sought):,} of {len(asked.x):,} "
@@ -253,7 +268,7 @@ def ask_of_denoising(asked: Inquiry) -> Answer:
     rows = evaluate_denoising(asked.run, asked.dataset, split=asked.split, seed=asked.seed, limit=_DENOISED)
     messages = []
     if len(asked.x) > _DENOISED:
-        messages.append(f"Cut to the first {_DENOISED:,} of {len(asked.x):,} examples.")
+        messages.append(f"Cut to {_DENOISED:,} of {len(asked.x):,} examples, evenly spaced.")
     return Answer("denoising", rows, (*messages, *asked.on_the_range))
 
 
@@ -271,12 +286,14 @@ def ask_of_generation(asked: Inquiry) -> Answer:
         return distances | precision_recall(real, drawn)
 
     train = asked.train[evenly(len(asked.train), count)]
-    rows = asked.baseline_rows("training data", values(train), **further | {"samples": len(train)})
-    for member in range(len(asked.run)):
-        rows += asked.rows(member, values(samples[member]), **further)
+    of_data, whole = values(train), all_finite(samples)
+    rows = asked.baseline_rows("training data", of_data, **further | {"samples": len(train)})
+    rows += asked.rows_of_members(lambda member: values(samples[member]), whole, of_data, **further)
     messages = [
         f"Distances are between {count:,} samples and as many examples, on {asked.features_name} as features: "
-        "comparable on the same features and numbers only."
+        "comparable on the same features and numbers only.",
+        *_of_training_split(asked, "generation"),
+        *asked.said_of(whole, "samples"),
     ]
     try:
         rows += _rows_of_likelihood(asked, messages)
@@ -324,6 +341,39 @@ QUESTIONS: dict[str, Question] = {
 """What can be asked, by name."""
 
 
+def _several(given: Any) -> tuple[Any, ...]:
+    """One or several, as several."""
+    return (given,) if isinstance(given, (str, bytes)) or not isinstance(given, Iterable) else tuple(given)
+
+
+def _of_training_split(asked: Inquiry, question: str) -> list[str]:
+    """What must be said of a question about the split that was learned from."""
+    return [f"This is the training split: {_FLATTERED[question]}; ask about another one."] * (asked.split == "train")
+
+
+def _left_out_of_labels(asked: Inquiry, measured: Iterable[str]) -> list[str]:
+    """What must be said of what was not measured for want of classes."""
+    where = f"the train split of {asked.dataset.name}"
+    if "linear_probe_accuracy" not in measured:
+        labels = asked.train_labels
+        if labels is not None and asked.labels is not None and are_too_many(labels):
+            return [f"Linear probe, kNN and k-means were left out: {_too_many(labels, where)}"]
+        return [
+            "Linear probe, kNN and k-means were left out: they need labels that are classes, at least two, in the "
+            f"training split and in {asked.where}; name them by --label, or give the data set labels."
+        ]
+    if asked.labels is not None and are_too_many(asked.labels):
+        return [f"K-means was left out: {_too_many(asked.labels, asked.where)}"]
+    return []
+
+
+def _too_many(labels: np.ndarray, where: str) -> str:
+    return (
+        f"{len(labels)} examples of {where} have {len(np.unique(labels))} different labels, which name no classes; "
+        "expected at most half as many."
+    )
+
+
 def _require_askable(inquiry: Inquiry) -> None:
     """Raises what is wrong with the arguments, before any question is asked."""
     _ = inquiry.part
@@ -362,6 +412,25 @@ def _baseline_scores(asked: Inquiry, reference: np.ndarray) -> dict[tuple[str, s
         near = search(x, normal, k=_NEIGHBORS).distances.mean(axis=1)
         scores["raw", "knn"] = near.astype(np.float64)
     return scores
+
+
+def _judged(
+    asked: Inquiry, scorer: AnomalyScore, abnormal: np.ndarray, messages: list[str]
+) -> tuple[Judged, list[Row]]:
+    """A score of the member that is shown, and rows of all members.
+
+    Raises:
+      InvalidInput: scores of no member are finite.
+    """
+    found = with_members(asked.run, scorer.score(asked.part.x))
+    whole = all_finite(found)
+    trusted = whole & asked.run.finite
+    shown = Judged(found[int(np.argmax(trusted if trusted.any() else whole))], abnormal)
+    names = _detection_values(*shown)
+    messages += asked.said_of(whole, f"scores by {scorer.name}")
+    return shown, asked.rows_of_members(
+        lambda member: _detection_values(found[member], abnormal), whole, names, score=scorer.name
+    )
 
 
 def _detection_values(scores: np.ndarray, abnormal: np.ndarray) -> dict[str, float]:
@@ -416,16 +485,19 @@ def _rows_of_likelihood(asked: Inquiry, messages: list[str]) -> list[Row]:
     scaled = asked.scaled(x)
     if isinstance(asked.run.autoencoder.objective.likelihood, BernoulliLikelihood) and np.any(scaled * (1 - scaled)):
         messages.append("The data are not binary: under a Bernoulli likelihood, compare their values with care.")
-    rows: list[Row] = []
-    for member in range(len(asked.run)):
-        values = {
-            "log_likelihood": float(np.mean(estimate.log_likelihood[member])),
-            "effective_samples": float(np.mean(estimate.effective_samples[member])),
-            "negative_elbo": float(np.mean(bound["negative_elbo"][member])),
-            "kl": float(np.mean(bound["kl"][member])),
-        }
-        rows += asked.rows(member, values, samples=_SAMPLES, examples=len(x))
-    return rows
+    found = {
+        "log_likelihood": estimate.log_likelihood,
+        "effective_samples": estimate.effective_samples,
+        "negative_elbo": bound["negative_elbo"],
+        "kl": bound["kl"],
+    }
+    whole = np.all([all_finite(values) for values in found.values()], axis=0)
+    messages += asked.said_of(whole, "log-likelihoods")
+
+    def of_member(member: int) -> dict[str, float]:
+        return {name: float(np.mean(values[member])) for name, values in found.items()}
+
+    return asked.rows_of_members(of_member, whole, found, samples=_SAMPLES, examples=len(x))
 
 
 def _flat(x: np.ndarray) -> np.ndarray:

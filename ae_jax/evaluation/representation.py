@@ -1,5 +1,6 @@
 """What do the codes know, and how are they used?"""
 
+import math
 import warnings
 
 import numpy as np
@@ -15,6 +16,7 @@ from sklearn.preprocessing import StandardScaler
 from threadpoolctl import threadpool_limits
 
 from ae_jax.errors import InvalidInput
+from ae_jax.evaluation.subsample import evenly
 from ae_jax.requirements import positive_whole
 
 Codes = Float[np.ndarray, "_ units"]
@@ -89,14 +91,15 @@ def label_accuracies(train: Codes, train_labels: Labels, codes: Codes, labels: L
     """Both accuracies by the names of results; none where the labels do not allow to ask.
 
     They do where both splits have labels that are classes (text, integers, truth values or whole floats, not
-    measurements), some of them in both, the training split at least two classes and at least five rows.
+    measurements), some of them in both, the training split at least two classes, at most half as many as rows, and
+    at least five rows.
 
     Args:
       train, train_labels: codes to learn from, ``[n, units]``, and their labels, ``[n]`` or None.
       codes, labels: what the questions are about.
 
     Returns:
-      ``linear_probe_accuracy`` and ``knn_accuracy``, each in [0, 1]; or nothing.
+      ``linear_probe_accuracy`` and ``knn_accuracy``, each in [0, 1], NaN where codes are not finite; or nothing.
 
     Example:
       >>> codes = np.array([[0.0], [0.1], [0.2], [1.0], [1.1]])
@@ -105,13 +108,31 @@ def label_accuracies(train: Codes, train_labels: Labels, codes: Codes, labels: L
     """
     if train_labels is None or labels is None:
         return {}
+    train_labels, labels = _as_text(train_labels), _as_text(labels)
     kind = _kind_of_classes(train_labels)
-    if kind is None or kind != _kind_of_classes(labels):
+    if kind is None or kind != _kind_of_classes(labels) or are_too_many(train_labels):
         return {}
     if len(train) < _NEIGHBORS or len(np.unique(train_labels)) < 2 or not np.isin(labels, train_labels).any():
         return {}
+    if not (np.isfinite(train).all() and np.isfinite(codes).all()):
+        return {"linear_probe_accuracy": math.nan, "knn_accuracy": math.nan}
     known = (train, train_labels, codes, labels)
     return {"linear_probe_accuracy": linear_probe_accuracy(*known), "knn_accuracy": knn_accuracy(*known)}
+
+
+def are_too_many(labels: np.ndarray) -> bool:
+    """Whether labels differ in more than half of the rows, as identifiers and counts do, and classes do not.
+
+    Example:
+      >>> are_too_many(np.arange(4)), are_too_many(np.array([0, 1, 0, 1]))
+      (True, False)
+    """
+    return 2 * len(np.unique(labels)) > len(labels)
+
+
+def _as_text(labels: np.ndarray) -> np.ndarray:
+    """Byte strings as the text that they encode."""
+    return np.char.decode(labels, "utf-8", "backslashreplace") if labels.dtype.kind == "S" else labels
 
 
 def _kind_of_classes(labels: np.ndarray) -> str | None:
@@ -152,6 +173,7 @@ def clustering_agreement(codes: Codes, labels: np.ndarray, *, seed: int = 0) -> 
     """
     if len(labels) != len(codes):
         raise InvalidInput(f"{len(labels)} labels were given for {len(codes)} codes: expected one for each.")
+    labels = _as_text(labels)
     classes = len(np.unique(labels))
     if classes < 2:
         raise InvalidInput("clusters were to be compared with labels of one class: expected at least two classes.")
@@ -233,7 +255,7 @@ def _asked_about(
             f"{question} was asked of {neighbors} neighbours among {count} examples: expected fewer than half of them; "
             "give more examples, or fewer neighbours."
         )
-    rows = np.arange(count) * len(x) // count
+    rows = evenly(len(x), count)
     return x[rows].reshape(count, -1).astype(np.float64), codes[rows].astype(np.float64)
 
 

@@ -24,6 +24,8 @@ _SPARE = 16
 """How many more candidates than neighbours the device finds, for the host to choose from."""
 _SETTLED = 1 << 22
 """How many numbers the host holds at a time while it settles the order of candidates."""
+_HELD = 1 << 24
+"""How many candidates of all queries are held at a time, where ties call for more than the first of them."""
 
 
 class Neighbors(NamedTuple):
@@ -53,7 +55,7 @@ def search(
 
     Args:
       queries: ``[queries, units]``.
-      database: ``[rows, units]``; read a chunk at a time, so that it may be mapped from a file.
+      database: ``[rows, units]``; the device sees a chunk at a time, and need not hold it.
       k: how many neighbours.
       metric: ``"euclidean"``; ``"cosine"``, which is 1 to a row of zeros and rounded to twelve decimals; or
         ``"hamming"``, the number of bits that differ between binary codes (:func:`binarise`).
@@ -87,14 +89,21 @@ def search(
     found = Neighbors(np.empty((len(queries), k), np.int64), np.empty((len(queries), k), np.float32))
     pending, width = np.arange(len(queries)), min(k + _SPARE, rows)
     while len(pending):
-        candidates, values = _candidates(queries[pending], database, geometry, width, pending if exclude_self else None)
-        indices, distances = _settled(queries[pending], database, candidates, metric)
-        found.indices[pending], found.distances[pending] = indices[:, :k], distances[:, :k]
-        if width == rows:
-            break
-        pending = pending[~_certain(queries[pending], geometry, values[:, -1], distances[:, k - 1], metric)]
-        width = min(2 * width, rows)
+        uncertain = []
+        # With many ties the candidates of one query may come to be all rows.
+        for block in _blocks(pending, max(16, _HELD // width)):
+            seen, own = queries[block], block if exclude_self else None
+            candidates, values = _candidates(seen, database, geometry, width, own)
+            indices, distances = _settled(seen, database, candidates, metric)
+            found.indices[block], found.distances[block] = indices[:, :k], distances[:, :k]
+            if width < rows:
+                uncertain.append(block[~_certain(seen, geometry, values[:, -1], distances[:, k - 1], metric)])
+        pending, width = np.concatenate(uncertain) if uncertain else pending[:0], min(2 * width, rows)
     return found
+
+
+def _blocks(places: np.ndarray, size: int) -> list[np.ndarray]:
+    return [places[start : start + size] for start in range(0, len(places), size)]
 
 
 def binarise(

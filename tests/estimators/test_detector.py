@@ -1,10 +1,11 @@
 import numpy as np
 import pytest
 from sklearn.base import clone
+from sklearn.exceptions import NotFittedError
 from sklearn.metrics import roc_auc_score
 
 from ae_jax import InvalidInput
-from ae_jax.estimators import AutoencoderDetector
+from ae_jax.estimators import AutoencoderDetector, learner
 from ae_jax.evaluation.anomaly_scores import SCORES
 
 
@@ -109,14 +110,49 @@ def test_an_unknown_score_is_refused_before_training(unchecked, rows):
     [
         ({"anomaly_score": "negative_elbo"}, "undercomplete has no evidence lower bound: expected a variational"),
         ({"score_options": {"neighbors": 3}}, "reconstruction_error was given the option 'neighbors': it has none"),
-        ({"anomaly_score": "knn_code", "score_options": {"neighbors": 61}}, "expected at least 61; give more"),
+        ({"anomaly_score": "knn_code", "score_options": {"neighbors": 60}}, "given 60 rows: expected at least 61, as"),
+        ({"anomaly_score": "knn_code", "score_options": {"skip": 0.5}}, "knn_code was given skip=0.5: expected zero"),
         ({"score_options": 3}, "score_options=3 was given: expected a dict, such as"),
     ],
     ids=str,
 )
-def test_scores_that_the_run_does_not_have_are_refused(unchecked, rows, narrow, parameters, sentence):
+def test_scores_that_cannot_be_are_refused_before_training(unchecked, rows, narrow, parameters, sentence, monkeypatch):
+    monkeypatch.setattr(learner, "fit", lambda *_, **__: pytest.fail("it was trained"))
     with pytest.raises(InvalidInput, match=sentence):
         AutoencoderDetector(**narrow, **parameters).fit(rows)
+
+
+@pytest.mark.parametrize("name", ["knn_code", "error_and_knn"])
+def test_fresh_normal_rows_are_flagged_as_often_as_those_of_fit(normal, narrow, name):
+    rng = np.random.default_rng(1)
+
+    def drawn(count):
+        return rng.normal(size=(count, 2)) @ np.array([[1.0, -2.0, 3.0, 0.5], [0.5, 1.0, 0.0, -1.0]])
+
+    detector = AutoencoderDetector(**narrow, anomaly_score=name, contamination=0.1)
+    assert (detector.fit_predict(drawn(400)) == -1).sum() == 40
+    # Of 4,000 rows 10%; the offset itself varies by 1.5% of rows, the standard error of a quantile of 400.
+    assert 0.06 < (detector.predict(drawn(4000)) == -1).mean() < 0.14
+
+
+def test_no_row_of_fit_is_compared_with_itself_for_the_offset(rows, narrow):
+    detector = AutoencoderDetector(**narrow, anomaly_score="knn_code", score_options={"neighbors": 1}).fit(rows)
+    codes = detector._anomaly_score.statistics["centred"][0]
+    distances = np.linalg.norm(codes[:, None] - codes[None], axis=2) + np.diag(np.full(60, np.inf))
+    np.testing.assert_allclose(-detector.training_scores_, distances.min(axis=1), rtol=1e-4)
+
+
+def test_a_score_that_is_no_number_is_abnormal(detector, rows, monkeypatch):
+    monkeypatch.setattr(type(detector), "score_samples", lambda self, X: np.full(len(X), np.nan))
+    assert (detector.predict(rows[:3]) == -1).all()
+
+
+def test_a_fit_that_failed_leaves_no_earlier_offset(unchecked, rows, narrow):
+    detector = AutoencoderDetector(**narrow).fit(rows)
+    with pytest.raises(InvalidInput, match="unknown anomaly score"):
+        detector.set_params(anomaly_score="distance").fit(rows)
+    with pytest.raises(NotFittedError, match="This AutoencoderDetector instance is not fitted yet"):
+        detector.predict(rows)
 
 
 def test_parameters_are_cloned(narrow):

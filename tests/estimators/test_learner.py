@@ -12,7 +12,7 @@ from sklearn.exceptions import NotFittedError
 import ae_jax
 from ae_jax import InvalidInput, TrainingDiverged
 from ae_jax.data import from_arrays
-from ae_jax.estimators import AutoencoderDetector, AutoencoderTransformer
+from ae_jax.estimators import AutoencoderDetector, AutoencoderTransformer, learner
 from ae_jax.objectives import BernoulliLikelihood
 
 
@@ -176,6 +176,13 @@ def test_columns_of_a_frame_have_their_names(rows, narrow):
 def test_parameters_that_cannot_be_used_are_refused(unchecked, rows, estimator, parameters, sentence):
     with pytest.raises(InvalidInput, match=sentence):
         estimator(**parameters).fit(rows)
+
+
+@pytest.mark.parametrize("method", ["fit", "partial_fit"])
+def test_columns_beyond_32_bits_are_refused_before_training(unchecked, rows, narrow, method, monkeypatch):
+    monkeypatch.setattr(learner, "fit", lambda *_, **__: pytest.fail("it was trained"))
+    with pytest.raises(InvalidInput, match="expected one finite number of 32 bits"):
+        getattr(AutoencoderTransformer(**narrow), method)(rows * 1e200)
 
 
 def test_networks_of_images_ask_for_the_shape_of_one(unchecked, rows):

@@ -140,6 +140,14 @@ def test_it_is_the_detector_of_scikit_learn_with_the_other_sign(fitted, data):
     np.testing.assert_allclose(fitted.explain(data[1]).sum(axis=1), fitted.decision_function(data[1]), rtol=1e-4)
 
 
+def test_decision_scores_compare_no_row_with_itself(data):
+    detector = AutoencoderPyOD(**SMALL | {"epochs": 2}, anomaly_score="knn_code", contamination=CONTAMINATION)
+    detector.fit(data[0])
+    assert (detector.decision_scores_ >= detector.decision_function(data[0])).all()
+    assert detector.labels_.sum() == 20
+    assert detector.predict(data[0]).sum() < 20
+
+
 def test_every_parameter_is_that_of_the_detector_of_scikit_learn():
     ours, theirs = AutoencoderPyOD().get_params(), AutoencoderDetector().get_params()
     assert ours | {"contamination": None} == theirs | {"contamination": None}

@@ -54,6 +54,13 @@ def test_a_linear_autoencoder_reconstructs_as_principal_components_do(rows):
     np.testing.assert_allclose(-linear.score(rows), error, rtol=1e-3)
 
 
+def test_parts_are_remembered_by_the_range_of_all(rows, narrow):
+    parts = AutoencoderTransformer(**narrow)
+    for part in (rows[:20], rows[20:40], rows[40:]):
+        parts.partial_fit(part)
+    assert (parts.run_.data.low, parts.run_.data.high) == (rows.min(), rows.max())
+
+
 def test_codes_of_another_size_are_refused(unchecked, fitted):
     with pytest.raises(InvalidInput, match=r"codes has shape \(4, 3\): expected \[examples, 2\]"):
         fitted.inverse_transform(np.zeros((4, 3)))

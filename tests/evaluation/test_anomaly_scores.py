@@ -393,6 +393,12 @@ def test_options_are_kept_with_their_defaults(run, small, name, options, known):
         ("mahalanobis", 1, {}, "mahalanobis was given 1 reference examples: expected at least 2; give more"),
         ("knn_code", 4, {}, "knn_code was given 4 reference examples: expected at least 5; give more normal"),
         ("knn_code", 8, {"neighbors": 0}, "knn_code was given neighbors=0: expected a whole number above zero"),
+        ("knn_code", 8, {"skip": 1.5}, "knn_code was given skip=1.5: expected zero or a whole number above"),
+        ("error_and_knn", 8, {"skip": None}, "error_and_knn was given skip=None: expected zero or a whole number"),
+        ("whitened_error", 8, {"floor": None}, "whitened_error was given floor=None: expected a number above zero"),
+        ("mahalanobis", 8, {"ridge": None}, "mahalanobis was given ridge=None: expected a number above zero"),
+        ("jacobian_corrected", 8, {"ridge": None}, "jacobian_corrected was given ridge=None: expected a number above"),
+        ("negative_elbo", 8, {"seed": 0.5}, "negative_elbo was given seed=0.5: expected zero or a whole number"),
         ("mahalanobis", 8, {"ridge": 0.0}, "mahalanobis was given ridge=0.0: expected a number above zero"),
         ("jacobian_corrected", 8, {"ridge": -1.0}, "jacobian_corrected was given ridge=-1.0: expected a number above"),
         ("whitened_error", 8, {"floor": 0.0}, "whitened_error was given floor=0.0: expected a number above zero"),
@@ -400,9 +406,34 @@ def test_options_are_kept_with_their_defaults(run, small, name, options, known):
         ("negative_elbo", 8, {"samples": 0}, "negative_elbo was given samples=0: expected a whole number above zero"),
     ],
 )
-def test_what_makes_no_score_is_refused(run, small, name, reference, options, sentence):
+def test_what_makes_no_score_is_refused(unchecked, run, small, name, reference, options, sentence):
     with pytest.raises(InvalidInput, match=sentence):
         anomaly_score(run, name, None if reference is None else small.train.x[:reference], **options)
+
+
+@pytest.mark.usefixtures("unchecked")
+def test_others_than_the_reference_are_not_scored_as_its_own(of_run, x):
+    with pytest.raises(InvalidInput, match="of_reference=True with 16 examples: expected the 64 of the reference"):
+        of_run["mahalanobis"].score(x, of_reference=True)
+
+
+@pytest.mark.parametrize("name", ["knn_code", "error_and_knn", "mahalanobis", "jacobian_corrected"])
+def test_codes_that_are_not_finite_have_no_score(of_run, run, name, x):
+    params = run.params | {"encoder": jax.tree.map(lambda leaf: leaf * np.nan, run.params["encoder"])}
+    broken = dataclasses.replace(of_run[name], run=dataclasses.replace(run, params=params))
+    assert np.isnan(broken.score(x)).all()
+
+
+@pytest.mark.parametrize("name", DETERMINISTIC)
+def test_a_member_without_finite_codes_leaves_the_others_their_scores(of_population, population, small, name, x):
+    broken = jax.tree.map(lambda leaf: np.array(leaf), population.params["encoder"])
+    for leaf in jax.tree.leaves(broken):
+        leaf[2] = np.nan
+    run = dataclasses.replace(population, params=population.params | {"encoder": broken})
+    scores = anomaly_score(run, name, small.train.x).score(x)
+    np.testing.assert_array_equal(np.isnan(scores).all(axis=1), [False, False, True, False])
+    others = [0, 1, 3]
+    np.testing.assert_allclose(scores[others], of_population[name].score(x)[others], rtol=1e-5)
 
 
 def test_examples_that_do_not_fit_are_refused(of_run, run, x):

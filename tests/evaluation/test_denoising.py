@@ -273,7 +273,7 @@ def rows(denoisers, small):
 
 
 def test_every_member_s_values_are_those_of_its_own_reconstructions(rows, denoisers, small):
-    x = small.test.x[:15].astype(np.float32) / 16
+    x = small.test.x[[place * 20 // 15 for place in range(15)]].astype(np.float32) / 16
     damaged = corrupted(TWO["masking"][0.5], jax.random.key(4), x)
     for member in range(4):
         reconstruction = denoisers[member].reconstruct(damaged * 16) / 16
@@ -342,3 +342,20 @@ def test_data_that_are_not_the_run_s_are_refused(run, small):
         evaluate_denoising(run, small, split="tset")
     with pytest.raises(InvalidInput, match="evaluate_denoising was given limit=0: expected a whole number above zero"):
         evaluate_denoising(run, small, limit=0)
+
+
+def test_reconstructions_that_are_not_finite_have_no_ratio(x):
+    for nothing in (np.nan, np.inf):
+        methods = {"broken": lambda x, nothing=nothing: np.where(x > x.mean(), nothing, x).astype(np.float32)}
+        values = values_of(denoising_grid(methods, x, families=ONE), method="broken")
+        assert all(np.isnan(value) for value in values.values())
+
+
+def test_a_member_that_reconstructs_nothing_finite_says_so(denoisers, small):
+    decoder = jax.tree.map(lambda leaf: np.array(leaf), denoisers.params["decoder"])
+    for leaf in jax.tree.leaves(decoder):
+        leaf[2] = np.nan
+    broken = dataclasses.replace(denoisers, params=denoisers.params | {"decoder": decoder})
+    rows = evaluate_denoising(broken, small, families=ONE)
+    assert {row["member"] for row in rows if row.get("finite") is False} == {2}
+    assert all(np.isnan(row["value"]) == (row.get("finite") is False) for row in rows)

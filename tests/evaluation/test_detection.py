@@ -153,3 +153,16 @@ def test_a_threshold_of_scores_that_are_none_is_refused():
         threshold_for(np.array([np.nan, 1.0]), 0.1)
     with pytest.raises(InvalidInput, match=r"scores have shape \(0,\): expected one score for each example"):
         threshold_for(np.array([]), 0.1)
+
+
+def test_lists_are_as_good_as_arrays(scored):
+    scores, abnormal = (values.tolist() for values in scored)
+    for question in QUESTIONS:
+        np.testing.assert_equal(question(scores, abnormal), question(*scored))
+    assert threshold_for(scores, 0.1) == threshold_for(scored[0], 0.1)
+
+
+@pytest.mark.usefixtures("unchecked")
+def test_scores_that_are_no_numbers_are_refused():
+    with pytest.raises(InvalidInput, match="scores have type <U1: expected numbers"):
+        threshold_for(["a", "b"], 0.1)

@@ -48,7 +48,7 @@ def test_classes_of_objects_are_asked_for():
         (np.array([0, 0, 0, 1, 1, np.inf]), CLASSES),
         (np.zeros(6, int), CLASSES),
         (CLASSES.astype(str), CLASSES),
-        (CLASSES.astype("S1"), CLASSES.astype("S1")),
+        (CLASSES.astype("S1"), CLASSES),
         (CLASSES.astype("datetime64[D]"), CLASSES.astype("datetime64[D]")),
     ],
 )

@@ -50,6 +50,20 @@ def test_the_frechet_distance_is_that_of_scipy_s_matrix_root(pair):
     assert frechet_distance(*pair[::-1]) == pytest.approx(expected, rel=1e-8)
 
 
+def test_the_frechet_distance_of_more_features_than_examples_is_the_same():
+    rng = np.random.default_rng(3)
+    x, y = rng.normal(size=(8, 20)), 0.5 + 2.0 * rng.normal(size=(12, 20))
+    covariances = [np.cov(rows, rowvar=False) for rows in (x, y)]
+    # The square roots of the eigenvalues of the product, by its general decomposition.
+    values = np.linalg.eigvals(covariances[0] @ covariances[1]).real
+    crossed = np.sqrt(np.maximum(values, 0.0)).sum()
+    expected = np.square(x.mean(axis=0) - y.mean(axis=0)).sum() + sum(map(np.trace, covariances)) - 2 * crossed
+    np.testing.assert_allclose(frechet_distance(x, y), expected, rtol=1e-6)
+    centred = [generation._centred(rows) for rows in (x, y)]
+    by_features, by_examples = generation._crossed_by_features(*centred), generation._crossed_by_examples(*centred)
+    np.testing.assert_allclose(by_features, by_examples, rtol=1e-6)
+
+
 def test_the_frechet_distance_does_not_mind_features_that_depend_on_each_other(pair):
     # Of 5 examples of 4 features twice over, covariances have rank 4 of 8; twice the features, twice the distance.
     real, generated = (x[:5] for x in pair)

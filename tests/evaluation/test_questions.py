@@ -39,7 +39,8 @@ from ae_jax.evaluation import (
     trustworthiness,
 )
 from ae_jax.evaluation import questions as module
-from ae_jax.evaluation.inquiry import class_name, class_names, evenly, shortened
+from ae_jax.evaluation.inquiry import class_name, class_names, shortened
+from ae_jax.evaluation.subsample import evenly
 
 KEYS = {"autoencoder", "seed", "member", "metric", "value", "split"}
 ABNORMAL = [1, 8]
@@ -239,7 +240,7 @@ def test_denoising_is_that_of_the_grid(answers, run, small):
 def test_denoising_says_what_was_cut(run, small, monkeypatch):
     monkeypatch.setattr(module, "_DENOISED", 16)
     (answer,) = ask(run, small, ["denoising"])
-    assert answer.messages == ("Cut to the first 16 of 20 examples.",)
+    assert answer.messages == ("Cut to 16 of 20 examples, evenly spaced.",)
 
 
 def test_generation_compares_samples_with_as_many_examples(generated, population, small):
@@ -396,6 +397,83 @@ def test_scores_that_are_not_finite_are_left_out_with_a_reason(run, small):
         assert any(m.startswith(f"The score {name} was left out: ") and "NaN" in m for m in answer.messages)
 
 
+def with_a_broken_member(population, part):
+    """The population with NaN for parameters of one part of member 1."""
+    broken = jax.tree.map(lambda leaf: np.array(leaf), population.params[part])
+    for leaf in jax.tree.leaves(broken):
+        leaf[1] = np.nan
+    return dataclasses.replace(population, params=population.params | {part: broken})
+
+
+@pytest.mark.parametrize("part", ["encoder", "decoder"])
+def test_a_member_without_finite_outputs_takes_nothing_from_the_others(population, small, part):
+    def values(answer):
+        keys = ("autoencoder", "member", "metric", "score", "representation", "distance", "corruption", "level")
+        return {tuple(row.get(key) for key in keys): row["value"] for row in answer.rows}
+
+    asked = ["reconstruction", "representation", "detection", "retrieval", "generation"]
+    broken = with_a_broken_member(population, part)
+    answers = [ask(one, small, asked, abnormal=ABNORMAL) for one in (population, broken)]
+    for whole, answer in zip(*answers, strict=True):
+        before, after = values(whole), values(answer)
+        assert before.keys() == after.keys()
+        lost = {key for key, value in after.items() if np.isnan(value)}
+        assert {key[1] for key in lost} <= {1}
+        kept = before.keys() - lost
+        np.testing.assert_allclose([after[key] for key in kept], [before[key] for key in kept], rtol=1e-4, atol=1e-4)
+        marked = {row["member"] for row in answer.rows if row.get("finite") is False}
+        assert marked == ({1} if lost else set())
+        assert any("of member 1 are NaN or infinite" in message for message in answer.messages) == bool(lost)
+        if (part, answer.question) != ("encoder", "generation"):  # samples need no encoder, their likelihood does
+            assert lost or (part, answer.question) in {("decoder", "representation"), ("decoder", "retrieval")}
+
+
+def test_a_single_run_without_finite_codes_answers_in_sentences(run, small):
+    params = run.params | {"encoder": jax.tree.map(lambda leaf: leaf * np.nan, run.params["encoder"])}
+    asked = ["reconstruction", "representation", "detection", "retrieval"]
+    for answer in ask(dataclasses.replace(run, params=params), small, asked, abnormal=ABNORMAL):
+        own = [row for row in answer.rows if row["autoencoder"] == run.name]
+        assert bool(own) == (answer.question != "detection")
+        assert all(np.isnan(row["value"]) and row["finite"] is False for row in own)
+        assert any("NaN" in message for message in answer.messages)
+
+
+def test_the_training_split_flatters_and_says_so(run, population, small):
+    asked = ["reconstruction", "representation", "detection", "retrieval"]
+    answers = [*ask(run, small, asked, split="train", abnormal=ABNORMAL), *ask(population[0], small, ["generation"])]
+    said = [[message for message in one.messages if message.startswith("This is the training")] for one in answers]
+    assert [len(messages) for messages in said] == [0, 1, 1, 1, 0]
+    assert said[3] == ["This is the training split: every query finds itself; ask about another one."]
+
+
+def test_one_name_and_one_label_need_no_list(run, small):
+    (one,), (several,) = (ask(run, small, "detection", abnormal=label) for label in (1, [1]))
+    assert one.rows == several.rows
+    with pytest.raises(InvalidInput, match="unknown label '12'"):
+        ask(run, small, "reconstruction", abnormal="12")
+
+
+def test_labels_that_name_no_classes_are_left_out_with_a_sentence(run, small):
+    (answer,) = ask(run, relabelled(small, lambda known: np.arange(len(known))), ["representation"])
+    assert {"knn_accuracy", "kmeans_nmi"}.isdisjoint({row["metric"] for row in answer.rows})
+    assert answer.messages == (
+        "Linear probe, kNN and k-means were left out: 64 examples of the train split of small have 64 different "
+        "labels, which name no classes; expected at most half as many.",
+    )
+    few = dataclasses.replace(small, test=small.test._replace(labels=np.arange(20)))
+    (answer,) = ask(run, few, ["representation"])
+    metrics_asked = {row["metric"] for row in answer.rows}
+    assert "knn_accuracy" in metrics_asked
+    assert "kmeans_nmi" not in metrics_asked
+    assert answer.messages[0].startswith("K-means was left out: 20 examples of the test split of small have 20 diff")
+
+
+@pytest.mark.parametrize("seed", [-1, 0.5, None, True, 2**32])
+def test_a_seed_that_is_none_is_refused(unchecked, run, small, seed):
+    with pytest.raises(InvalidInput, match=f"ask was given seed={seed}: expected (zero or )?a whole number"):
+        ask(run, small, ["reconstruction"], seed=seed)
+
+
 def test_arguments_are_refused_before_anything_is_asked(run, small):
     with pytest.raises(InvalidInput, match="unknown question 'retreival': did you mean 'retrieval'"):
         ask(run, small, ["retreival"])
@@ -415,6 +493,7 @@ def test_arguments_are_refused_before_anything_is_asked(run, small):
         (np.array([7, -2]), ["7", "-2"]),
         (np.array(["b", "a"]), ["b", "a"]),
         (np.array(["b", "a"], object), ["b", "a"]),
+        (np.array([b"b", "ä".encode()]), ["b", "ä"]),
     ],
 )
 def test_classes_have_names(labels, names):
@@ -427,13 +506,6 @@ def test_classes_have_names(labels, names):
 )
 def test_measurements_are_no_classes(labels):
     assert class_names(labels) is None
-
-
-def test_places_are_evenly_spaced_and_within():
-    for count, limit in ((10, 3), (3, 10), (7, 7), (0, 5)):
-        places = evenly(count, limit)
-        assert len(set(places)) == len(places) == min(count, limit)
-        assert all(0 <= place < count for place in places)
 
 
 def test_many_names_are_counted():

@@ -299,3 +299,24 @@ def test_code_correlation_of_copies_is_one_and_of_fewer_than_two_units_zero():
     assert code_correlation(np.ones((50, 3), np.float32)) == 0.0
     # Orthogonal contrasts.
     assert code_correlation(np.array([[1.0, 1.0], [1.0, -1.0], [-1.0, 1.0], [-1.0, -1.0]])) == 0.0
+
+
+def test_bytes_name_classes_as_text_does():
+    codes, text = np.repeat([[0.0], [1.0]], 4, axis=0), np.repeat(["a", "b"], 4)
+    found = label_accuracies(codes, text.astype("S"), codes, text.astype("S"))
+    assert found == label_accuracies(codes, text, codes, text) == {"linear_probe_accuracy": 1.0, "knn_accuracy": 1.0}
+    assert clustering_agreement(codes, text.astype("S")) == clustering_agreement(codes, text)
+
+
+def test_more_labels_than_half_of_the_rows_are_no_classes():
+    codes = np.arange(12.0)[:, None]
+    for distinct, known in ((6, True), (7, False)):
+        labels = np.arange(12) % distinct
+        assert bool(label_accuracies(codes, labels, codes, labels)) == known
+
+
+def test_codes_that_are_not_finite_know_nothing():
+    codes, labels = np.repeat([[0.0], [np.nan]], 4, axis=0), np.repeat([0, 1], 4)
+    found = label_accuracies(codes, labels, codes, labels)
+    assert list(found) == ["linear_probe_accuracy", "knn_accuracy"]
+    assert np.isnan(list(found.values())).all()

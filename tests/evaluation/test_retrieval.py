@@ -88,6 +88,27 @@ def test_different_rows_at_one_distance_are_in_the_order_of_their_index(metric):
 
 
 @pytest.mark.usefixtures("chunked")
+@pytest.mark.parametrize("exclude_self", [False, True])
+def test_what_is_held_does_not_grow_with_ties(monkeypatch, exclude_self):
+    rng = np.random.default_rng(6)
+    database = codes_of("euclidean", 7, 2)[rng.integers(2, size=100)]
+    held = []
+
+    def watched(queries, rows, geometry, width, own, candidates=retrieval._candidates):
+        held.append((len(queries), width))
+        return candidates(queries, rows, geometry, width, own)
+
+    monkeypatch.setattr(retrieval, "_candidates", watched)
+    monkeypatch.setattr(retrieval, "_HELD", 1700)
+    found = search(database, database, k=3, exclude_self=exclude_self)
+    indices, distances = by_brute_force(database, database, 3, "euclidean", exclude_self)
+    np.testing.assert_array_equal(found.indices, indices)
+    np.testing.assert_allclose(found.distances, distances, rtol=1e-6, atol=1e-12)
+    assert max(width for _, width in held) > 3 + 16
+    assert all(queries * width <= 1700 for queries, width in held)
+
+
+@pytest.mark.usefixtures("chunked")
 def test_all_rows_alike_are_their_own_index():
     # What a collapsed encoder gives.
     found = search(np.full((3, 2), 0.1, np.float32), np.full((50, 2), 0.1, np.float32), k=4)
