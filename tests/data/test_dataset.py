@@ -66,7 +66,15 @@ def test_its_description_is_json():
         "high": 7.0,
         "likelihood": "BernoulliLikelihood",
         "columns": None,
-        "reading": {"type": "Reading", "label": None, "columns": None, "image_size": None, "budget": 2**30},
+        "reading": {
+            "type": "Reading",
+            "label": None,
+            "columns": None,
+            "image_size": None,
+            "transpose": False,
+            "shape": None,
+            "budget": 2**30,
+        },
         "scaling": {"type": "Scaling", "offset": 0.0, "scale": 255.0},
     }
 
