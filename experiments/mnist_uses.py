@@ -14,9 +14,10 @@ MEASURED
     mAP@1,000 0.652, next 0.616; AUROC 95.93; 295 to 690 s each beside other work on two CPU cores; details in
     experiments/README.md.
 
-Denoising: hidden layer 512, code 128, on 2,000 images of the test split, evenly spaced. Retrieval: the training split is searched
-for each of the test split's first 2,000 images, whose label is what is relevant; AP@k is over the smaller of k and the
-number of relevant images, k = 1,000; raw pixels, PCA and codes have the better of Euclidean and cosine distance.
+Denoising: hidden layer 512, code 128, on 2,000 images of the test split, evenly spaced. Retrieval: the training split
+is searched for each of the test split's first 2,000 images, whose label is what is relevant; AP@k is over the smaller
+of k and the number of relevant images, k = 1,000; raw pixels, PCA and codes have the better of Euclidean and cosine
+distance.
 Detection: trained on the training split of one digit, tested on the whole test split, by reconstruction error; nothing
 abnormal is seen before.
 """
