@@ -1,7 +1,7 @@
 """The uses of one trained autoencoder: ``reduce``, ``denoise``, ``detect``, ``search``, ``sample``."""
 
 from pathlib import Path
-from typing import Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any
 
 from tyro.conf import arg
 
@@ -11,6 +11,15 @@ from ae_jax.cli.populations import Rows as SplitName
 from ae_jax.cli.saving import writable_picture
 from ae_jax.cli.using import Use, drawn
 from ae_jax.errors import InvalidInput
+
+if TYPE_CHECKING:
+    from matplotlib.figure import Figure
+
+    from ae_jax.data.contents import Contents
+    from ae_jax.training import Run
+
+_POINTS = 2000
+"""How many examples a map shows."""
 
 Member = Annotated[int | None, WHOLE, arg(help_behavior_hint="(default: the first that did not diverge)")]
 Table = Annotated[str, one(str, "FILE")]
@@ -70,7 +79,6 @@ def reduce(
       picture: file for a map of the codes in two dimensions, by label; of at most 2,000 examples, evenly spaced.
       json: print a summary as JSON instead of lines.
     """
-    from ae_jax.cli import judging
     from ae_jax.data.writing import require_writable
 
     require_writable(out)
@@ -80,7 +88,7 @@ def reduce(
     codes = use.run.encode(examples.x)
     use.summary.update({"examples": len(codes), "code": codes.shape[1]})
     use.lines.append(f"{len(codes):,} examples in {codes.shape[1]} numbers each")
-    png = drawn(picture, lambda: judging.map_figure(use.run, examples))
+    png = drawn(picture, lambda: map_of(use.run, examples))
     use.write_codes(out, codes, examples.labels)
     use.write_picture(picture, png)
     return use.told(json)
@@ -119,25 +127,25 @@ def denoise(
       picture: file for some examples, clean, noisy and denoised.
       json: print a summary as JSON instead of lines.
     """
-    from ae_jax.cli import judging
+    from ae_jax.cli import denoising
     from ae_jax.data.writing import require_writable
 
     if corrupt is not None and clean is not None:
         raise InvalidInput("denoise was given --corrupt and --clean: expected one, as with --corrupt --data is clean.")
-    corruption = None if corrupt is None else judging.corruption_of(*corrupt)
+    corruption = None if corrupt is None else denoising.corruption_of(*corrupt)
     picture, use = writable_picture(picture, out), Use.of("denoise", run, member)
     require_writable(out, shape=use.run.shape)
-    judging.require_same_rows(use, data, clean, split)
+    denoising.require_same_rows(use, data, clean, split)
     examples = use.examples(data, split)
-    noisy, known = judging.noisy_and_clean(use, examples.x, corruption, seed, clean, split)
+    noisy, known = denoising.noisy_and_clean(use, examples.x, corruption, seed, clean, split)
     denoised = use.run.reconstruct(noisy)
     use.summary.update({"examples": len(denoised)})
     use.lines.append(f"{len(denoised):,} examples")
     if corrupt is not None:
         use.summary.update({"corruption": corrupt[0], "level": corrupt[1], "noise_seed": seed})
     if known is not None:
-        judging.judge_denoising(use, noisy, denoised, known)
-    png = drawn(picture, lambda: judging.denoising_figure(known, noisy, denoised))
+        denoising.judge_denoising(use, noisy, denoised, known)
+    png = drawn(picture, lambda: denoising.denoising_figure(known, noisy, denoised))
     use.write_data(out, denoised, examples.labels)
     use.write_picture(picture, png)
     return use.told(json)
@@ -185,33 +193,33 @@ def detect(
     """
     import numpy as np
 
-    from ae_jax.cli import judging
+    from ae_jax.cli import detection
     from ae_jax.data.writing import require_writable
     from ae_jax.evaluation.anomaly_scores import anomaly_score
 
     require_writable(out)
     picture = writable_picture(picture, out)
     use = Use.of("detect", run, member)
-    judging.require_detection(use.run, score, contamination, explain)
+    detection.require_detection(use.run, score, contamination, explain)
     examples = use.examples(data, split, label)
-    truth = judging.truth_of(examples.labels, abnormal)
-    normal = judging.reference_for(use, reference, score, contamination, explain)
+    truth = detection.truth_of(examples.labels, abnormal)
+    normal = detection.reference_for(use, reference, score, contamination, explain)
     scorer = anomaly_score(use.run, score, normal)
     scores = scorer.score(examples.x)
     table = {"index": np.arange(len(scores)), "score": scores}
     use.summary.update({"score": score, "examples": len(scores)})
     use.lines.append(f"{len(scores):,} examples scored by {score}")
     if contamination is not None:
-        table["abnormal"] = judging.flag(use, scores, scorer.score(normal, of_reference=True), contamination)
+        table["abnormal"] = detection.flag(use, scores, scorer.score(normal, of_reference=True), contamination)
     if examples.labels is not None:
         table["label"] = examples.labels
     if truth is not None:
-        judging.judge_detection(use, scores, truth)
+        detection.judge_detection(use, scores, truth)
     elif examples.labels is not None:
         use.lines.append("labels do not say what is abnormal: name those that do with --abnormal")
     if explain:
-        table |= judging.explained(use.run, scorer.explain(examples.x), explain)
-    png = drawn(picture, lambda: judging.anomaly_figure(scorer, examples.x, scores))
+        table |= detection.explained(use.run, scorer.explain(examples.x), explain)
+    png = drawn(picture, lambda: detection.anomaly_figure(scorer, examples.x, scores))
     use.write_table(out, table)
     use.write_picture(picture, png)
     return use.told(json)
@@ -253,9 +261,9 @@ def search(
       picture: file for some queries beside their nearest neighbours.
       json: print a summary as JSON instead of lines.
     """
-    from ae_jax.cli import judging
+    from ae_jax import evaluation
+    from ae_jax.cli import retrieval
     from ae_jax.data.writing import require_writable
-    from ae_jax.evaluation import retrieval
 
     require_writable(out)
     picture = writable_picture(picture, out)
@@ -263,20 +271,20 @@ def search(
     if metric == "hamming" and not binarise:
         raise InvalidInput("hamming counts bits that differ, and codes are numbers: expected --binarise beside it.")
     use = Use.of("search", run, member)
-    database, asked, itself = judging.database_and_queries(use, data, split, label, queries, query_label)
+    database, asked, itself = retrieval.database_and_queries(use, data, split, label, queries, query_label)
     codes, looked_for = use.run.encode(database.x), use.run.encode(asked.x)
     if binarise:
-        thresholds = retrieval.thresholds_of(codes)
-        codes, looked_for = retrieval.binarise(codes, thresholds), retrieval.binarise(looked_for, thresholds)
-    found = retrieval.search(looked_for, codes, k=k, metric=metric, exclude_self=itself)
+        thresholds = evaluation.thresholds_of(codes)
+        codes, looked_for = evaluation.binarise(codes, thresholds), evaluation.binarise(looked_for, thresholds)
+    found = evaluation.search(looked_for, codes, k=k, metric=metric, exclude_self=itself)
     use.summary.update(
         {"database": len(codes), "queries": len(looked_for), "k": k, "metric": metric, "binarised": binarise}
     )
     use.lines.append(f"{len(looked_for):,} queries in {len(codes):,} examples, by {metric} distance")
     if database.labels is not None and asked.labels is not None:
-        judging.judge_retrieval(use, found.indices, asked.labels, database.labels, k=k, itself=itself)
-    png = drawn(picture, lambda: judging.retrieval_figure(found.indices, asked, database))
-    use.write_table(out, judging.neighbour_table(found, asked.labels, database.labels))
+        retrieval.judge_retrieval(use, found.indices, asked.labels, database.labels, k=k, itself=itself)
+    png = drawn(picture, lambda: retrieval.retrieval_figure(found.indices, asked, database))
+    use.write_table(out, retrieval.neighbour_table(found, asked.labels, database.labels))
     use.write_picture(picture, png)
     return use.told(json)
 
@@ -303,14 +311,23 @@ def sample(
       picture: file for the samples in a grid.
       json: print a summary as JSON instead of lines.
     """
-    from ae_jax.cli import judging
     from ae_jax.data.writing import require_writable
+    from ae_jax.report.uses import image_grid
 
     picture, use = writable_picture(picture, out), Use.of("sample", run, member)
     require_writable(out, shape=use.run.shape)
     samples = use.run.sample(n, seed=seed)
     use.summary.update({"samples": n, "latent_seed": seed})
-    png = drawn(picture, lambda: judging.samples_figure(samples))
+    png = drawn(picture, lambda: image_grid(samples))
     use.write_data(out, samples, None)
     use.write_picture(picture, png)
     return use.told(json)
+
+
+def map_of(run: "Run", shown: "Contents") -> "Figure":
+    """Codes in two dimensions, of examples from beginning to end, as files are often sorted by label."""
+    from ae_jax.evaluation.subsample import evenly
+    from ae_jax.report import code_map
+
+    rows = evenly(len(shown.x), _POINTS)
+    return code_map(run, shown.x[rows], None if shown.labels is None else shown.labels[rows])

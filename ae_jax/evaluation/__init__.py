@@ -1,6 +1,6 @@
 """Questions asked of a trained autoencoder: a file for each, pure functions, and two that ask many at once."""
 
-from ae_jax.evaluation.anomaly_scores import SCORES, AnomalyScore, anomaly_score
+from ae_jax.evaluation.anomaly_scores import AnomalyScore, anomaly_score
 from ae_jax.evaluation.baseline import evaluate_pca
 from ae_jax.evaluation.contraction import jacobian_norm
 from ae_jax.evaluation.denoising import (
@@ -26,6 +26,7 @@ from ae_jax.evaluation.generation import frechet_distance, kernel_distance, prec
 from ae_jax.evaluation.inquiry import Answer, Judged
 from ae_jax.evaluation.likelihood import LogLikelihood, log_likelihood, negative_elbo
 from ae_jax.evaluation.metrics import METRICS, Metric, Row
+from ae_jax.evaluation.neighbors import Neighbors, search
 from ae_jax.evaluation.questions import QUESTIONS, Question, ask
 from ae_jax.evaluation.reconstruction import explained_variance, mean_squared_error, psnr, structural_similarity
 from ae_jax.evaluation.representation import (
@@ -39,14 +40,13 @@ from ae_jax.evaluation.representation import (
     trustworthiness,
 )
 from ae_jax.evaluation.retrieval import (
-    Neighbors,
     average_precision_at,
     binarise,
     random_hyperplanes,
     retrieval_metrics,
-    search,
     thresholds_of,
 )
+from ae_jax.evaluation.scores import SCORES
 
 __all__ = [
     "FAMILIES",

@@ -74,6 +74,47 @@ def psnr_corrupted(
     return float(np.mean(psnr(reconstruct(corrupted(corruption, key, x)), x)))
 
 
+def nearness(
+    reconstruction: Float[np.ndarray, "n *features"],
+    clean: Float[np.ndarray, "n *features"],
+    *,
+    data_range: float = 1.0,
+) -> dict[str, float]:
+    r"""How near reconstructions of all examples together come to the clean ones.
+
+    .. math:: \mathrm{PSNR} = 10 \log_{10} \frac{R^2}{\frac{1}{n d} \sum_{b,i} (\hat x_{bi} - x_{bi})^2}
+
+    The error is the mean over all examples: of one alone it may be zero, as where masking leaves an almost empty image
+    whole, and a mean of decibels infinite.
+
+    Args:
+      reconstruction, clean: in model units, ``[n, *features]``.
+      data_range: R, from the lowest to the highest possible value; 1 for data in [0, 1].
+
+    Returns:
+      ``psnr`` in decibels and, of images of at least 3 pixels on a side, ``ssim``, the mean of
+      :func:`ae_jax.evaluation.structural_similarity`; NaN of reconstructions that are not finite.
+
+    Raises:
+      InvalidInput: the shapes differ.
+
+    Example:
+      >>> nearness(np.zeros((1, 4)), np.full((1, 4), 0.1))
+      {'psnr': 20.0}
+
+    References:
+      Jain and Seung, *Natural image denoising with convolutional networks*, NIPS 2008 (PSNR of learned denoisers).
+    """
+    images = are_images(clean) and min(clean.shape[1:3]) >= 3
+    if not np.isfinite(reconstruction).all():
+        return dict.fromkeys(("psnr", "ssim") if images else ("psnr",), math.nan)
+    error = mean_squared_error(reconstruction, clean)
+    values = {"psnr": 10.0 * math.log10(data_range**2 / error) if error != 0 else math.inf}
+    if images:
+        values["ssim"] = float(np.mean(structural_similarity(reconstruction, clean, data_range=data_range)))
+    return values
+
+
 def denoising_grid(
     reconstruct: Mapping[str, Reconstruct],
     x: Float[np.ndarray, "n *features"],
@@ -83,12 +124,7 @@ def denoising_grid(
     seed: int = 0,
     data_range: float = 1.0,
 ) -> list[Row]:
-    r"""How near each method comes to the clean examples, for every corruption.
-
-    .. math:: \mathrm{PSNR} = 10 \log_{10} \frac{R^2}{\frac{1}{n d} \sum_{b,i} (\hat x_{bi} - x_{bi})^2}
-
-    The error is the mean over all examples: of one alone it may be zero, as where masking leaves an almost empty image
-    whole, and a mean of decibels infinite. Every method sees the same damage.
+    """How near each method comes to the clean examples, for every corruption; every method sees the same damage.
 
     Args:
       reconstruct: methods by their name.
@@ -100,9 +136,8 @@ def denoising_grid(
 
     Returns:
       Rows ``{"method", "corruption", "level", "metric", "value"}``, of the method ``"noisy input"`` too, which does
-      nothing. Metrics are ``psnr`` in decibels and, of images, ``ssim``, the mean of
-      :func:`ae_jax.evaluation.reconstruction.structural_similarity`; ``psnr_gain`` and ``ssim_gain`` are what is more
-      than of the noisy input. They are NaN of reconstructions that are not finite.
+      nothing. Metrics are those of :func:`nearness`; ``psnr_gain`` and ``ssim_gain`` are what is more than of the
+      noisy input.
 
     Raises:
       InvalidInput: two methods of one name, a range that is not above zero, or reconstructions of another shape.
@@ -124,9 +159,9 @@ def denoising_grid(
         for level, corruption in levels.items():
             noisy = corrupted(corruption, jax.random.key(seed), x)
             methods = _together({NOISY: lambda seen: seen}, baselines(corruption) if baselines else {}, reconstruct)
-            before = _nearness(noisy, x, data_range)
+            before = nearness(noisy, x, data_range=data_range)
             for method, denoise in methods.items():
-                after = _nearness(denoise(noisy), x, data_range)
+                after = nearness(denoise(noisy), x, data_range=data_range)
                 values = after | {f"{metric}_gain": _gain(after[metric], before[metric]) for metric in before}
                 rows += [
                     {"method": method, "corruption": family, "level": level, "metric": metric, "value": value}
@@ -287,17 +322,6 @@ def _row_of(
     diverged = {} if run.finite[member] and not math.isnan(row["value"]) else {"finite": False}
     who = {"autoencoder": run.name, "seed": int(run.seeds[member]), "member": member}
     return who | values | {"trained_on": seen} | diverged
-
-
-def _nearness(reconstruction: np.ndarray, clean: np.ndarray, data_range: float) -> dict[str, float]:
-    images = are_images(clean) and min(clean.shape[1:3]) >= 3
-    if not np.isfinite(reconstruction).all():
-        return dict.fromkeys(("psnr", "ssim") if images else ("psnr",), math.nan)
-    error = mean_squared_error(reconstruction, clean)
-    values = {"psnr": 10.0 * math.log10(data_range**2 / error) if error != 0 else math.inf}
-    if images:
-        values["ssim"] = float(np.mean(structural_similarity(reconstruction, clean, data_range=data_range)))
-    return values
 
 
 def _gain(after: float, before: float) -> float:

@@ -10,7 +10,7 @@ import numpy as np
 from jaxtyping import Bool, Float
 
 from ae_jax.errors import InvalidInput
-from ae_jax.evaluation.retrieval import search
+from ae_jax.evaluation.neighbors import search
 from ae_jax.requirements import positive_whole
 
 Features = Float[np.ndarray, "_ features"]

@@ -61,7 +61,7 @@ def negative_elbo(run: Run, x: Any, *, seed: int = 0) -> dict[str, np.ndarray]:
     """
     _require_variational(run)
     stored = run.data.stored(x)
-    return run.apply(_elbo_of_batch, stored, jax.random.split(jax.random.key(seed), len(stored)))
+    return run.apply(elbo_of_batch, stored, jax.random.split(jax.random.key(seed), len(stored)))
 
 
 def log_likelihood(run: Run, x: Any, *, samples: int = 5000, seed: int = 0, chunk: int = 128) -> LogLikelihood:
@@ -123,11 +123,15 @@ def _require_variational(run: Run) -> None:
         raise InvalidInput(f"{run.name} has no evidence lower bound: expected a variational autoencoder.")
 
 
-def _elbo_of_batch(autoencoder: Autoencoder, networks: Any, scaling: Scaling, stored: Any, keys: Any) -> Any:
+def elbo_of_batch(
+    autoencoder: Autoencoder, networks: Any, scaling: Scaling, stored: Any, keys: Any, *, samples: int = _SAMPLES
+) -> Any:
+    """The bound and its parts at each example of a batch, each with a key of its own, for :meth:`ae_jax.Run.apply`."""
+
     def of_one(x: Any, key: Any) -> dict[str, Any]:
         posterior = networks.encode(x[None])
         likelihood = autoencoder.objective.likelihood
-        nll = expected_nll(likelihood, networks, key, posterior, x[None], samples=_SAMPLES)[0]
+        nll = expected_nll(likelihood, networks, key, posterior, x[None], samples=samples)[0]
         kl = posterior.kl()[0]
         return {"negative_elbo": nll + kl, "negative_log_likelihood": nll, "kl": kl}
 

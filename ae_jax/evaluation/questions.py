@@ -8,9 +8,9 @@ import numpy as np
 
 from ae_jax.data import Dataset
 from ae_jax.errors import InvalidInput, unknown
-from ae_jax.evaluation.anomaly_scores import SCORES, AnomalyScore, anomaly_score
+from ae_jax.evaluation.anomaly_scores import AnomalyScore, anomaly_score
 from ae_jax.evaluation.contraction import jacobian_norm
-from ae_jax.evaluation.denoising import evaluate_denoising
+from ae_jax.evaluation.denoising import evaluate_denoising, nearness
 from ae_jax.evaluation.detection import average_precision, precision_at_n, roc_auc
 from ae_jax.evaluation.evaluate import with_members
 from ae_jax.evaluation.filters import are_images
@@ -18,7 +18,8 @@ from ae_jax.evaluation.generation import frechet_distance, kernel_distance, prec
 from ae_jax.evaluation.inquiry import Answer, Features, Inquiry, Judged, all_finite
 from ae_jax.evaluation.likelihood import log_likelihood, negative_elbo
 from ae_jax.evaluation.metrics import Row
-from ae_jax.evaluation.reconstruction import explained_variance, mean_squared_error, psnr, structural_similarity
+from ae_jax.evaluation.neighbors import search
+from ae_jax.evaluation.reconstruction import explained_variance, mean_squared_error
 from ae_jax.evaluation.representation import (
     active_fraction,
     are_too_many,
@@ -29,7 +30,8 @@ from ae_jax.evaluation.representation import (
     mean_activation,
     trustworthiness,
 )
-from ae_jax.evaluation.retrieval import binarise, random_hyperplanes, retrieval_metrics, search, thresholds_of
+from ae_jax.evaluation.retrieval import binarise, random_hyperplanes, retrieval_metrics, thresholds_of
+from ae_jax.evaluation.scores import SCORES
 from ae_jax.evaluation.subsample import evenly
 from ae_jax.objectives import BernoulliLikelihood
 from ae_jax.requirements import non_negative_whole
@@ -151,14 +153,9 @@ def ask_of_reconstruction(asked: Inquiry) -> Answer:
         messages.append("SSIM was left out: examples are no images of at least 3 pixels on a side.")
 
     def values(made: np.ndarray) -> dict[str, float]:
-        found = {
-            "mse": mean_squared_error(made, x),
-            # Of the error of all: an example that is reconstructed exactly would make a mean of decibels infinite.
-            "psnr": float(psnr(made.reshape(1, -1), x.reshape(1, -1), data_range=asked.data_range)[0]),
-            "explained_variance": explained_variance(made, x, mean),
-        }
-        ssim = float(np.mean(structural_similarity(made, x, data_range=asked.data_range))) if images else None
-        return found if ssim is None else found | {"ssim": ssim}
+        near = nearness(made, x, data_range=asked.data_range)
+        shown = {"mse": mean_squared_error(made, x), "psnr": near.pop("psnr")}
+        return shown | {"explained_variance": explained_variance(made, x, mean)} | near
 
     made = with_members(asked.run, asked.scaled(asked.run.reconstruct(asked.part.x)))
     of_pca, whole = values(asked.pca.reconstruct(x)), all_finite(made)

@@ -12,13 +12,15 @@ from PIL import Image
 from sklearn.metrics import roc_auc_score
 
 import ae_jax
-from ae_jax.cli.judging import corruption_of, explained, judge_denoising, truth_of
+from ae_jax.cli.denoising import corruption_of, judge_denoising
+from ae_jax.cli.detection import explained, truth_of
 from ae_jax.cli.using import Use
 from ae_jax.corruptions import Masking
 from ae_jax.data.files import read
 from ae_jax.errors import InvalidInput
 from ae_jax.evaluation.anomaly_scores import anomaly_score
-from ae_jax.evaluation.retrieval import binarise, retrieval_metrics, search, thresholds_of
+from ae_jax.evaluation.neighbors import search
+from ae_jax.evaluation.retrieval import binarise, retrieval_metrics, thresholds_of
 
 TABLES = ["csv", "tsv", "parquet"]
 

@@ -1,0 +1,473 @@
+"""What the named scores of abnormality are: the mathematics of each, its options, and what it learns."""
+
+import dataclasses
+import math
+from abc import ABC, abstractmethod
+from typing import Any, ClassVar
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+
+from ae_jax.autoencoders import Autoencoder
+from ae_jax.data import Scaling
+from ae_jax.errors import InvalidInput, unknown
+from ae_jax.evaluation.likelihood import elbo_of_batch
+from ae_jax.networks import deterministic
+from ae_jax.objectives import ELBO
+from ae_jax.requirements import non_negative_whole, positive_whole, require_positive
+from ae_jax.training import Run
+
+Statistics = dict[str, np.ndarray]
+"""What a score learned from reference examples, each ``[members, ...]``."""
+
+_TOGETHER = 16
+"""How many examples of a batch meet all reference codes, or have their Jacobian, at a time; divides every batch."""
+_RIDGE = 1e-8
+"""Of a covariance of codes, relative to its mean variance: far below what matters, far above rounding in 32 bits."""
+_LEAST = 1e-12
+"""Of what a logarithm is taken of."""
+_BLOCK = 1024
+"""How many examples have their residuals in memory at a time."""
+
+
+@dataclasses.dataclass(frozen=True)
+class Score(ABC):
+    """What a score is: options, what it learns from reference examples, and the value of each example of a batch.
+
+    It is a static argument of compiled programs, so that what only its statistics depend on takes no part in equality.
+    """
+
+    needs_reference: ClassVar[bool] = True
+
+    @property
+    def fewest(self) -> int:
+        """How many reference examples it takes at least."""
+        return 2 if self.needs_reference else 1
+
+    @property
+    def fewest_without_itself(self) -> int:
+        """How many it takes at least where they are scored themselves, each without itself."""
+        return self.fewest
+
+    def require(self, autoencoder: Autoencoder) -> None:  # noqa: B027
+        """Raises a sentence where an autoencoder has no such score."""
+
+    def draws(self, count: int) -> tuple[Any, ...]:
+        """Randomness of each example, ``[n]`` each."""
+        return ()
+
+    def without_itself(self, statistics: Statistics) -> "Score":
+        """The score of the reference's own examples."""
+        return self
+
+    def statistics(self, run: Run, stored: np.ndarray, baseline: Statistics) -> Statistics:
+        """What is learned from reference examples, given their mean; the run's results have a member axis."""
+        return {}
+
+    @abstractmethod
+    def __call__(
+        self, autoencoder: Autoencoder, networks: Any, scaling: Scaling, statistics: Any, stored: Any, *draws: Any
+    ) -> Any:
+        """The score of each example of a batch, for :meth:`ae_jax.Run.apply`."""
+
+
+class SumOverFeatures(Score):
+    """A score that is the sum of what its features contribute."""
+
+    @abstractmethod
+    def contributions(self, autoencoder: Autoencoder, networks: Any, statistics: Any, x: Any) -> Any:
+        """What each feature contributes, ``[batch, *shape]``; x is in model units."""
+
+    def __call__(
+        self, autoencoder: Autoencoder, networks: Any, scaling: Scaling, statistics: Any, stored: Any, *draws: Any
+    ) -> Any:
+        contributions = self.contributions(autoencoder, networks, statistics, scaling(stored))
+        return jnp.sum(contributions, axis=tuple(range(1, contributions.ndim)))
+
+
+@dataclasses.dataclass(frozen=True)
+class ReconstructionError(SumOverFeatures):
+    r"""Squared error of the reconstruction, in squared model units; needs no reference.
+
+    .. math:: \sum_i (x_i - \hat x_i)^2, \quad \hat x = g(h(x))
+
+    References:
+      Sakurada and Yairi, *Anomaly detection using autoencoders with nonlinear dimensionality reduction*, MLSDA 2014.
+    """
+
+    needs_reference: ClassVar[bool] = False
+
+    def contributions(self, autoencoder: Autoencoder, networks: Any, statistics: Any, x: Any) -> Any:
+        return jnp.square(_code_and_residual(autoencoder, networks, x)[1])
+
+
+@dataclasses.dataclass(frozen=True)
+class WhitenedError(SumOverFeatures):
+    r"""Squared error of each feature over what it is on the reference; about the number of features where normal.
+
+    .. math:: \sum_i \frac{(x_i - \hat x_i)^2}{v_i + \epsilon \bar v}, \quad
+       v_i = \frac{1}{n} \sum_b (x_{bi} - \hat x_{bi})^2
+
+    Twice the negative log-likelihood, up to a constant, of Gaussian residuals whose variances are the reference's.
+
+    Attributes:
+      floor: epsilon, the least variance of a residual, relative to the mean of all features'; pixels that are always
+        black are reconstructed almost exactly, and would outweigh all others.
+    """
+
+    floor: float = dataclasses.field(default=1e-3, compare=False)
+
+    def __post_init__(self) -> None:
+        _require_above_zero("whitened_error", "floor", self.floor)
+
+    def statistics(self, run: Run, stored: np.ndarray, baseline: Statistics) -> Statistics:
+        blocks = (stored[start : start + _BLOCK] for start in range(0, len(stored), _BLOCK))
+        variances = sum(run.apply(_squared_residual, block).sum(axis=1, dtype=np.float64) for block in blocks)
+        variances = np.asarray(variances) / len(stored)
+        mean = variances.reshape(len(run), -1).mean(axis=1).reshape(-1, *[1] * len(run.shape))
+        return {"variances": variances + _one_where_zero(self.floor * mean)}
+
+    def contributions(self, autoencoder: Autoencoder, networks: Any, statistics: Any, x: Any) -> Any:
+        residual = _code_and_residual(autoencoder, networks, x)[1]
+        return jnp.square(residual) / statistics["variances"][None]
+
+
+@dataclasses.dataclass(frozen=True)
+class Mahalanobis(Score):
+    r"""Squared Mahalanobis distance of the code from the reference's; about the size of the code where normal.
+
+    .. math:: (z - \mu)^\top \Sigma^{-1} (z - \mu), \quad z = h(x)
+
+    Attributes:
+      ridge: added to the diagonal of the covariance, relative to its mean, so that units which are constant or copies
+        of one another may be there.
+
+    References:
+      Denouden et al., *Improving reconstruction autoencoder out-of-distribution detection with Mahalanobis distance*,
+      2018.
+    """
+
+    ridge: float = dataclasses.field(default=_RIDGE, compare=False)
+
+    def __post_init__(self) -> None:
+        _require_above_zero("mahalanobis", "ridge", self.ridge)
+
+    def statistics(self, run: Run, stored: np.ndarray, baseline: Statistics) -> Statistics:
+        mean, whitening, _ = _gaussian(run.apply(_code, stored), self.ridge)
+        return {"mean": mean, "whitening": whitening}
+
+    def __call__(
+        self, autoencoder: Autoencoder, networks: Any, scaling: Scaling, statistics: Any, stored: Any, *draws: Any
+    ) -> Any:
+        return _squared_distance(_code(autoencoder, networks, scaling, stored), statistics)
+
+
+@dataclasses.dataclass(frozen=True)
+class NearestCodes(Score):
+    r"""Mean Euclidean distance of the code to the nearest codes of the reference, in units of the code.
+
+    .. math:: \frac{1}{k} \sum_{j \in N_k(z)} \|z - z_j\|
+
+    A reference example is its own neighbour, at distance zero, unless ``score`` is told whose it is.
+
+    Attributes:
+      neighbors: k.
+      skip: how many of the nearest are left out before.
+
+    References:
+      Angiulli and Pizzuti, *Fast outlier detection in high dimensional spaces*, PKDD 2002 (sum over neighbours);
+      Sun et al., *Out-of-distribution detection with deep nearest neighbors*, ICML 2022 (k-th distance).
+    """
+
+    title: ClassVar[str] = "knn_code"
+    neighbors: int = 5
+    skip: int = 0
+
+    def __post_init__(self) -> None:
+        positive_whole(self.title, "neighbors", self.neighbors)
+        non_negative_whole(self.title, "skip", self.skip)
+
+    @property
+    def fewest(self) -> int:
+        return self.neighbors + self.skip
+
+    @property
+    def fewest_without_itself(self) -> int:
+        return self.fewest + 1
+
+    def without_itself(self, statistics: Statistics) -> Score:
+        left = statistics["centred"].shape[1] - 1
+        if left < self.fewest:
+            raise InvalidInput(
+                f"each of {left + 1} reference examples was to be compared with {self.fewest} others: expected more "
+                "examples, or fewer neighbours."
+            )
+        return dataclasses.replace(self, skip=self.skip + 1)
+
+    def statistics(self, run: Run, stored: np.ndarray, baseline: Statistics) -> Statistics:
+        codes = run.apply(_code, stored).astype(np.float64)
+        mean = codes.mean(axis=1)
+        return {"mean": mean, "centred": codes - mean[:, None]}
+
+    def __call__(
+        self, autoencoder: Autoencoder, networks: Any, scaling: Scaling, statistics: Any, stored: Any, *draws: Any
+    ) -> Any:
+        reference = statistics["centred"]
+        squares = jnp.sum(jnp.square(reference), axis=1)
+
+        def of_one(z: Any) -> Any:
+            # The expanded square is cheap and finds who is near; how near, the difference tells without cancellation.
+            order = squares - 2.0 * jnp.matmul(reference, jax.lax.stop_gradient(z), precision="highest")
+            nearest = jax.lax.top_k(-order, self.fewest)[1][self.skip :]
+            return jnp.mean(_norm(reference[nearest] - z[None]))
+
+        codes = _code(autoencoder, networks, scaling, stored) - statistics["mean"][None]
+        return jax.lax.map(of_one, codes, batch_size=_TOGETHER)
+
+
+@dataclasses.dataclass(frozen=True)
+class ErrorAndNearestCodes(NearestCodes):
+    r"""Logarithm of the product of reconstruction error and distance to the nearest codes of the reference.
+
+    .. math:: \log \sum_i (x_i - \hat x_i)^2 + \log \frac{1}{k} \sum_{j \in N_k(z)} \|z - z_j\|
+
+    How far off the manifold that the decoder draws, and how far along it from what was seen: each misses what the other
+    sees. The sum of logarithms orders examples as they are ordered whatever the units of either. Both are bounded from
+    below by 1e-12, which an example of the reference itself may meet.
+
+    Attributes:
+      neighbors, skip: as of :class:`NearestCodes`.
+
+    References:
+      Denouden et al., *Improving reconstruction autoencoder out-of-distribution detection with Mahalanobis distance*,
+      2018, add a distance of codes to the error, with a weight of their ranges.
+    """
+
+    title: ClassVar[str] = "error_and_knn"
+
+    def __call__(
+        self, autoencoder: Autoencoder, networks: Any, scaling: Scaling, statistics: Any, stored: Any, *draws: Any
+    ) -> Any:
+        error = _sum_of_squares(_code_and_residual(autoencoder, networks, scaling(stored))[1])
+        distance = super().__call__(autoencoder, networks, scaling, statistics, stored)
+        return jnp.log(jnp.maximum(error, _LEAST)) + jnp.log(jnp.maximum(distance, _LEAST))
+
+
+@dataclasses.dataclass(frozen=True)
+class JacobianCorrected(Score):
+    r"""Negative log-density of the example under the decoder's manifold, in nats.
+
+    .. math:: \tfrac12 (z - \mu)^\top \Sigma^{-1} (z - \mu) + \tfrac12 \log\det(L^\top J^\top J L + \epsilon I)
+       + \tfrac{k}{2} \log 2\pi + \frac{\|x - \hat x\|^2}{2 s^2} + \tfrac{d - k}{2} \log 2\pi s^2,
+       \quad \Sigma = L L^\top, \quad s^2 = \frac{1}{n} \sum_b \frac{\|x_b - \hat x_b\|^2}{d - k}
+
+    Codes are Gaussian, with mean and covariance of the reference's; the decoder, whose Jacobian at z is J, carries
+    their density onto the manifold (:math:`\log\det L^\top J^\top J L` is :math:`\log\det \Sigma + \log\det J^\top J`,
+    which no linear map of the code changes); what is left is Gaussian and at right angles to it. Of a linear
+    autoencoder that found PCA's subspace it is the density of probabilistic PCA.
+
+    A code of k >= d units leaves no right angles: d replaces k in what is said of J, s^2 is the residual per feature
+    without its own constant, and the score orders examples but is no density.
+
+    Attributes:
+      ridge: epsilon over the total variance of the reference; it also bounds s^2 from below, by a feature's share of
+        epsilon. The covariance has the ridge of :class:`Mahalanobis`.
+
+    References:
+      Brehmer and Cranmer, *Flows for simultaneous manifold learning and density estimation*, NeurIPS 2020;
+      Caterini et al., *Rectangular flows for manifold learning*, NeurIPS 2021;
+      Tipping and Bishop, *Probabilistic principal component analysis*, JRSS B 1999.
+    """
+
+    ridge: float = dataclasses.field(default=1e-6, compare=False)
+
+    def __post_init__(self) -> None:
+        _require_above_zero("jacobian_corrected", "ridge", self.ridge)
+
+    def statistics(self, run: Run, stored: np.ndarray, baseline: Statistics) -> Statistics:
+        found = run.apply(_code_error_and_spread, stored, per_member=baseline)
+        mean, whitening, factor = _gaussian(found["code"], _RIDGE)
+        features = math.prod(run.shape)
+        across = features - mean.shape[1] if mean.shape[1] < features else features
+        floor = _one_where_zero(self.ridge * found["spread"].mean(axis=1, dtype=np.float64))
+        variance = np.maximum(found["error"].mean(axis=1, dtype=np.float64) / across, floor / features)
+        return {"mean": mean, "whitening": whitening, "factor": factor, "floor": floor, "variance": variance}
+
+    def __call__(
+        self, autoencoder: Autoencoder, networks: Any, scaling: Scaling, statistics: Any, stored: Any, *draws: Any
+    ) -> Any:
+        def decode(z: Any) -> Any:
+            return autoencoder.objective.likelihood.mean(networks.decode(z[None]))[0].ravel()
+
+        def log_volume(z: Any) -> Any:
+            tangents = jnp.matmul(jax.jacfwd(decode)(z), statistics["factor"], precision="highest")
+            wide = tangents if tangents.shape[0] <= tangents.shape[1] else tangents.T
+            squares = jnp.linalg.eigvalsh(jnp.matmul(wide, wide.T, precision="highest"))
+            return 0.5 * jnp.sum(jnp.log(jnp.maximum(squares, 0.0) + statistics["floor"]))
+
+        x = scaling(stored)
+        z, residual = _code_and_residual(autoencoder, networks, x)
+        features, variance = math.prod(x.shape[1:]), statistics["variance"]
+        along, across = min(z.shape[1], features), max(features - z.shape[1], 0)
+        constants = 0.5 * along * math.log(2 * math.pi) + 0.5 * across * jnp.log(2 * math.pi * variance)
+        return (
+            0.5 * _squared_distance(z, statistics)
+            + jax.lax.map(log_volume, z, batch_size=_TOGETHER)
+            + 0.5 * _sum_of_squares(residual) / variance
+            + constants
+        )
+
+
+@dataclasses.dataclass(frozen=True)
+class NegativeELBO(Score):
+    r"""Negative evidence lower bound of a variational autoencoder, in nats; needs no reference but to be explained.
+
+    .. math:: \mathbb{E}_{q(z|x)} [-\log p(x|z)] + \mathrm{KL}(q(z|x) \| p(z))
+
+    That of :func:`ae_jax.evaluation.negative_elbo`: the latents' keys depend on the seed and the example's position
+    alone. An explanation follows the same latents from the mean of the reference to the example.
+
+    Attributes:
+      samples: how many latents the expectation is a mean over.
+      seed: of the latents.
+
+    References:
+      An and Cho, *Variational autoencoder based anomaly detection using reconstruction probability*, 2015.
+    """
+
+    samples: int = 16
+    seed: int = dataclasses.field(default=0, compare=False)
+    needs_reference: ClassVar[bool] = False
+
+    def __post_init__(self) -> None:
+        positive_whole("negative_elbo", "samples", self.samples)
+        non_negative_whole("negative_elbo", "seed", self.seed)
+
+    def require(self, autoencoder: Autoencoder) -> None:
+        if not isinstance(autoencoder.objective, ELBO):
+            raise InvalidInput(f"{autoencoder.name} has no evidence lower bound: expected a variational autoencoder.")
+
+    def draws(self, count: int) -> tuple[Any, ...]:
+        return (jax.random.split(jax.random.key(self.seed), count),)
+
+    def __call__(
+        self, autoencoder: Autoencoder, networks: Any, scaling: Scaling, statistics: Any, stored: Any, *draws: Any
+    ) -> Any:
+        (keys,) = draws
+        return elbo_of_batch(autoencoder, networks, scaling, stored, keys, samples=self.samples)["negative_elbo"]
+
+
+SCORES: dict[str, type[Score]] = {
+    "reconstruction_error": ReconstructionError,
+    "whitened_error": WhitenedError,
+    "mahalanobis": Mahalanobis,
+    "knn_code": NearestCodes,
+    "error_and_knn": ErrorAndNearestCodes,
+    "jacobian_corrected": JacobianCorrected,
+    "negative_elbo": NegativeELBO,
+}
+"""The scores by their names; each class tells the equation, units and options."""
+
+
+def definition_of(name: str, **options: Any) -> "Score":
+    """What a named score is, before there is a run to score with.
+
+    Args:
+      name: of the score, in :data:`SCORES`.
+      options: of the score, the fields of its class.
+
+    Raises:
+      InvalidInput: an unknown score or option, or an option out of range.
+
+    Example:
+      >>> definition_of("knn_code", neighbors=3)
+      NearestCodes(neighbors=3, skip=0)
+    """
+    if name not in SCORES:
+        raise unknown("anomaly score", name, SCORES)
+    known = [field.name for field in dataclasses.fields(SCORES[name])]
+    for option in options:
+        if not known:
+            raise InvalidInput(f"{name} was given the option {option!r}: it has none.")
+        if option not in known:
+            raise unknown(f"option of {name}", option, known)
+    return SCORES[name](**options)
+
+
+def _code(autoencoder: Autoencoder, networks: Any, scaling: Scaling, stored: Any) -> Any:
+    return deterministic(networks.encode(scaling(stored)))
+
+
+def _code_and_residual(autoencoder: Autoencoder, networks: Any, x: Any) -> tuple[Any, Any]:
+    code = deterministic(networks.encode(x))
+    return code, x - autoencoder.objective.likelihood.mean(networks.decode(code))
+
+
+def _squared_residual(autoencoder: Autoencoder, networks: Any, scaling: Scaling, stored: Any) -> Any:
+    return jnp.square(_code_and_residual(autoencoder, networks, scaling(stored))[1])
+
+
+def _code_error_and_spread(
+    autoencoder: Autoencoder, networks: Any, scaling: Scaling, statistics: Any, stored: Any
+) -> dict[str, Any]:
+    """Of each example the code and, summed over features, the squares of residual and distance from the baseline."""
+    x = scaling(stored)
+    code, residual = _code_and_residual(autoencoder, networks, x)
+    spread = _sum_of_squares(x - statistics["baseline"][None])
+    return {"code": code, "error": _sum_of_squares(residual), "spread": spread}
+
+
+def _sum_of_squares(values: Any) -> Any:
+    return jnp.sum(jnp.square(values).reshape(len(values), -1), axis=1)
+
+
+def _squared_distance(codes: Any, statistics: Any) -> Any:
+    """Of each code from the mean, where the reference's codes have the identity as covariance."""
+    centred = codes - statistics["mean"][None]
+    return _sum_of_squares(jnp.matmul(centred, statistics["whitening"].T, precision="highest"))
+
+
+def _norm(rows: Any) -> Any:
+    """Euclidean norms, whose gradient at zero is zero and not NaN."""
+    squares = jnp.sum(jnp.square(rows), axis=1)
+    zero = squares == 0  # unlike NaN, which must stay
+    return jnp.where(zero, 0.0, jnp.sqrt(jnp.where(zero, 1.0, squares)))
+
+
+def _gaussian(codes: np.ndarray, ridge: float) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """Mean ``[members, k]`` of codes, and of their covariance the whitening W, W S W' = I, and the factor L, S = L L'.
+
+    The ridge is at least what rounding of 32-bit codes makes of constants, and one where all codes are zero. All of it
+    is NaN of a member whose codes are not finite, beside others whose codes are.
+    """
+    codes = codes.astype(np.float64)
+    whole = np.isfinite(codes).all(axis=(1, 2))
+    if not whole.any():
+        raise InvalidInput(
+            "codes of the reference are NaN or infinite: expected a run that did not diverge; train anew."
+        )
+    if not whole.all():
+        parts = _gaussian(codes[whole], ridge)
+        spread = [np.full((len(codes), *part.shape[1:]), np.nan) for part in parts]
+        for place, part in zip(spread, parts, strict=True):
+            place[whole] = part
+        return spread[0], spread[1], spread[2]
+    mean = codes.mean(axis=1)
+    centred = codes - mean[:, None]
+    variances, axes = np.linalg.eigh(np.swapaxes(centred, 1, 2) @ centred / codes.shape[1])
+    rounding = np.finfo(np.float32).eps ** 2 * np.square(codes).mean(axis=(1, 2))
+    least = _one_where_zero(np.maximum(ridge * variances.mean(axis=1), rounding))
+    scales = np.sqrt(np.maximum(variances, 0.0) + least[:, None])
+    return mean, np.swapaxes(axes, 1, 2) / scales[:, :, None], axes * scales[:, None, :]
+
+
+def _require_above_zero(owner: str, name: str, value: Any) -> None:
+    if value is None:  # which require_positive takes for a number that is still to come
+        raise InvalidInput(f"{owner} was given {name}=None: expected a number above zero.")
+    require_positive(owner, **{name: value})
+
+
+def _one_where_zero(scale: np.ndarray) -> np.ndarray:
+    """A scale that one can divide by: where the reference leaves none, the unit."""
+    return np.where(scale <= 0, 1.0, scale)
