@@ -5,6 +5,7 @@ components; fields made by :func:`static` are part of the tree structure, so tha
 """
 
 import dataclasses
+import math
 from collections.abc import Mapping
 from typing import Any, TypeVar, dataclass_transform
 
@@ -76,7 +77,7 @@ def to_config(value: Any) -> Any:
     """A component as JSON-ready dicts, lists and numbers, each dict with the component's ``"type"``.
 
     Raises:
-      InvalidInput: the value holds something that JSON cannot say (a function, say).
+      InvalidInput: the value holds something that JSON cannot say (a function, say, or infinity).
     """
     if dataclasses.is_dataclass(value) and type(value).__name__ in _components:
         fields = {field.name: to_config(getattr(value, field.name)) for field in dataclasses.fields(value)}
@@ -86,10 +87,12 @@ def to_config(value: Any) -> Any:
     if isinstance(value, Mapping):
         return {str(key): to_config(item) for key, item in value.items()}
     if isinstance(value, (np.ndarray, np.generic, jax.Array)):
-        return np.asarray(value).tolist()
-    if value is None or isinstance(value, (str, bool, int, float)):
+        return to_config(np.asarray(value).tolist())
+    if value is None or isinstance(value, (str, int)) or (isinstance(value, float) and math.isfinite(value)):
         return value
-    raise InvalidInput(f"a configuration cannot hold {value!r}: use numbers, names or components made by @component.")
+    raise InvalidInput(
+        f"a configuration cannot hold {value!r}: expected finite numbers, names or components made by @component."
+    )
 
 
 def from_config(config: Any) -> Any:

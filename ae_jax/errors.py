@@ -5,7 +5,17 @@ from collections.abc import Iterable
 
 
 class InvalidInput(ValueError):
-    """A value given by the user cannot be used; the message is one sentence for that user."""
+    r"""A value given by the user cannot be used; the message is one sentence for that user.
+
+    What it quotes may come from anybody's file: line breaks and what would steer a terminal are shown as escapes.
+
+    Example:
+      >>> print(InvalidInput("there is no column 'a\nb': expected one of the table's."))
+      there is no column 'a\nb': expected one of the table's.
+    """
+
+    def __init__(self, sentence: str):
+        super().__init__("".join(each if each.isprintable() else repr(each)[1:-1] for each in sentence))
 
 
 class TrainingDiverged(ArithmeticError):
@@ -31,3 +41,14 @@ def unknown(kind: str, given: str, known: Iterable[str]) -> InvalidInput:
     near = difflib.get_close_matches(given, names, n=1, cutoff=0.5)
     hint = f"did you mean {near[0]!r}? " if near else ""
     return InvalidInput(f"unknown {kind} {given!r}: {hint}Known are {', '.join(names)}.")
+
+
+def first_line(error: BaseException) -> str:
+    r"""What a foreign error says, short enough to stand in brackets within a sentence.
+
+    Example:
+      >>> first_line(EOFError("No data left in file.\nMore of it"))
+      'No data left in file'
+    """
+    lines = str(error).strip().splitlines() or [type(error).__name__]
+    return lines[0][:200].rstrip(".")

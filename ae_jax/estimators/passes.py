@@ -9,12 +9,11 @@ import numpy as np
 
 from ae_jax.errors import TrainingDiverged
 from ae_jax.training import Run
-from ae_jax.training.checkpoint import History
 from ae_jax.training.compilation import watch_compilation
 from ae_jax.training.environment import environment
-from ae_jax.training.feed import Feed
 from ae_jax.training.plan import Plan
-from ae_jax.training.population import advance_population, initial_population
+from ae_jax.training.population import advance_population, initial_population, order_of_population
+from ae_jax.training.run_folder import History
 from ae_jax.training.state import Selection, State
 
 
@@ -54,19 +53,21 @@ def one_pass(planned: Plan, progress: Progress, run: Run | None = None) -> tuple
       TrainingDiverged: a value turned NaN or infinite; it holds the run as it was, None before the first pass.
     """
     number = 1 if run is None else run.history["train"]["loss"].shape[1] + 1
-    feed, started = Feed(planned.dataset, planned.batch_size), time.perf_counter()
-    (chunk,) = feed.epoch(number)
+    started, position, examples = time.perf_counter(), (np.int32(number),), len(planned.dataset.train.x)
     with watch_compilation() as compilation:
         after = advance_population(
             *progress,
             planned.autoencoder,
             planned.seeds,
-            chunk.position,
-            chunk.stored,
+            order_of_population(planned.seeds, np.zeros(1, int), position, examples, planned.batch_size),
+            np.int32(0),
+            position[0],
+            planned.dataset.train.x,
             validation=None,
             scaling=planned.dataset.scaling,
             patience=np.float32(np.inf),
             last_step=np.int32(0),  # where validation takes schedules, and there is none
+            steps=-(-examples // planned.batch_size),
             batch_size=planned.batch_size,
             finish=True,
         )
@@ -105,7 +106,7 @@ def _untrained(planned: Plan) -> Run:
         history={},
         best_epoch=np.zeros(1, np.int32),
         finite=np.ones(1, bool),
-        settings={"patience": None},
+        settings={"patience": None, "on_divergence": planned.on_divergence},
         record={"interrupted": False, **environment()},
         single=True,
     )

@@ -1,7 +1,20 @@
 """How an objective is minimised, over whole populations at once; knows nothing of particular objectives."""
 
-from ae_jax.training.fit import Progress, fit
+from ae_jax.training.checkpoint import Checkpoints
+from ae_jax.training.fit import fit
+from ae_jax.training.interruption import stop_on_signal
+from ae_jax.training.loop import Progress
 from ae_jax.training.population import stack, unstack
 from ae_jax.training.run import Run, TrainingInterrupted, load
 
-__all__ = ["Progress", "Run", "TrainingInterrupted", "fit", "load", "stack", "unstack"]
+__all__ = [
+    "Checkpoints",
+    "Progress",
+    "Run",
+    "TrainingInterrupted",
+    "fit",
+    "load",
+    "stack",
+    "stop_on_signal",
+    "unstack",
+]

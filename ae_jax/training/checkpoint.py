@@ -1,222 +1,253 @@
-"""A run on disk: what lies where in its folder, written whole and read with suspicion; the only file that names Orbax.
+"""Arrays and checkpoints on disk: written beside and moved into place, read with suspicion; only here is Orbax named.
 
-configuration.json and history.json are for people, params holds the arrays by name.
+A folder of checkpoints holds a folder for each, named by how many epochs were done and how many parts of the next;
+in it the arrays, what else there is to know as JSON, and digests of both.
 """
 
+import dataclasses
 import gc
 import json
 import logging
+import re
 import shutil
-import tempfile
+import time
 import warnings
 from collections.abc import Iterator
+from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 import jax
-import jax.numpy as jnp
 import numpy as np
 
-from ae_jax.autoencoders import Autoencoder
-from ae_jax.components import from_config
-from ae_jax.data.description import Description, Reading
-from ae_jax.data.scaling import Scaling
-from ae_jax.errors import InvalidInput
-from ae_jax.training.population import stack
-from ae_jax.types import Params, Shape
+from ae_jax.errors import InvalidInput, first_line
+from ae_jax.requirements import positive_whole, require_positive
+from ae_jax.training.integrity import require_sealed, seal
 
-FORMAT = 2
-"""Version of the layout that :func:`write_run` writes."""
+FORMAT = 1
+"""Version of the layout of a checkpoint."""
 
-_CONFIGURATION, _HISTORY, _PARAMETERS = "configuration.json", "history.json", "params"
-# ae-jax train writes the last two beside its run.
-_FILES = {_CONFIGURATION, _HISTORY, "results.json", "report.html"}
-
-History = dict[str, dict[str, np.ndarray]]
+_ARRAYS, _FACTS = "arrays", "checkpoint.json"
+_NAME = re.compile(r"(\d{6,})-(\d{6,})")
 
 
-def require_replaceable(folder: Path) -> None:
-    """Raises where :func:`write_run` may not write over what is in a folder.
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class Checkpoints:
+    """Where and how often training is saved, so that it can go on after whatever ends it.
+
+    A checkpoint is due by whichever of the three comes first, and always at the end. It is written while training goes
+    on; it holds the best parameters so far beside the latest.
+
+    Attributes:
+      folder: of the checkpoints of one training.
+      every_epochs: due after so many epochs; None for never.
+      every_steps: due after so many steps, once the part of an epoch that they are in is done; None for never.
+      every_minutes: due after so many minutes; None for never.
+      keep: how many of the latest stay.
 
     Raises:
-      InvalidInput: the folder holds anything that is no part of a run, or is where the process works.
+      InvalidInput: a number that is not above zero.
+
+    Example:
+      >>> Checkpoints(folder=Path("runs/checkpoints"), every_epochs=10).keep
+      2
     """
-    if not folder.exists():
-        return
-    if Path.cwd().is_relative_to(folder.resolve()):
-        raise InvalidInput(f"{folder} is the current folder or holds it: expected a folder that may be replaced.")
-    if not (folder.is_dir() and (not any(folder.iterdir()) or _is_run(folder))):
-        raise InvalidInput(f"{folder} exists and is no run: expected a new folder or one to replace.")
+
+    folder: Path
+    every_epochs: int | None = None
+    every_steps: int | None = None
+    every_minutes: float | None = 1.0
+    keep: int = 2
+
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "folder", Path(self.folder))
+        for name in ("every_epochs", "every_steps", "keep"):
+            if (value := getattr(self, name)) is not None:
+                object.__setattr__(self, name, positive_whole(self, name, value))
+        require_positive(self, every_minutes=self.every_minutes)
 
 
-def _is_run(folder: Path) -> bool:
-    """Whether a folder holds a run and nothing that somebody else may have put there."""
-    for entry in folder.iterdir():
-        if not (entry.is_dir() if entry.name == _PARAMETERS else entry.name in _FILES and entry.is_file()):
-            return False
+class Checkpoint(NamedTuple):
+    """What one checkpoint holds.
+
+    Attributes:
+      epochs, parts: how many epochs are done, and how many parts of the next.
+      facts: all but the arrays, ready for JSON.
+      arrays: by name.
+    """
+
+    epochs: int
+    parts: int
+    facts: dict[str, Any]
+    arrays: dict[str, Any]
+
+    @property
+    def name(self) -> str:
+        """Of its folder."""
+        return f"{self.epochs:06d}-{self.parts:06d}"
+
+
+class Position(NamedTuple):
+    """How far a training in a folder of checkpoints came.
+
+    Attributes:
+      epoch: how many are done.
+      epochs: how many there were to be.
+      finished: whether nothing is left to be trained.
+    """
+
+    epoch: int
+    epochs: int
+    finished: bool
+
+
+def progress_of(folder: Path) -> Position | None:
+    """How far the newest checkpoint says that its training came; None where there is none that says so."""
+    for name in reversed(_names(folder)):
+        try:
+            facts = json.loads((folder / name / _FACTS).read_text())
+            return Position(int(name.split("-")[0]), int(facts["configuration"]["epochs"]), bool(facts["finished"]))
+        except (OSError, ValueError, KeyError, TypeError, RecursionError):
+            continue
+    return None
+
+
+def newest(folder: Path) -> Checkpoint | None:
+    """The newest checkpoint that is whole, with a warning where a newer one is not; None where there is none at all.
+
+    Raises:
+      InvalidInput: there are some and none is whole, or one is of another format.
+    """
+    names, reasons = _names(folder), []
+    for name in reversed(names):
+        try:
+            checkpoint = _read(folder / name)
+        except InvalidInput as error:
+            reasons.append(str(error).rstrip("."))
+            continue
+        for reason in reasons:
+            warnings.warn(f"{reason}: training goes on from the one before, {folder / name}.", stacklevel=2)
+        return checkpoint
+    if names:
+        raise InvalidInput(f"no checkpoint can be used: {'; '.join(reasons)}; remove {folder} to start anew.")
+    return None
+
+
+def _names(folder: Path) -> list[str]:
+    """Folders of checkpoints, the oldest first."""
+    if not folder.is_dir():
+        return []
+    found = [entry.name for entry in folder.iterdir() if _NAME.fullmatch(entry.name) and entry.is_dir()]
+    return sorted(found, key=lambda name: [int(part) for part in name.split("-")])
+
+
+def _read(folder: Path) -> Checkpoint:
+    require_sealed(folder)
     try:
-        configuration = json.loads((folder / _CONFIGURATION).read_text())
-    except (OSError, ValueError, RecursionError):
-        return False
-    return isinstance(configuration, dict) and {"format", "members"} <= configuration.keys()
+        facts = json.loads((folder / _FACTS).read_text())
+        version = facts["format"]
+    except (OSError, ValueError, KeyError, TypeError, RecursionError) as error:
+        raise InvalidInput(f"the checkpoint {folder} is damaged ({first_line(error)}).") from error
+    if version != FORMAT:
+        raise InvalidInput(
+            f"the checkpoint {folder} has format {version}: this version reads format {FORMAT}; use the version that "
+            "wrote it."
+        )
+    epochs, parts = (int(number) for number in folder.name.split("-"))
+    return Checkpoint(epochs, parts, facts, read_arrays(folder / _ARRAYS))
 
 
-def write_run(folder: Path, configuration: dict[str, Any], history: History, params: Params) -> Path:
-    """Writes a run beside its folder and moves it into place, so that the folder is whole or as it was.
+class Writer:
+    """Writes checkpoints in a thread of its own, one at a time, and keeps the latest.
+
+    One that cannot be written is a warning, and leaves those before as they were.
 
     Args:
-      folder: one that :func:`require_replaceable` lets pass.
-      configuration: ready for JSON.
-      history: split -> term -> ``[members, epochs]``.
-      params: every leaf with a leading member axis.
-
-    Returns:
-      The folder.
-
-    Raises:
-      InvalidInput: the folder cannot be written.
+      checkpoints: where, how often and how many.
+      written: the one that training goes on from, if any; it is not written again.
     """
-    try:
-        folder.parent.mkdir(parents=True, exist_ok=True)
-        scratch = Path(tempfile.mkdtemp(prefix=f".{folder.name}-", dir=folder.parent))
-        new, older = scratch / "run", scratch / "replaced"
+
+    def __init__(self, checkpoints: Checkpoints, *, written: Checkpoint | None = None):
+        self._checkpoints = checkpoints
+        self._written = None if written is None else written.name
+        self._thread = ThreadPoolExecutor(max_workers=1, thread_name_prefix="checkpoint")
+        self._writing: Future[str] | None = None
+        self._epochs, self._steps, self._started = 0, 0, time.monotonic()
+
+    def due(self, *, steps: int, epochs: int) -> bool:
+        """Whether a checkpoint is due, so many steps and epochs after this was asked last; then it counts anew."""
+        self._steps += steps
+        self._epochs += epochs
+        cadence = self._checkpoints
+        due = (
+            (cadence.every_epochs is not None and self._epochs >= cadence.every_epochs)
+            or (cadence.every_steps is not None and self._steps >= cadence.every_steps)
+            or (cadence.every_minutes is not None and time.monotonic() - self._started >= 60 * cadence.every_minutes)
+        )
+        if due:
+            self._epochs, self._steps, self._started = 0, 0, time.monotonic()
+        return due
+
+    def write(self, checkpoint: Checkpoint) -> None:
+        """Begins to write a checkpoint, once the one before is written; none that is written already."""
+        self.wait()
+        if checkpoint.name == self._written:
+            return
+        self._writing = self._thread.submit(_write, self._checkpoints, checkpoint)
+
+    def wait(self) -> None:
+        """Until what was begun is written."""
+        writing, self._writing = self._writing, None
+        if writing is None:
+            return
         try:
-            write_arrays(new / _PARAMETERS, _flatten(params))
-            (new / _CONFIGURATION).write_text(json.dumps(configuration, indent=2))
-            (new / _HISTORY).write_text(json.dumps(_without_nan(history)))
-            _move(new, folder, older)
-        finally:
-            if folder.exists() or not older.exists():  # else the older run lies nowhere but here
-                shutil.rmtree(scratch, ignore_errors=True)
-    except OSError as error:
-        raise InvalidInput(f"{folder} cannot be written ({error.strerror or error}): choose another folder.") from error
-    return folder
-
-
-def _move(new: Path, folder: Path, older: Path) -> None:
-    """Moves a folder into the place of another, which is put back where that fails."""
-    try:
-        if folder.exists():
-            folder.replace(older)
-        new.replace(folder)
-    except BaseException:
-        if older.exists() and not folder.exists():
-            older.replace(folder)
-        raise
-
-
-def read_run(folder: Path) -> dict[str, Any]:
-    """What :func:`write_run` wrote, as the fields of a :class:`ae_jax.Run`.
-
-    Nothing of what the files say is executed but the constructors of components, and no path is taken from them.
-
-    Raises:
-      InvalidInput: no run there, one of a later format, or a damaged one.
-    """
-    if not (folder / _CONFIGURATION).is_file():
-        raise InvalidInput(f"{folder} is no run: expected a folder with {_CONFIGURATION}, as ae-jax train writes it.")
-    try:
-        configuration, history = (json.loads((folder / name).read_text()) for name in (_CONFIGURATION, _HISTORY))
-        _require(isinstance(configuration, dict), "the configuration", configuration, "an object")
-        version = configuration["format"]
-        if version != FORMAT:
-            raise InvalidInput(
-                f"the run in {folder} has format {version}: this version reads format {FORMAT}; "
-                "use the version that wrote it."
+            self._written = writing.result()
+        except Exception as error:  # of Orbax and TensorStore, who state no list of what they raise
+            warnings.warn(
+                f"a checkpoint could not be written to {self._checkpoints.folder} ({first_line(error)}): training goes "
+                "on, and what was written before stays.",
+                stacklevel=2,
             )
-        return _fields(folder, configuration, history)
-    except InvalidInput:
-        raise
-    except Exception as error:  # whoever damaged the files chose what goes wrong
-        raise InvalidInput(f"the run in {folder} is damaged ({_reason(error)}): train it anew.") from error
+
+    def close(self) -> None:
+        """Waits, and ends the thread."""
+        try:
+            self.wait()
+        finally:
+            self._thread.shutdown()
 
 
-def _fields(folder: Path, configuration: dict[str, Any], history: Any) -> dict[str, Any]:
-    members = configuration["members"]
-    _require(isinstance(members, list), "members", members, "a list")
-    for member in members:
-        _check_member(member)
-    population = stack([_autoencoder(member["autoencoder"]) for member in members])
-    settings, record, single = (configuration[key] for key in ("settings", "record", "single"))
-    data = _description(configuration["data"])
-    _require(isinstance(settings, dict), "settings", settings, "an object")
-    _require(isinstance(record, dict), "record", record, "an object")
-    _require(type(single) is bool and (len(members) == 1 or not single), "single", single, "true of one member only")
-    return {
-        "autoencoder": population,
-        "seeds": np.array([member["seed"] for member in members], np.uint32),
-        "data": data,
-        "params": _unflatten(read_arrays(folder / _PARAMETERS), population, data.shape, len(members)),
-        "history": _restored_history(history, len(members)),
-        "best_epoch": np.array([member["best_epoch"] for member in members]),
-        "finite": np.array([member["finite"] for member in members]),
-        "settings": settings,
-        "record": record,
-        "single": single,
-    }
+def _write(checkpoints: Checkpoints, checkpoint: Checkpoint) -> str:
+    folder = checkpoints.folder / checkpoint.name
+    scratch = checkpoints.folder / f".{checkpoint.name}"
+    shutil.rmtree(scratch, ignore_errors=True)
+    try:
+        scratch.mkdir(parents=True)
+        write_arrays(scratch / _ARRAYS, {name: np.asarray(array) for name, array in checkpoint.arrays.items()})
+        (scratch / _FACTS).write_text(json.dumps({"format": FORMAT} | checkpoint.facts, indent=1))
+        seal(scratch)
+        scratch.replace(folder)
+    finally:
+        shutil.rmtree(scratch, ignore_errors=True)
+    for older in _names(checkpoints.folder)[: -checkpoints.keep]:
+        shutil.rmtree(checkpoints.folder / older, ignore_errors=True)
+    return checkpoint.name
 
 
-def _check_member(member: Any) -> None:
-    _require(isinstance(member, dict), "a member", member, "an object")
-    seed, best_epoch, finite = (member[key] for key in ("seed", "best_epoch", "finite"))
-    _require(type(seed) is int and 0 <= seed < 2**32, "seed", seed, "an integer from 0 to 2**32 - 1")
-    _require(type(best_epoch) is int and 0 <= best_epoch < 2**31, "best_epoch", best_epoch, "an integer from 0 on")
-    _require(type(finite) is bool, "finite", finite, "true or false")
-
-
-def _autoencoder(config: Any) -> Autoencoder:
-    autoencoder = from_config(config)
-    _require(isinstance(autoencoder, Autoencoder), "a member's autoencoder", autoencoder, "an Autoencoder")
-    return autoencoder
-
-
-def _description(config: Any) -> Description:
-    _require(isinstance(config, dict), "data", config, "an object")
-    shape, names = config["shape"], config["columns"]
-    whole = isinstance(shape, list) and shape and all(type(size) is int and size > 0 for size in shape)
-    _require(whole, "shape", shape, "integers above zero")
-    _require(names is None or [len(names)] == shape, "columns", names, f"a name for each feature of {shape}")
-    data = from_config(config)
-    _require(isinstance(data, Description), "data", data, "a Description")
-    _require(isinstance(data.scaling, Scaling), "scaling", data.scaling, "a Scaling")
-    for name, kind in (("name", str), ("examples", dict), ("reading", Reading)):
-        _require(isinstance(getattr(data, name), kind), name, getattr(data, name), f"of type {kind.__name__}")
-    for name in ("low", "high"):
-        _require(np.isfinite(getattr(data, name)), name, getattr(data, name), "a finite number")
-    known = ("BernoulliLikelihood", "GaussianLikelihood")
-    _require(data.likelihood in known, "likelihood", data.likelihood, " or ".join(known))
-    np.dtype(data.dtype)
-    return data
-
-
-def _restored_history(history: Any, members: int) -> History:
-    _require(isinstance(history, dict), "the history", history, "an object")
-    restored: History = {}
-    for split, terms in history.items():
-        _require(isinstance(terms, dict), f"the history of {split}", terms, "an object")
-        restored[split] = {term: np.array(rows, np.float32) for term, rows in terms.items()}
-        for term, values in restored[split].items():
-            rows = f"the history of {term} ({split})"
-            _require(values.ndim == 2 and len(values) == members, rows, terms[term], f"a row of each of {members}")
-    return restored
-
-
-def _require(fits: Any, what: str, found: Any, expected: str) -> None:
-    if not fits:
-        raise ValueError(f"{what} is {found!r:.80}: expected {expected}")
-
-
-def _reason(error: Exception) -> str:
-    """What went wrong, short enough for a sentence."""
-    return next(iter(str(error).splitlines()), type(error).__name__)[:200]
+def clear(folder: Path, *, after: Checkpoint | None = None) -> None:
+    """Removes every checkpoint that is newer than a given one, and what a killed process left half-written."""
+    kept = _names(folder)
+    kept = [] if after is None else kept[: kept.index(after.name) + 1]
+    for entry in list(folder.iterdir()) if folder.is_dir() else []:
+        if _NAME.fullmatch(entry.name.removeprefix(".")) and entry.name not in kept:
+            shutil.rmtree(entry)
 
 
 def write_arrays(folder: Path, arrays: dict[str, np.ndarray]) -> None:
-    """Writes named arrays into a new folder, atomically."""
-    from orbax.checkpoint.experimental import v1 as orbax
-
-    orbax.save(str(folder.absolute()), arrays)
+    """Writes named arrays into a new folder, atomically; where there are many processes, this one alone."""
+    with _orbax() as orbax:
+        orbax.save(str(folder.absolute()), arrays)
 
 
 def read_arrays(folder: Path) -> dict[str, np.ndarray]:
@@ -225,14 +256,26 @@ def read_arrays(folder: Path) -> dict[str, np.ndarray]:
     Raises:
       InvalidInput: the folder is missing or damaged.
     """
-    from orbax.checkpoint.experimental import v1 as orbax
-
     with _leftovers_collected():
         try:
-            return {name: np.asarray(array) for name, array in orbax.load(str(folder.absolute())).items()}
+            with _orbax() as orbax:
+                return {name: np.asarray(array) for name, array in orbax.load(str(folder.absolute())).items()}
         except Exception as error:  # TensorStore and Orbax state no list of what they raise
-            reason = _reason(error)
+            reason = first_line(error)
     raise InvalidInput(f"the arrays in {folder} cannot be read ({reason}): the folder is damaged; train anew.")
+
+
+@contextmanager
+def _orbax() -> Iterator[Any]:
+    """Orbax, told that no other process takes part; noise is not compressed, which parameters are all but."""
+    from orbax.checkpoint.experimental import v1 as orbax
+
+    context = orbax.Context()
+    context.multiprocessing.primary_host = jax.process_index()
+    context.multiprocessing.active_processes = {jax.process_index()}
+    context.array.saving.use_compression = False
+    with context:
+        yield orbax
 
 
 @contextmanager
@@ -247,35 +290,3 @@ def _leftovers_collected() -> Iterator[None]:
             gc.collect()
     finally:
         log.disabled = before
-
-
-def _flatten(params: Params) -> dict[str, np.ndarray]:
-    paths, _ = jax.tree.flatten_with_path(params)
-    return {_path_name(path): np.asarray(leaf) for path, leaf in paths}
-
-
-def _unflatten(arrays: dict[str, np.ndarray], autoencoder: Autoencoder, shape: Shape, members: int) -> Params:
-    abstract = jax.eval_shape(
-        jax.vmap(lambda one, seed: one.init(shape, jax.random.key(seed))), autoencoder, jnp.arange(members)
-    )
-    paths, structure = jax.tree.flatten_with_path(abstract)
-    expected = {_path_name(path): leaf.shape for path, leaf in paths}
-    found = {name: array.shape for name, array in arrays.items()}
-    if expected != found:
-        differing = sorted(name for name in {*expected, *found} if expected.get(name) != found.get(name))
-        raise InvalidInput(f"the run's arrays do not fit its configuration ({', '.join(differing)}): it is damaged.")
-    return jax.tree.unflatten(structure, [jnp.asarray(arrays[name]) for name in expected])
-
-
-def _path_name(path: Any) -> str:
-    return ".".join(str(getattr(entry, "key", entry)) for entry in path)
-
-
-def _without_nan(history: History) -> dict[str, Any]:
-    return {
-        split: {
-            term: [[float(v) if np.isfinite(v) else None for v in row] for row in values]
-            for term, values in terms.items()
-        }
-        for split, terms in history.items()
-    }

@@ -1,6 +1,7 @@
 """Where an epoch's training examples come from: all at once, or in chunks while the one before trains."""
 
-from collections.abc import Iterator
+from collections.abc import Generator
+from functools import cached_property
 from typing import Any, NamedTuple
 
 import jax
@@ -8,21 +9,42 @@ import numpy as np
 
 from ae_jax.data import Dataset
 
+_PART = (100, 250)
+"""Steps of one dispatch, about: so many that none is felt, so few that a signal or a checkpoint need not wait long."""
 
-class Chunk(NamedTuple):
-    """Training examples on the device.
+
+class Place(NamedTuple):
+    """Where in an epoch training stands, between two parts.
 
     Attributes:
-      stored: ``[n, *shape]``, in their storage type.
-      position: the epoch's number, from 1; and the chunk's, from 0, where an epoch has several.
+      epoch: its number, from 1.
+      part: how many parts of it are done.
+      reader: the position of the stream, ready for JSON, or None.
+    """
+
+    epoch: int
+    part: int = 0
+    reader: Any = None
+
+
+class Part(NamedTuple):
+    """A part of an epoch: what one dispatch trains on.
+
+    Attributes:
+      stored: examples on the device, ``[n, *shape]``, in their storage type.
+      position: what their order derives from: the epoch's number, from 1; and the chunk's, from 0, of a stream.
+      first: the first of the steps of that order which are taken.
+      steps: how many are taken.
       last: of its epoch.
-      steps: how many it makes.
+      after: where training stands once it is done.
     """
 
     stored: Any
     position: tuple[Any, ...]
-    last: bool
+    first: Any
     steps: int
+    last: bool
+    after: Place
 
 
 class Feed:
@@ -35,24 +57,60 @@ class Feed:
 
     def __init__(self, dataset: Dataset, batch_size: int):
         self.dataset, self.batch_size = dataset, batch_size
-        self._whole = jax.device_put(dataset.train.x) if dataset.stream is None else None
+
+    @cached_property
+    def _whole(self) -> Any:
+        return jax.device_put(self.dataset.train.x)
 
     @property
     def steps(self) -> int:
         """Steps of an epoch."""
         return -(-self.dataset.training_examples // self.batch_size)
 
-    def epoch(self, number: int) -> Iterator[Chunk]:
-        """The chunks of an epoch; what is asked for next is already read."""
-        if self.dataset.stream is None:
-            yield Chunk(self._whole, (np.int32(number),), True, self.steps)
-            return
-        chunks = self.dataset.stream.chunks(number, self.batch_size)
-        left = self.dataset.training_examples
+    def epoch(self, place: Place) -> Generator[Part, None, None]:
+        """The parts of an epoch from a place in it on; what is asked for next is already read."""
+        return self._parts(place) if self.dataset.stream is None else self._chunks(place)
+
+    def _parts(self, place: Place) -> Generator[Part, None, None]:
+        lengths = parts_of(self.steps)
+        for part, steps in list(enumerate(lengths))[place.part :]:
+            last = part == len(lengths) - 1
+            first = np.int32(sum(lengths[:part]))
+            yield Part(self._whole, (np.int32(place.epoch),), first, steps, last, _after(place.epoch, part, last))
+
+    def _chunks(self, place: Place) -> Generator[Part, None, None]:
+        chunks = self.dataset.stream.chunks(place.epoch, self.batch_size)  # pyright: ignore[reportOptionalMemberAccess]
+        size = self.dataset.stream.chunk_size(self.batch_size)  # pyright: ignore[reportOptionalMemberAccess]
+        left = self.dataset.training_examples - place.part * size
+        if place.reader is not None:
+            chunks.set_state(place.reader)
         try:
-            for place, chunk in enumerate(chunks):
+            for part, chunk in enumerate(chunks, start=place.part):
                 left -= len(chunk)
-                position = (np.int32(number), np.int32(place))
-                yield Chunk(jax.device_put(chunk), position, left == 0, -(-len(chunk) // self.batch_size))
+                after = _after(place.epoch, part, left == 0, chunks.get_state())
+                position = (np.int32(place.epoch), np.int32(part))
+                steps = -(-len(chunk) // self.batch_size)
+                yield Part(jax.device_put(chunk), position, np.int32(0), steps, left == 0, after)
         finally:
             chunks.close()
+
+
+def parts_of(steps: int) -> list[int]:
+    """Steps in each part of an epoch that is in memory: parts of one length, if any, since each length is a program.
+
+    Example:
+      >>> parts_of(23), parts_of(938), parts_of(469)
+      ([23], [134, 134, 134, 134, 134, 134, 134], [235, 234])
+    """
+    least, most = _PART
+    if steps <= most:
+        return [steps]
+    for length in range(most, least - 1, -1):
+        if steps % length == 0:
+            return [length] * (steps // length)
+    count = -(-steps // most)
+    return [steps // count + (part < steps % count) for part in range(count)]
+
+
+def _after(epoch: int, part: int, last: bool, reader: Any = None) -> Place:
+    return Place(epoch + 1) if last else Place(epoch, part + 1, reader)

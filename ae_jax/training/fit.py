@@ -1,40 +1,29 @@
-"""The host loop: one compiled epoch after another, with progress, early stopping and a kept history."""
+"""Training from a call: checked, begun or resumed, and what came of it as a run."""
 
+import contextlib
+import signal
 import time
 import warnings
-from collections.abc import Callable, Sequence
-from typing import Any, NamedTuple
+from collections.abc import Callable, Iterator, Sequence
+from pathlib import Path
+from typing import Any
 
-import jax
 import numpy as np
 
 from ae_jax.autoencoders import Autoencoder
-from ae_jax.errors import TrainingDiverged
+from ae_jax.errors import InvalidInput, TrainingDiverged
+from ae_jax.locks import locked
+from ae_jax.training.checkpoint import Checkpoint, Checkpoints, Writer, clear, newest, progress_of
 from ae_jax.training.compilation import watch_compilation
+from ae_jax.training.continuation import Resume, configuration_of, require_same
 from ae_jax.training.environment import environment
-from ae_jax.training.feed import Feed
+from ae_jax.training.feed import Place
+from ae_jax.training.interruption import stop_on_signal
+from ae_jax.training.loop import Loop, Progress
 from ae_jax.training.plan import Plan, plan
-from ae_jax.training.population import advance_population, initial_population
-from ae_jax.training.run import History, Run, TrainingInterrupted
-from ae_jax.training.state import Selection
-
-
-class Progress(NamedTuple):
-    """What a progress callback is told after each epoch.
-
-    Attributes:
-      name: of the autoencoder.
-      epoch: done so far, from 1.
-      epochs: at most.
-      metrics: split -> term -> mean over the members that are running.
-      running: how many members still train.
-    """
-
-    name: str
-    epoch: int
-    epochs: int
-    metrics: dict[str, dict[str, float]]
-    running: int
+from ae_jax.training.run import Run, TrainingInterrupted
+from ae_jax.training.standing import Standing, history_of, standing_of
+from ae_jax.training.step import OnDivergence
 
 
 def fit(
@@ -45,12 +34,18 @@ def fit(
     epochs: int = 200,
     batch_size: int = 64,
     patience: int | None = None,
+    on_divergence: OnDivergence = "stop",
+    checkpoints: Checkpoints | str | Path | None = None,
+    resume: Resume = False,
     progress: Callable[[Progress], None] | None = None,
 ) -> Run:
     """Trains autoencoders on data: every combination of autoencoder and seed, as one compiled program.
 
     Members that differ only in numbers share initialisation, batches and noise of their seed. Where the data have a
     validation split, each member keeps the parameters of its epoch with the lowest validation loss, else the latest.
+
+    A training with checkpoints that ended early, whatever ended it, goes on where they stand, and comes to the very
+    same parameters as one that did not, on the same machine with the same versions.
 
     Args:
       autoencoder: one, or several that differ only in numbers (:func:`ae_jax.training.stack`).
@@ -59,15 +54,23 @@ def fit(
       epochs: how often every example is seen, at most.
       batch_size: examples in a step; clamped to the number of examples, with a warning.
       patience: epochs without a lower validation loss after which a member stops; None trains all epochs.
+      on_divergence: what is done about a loss or a gradient that is NaN or infinite: ``"stop"`` ends the member with
+        its last good parameters; ``"skip"`` leaves that step out; ``"rollback"`` takes the member back to before the
+        epoch (or the part of it that is dispatched at once) and halves its learning rate, ten times at most.
+      checkpoints: where and how often training is saved, or the folder alone; no two trainings may share it.
+      resume: goes on from the newest checkpoint there that is whole, and starts where there is none; ``"extend"``
+        allows more ``epochs`` than that training was to have.
       progress: called after each epoch.
 
     Returns:
       The trained population.
 
     Raises:
-      InvalidInput: data or numbers that cannot be used, one sentence each.
+      InvalidInput: data or numbers that cannot be used, one sentence each; the checkpoints are of an unfinished
+        training and ``resume`` is false, or of one with another configuration, or in use by another process.
       TrainingDiverged: a loss turned NaN or infinite in every member; some members only are a warning.
-      TrainingInterrupted: Ctrl-C; like the one before, it holds the run so far.
+      TrainingInterrupted: Ctrl-C or SIGTERM; what was under way was finished and saved. Like the one before, it holds
+        the run so far. A second signal is obeyed at once.
 
     Example:
       >>> import ae_jax
@@ -75,141 +78,127 @@ def fit(
       >>> run.encode(ae_jax.data.digits().test.x).shape
       (2, 359, 2)
     """
-    planned = plan(autoencoder, data, seeds=seeds, epochs=epochs, batch_size=batch_size, patience=patience)
+    planned = plan(
+        autoencoder,
+        data,
+        seeds=seeds,
+        epochs=epochs,
+        batch_size=batch_size,
+        patience=patience,
+        on_divergence=on_divergence,
+    )
     if planned.batch_size < batch_size:
         warnings.warn(
             f"batch_size={batch_size} is above the {planned.batch_size} examples and was lowered to them.", stacklevel=2
         )
-    started = time.perf_counter()
-    with watch_compilation() as compilation:
-        loop = _Loop(planned, progress)
-        interrupted = loop.train()
+    with _opened(checkpoints, planned, resume) as (writer, saved):
+        run, interrupted = _train(planned, progress, writer, saved)
+    if interrupted:
+        raise TrainingInterrupted(run, interrupted)
+    _report_divergence(run)
+    return run
+
+
+@contextlib.contextmanager
+def _opened(
+    checkpoints: Checkpoints | str | Path | None, planned: Plan, resume: Resume
+) -> Iterator[tuple[Writer | None, Checkpoint | None]]:
+    """The writer of checkpoints and the one that training goes on from, both None where there are none."""
+    if resume not in (False, True, "extend"):
+        raise InvalidInput(f"fit was given resume={resume!r}: expected True, False or 'extend'.")
+    if checkpoints is None:
+        if resume:
+            raise InvalidInput(f"fit was given resume={resume!r} and no checkpoints: expected their folder.")
+        yield None, None
+        return
+    if not isinstance(checkpoints, Checkpoints):
+        checkpoints = Checkpoints(folder=Path(checkpoints))
+    folder = checkpoints.folder
+    with locked(folder / "lock", f"{folder} is in use by another training: wait for it, or choose another folder."):
+        saved = _saved(folder, planned, resume)
+        clear(folder, after=saved)
+        writer = Writer(checkpoints, written=saved)
+        try:
+            yield writer, saved
+        finally:
+            writer.close()
+
+
+def _saved(folder: Path, planned: Plan, resume: Resume) -> Checkpoint | None:
+    """The checkpoint that training goes on from, if any."""
+    if resume:
+        saved = newest(folder)
+        if saved is not None:
+            require_same(saved.facts["configuration"], planned, resume=resume, place=folder)
+        return saved
+    position = progress_of(folder)
+    if position is not None and not position.finished:
+        raise InvalidInput(
+            f"{folder} holds an unfinished training, at epoch {position.epoch} of {position.epochs}: resume=True goes "
+            "on with it (on the command line --resume); remove the folder to start anew."
+        )
+    return None
+
+
+def _train(
+    planned: Plan, progress: Callable[[Progress], None] | None, writer: Writer | None, saved: Checkpoint | None
+) -> tuple[Run, int]:
+    """Trains, and gives the run as far as it came and the signal that ended it early, or zero."""
+    started, before = time.perf_counter(), {} if saved is None else saved.facts["record"]
+    configuration = None if writer is None else configuration_of(planned)
+    with stop_on_signal() as stop, watch_compilation() as compilation:
+
+        def spent() -> dict[str, Any]:
+            now = {
+                "wall_s": time.perf_counter() - started,
+                "compile_s": compilation.seconds,
+                "programs_compiled": compilation.compiled,
+            }
+            return {name: round(before.get(name, 0) + more, 3) for name, more in now.items()}
+
+        loop = Loop(planned, progress, stop, writer, lambda: {"configuration": configuration, "record": spent()})
+        loop.start(None if saved is None else _standing(saved, planned))
+        interrupted = (stop.signal or signal.SIGINT) if loop.train() else 0
+    return _run_of(planned, loop, spent() | {"interrupted": bool(interrupted), **environment()}), interrupted
+
+
+def _standing(saved: Checkpoint, planned: Plan) -> Standing:
+    try:
+        place, steps = Place(**saved.facts["place"]), saved.facts["steps"]
+        return standing_of(saved.arrays, place, steps, planned)
+    except (KeyError, TypeError, ValueError) as error:
+        if isinstance(error, InvalidInput):
+            raise
+        raise InvalidInput(f"the checkpoint {saved.name} lacks something ({error}): train anew.") from error
+
+
+def _run_of(planned: Plan, loop: Loop, record: dict[str, Any]) -> Run:
+    selection, state = loop.selection, loop.state
+    counts = {"skipped_steps": state.skipped, "rollbacks": selection.undone}
+    counts = {name: np.asarray(count).tolist() for name, count in counts.items()}
+    settings = {"epochs": planned.epochs, "batch_size": planned.batch_size, "patience": planned.patience}
     run = Run(
         autoencoder=planned.autoencoder,
         seeds=planned.seeds,
         data=planned.dataset.description,
-        params=loop.selection.params,
-        history=loop.history(),
-        best_epoch=np.asarray(loop.selection.epoch),
-        finite=np.asarray(loop.selection.finite),
-        settings={"epochs": planned.epochs, "batch_size": planned.batch_size, "patience": planned.patience},
-        record={
-            "wall_s": round(time.perf_counter() - started, 3),
-            "compile_s": round(compilation.seconds, 3),
-            "programs_compiled": compilation.compiled,
-            "interrupted": interrupted,
-            **environment(),
-        },
+        params=selection.params,
+        history=history_of(loop.rows),
+        best_epoch=np.asarray(selection.epoch),
+        finite=np.asarray(selection.finite),
+        settings=settings | {"on_divergence": planned.on_divergence},
+        record=record | {name: count for name, count in counts.items() if any(count)},
         single=planned.single,
     )
-    if interrupted:
-        raise TrainingInterrupted(run)
-    _report_divergence(run, loop.trained_epochs())
+    if message := _divergence(run, np.sum([row.running for row in loop.rows], axis=0)):
+        run.record["divergence"] = message
     return run
 
 
-class _Loop:
-    """Dispatches epochs one ahead of reading their metrics, so that the device never waits for the host."""
-
-    def __init__(self, planned: Plan, progress: Callable[[Progress], None] | None):
-        self.plan, self.progress = planned, progress
-        self.state, self.selection = initial_population(planned.autoencoder, planned.seeds, planned.dataset.shape)
-        self.was_running = np.ones(len(planned.seeds), bool)
-        self.rows: list[tuple[np.ndarray, dict[str, dict[str, np.ndarray]]]] = []
-
-    def train(self) -> bool:
-        """Trains until the epochs or the members run out; true where Ctrl-C came first."""
-        dataset, epochs = self.plan.dataset, self.plan.epochs
-        feed = Feed(dataset, self.plan.batch_size)
-        settings = {
-            "validation": jax.device_put(dataset.validation.x) if len(dataset.validation.x) else None,
-            "scaling": dataset.scaling,
-            "patience": np.float32(np.inf if self.plan.patience is None else self.plan.patience),
-            "last_step": np.int32(epochs * feed.steps),
-            "batch_size": self.plan.batch_size,
-        }
-        selection = self.selection
-        pending: tuple[Selection, list[_Trained]] | None = None
-        try:
-            for number in range(1, epochs + 1):
-                trained: list[_Trained] = []
-                for chunk in feed.epoch(number):
-                    self.state, selection, metrics = advance_population(
-                        self.state,
-                        selection,
-                        self.plan.autoencoder,
-                        self.plan.seeds,
-                        chunk.position,
-                        chunk.stored,
-                        finish=chunk.last,
-                        **settings,
-                    )
-                    if trained:  # the device holds one chunk that trains and one that waits
-                        jax.block_until_ready(trained[-1].metrics)
-                    trained.append(_Trained(chunk.steps, metrics))
-                    before, pending = pending, None
-                    if before is not None and not self._read(*before):
-                        return False
-                pending = selection, trained
-            if pending is not None:
-                self._read(*pending)
-        except KeyboardInterrupt:
-            if pending is not None:  # an epoch that was trained and not yet read
-                self.progress = None
-                self._read(*pending)
-            return True
-        return False
-
-    def history(self) -> History:
-        """Metrics of every epoch, split -> term -> [members, epochs], NaN where a member had stopped before."""
-        splits = self.rows[0][1] if self.rows else {}
-        return {
-            split: {
-                term: np.stack(
-                    [np.where(running, metrics[split][term], np.nan) for running, metrics in self.rows], axis=1
-                )
-                for term in sorted(terms)
-            }
-            for split, terms in splits.items()
-        }
-
-    def trained_epochs(self) -> np.ndarray:
-        """How many epochs each member trained before it stopped, ``[members]``."""
-        return np.sum([running for running, _ in self.rows], axis=0)
-
-    def _read(self, selection: Selection, trained: "list[_Trained]") -> bool:
-        """Takes in what an epoch that was dispatched gave; false where no member trains on."""
-        read, running = jax.device_get(([chunk.metrics for chunk in trained], selection.running))
-        metrics = read[-1] | {"train": _mean([one["train"] for one in read], [chunk.steps for chunk in trained])}
-        self.selection = selection
-        self.rows.append((self.was_running, metrics))
-        if self.progress is not None:
-            means = jax.tree.map(lambda values: float(np.mean(values[self.was_running])), metrics)
-            done = len(self.rows)
-            self.progress(Progress(self.plan.autoencoder.name, done, self.plan.epochs, means, int(running.sum())))
-        self.was_running = running
-        return bool(running.any())
-
-
-class _Trained(NamedTuple):
-    """A chunk that was dispatched: how many steps it made, and the metrics of each split."""
-
-    steps: int
-    metrics: Any
-
-
-def _mean(metrics: list[Any], steps: list[int]) -> Any:
-    """The mean over all steps of an epoch of the means over those of its chunks."""
-    if len(metrics) == 1:
-        return metrics[0]
-    return jax.tree.map(lambda *values: np.average(np.stack(values), axis=0, weights=steps), *metrics)
-
-
-def _report_divergence(run: Run, trained_epochs: np.ndarray) -> None:
-    """Names member, epoch and term of what was not finite: an error where every member diverged, else a warning."""
+def _divergence(run: Run, trained_epochs: np.ndarray) -> str | None:
+    """Names member, epoch and term of what was not finite, or None where nothing was."""
     bad = [member for member, finite in enumerate(run.finite) if not finite]
     if not bad:
-        return
+        return None
     member = bad[0]
     epoch = int(trained_epochs[member]) - 1
     named = [
@@ -219,11 +208,16 @@ def _report_divergence(run: Run, trained_epochs: np.ndarray) -> None:
         if term != "loss" and not np.isfinite(values[member, epoch])
     ]
     kept = f"the parameters of epoch {run.best_epoch[member]}" if run.best_epoch[member] else "the initial parameters"
-    message = (
+    return (
         f"{run.name} diverged in {len(bad)} of {len(run)} members, first with seed {run.seeds[member]} at epoch "
         f"{epoch + 1} in {', '.join(named) or 'the parameters'}: {kept} are kept; lower the learning rate or a weight."
     )
-    run.record["divergence"] = message
-    if len(bad) == len(run):
+
+
+def _report_divergence(run: Run) -> None:
+    """What was not finite: an error where every member diverged, else a warning."""
+    if (message := run.record.get("divergence")) is None:
+        return
+    if not run.finite.any():
         raise TrainingDiverged(message, run)
     warnings.warn(message, RuntimeWarning, stacklevel=3)

@@ -2,7 +2,7 @@
 
 import operator
 from collections.abc import Sequence
-from typing import Any, NamedTuple
+from typing import Any, NamedTuple, get_args
 
 import jax
 import numpy as np
@@ -10,9 +10,10 @@ import numpy as np
 from ae_jax.autoencoders import Autoencoder
 from ae_jax.data import Dataset, from_arrays
 from ae_jax.data.checks import require_unit_interval
-from ae_jax.errors import InvalidInput
+from ae_jax.errors import InvalidInput, unknown
 from ae_jax.requirements import positive_whole
 from ae_jax.training.population import stack
+from ae_jax.training.step import OnDivergence
 
 
 class Plan(NamedTuple):
@@ -25,6 +26,7 @@ class Plan(NamedTuple):
       epochs: at most.
       batch_size: examples in a step, at most the number of examples.
       patience: epochs without a lower validation loss, or None.
+      on_divergence: what is done about a loss or a gradient that is not finite.
       single: one autoencoder and one seed were asked for, so that results have no member axis.
     """
 
@@ -34,6 +36,7 @@ class Plan(NamedTuple):
     epochs: int
     batch_size: int
     patience: int | None
+    on_divergence: OnDivergence
     single: bool
 
 
@@ -45,6 +48,7 @@ def plan(
     epochs: int,
     batch_size: int,
     patience: int | None,
+    on_divergence: Any = "stop",
 ) -> Plan:
     """Every combination of autoencoder and seed on the data, as :func:`ae_jax.fit` takes them.
 
@@ -61,6 +65,8 @@ def plan(
             raise InvalidInput(
                 f"fit was given patience={patience} and no validation split: split the data, or drop it."
             )
+    if on_divergence not in (policies := get_args(OnDivergence)):
+        raise unknown("policy of divergence", str(on_divergence), policies)
     for choice in choices:
         if choice.objective.likelihood.unit_interval:
             require_unit_interval(*dataset.range, f"the Bernoulli likelihood of {choice.name}")
@@ -74,6 +80,7 @@ def plan(
         epochs=epochs,
         batch_size=min(batch_size, dataset.training_examples),
         patience=patience,
+        on_divergence=on_divergence,
         single=not several and not several_seeds,
     )
 

@@ -10,8 +10,8 @@ import numpy as np
 
 from ae_jax.autoencoders import Autoencoder
 from ae_jax.errors import InvalidInput
-from ae_jax.training.state import Selection, State, initial
-from ae_jax.training.step import advance
+from ae_jax.training.state import Order, Selection, State, initial
+from ae_jax.training.step import OnDivergence, advance, order_of
 from ae_jax.types import Shape
 
 
@@ -74,28 +74,50 @@ def initial_population(autoencoder: Autoencoder, seeds: Any, shape: Shape) -> tu
     return jax.vmap(lambda one, seed: initial(one, shape, seed))(autoencoder, seeds)
 
 
-@partial(jax.jit, static_argnames=("batch_size", "finish"), donate_argnames="state")
+@partial(jax.jit, static_argnames=("examples", "batch_size"))
+def order_of_population(seeds: Any, which: Any, position: tuple[Any, ...], examples: int, batch_size: int) -> Order:
+    """:func:`ae_jax.training.step.order_of` of every member, which members of one seed share.
+
+    Args:
+      seeds: each once, ``[seeds]``.
+      which: the place among them of each member's, ``[members]``.
+      position: of the epoch or chunk.
+      examples: in it.
+      batch_size: examples in a step.
+    """
+    orders = jax.vmap(lambda seed: order_of(seed, position, examples, batch_size))(seeds)
+    return jax.tree.map(lambda leaf: leaf[which], orders)
+
+
+@partial(jax.jit, static_argnames=("steps", "batch_size", "finish", "on_divergence"), donate_argnames="state")
 def advance_population(
     state: State,
     selection: Selection,
     autoencoder: Autoencoder,
     seeds: Any,
-    position: tuple[Any, ...],
+    order: Order,
+    first: Any,
+    number: Any,
     train: Any,
     validation: Any,
     scaling: Any,
     patience: Any,
     last_step: Any,
+    steps: int,
     batch_size: int,
     finish: bool,
+    on_divergence: OnDivergence = "stop",
 ) -> tuple[State, Selection, Any]:
     """:func:`ae_jax.training.step.advance` of every member, as one program with donated state.
 
-    A population of one is trained without the member axis, which costs large matrix products dear.
+    A population of one is trained without the member axis, which costs large matrix products dear. ``steps`` of the
+    order are taken, from ``first`` on.
     """
+    if steps < order.rows.shape[1]:
+        order = jax.tree.map(lambda leaf: jax.lax.dynamic_slice_in_dim(leaf, first, steps, axis=1), order)
     one = partial(
         advance,
-        position=position,
+        number=number,
         train=train,
         validation=validation,
         scaling=scaling,
@@ -103,7 +125,8 @@ def advance_population(
         last_step=last_step,
         batch_size=batch_size,
         finish=finish,
+        on_divergence=on_divergence,
     )
     if len(seeds) == 1:
-        return add_axis(one(*take((state, selection, autoencoder, seeds), 0)))
-    return jax.vmap(lambda *member: one(*member))(state, selection, autoencoder, seeds)
+        return add_axis(one(*take((state, selection, autoencoder, seeds, order), 0)))
+    return jax.vmap(lambda *member: one(*member))(state, selection, autoencoder, seeds, order)

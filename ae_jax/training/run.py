@@ -1,7 +1,8 @@
 """A trained population: what it learned, how, and its uses."""
 
 import dataclasses
-from collections.abc import Callable
+import signal
+from collections.abc import Callable, Sequence
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -18,24 +19,26 @@ from ae_jax.data.scaling import Scaling
 from ae_jax.errors import InvalidInput
 from ae_jax.networks import deterministic
 from ae_jax.requirements import positive_whole
-from ae_jax.training.checkpoint import FORMAT, History, read_run, require_replaceable, write_run
 from ae_jax.training.display import run_html
 from ae_jax.training.population import stack, take, unstack
+from ae_jax.training.record import added
+from ae_jax.training.run_folder import FORMAT, History, read_run, require_replaceable, write_run
 from ae_jax.types import Params, Shape
 
 _CHUNK = 1024
 
 
 class TrainingInterrupted(KeyboardInterrupt):
-    """Ctrl-C during training; ``run`` holds what was trained so far.
+    """Ctrl-C or SIGTERM during training; ``run`` holds what was trained so far.
 
     Attributes:
       run: the :class:`Run`, with the best parameters so far; of a study, the study with the runs so far.
+      signal: the number of the signal that asked for an end.
     """
 
-    def __init__(self, run: Any):
+    def __init__(self, run: Any, number: int = signal.SIGINT):
         super().__init__("training was interrupted; what is trained so far is in the exception's run.")
-        self.run = run
+        self.run, self.signal = run, int(number)
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True, repr=False)
@@ -54,7 +57,7 @@ class Run:
       history: split -> term -> ``[members, epochs]``, NaN after a member stopped.
       best_epoch: of each member, from 1, ``[members]``; 0 where no epoch was finite.
       finite: false for members whose training met a value that was not finite, ``[members]``.
-      settings: what ``fit`` was told: epochs, batch size, patience.
+      settings: what ``fit`` was told: epochs, batch size, patience, what to do about divergence.
       record: what happened: versions, device, wall and compile time in seconds.
       single: no member axis in results.
     """
@@ -229,6 +232,8 @@ class Run:
     def save(self, folder: str | Path) -> Path:
         """Writes the run into a folder: configuration and history as JSON, parameters beside them; no pickle.
 
+        All of it is sealed by ``digests.json``, by which :func:`load` finds out whether anything was changed since.
+
         Written beside it first and moved into place, so that the folder is whole or not there.
 
         Args:
@@ -264,10 +269,59 @@ class Run:
 def load(folder: str | Path) -> Run:
     """The run that :meth:`Run.save` wrote; components of your own must be imported before.
 
+    The digest of every file is compared with the one in ``digests.json`` before anything is parsed: that tells of
+    damage, not of who wrote the run. Whatever it says, no code in it is executed but the constructors of components.
+
     Raises:
-      InvalidInput: no run there, one of a later format, or a damaged one.
+      InvalidInput: no run there, one of another format, or a damaged one, with the file that is.
     """
     return Run(**read_run(Path(folder)))
+
+
+def merged(runs: Sequence[Run]) -> Run:
+    """The members of several runs as those of one, in the same order.
+
+    Args:
+      runs: of one structure, trained on the same data by the same settings.
+
+    Returns:
+      One run, whose record adds up theirs; a member that stopped before others has NaN in its history from there.
+
+    Raises:
+      InvalidInput: none given, or structures, data or settings that differ.
+
+    Example:
+      >>> import ae_jax
+      >>> data = ae_jax.data.digits()
+      >>> runs = [ae_jax.fit(ae_jax.undercomplete(code=2, hidden=()), data, seeds=[s], epochs=1) for s in (0, 1)]
+      >>> merged(runs).seeds.tolist()
+      [0, 1]
+    """
+    population = stack([member for run in runs for member in run.members])
+    for name in ("data", "settings"):
+        if any(to_config(getattr(run, name)) != to_config(getattr(runs[0], name)) for run in runs):
+            raise InvalidInput(f"runs of {runs[0].name} cannot be merged, as their {name} differ: expected the same.")
+    counts = {name: [0] for run in runs for name, value in run.record.items() if isinstance(value, list)}
+    records = [{name: len(run) * zero for name, zero in counts.items()} | run.record for run in runs]
+    epochs = max(values.shape[1] for run in runs for terms in run.history.values() for values in terms.values())
+    return Run(
+        autoencoder=population,
+        seeds=np.concatenate([run.seeds for run in runs]),
+        data=runs[0].data,
+        params=jax.tree.map(lambda *leaves: jnp.concatenate(leaves), *(run.params for run in runs)),
+        history=jax.tree.map(
+            lambda *values: np.concatenate([_until(epochs, one) for one in values]), *(run.history for run in runs)
+        ),
+        best_epoch=np.concatenate([run.best_epoch for run in runs]),
+        finite=np.concatenate([run.finite for run in runs]),
+        settings=runs[0].settings,
+        record=added(records),
+    )
+
+
+def _until(epochs: int, values: np.ndarray) -> np.ndarray:
+    """History with as many epochs, NaN after its end."""
+    return np.pad(values, ((0, 0), (0, epochs - values.shape[1])), constant_values=np.nan)
 
 
 @partial(jax.jit, static_argnames=("function", "shape"))

@@ -20,11 +20,15 @@ class State(NamedTuple):
       params: the parameters.
       optimizer: the state of the Optax transformation.
       step: how many steps were taken.
+      skipped: how many of them changed nothing, as their loss or gradient was not finite.
+      scale: what updates are multiplied by: one, and half of it after each rollback.
     """
 
     params: Params
     optimizer: Any
     step: Int[Array, "..."]
+    skipped: Int[Array, "..."]
+    scale: Float[Array, "..."]
 
 
 class Selection(NamedTuple):
@@ -36,7 +40,8 @@ class Selection(NamedTuple):
       epoch: that epoch, counted from 1; 0 before the first.
       waited: epochs since then.
       running: false once patience ran out or a value was not finite.
-      finite: false once a value was not finite.
+      finite: false once a value was not finite and nothing was to be done about it.
+      undone: how many epochs, or chunks of them, were rolled back.
     """
 
     params: Params
@@ -45,6 +50,19 @@ class Selection(NamedTuple):
     waited: Int[Array, "..."]
     running: Bool[Array, "..."]
     finite: Bool[Array, "..."]
+    undone: Int[Array, "..."]
+
+
+class Order(NamedTuple):
+    """In which order an epoch, or a chunk of it, takes its examples.
+
+    Attributes:
+      rows: of the examples of each step, ``[steps, batch]``.
+      keys: of each step, ``[steps]``.
+    """
+
+    rows: Int[Array, "... steps batch"]
+    keys: Key
 
 
 def key_for(seed: Any, purpose: int, *position: Any) -> Key:
@@ -68,5 +86,6 @@ def initial(autoencoder: Autoencoder, shape: Shape, seed: Any) -> tuple[State, S
         waited=none,
         running=jnp.asarray(True),
         finite=jnp.asarray(True),
+        undone=none,
     )
-    return State(params, optimizer, none), selection
+    return State(params, optimizer, none, none, jnp.ones((), jnp.result_type(float))), selection

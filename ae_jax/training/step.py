@@ -1,6 +1,6 @@
 """One step and one epoch of one member, as pure functions."""
 
-from typing import Any
+from typing import Any, Literal
 
 import jax
 import jax.numpy as jnp
@@ -9,56 +9,89 @@ from jaxtyping import Array, Float
 
 from ae_jax.autoencoders import Autoencoder
 from ae_jax.data.scaling import Scaling
-from ae_jax.training.state import TRAIN, VALIDATE, Selection, State, key_for
+from ae_jax.training.state import TRAIN, VALIDATE, Order, Selection, State, key_for
 from ae_jax.types import Key, Metrics
+
+OnDivergence = Literal["stop", "skip", "rollback"]
+"""What is done about a loss or a gradient that is not finite."""
+
+ROLLBACKS = 10
+"""How often a member goes back and halves its rate before it stops."""
 
 _ONE_BATCH = 512
 
 
-def step(state: State, autoencoder: Autoencoder, key: Key, x: Float[Array, "batch *shape"]) -> tuple[State, Metrics]:
-    """One gradient step on a batch in model units; metrics are those of the parameters before it, with the loss."""
+def step(
+    state: State,
+    autoencoder: Autoencoder,
+    key: Key,
+    x: Float[Array, "batch *shape"],
+    on_divergence: OnDivergence = "stop",
+) -> tuple[State, Metrics]:
+    """One gradient step on a batch in model units; metrics are those of the parameters before it, with the loss.
+
+    Under ``"skip"`` a step whose loss or gradient is not finite changes nothing but the counts of steps, and its
+    metrics are NaN.
+    """
 
     def loss_of(params: Any) -> tuple[Array, Metrics]:
         return autoencoder.objective(autoencoder.bind(x.shape[1:], params), key, x, state.step)
 
     (loss, metrics), gradient = jax.value_and_grad(loss_of, has_aux=True)(state.params)
     updates, optimizer = autoencoder.optimizer.transformation().update(gradient, state.optimizer, state.params)
+    if on_divergence == "rollback":
+        updates = jax.tree.map(lambda update: state.scale * update, updates)
     params = optax.apply_updates(state.params, updates)
-    return State(params, optimizer, state.step + 1), metrics | {"loss": loss}  # pyright: ignore[reportArgumentType]
+    after = state._replace(params=params, optimizer=optimizer, step=state.step + 1)  # pyright: ignore[reportArgumentType]
+    metrics = metrics | {"loss": loss}
+    if on_divergence == "skip":
+        good = all_finite((loss, gradient))
+        after = _choose(good, after, state._replace(step=state.step + 1, skipped=state.skipped + 1))
+        metrics = jax.tree.map(lambda value: jnp.where(good, value, jnp.nan), metrics)
+    return after, metrics
 
 
 def epoch(
-    state: State, autoencoder: Autoencoder, key: Key, stored: Array, scaling: Scaling, batch_size: int
+    state: State,
+    autoencoder: Autoencoder,
+    order: Order,
+    stored: Array,
+    scaling: Scaling,
+    on_divergence: OnDivergence = "stop",
 ) -> tuple[State, Metrics]:
-    """A scan of steps over shuffled minibatches that sees every example.
-
-    The last batch is completed from the start of the epoch's own permutation.
+    """A scan of steps over shuffled minibatches.
 
     Args:
       state: the member's.
       autoencoder: the member's.
-      key: of the epoch, or of its chunk; shuffling and each step fold their own from it.
-      stored: all training examples, or a chunk of them, ``[n, *shape]``, in their storage type.
+      order: which examples each step takes, and its key.
+      stored: training examples, ``[n, *shape]``, in their storage type.
       scaling: brings a batch of them to model units.
-      batch_size: examples in a step, at most n.
+      on_divergence: as in :func:`step`.
 
     Returns:
-      The state after the epoch, and the mean over steps of every term and of the loss.
+      The state afterwards, and the mean over steps of every term and of the loss; over those not skipped.
     """
-    order = batches(jax.random.fold_in(key, 0), len(stored), batch_size)
-    step_keys = jax.random.split(jax.random.fold_in(key, 1), len(order))
 
-    def body(state: State, inputs: tuple[Array, Key]) -> tuple[State, Metrics]:
-        rows, step_key = inputs
-        x = scaling(stored.at[rows].get(mode="promise_in_bounds"))
-        return step(state, autoencoder, step_key, x)
+    def body(state: State, inputs: Order) -> tuple[State, Metrics]:
+        x = scaling(stored.at[inputs.rows].get(mode="promise_in_bounds"))
+        return step(state, autoencoder, inputs.keys, x, on_divergence)
 
-    state, metrics = jax.lax.scan(body, state, (order, step_keys))
-    return state, jax.tree.map(jnp.mean, metrics)
+    state, metrics = jax.lax.scan(body, state, order)
+    return state, jax.tree.map(jnp.nanmean if on_divergence == "skip" else jnp.mean, metrics)
+
+
+def order_of(seed: Any, position: tuple[Any, ...], examples: int, batch_size: int) -> Order:
+    """The order of an epoch, or of a chunk of it, by a member's seed and the position alone."""
+    key = key_for(seed, TRAIN, *position)
+    rows = batches(jax.random.fold_in(key, 0), examples, batch_size)
+    return Order(rows, jax.random.split(jax.random.fold_in(key, 1), len(rows)))
 
 
 def batches(key: Key, examples: int, batch_size: int) -> Array:
     """Shuffled rows ``[steps, batch_size]``, each example at least once.
+
+    The last batch is completed from the start of the same order.
 
     Example:
       >>> rows = batches(jax.random.key(0), examples=5, batch_size=2)
@@ -111,7 +144,8 @@ def advance(
     selection: Selection,
     autoencoder: Autoencoder,
     seed: Any,
-    position: tuple[Any, ...],
+    order: Order,
+    number: Any,
     train: Array,
     validation: Array | None,
     scaling: Scaling,
@@ -119,53 +153,63 @@ def advance(
     last_step: Any,
     batch_size: int,
     finish: bool,
+    on_divergence: OnDivergence,
 ) -> tuple[State, Selection, dict[str, Metrics]]:
-    """One epoch of one member, or a chunk of one; at the end of the epoch it is validated and the best is kept.
+    """One epoch of one member, or a part of one; at the end of the epoch it is validated and the best is kept.
 
-    A member that is stopped, or where a value was not finite, keeps the state it had, and stops.
+    A member that is stopped, or where a value was not finite, keeps the state it had, and stops. Under ``"rollback"``
+    it goes on from the state it had at half the rate, :data:`ROLLBACKS` times at most.
 
     Args:
       state, selection: the member's.
       autoencoder, seed: who the member is.
-      position: of the training examples: the epoch's number, from 1, and a chunk's, where there are several.
+      order: of the examples.
+      number: of the epoch, from 1.
       train, validation: stored examples; without validation the latest parameters are the best.
       scaling: brings them to model units.
       patience: epochs without a lower validation loss after which the member stops.
       last_step: of training, at which validation takes the value of schedules.
       batch_size: examples in a step.
       finish: whether the epoch ends here.
+      on_divergence: what is done about a value that is not finite.
 
     Returns:
       State and selection afterwards, and the metrics of each split, those of training as means over the steps.
     """
-    trained, metrics = epoch(state, autoencoder, key_for(seed, TRAIN, *position), train, scaling, batch_size)
+    trained, metrics = epoch(state, autoencoder, order, train, scaling, on_divergence)
     history = {"train": metrics}
     if finish and validation is not None:
         key = key_for(seed, VALIDATE)
         values = evaluate(trained, autoencoder, key, validation, scaling, batch_size, last_step)
-        # Of a member that stopped in an earlier chunk these would be values of parameters that nobody keeps.
+        # Of a member that stopped in an earlier part these would be values of parameters that nobody keeps.
         history["validation"] = jax.tree.map(lambda value: jnp.where(selection.running, value, jnp.nan), values)
     finite = all_finite((history, trained.params))
     keeps = selection.running & finite
+    again = jnp.zeros_like(keeps)
+    if on_divergence == "rollback":
+        again = selection.running & ~finite & (selection.undone < ROLLBACKS)
+        state = state._replace(scale=jnp.where(again, 0.5 * state.scale, state.scale))
+        selection = selection._replace(undone=selection.undone + again)
     state = _choose(keeps, trained, state)
-    selection = selection._replace(running=keeps, finite=selection.finite & (finite | ~selection.running))
+    selection = selection._replace(
+        running=keeps | again, finite=selection.finite & (finite | again | ~selection.running)
+    )
     if finish:
         loss = history["validation"]["loss"] if validation is not None else None
-        selection = _select(selection, trained.params, loss, position[0], patience)
+        selection = _select(selection, keeps, trained.params, loss, number, patience)
     return state, selection, history
 
 
-def _select(selection: Selection, params: Any, loss: Any, number: Any, patience: Any) -> Selection:
-    """The selection after an epoch of that number: better where its validation loss is lower, or where it has none."""
-    keeps = selection.running
-    better = keeps if loss is None else keeps & (loss < selection.loss)
-    waited = jnp.where(better, 0, selection.waited + keeps)
+def _select(selection: Selection, counts: Any, params: Any, loss: Any, number: Any, patience: Any) -> Selection:
+    """The selection after an epoch of that number, where it counts: better by a lower validation loss, or by none."""
+    better = counts if loss is None else counts & (loss < selection.loss)
+    waited = jnp.where(better, 0, selection.waited + selection.running)
     return selection._replace(
         params=_choose(better, params, selection.params),
         loss=selection.loss if loss is None else jnp.where(better, loss, selection.loss),
         epoch=jnp.where(better, number, selection.epoch),
         waited=waited,
-        running=keeps & (waited < patience),
+        running=selection.running & (waited < patience),
     )
 
 

@@ -13,7 +13,7 @@ from ae_jax.data.shards import ArrayRows
 from ae_jax.data.splits import from_rows
 from ae_jax.studies import compare
 from ae_jax.training.compilation import watch_compilation
-from ae_jax.training.feed import Feed
+from ae_jax.training.feed import Feed, Place
 
 BUDGET = 16 * 64 * 64
 
@@ -36,14 +36,14 @@ def run(streamed: Dataset) -> ae_jax.Run:
 
 def test_an_epoch_in_memory_is_one_chunk(small):
     feed = Feed(small, 16)
-    chunks = list(feed.epoch(7))
+    chunks = list(feed.epoch(Place(7)))
     assert [(chunk.position, chunk.last, chunk.steps) for chunk in chunks] == [((7,), True, 4)]
     assert feed.steps == 4
 
 
 def test_a_streamed_epoch_is_many_and_sees_every_example_once(streamed):
     feed = Feed(streamed, 16)
-    chunks = list(feed.epoch(2))
+    chunks = list(feed.epoch(Place(2)))
     assert [chunk.position for chunk in chunks] == [(2, place) for place in range(len(chunks))]
     assert [chunk.last for chunk in chunks] == [False] * (len(chunks) - 1) + [True]
     assert sum(chunk.steps for chunk in chunks) == feed.steps == -(-streamed.training_examples // 16)
@@ -98,8 +98,8 @@ def test_an_epoch_is_told_before_the_next_is_read_to_its_end(streamed, monkeypat
     told, chunks = [], []
     epoch = Feed.epoch
 
-    def counted(self, number):
-        for chunk in epoch(self, number):
+    def counted(self, place):
+        for chunk in epoch(self, place):
             chunks.append(chunk.position)
             yield chunk
 

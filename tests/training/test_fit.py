@@ -239,7 +239,7 @@ def test_an_interruption_hands_over_what_was_trained(small, run):
 
 
 def test_the_record_says_what_happened(run):
-    assert run.settings == {"epochs": EPOCHS, "batch_size": BATCH, "patience": None}
+    assert run.settings == {"epochs": EPOCHS, "batch_size": BATCH, "patience": None, "on_divergence": "stop"}
     assert run.data.name == "small"
     assert not run.record["interrupted"]
     assert run.record["versions"]["jax"] == jax.__version__

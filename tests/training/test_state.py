@@ -7,7 +7,7 @@ import pytest
 import ae_jax
 from ae_jax.data import Scaling
 from ae_jax.training import stack
-from ae_jax.training.population import advance_population, initial_population
+from ae_jax.training.population import advance_population, initial_population, order_of_population
 from ae_jax.training.state import INIT, TRAIN, VALIDATE, initial, key_for
 
 
@@ -39,11 +39,13 @@ def test_a_member_starts_from_its_seed_alone():
 @pytest.mark.parametrize("validation", [None, np.zeros((4, 3), np.float32)], ids=["no validation", "validation"])
 def test_an_epoch_gives_back_the_types_that_it_took_so_that_a_second_one_compiles_nothing(validation):
     population, seeds = stack([ae_jax.variational(code=2, hidden=(4,))]), np.zeros(1, np.uint32)
-    rows, epoch = np.zeros((8, 3), np.float32), (np.int32(1),)
-    limits = {"patience": np.float32(3), "last_step": np.int32(4), "batch_size": 4, "finish": True}
+    rows, first, number = np.zeros((8, 3), np.float32), np.int32(0), np.int32(1)
+    limits = {"patience": np.float32(3), "last_step": np.int32(4), "steps": 2, "batch_size": 4, "finish": True}
 
     def trained(state, selection):
-        return advance_population(state, selection, population, seeds, epoch, rows, validation, Scaling(), **limits)[:2]
+        order = order_of_population(seeds, np.zeros(1, int), (number,), 8, 4)
+        data = rows, validation, Scaling()
+        return advance_population(state, selection, population, seeds, order, first, number, *data, **limits)[:2]
 
     before = jax.eval_shape(lambda: initial_population(population, seeds, (3,)))
     after = jax.eval_shape(trained, *before)

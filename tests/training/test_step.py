@@ -13,7 +13,7 @@ from ae_jax.data import Scaling
 from ae_jax.objectives import Contractive, Likelihood, Reconstruction, SquaredError
 from ae_jax.training import step as stepping
 from ae_jax.training.state import State, initial
-from ae_jax.training.step import batches, epoch, evaluate, step
+from ae_jax.training.step import batches, epoch, evaluate, order_of, step
 
 KEY = jax.random.key(0)
 
@@ -80,7 +80,7 @@ def test_an_epoch_sees_every_example(examples, batch_size):
     )
     state = started(counter, (examples,))
     stored = jnp.eye(examples)
-    after, _ = epoch(state, counter, KEY, stored, Scaling(), batch_size)
+    after, _ = epoch(state, counter, order_of(0, (1,), examples, batch_size), stored, Scaling())
     seen = np.asarray(after.params["seen"])
     assert set(seen) <= {1.0, 2.0}
     assert seen.sum() == -(-examples // batch_size) * batch_size

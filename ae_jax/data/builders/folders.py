@@ -8,7 +8,8 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from ae_jax.data.builders.recipes import RECIPES
-from ae_jax.errors import InvalidInput, unknown
+from ae_jax.errors import unknown
+from ae_jax.locks import locked
 
 VERSION = "0.1.0"
 """Of all data sets prepared here: below every version that TFDS gives a data set of the same name."""
@@ -72,17 +73,10 @@ def alone(name: str, data_dir: Path | None = None) -> Iterator[None]:
     Raises:
       InvalidInput: another process is preparing it.
     """
-    import fcntl
-
     folder, downloads = folder_of(name, data_dir), downloads_of(name, data_dir)
+    sentence = f"{name} is being prepared in {folder.parent} by another process: wait until that one is done."
     downloads.mkdir(parents=True, exist_ok=True)
-    with (downloads / "lock").open("w") as lock:
-        try:
-            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except BlockingIOError as error:
-            raise InvalidInput(
-                f"{name} is being prepared in {folder.parent} by another process: wait until that one is done."
-            ) from error
+    with locked(downloads / "lock", sentence):
         for leftover in folder.parent.glob(f"incomplete.*_{VERSION}"):
             shutil.rmtree(leftover)
         yield

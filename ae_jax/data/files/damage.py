@@ -4,7 +4,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
-from ae_jax.errors import InvalidInput
+from ae_jax.errors import InvalidInput, first_line
 
 
 @contextmanager
@@ -29,5 +29,4 @@ def reading(path: Path, expected: str) -> Iterator[None]:
     except InvalidInput:
         raise
     except Exception as error:  # zipfile, zlib, NumPy, pandas and Pillow raise many kinds over damaged files
-        lines = str(error).strip().splitlines() or [type(error).__name__]
-        raise InvalidInput(f"{path} cannot be read ({lines[0][:200].rstrip('.')}): expected {expected}.") from error
+        raise InvalidInput(f"{path} cannot be read ({first_line(error)}): expected {expected}.") from error

@@ -3,6 +3,7 @@
 import gzip
 import math
 import re
+from io import BufferedIOBase
 from pathlib import Path
 
 import numpy as np
@@ -12,6 +13,8 @@ from ae_jax.data.files.damage import reading
 from ae_jax.errors import InvalidInput
 
 _TYPES = {0x08: "u1", 0x09: "i1", 0x0B: "i2", 0x0C: "i4", 0x0D: "f4", 0x0E: "f8"}
+_AXES = 32  # of NumPy 1's arrays
+_PART = 1 << 24
 _NAME = re.compile(r"[-._]idx\d*(-[a-z0-9]+)?(\.gz)?$", re.IGNORECASE)
 _IMAGES = re.compile(r"images([-.])idx\d", re.IGNORECASE)
 _SPLITS = {
@@ -46,21 +49,40 @@ def read_idx(path: Path) -> np.ndarray:
       LeCun, Cortes and Burges, *The MNIST database of handwritten digits*, 1998, "File formats".
     """
     expected = "an idx file such as train-images-idx3-ubyte; fetch it again"
-    with reading(path, expected):
-        raw = gzip.decompress(path.read_bytes()) if path.suffix.lower() == ".gz" else path.read_bytes()
-    if len(raw) < 4 or raw[:2] != b"\0\0" or raw[2] not in _TYPES:
-        raise InvalidInput(f"{path} starts with the bytes {raw[:4].hex(' ') or 'of no file'}: expected {expected}.")
-    dtype, start = np.dtype(_TYPES[raw[2]]), 4 + 4 * raw[3]
-    if len(raw) < start:
-        raise InvalidInput(f"{path} ends within its header of {start} bytes, after {len(raw)}: expected {expected}.")
-    shape = tuple(int(size) for size in np.frombuffer(raw, ">u4", raw[3], offset=4))
-    promised = math.prod(shape) * dtype.itemsize
-    if promised != len(raw) - start:
+    with reading(path, expected), _opened(path) as file:
+        start = file.read(4)
+        if len(start) < 4 or start[:2] != b"\0\0" or start[2] not in _TYPES:
+            raise InvalidInput(f"{path} starts with the bytes {start.hex(' ') or 'of no file'}: expected {expected}.")
+        dtype, axes = np.dtype(_TYPES[start[2]]), start[3]
+        if axes > _AXES:
+            raise InvalidInput(f"{path} announces {axes} axes: expected {_AXES} at most, in {expected}.")
+        sizes = file.read(4 * axes)
+        if len(sizes) < 4 * axes:
+            raise InvalidInput(
+                f"{path} ends within its header of {4 + 4 * axes} bytes, after {4 + len(sizes)}: expected {expected}."
+            )
+        shape = tuple(int(size) for size in np.frombuffer(sizes, ">u4"))
+        promised = math.prod(shape) * dtype.itemsize
+        raw = _read(file, promised + 1)
+    if promised != len(raw):
         raise InvalidInput(
-            f"{path} announces {promised} bytes of values, of shape {shape}, and holds {len(raw) - start}: "
-            f"expected {expected}."
+            f"{path} announces {promised} bytes of values, of shape {shape}, and holds "
+            f"{'more' if len(raw) > promised else len(raw)}: expected {expected}."
         )
-    return np.frombuffer(raw, dtype.newbyteorder(">"), offset=start).reshape(shape).astype(dtype)
+    return np.frombuffer(raw, dtype.newbyteorder(">")).reshape(shape).astype(dtype)
+
+
+def _opened(path: Path) -> BufferedIOBase:
+    return gzip.open(path) if path.suffix.lower() == ".gz" else path.open("rb")
+
+
+def _read(file: BufferedIOBase, count: int) -> bytes:
+    """So many bytes, or those that are there: neither room for what a header merely announces, nor all of a bomb."""
+    parts, missing = [], count
+    while missing > 0 and (part := file.read(min(missing, _PART))):
+        parts.append(part)
+        missing -= len(part)
+    return b"".join(parts)
 
 
 def idx_images(path: Path) -> dict[str, Contents]:

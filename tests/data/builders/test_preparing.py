@@ -2,6 +2,7 @@
 
 import dataclasses
 import errno
+import os
 import shutil
 from pathlib import Path
 
@@ -169,7 +170,8 @@ def test_two_processes_do_not_prepare_the_same(tiny: Recipe, tiny_files: Path, t
     with alone("tiny", tmp_path):
         sentence = refused(tiny_files, tmp_path)
     assert sentence == (
-        f"tiny is being prepared in {tmp_path / 'tiny'} by another process: wait until that one is done."
+        f"tiny is being prepared in {tmp_path / 'tiny'} by another process: wait until that one is done "
+        f"(process {os.getpid()} holds {tmp_path / 'downloads' / 'ae_jax' / 'tiny' / 'lock'})."
     )
     assert prepare("tiny", source=tiny_files, data_dir=tmp_path).is_dir()
 

@@ -1,0 +1,202 @@
+"""The host loop: parts of epochs dispatched ahead of reading what they gave, checkpoints, and an end when asked for."""
+
+from collections.abc import Callable
+from contextlib import closing
+from typing import Any, NamedTuple
+
+import jax
+import numpy as np
+
+from ae_jax.training.checkpoint import Checkpoint, Writer
+from ae_jax.training.feed import Feed, Part, Place
+from ae_jax.training.interruption import Stop
+from ae_jax.training.plan import Plan
+from ae_jax.training.population import advance_population, initial_population, order_of_population
+from ae_jax.training.standing import Row, Standing, Trained, arrays_of, copied
+from ae_jax.training.state import Order, Selection, State
+
+
+class Progress(NamedTuple):
+    """What a progress callback is told after each epoch.
+
+    Attributes:
+      name: of the autoencoder.
+      epoch: done so far, from 1.
+      epochs: at most.
+      metrics: split -> term -> mean over the members that are running.
+      running: how many members still train.
+    """
+
+    name: str
+    epoch: int
+    epochs: int
+    metrics: dict[str, dict[str, float]]
+    running: int
+
+
+class _Unread(NamedTuple):
+    """An epoch that was dispatched: what it leaves, and a copy of the state where a checkpoint is due after it."""
+
+    selection: Selection
+    parts: list[Trained]
+    after: Place
+    kept: tuple[State, Selection] | None
+
+
+class Loop:
+    """Trains a population, one dispatch ahead of reading its metrics, so that the device never waits for the host.
+
+    Args:
+      planned: what is trained.
+      progress: called after each epoch.
+      stop: asks for an end.
+      writer: of checkpoints, or None.
+      facts: what a checkpoint says beside where training stands; called when one is written.
+    """
+
+    def __init__(
+        self,
+        planned: Plan,
+        progress: Callable[[Progress], None] | None,
+        stop: Stop,
+        writer: Writer | None,
+        facts: Callable[[], dict[str, Any]],
+    ):
+        self.plan, self.progress, self.stop, self.writer, self.facts = planned, progress, stop, writer, facts
+        self.feed = Feed(planned.dataset, planned.batch_size)
+        self.place, self.running = Place(1), np.ones(len(planned.seeds), bool)
+        self.rows: list[Row] = []
+        self._parts: list[Trained] = []
+        self._unread: _Unread | None = None
+        self._order: tuple[Any, Any] = (None, None)
+
+    def start(self, standing: Standing | None) -> None:
+        """Begins with fresh parameters, or where training stood."""
+        if standing is None:
+            population = self.plan.autoencoder, self.plan.seeds, self.plan.dataset.shape
+            self.state, self.selection = initial_population(*population)
+            return
+        self.place, self.state, self.selection, self.running = standing[:4]
+        self.rows, self._parts = list(standing.rows), list(standing.parts)
+
+    @property
+    def finished(self) -> bool:
+        """Whether the epochs or the members ran out."""
+        return self.place.epoch > self.plan.epochs or not self.running.any()
+
+    def train(self) -> bool:
+        """Trains until the epochs or the members run out; true where an end was asked for first."""
+        try:
+            self._train()
+            self._read()
+        except KeyboardInterrupt:
+            self.progress = None
+            self._read()  # an epoch that was trained and not yet read
+            return True
+        if self.finished:  # also in the middle of an epoch that nobody trains in
+            self.place, self._parts = Place(len(self.rows) + 1), []
+        if self.writer is not None:
+            self._write(self.place, (self.state, self._latest), self._parts)
+            self.writer.wait()
+        return not self.finished
+
+    def _train(self) -> None:
+        self._latest, settings = self.selection, self._settings()
+        while not self.finished:
+            with closing(self.feed.epoch(self.place)) as parts:
+                for part in parts:
+                    self._advance(part, settings)
+                    if self._read_before(part) or self.stop.signal is not None:
+                        return
+
+    def _advance(self, part: Part, settings: dict[str, Any]) -> None:
+        """Dispatches a part of an epoch."""
+        if self._order[0] != part.position:
+            self._order = part.position, self._order_of(part)
+        self.state, self._latest, metrics = advance_population(
+            self.state,
+            self._latest,
+            self.plan.autoencoder,
+            self.plan.seeds,
+            self._order[1],
+            part.first,
+            part.position[0],
+            part.stored,
+            steps=part.steps,
+            finish=part.last,
+            **settings,
+        )
+        if self._parts:  # the device holds one part that trains and one that waits
+            jax.block_until_ready(self._parts[-1].metrics)
+        self._parts.append(Trained(part.steps, metrics))
+        self.place = part.after
+
+    def _read_before(self, part: Part) -> bool:
+        """Reads the epoch before a part that was dispatched, and puts a checkpoint aside where one is due.
+
+        Returns:
+          Whether no member trains on.
+        """
+        self._read()
+        if not self.running.any():
+            return True
+        due = self.writer is not None and self.writer.due(steps=part.steps, epochs=part.last)
+        kept = copied((self.state, self._latest)) if due else None
+        if part.last:
+            self._unread = _Unread(self._latest, self._parts, part.after, kept)
+            self._parts = []
+        elif kept is not None:
+            self._write(part.after, kept, list(self._parts))
+        return False
+
+    def _read(self) -> None:
+        """Takes in what the epoch that was dispatched and not yet read gave."""
+        unread, self._unread = self._unread, None
+        if unread is None:
+            return
+        read, running = jax.device_get(([part.metrics for part in unread.parts], unread.selection.running))
+        metrics = read[-1] | {"train": _mean([one["train"] for one in read], [part.steps for part in unread.parts])}
+        self.selection = unread.selection
+        ran, self.running = self.running, running
+        self.rows.append(Row(ran, metrics))
+        if unread.kept is not None:
+            self._write(unread.after, unread.kept, [])
+        if self.progress is not None:
+            means = jax.tree.map(lambda values: float(np.mean(values[ran])), metrics)
+            done = len(self.rows)
+            self.progress(Progress(self.plan.autoencoder.name, done, self.plan.epochs, means, int(running.sum())))
+
+    def _write(self, place: Place, kept: tuple[State, Selection], parts: list[Trained]) -> None:
+        """Begins to write a checkpoint of where training stood at a place."""
+        finished = place.epoch > self.plan.epochs or not self.running.any()
+        facts = self.facts() | {
+            "place": place._asdict(),
+            "steps": [part.steps for part in parts],
+            "finished": finished,
+        }
+        arrays = arrays_of(Standing(place, *kept, self.running, self.rows, parts))
+        self.writer.write(Checkpoint(place.epoch - 1, place.part, facts, arrays))  # pyright: ignore[reportOptionalMemberAccess]
+
+    def _order_of(self, part: Part) -> Order:
+        seeds, which = np.unique(self.plan.seeds, return_inverse=True)
+        return order_of_population(
+            seeds, which, part.position, examples=len(part.stored), batch_size=self.plan.batch_size
+        )
+
+    def _settings(self) -> dict[str, Any]:
+        dataset = self.plan.dataset
+        return {
+            "validation": jax.device_put(dataset.validation.x) if len(dataset.validation.x) else None,
+            "scaling": dataset.scaling,
+            "patience": np.float32(np.inf if self.plan.patience is None else self.plan.patience),
+            "last_step": np.int32(self.plan.epochs * self.feed.steps),
+            "batch_size": self.plan.batch_size,
+            "on_divergence": self.plan.on_divergence,
+        }
+
+
+def _mean(metrics: list[Any], steps: list[int]) -> Any:
+    """The mean over all steps of an epoch of the means over those of its parts."""
+    if len(metrics) == 1:
+        return metrics[0]
+    return jax.tree.map(lambda *values: np.average(np.stack(values), axis=0, weights=steps), *metrics)

@@ -1,0 +1,130 @@
+"""Where a population's training stands between two parts of an epoch, and the same as named arrays."""
+
+from functools import partial
+from typing import Any, NamedTuple
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+
+from ae_jax.errors import InvalidInput
+from ae_jax.training.feed import Place
+from ae_jax.training.plan import Plan
+from ae_jax.training.population import initial_population
+from ae_jax.training.run_folder import History
+from ae_jax.training.state import Selection, State
+
+Metrics = dict[str, dict[str, Any]]
+"""split -> term -> ``[members]``."""
+
+
+class Trained(NamedTuple):
+    """A part of an epoch that was dispatched: how many steps it made, and the metrics of each split."""
+
+    steps: int
+    metrics: Metrics
+
+
+class Row(NamedTuple):
+    """An epoch that is done: which members trained in it, ``[members]``, and the metrics of each split."""
+
+    running: np.ndarray
+    metrics: Metrics
+
+
+class Standing(NamedTuple):
+    """Everything that training goes on from.
+
+    Attributes:
+      place: in the examples.
+      state, selection: of each member.
+      running: which members will train in the next epoch that is read, ``[members]``.
+      rows: of the epochs that are done.
+      parts: of the one that is under way.
+    """
+
+    place: Place
+    state: State
+    selection: Selection
+    running: np.ndarray
+    rows: list[Row]
+    parts: list[Trained]
+
+
+def history_of(rows: list[Row]) -> History:
+    """Metrics of every epoch, split -> term -> ``[members, epochs]``, NaN where a member had stopped before."""
+    splits = rows[0].metrics if rows else {}
+    return {
+        split: {
+            term: np.stack([np.where(row.running, row.metrics[split][term], np.nan) for row in rows], axis=1)
+            for term in sorted(terms)
+        }
+        for split, terms in splits.items()
+    }
+
+
+copied = jax.jit(partial(jax.tree.map, jnp.copy))
+"""The same arrays once more, which nobody donates."""
+
+
+def arrays_of(standing: Standing) -> dict[str, Any]:
+    """The arrays of a standing by name; where in the examples it is not among them."""
+    rows, parts = standing.rows, {str(number): part.metrics for number, part in enumerate(standing.parts)}
+    return (
+        _named(standing.state, "state")
+        | _named(standing.selection, "selection")
+        | _named(history_of(rows), "history")
+        | _named(parts, "parts")
+        | {"running": standing.running}
+        | ({"ran": np.stack([row.running for row in rows], axis=1)} if rows else {})
+    )
+
+
+def standing_of(arrays: dict[str, np.ndarray], place: Place, steps: list[int], planned: Plan) -> Standing:
+    """The standing whose arrays these are.
+
+    Args:
+      arrays: by name.
+      place: in the examples.
+      steps: of each part of the epoch that is under way.
+      planned: the population.
+
+    Raises:
+      InvalidInput: the arrays are not those of such a population.
+    """
+    abstract = jax.eval_shape(lambda: initial_population(planned.autoencoder, planned.seeds, planned.dataset.shape))
+    names = _named(abstract[0], "state") | _named(abstract[1], "selection")
+    wrong = [
+        name
+        for name, leaf in names.items()
+        if name not in arrays or arrays[name].shape != leaf.shape or arrays[name].dtype != leaf.dtype
+    ]
+    if wrong:
+        raise InvalidInput(
+            f"the checkpoint's arrays do not fit the population ({', '.join(wrong[:3])}): it was written by another "
+            "version of a library; use that one, or train anew."
+        )
+    state, selection = jax.tree.unflatten(jax.tree.structure(abstract), [jnp.asarray(arrays[name]) for name in names])
+    history, ran = _below(arrays, "history"), arrays.get("ran", np.empty((len(planned.seeds), 0), bool))
+    rows = [
+        Row(ran[:, epoch], jax.tree.map(lambda values, epoch=epoch: values[:, epoch], history))
+        for epoch in range(ran.shape[1])
+    ]
+    parts = [Trained(count, _below(arrays, f"parts.{number}")) for number, count in enumerate(steps)]
+    return Standing(place, state, selection, arrays["running"], rows, parts)
+
+
+def _named(tree: Any, prefix: str) -> dict[str, Any]:
+    """The leaves of a tree by name, in their order."""
+    leaves = jax.tree.leaves_with_path({prefix: tree})
+    return {jax.tree_util.keystr(path, simple=True, separator="."): leaf for path, leaf in leaves}
+
+
+def _below(arrays: dict[str, np.ndarray], prefix: str) -> Metrics:
+    """Split -> term -> array, of the names below a prefix."""
+    found: Metrics = {}
+    for name, array in arrays.items():
+        if name.startswith(f"{prefix}."):
+            split, term = name.removeprefix(f"{prefix}.").split(".", 1)
+            found.setdefault(split, {})[term] = array
+    return found
