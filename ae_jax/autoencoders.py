@@ -4,7 +4,7 @@ from collections.abc import Callable
 
 from ae_jax.components import component, static
 from ae_jax.corruptions import Gaussian
-from ae_jax.errors import unknown
+from ae_jax.errors import require_known
 from ae_jax.networks import MLP, Convolutional, NetworksBuilder, functional
 from ae_jax.objectives import (
     ELBO,
@@ -17,6 +17,7 @@ from ae_jax.objectives import (
     SquaredError,
 )
 from ae_jax.optimizers import Optimizer
+from ae_jax.requirements import require_part
 from ae_jax.types import Key, Number, Params, Shape, Weight
 
 
@@ -32,6 +33,9 @@ class Autoencoder:
       objective: what is minimised, :mod:`ae_jax.objectives`.
       optimizer: how, :class:`ae_jax.optimizers.Optimizer`.
 
+    Raises:
+      InvalidInput: a part that is none of its kind.
+
     Example:
       >>> denoising_contractive_convolutional = Autoencoder(
       ...     name="mine",
@@ -46,6 +50,12 @@ class Autoencoder:
     networks: NetworksBuilder
     objective: Objective
     optimizer: Optimizer = Optimizer()
+
+    def __post_init__(self) -> None:
+        require_part(self, str, "the name that results call it", name=self.name)
+        require_part(self, NetworksBuilder, "networks, such as MLP()", networks=self.networks)
+        require_part(self, Objective, "an objective, such as Reconstruction()", objective=self.objective)
+        require_part(self, Optimizer, "an Optimizer()", optimizer=self.optimizer)
 
     def init(self, shape: Shape, key: Key) -> Params:
         """Fresh parameters for examples of this shape."""
@@ -275,6 +285,5 @@ def named(name: str) -> Callable[..., Autoencoder]:
       >>> named("sparse")(weight=2.0).name
       'sparse'
     """
-    if name not in NAMED:
-        raise unknown("autoencoder", name, NAMED)
+    require_known("autoencoder", name, NAMED)
     return NAMED[name]

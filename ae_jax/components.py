@@ -12,7 +12,7 @@ from typing import Any, TypeVar, dataclass_transform
 import jax
 import numpy as np
 
-from ae_jax.errors import InvalidInput, unknown
+from ae_jax.errors import InvalidInput, require_known
 
 T = TypeVar("T")
 
@@ -112,13 +112,12 @@ def from_config(config: Any) -> Any:
         return config
     if "type" not in config:
         return {key: from_config(item) for key, item in config.items()}
-    if config["type"] not in _components:
-        raise unknown("component", str(config["type"]), _components)
+    require_known("component", config["type"], _components)
     cls = _components[config["type"]]
     names = [field.name for field in dataclasses.fields(cls)]
     for key in config:
-        if key != "type" and key not in names:
-            raise unknown(f"key of {config['type']}", key, names)
+        if key != "type":
+            require_known(f"key of {config['type']}", key, names)
     required = [field.name for field in dataclasses.fields(cls) if field.default is dataclasses.MISSING]
     if missing := [name for name in required if name not in config]:
         raise InvalidInput(

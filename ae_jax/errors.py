@@ -1,7 +1,8 @@
 """What goes wrong, as sentences: what was given, what was expected, what to do."""
 
 import difflib
-from collections.abc import Iterable
+from collections.abc import Collection, Iterable
+from typing import Any
 
 
 class InvalidInput(ValueError):
@@ -41,6 +42,18 @@ def unknown(kind: str, given: str, known: Iterable[str]) -> InvalidInput:
     near = difflib.get_close_matches(given, names, n=1, cutoff=0.5)
     hint = f"did you mean {near[0]!r}? " if near else ""
     return InvalidInput(f"unknown {kind} {given!r}: {hint}Known are {', '.join(names)}.")
+
+
+def require_known(kind: str, given: Any, known: Collection[str]) -> None:
+    """Raises :func:`unknown` for what is no name at all or not one of those known.
+
+    Example:
+      >>> require_known("rule", 3, ["adam", "sgd"])
+      Traceback (most recent call last):
+      ae_jax.errors.InvalidInput: unknown rule '3': Known are adam, sgd.
+    """
+    if not isinstance(given, str) or given not in known:
+        raise unknown(kind, f"{given!s:.50}", known)
 
 
 def first_line(error: BaseException) -> str:

@@ -5,8 +5,8 @@ import inspect
 import optax
 
 from ae_jax.components import component, static
-from ae_jax.errors import unknown
-from ae_jax.requirements import require_number, require_positive
+from ae_jax.errors import InvalidInput, require_known
+from ae_jax.requirements import require_number, require_positive, shown
 from ae_jax.types import Number, Weight
 
 RULES = ("adabelief", "adagrad", "adam", "adamax", "adamw", "lamb", "lion", "nadam", "radam", "rmsprop", "sgd", "yogi")
@@ -36,13 +36,13 @@ class Optimizer:
     clip_norm: Number | None = None
 
     def __post_init__(self) -> None:
-        if self.rule not in RULES:
-            raise unknown("optimizer", self.rule, RULES)
+        require_known("optimizer", self.rule, RULES)
         require_positive(self, learning_rate=self.learning_rate, clip_norm=self.clip_norm)
         accepted = set(inspect.signature(getattr(optax, self.rule)).parameters) - {"learning_rate"}
+        if not isinstance(self.settings, dict | None):
+            raise InvalidInput(f"Optimizer was given settings={shown(self.settings)}: expected numbers by their names.")
         for name, value in (self.settings or {}).items():
-            if name not in accepted:
-                raise unknown(f"setting of {self.rule}", name, accepted)
+            require_known(f"setting of {self.rule}", name, accepted)
             require_number(f"the setting of {self.rule}", **{name: value})
 
     def transformation(self) -> optax.GradientTransformation:

@@ -11,10 +11,17 @@ from collections.abc import Callable, Sequence
 from typing import Any
 
 import jax
+import jax.numpy as jnp
 import numpy as np
 from jax.core import Tracer
 
 from ae_jax.errors import InvalidInput
+
+_LAYERS = 1000
+"""More than any compiler gets through."""
+
+_SHOWN = 100
+"""How many characters of a value are shown."""
 
 
 def require_number(owner: object, **values: Any) -> None:
@@ -48,8 +55,21 @@ def require_probability(owner: object, **values: Any) -> None:
     _require(owner, values, lambda number: 0 <= number <= 1, "a probability, from 0 to 1")
 
 
+def require_part(owner: object, kind: type, expected: str, **values: Any) -> None:
+    """Raises a sentence for the first value that is no instance of a class or protocol, as a class itself is none.
+
+    Example:
+      >>> require_part("MLP", str, "a name", activation=3)
+      Traceback (most recent call last):
+      ae_jax.errors.InvalidInput: MLP was given activation=3: expected a name.
+    """
+    for name, value in values.items():
+        if isinstance(value, type) or not isinstance(value, kind):
+            raise InvalidInput(f"{_name(owner)} was given {name}={shown(value)}: expected {expected}.")
+
+
 def positive_whole(owner: object, name: str, value: Any) -> int:
-    """The value as an integer above zero.
+    """The value as an integer above zero, of 64 bits.
 
     Raises:
       InvalidInput: it is none; 2.0 is none either.
@@ -59,12 +79,27 @@ def positive_whole(owner: object, name: str, value: Any) -> int:
     except TypeError:
         whole = 0
     if whole < 1 or isinstance(value, bool):
-        raise InvalidInput(f"{_name(owner)} was given {name}={value!r}: expected a whole number above zero.")
-    return whole
+        raise InvalidInput(f"{_name(owner)} was given {name}={shown(value)}: expected a whole number above zero.")
+    return _of_bits(64, owner, name, whole)
+
+
+def size(owner: object, name: str, value: Any) -> int:
+    """The value as an integer above zero, of 32 bits, as sizes of arrays and numbers of steps are.
+
+    Raises:
+      InvalidInput: it is none.
+    """
+    return _of_bits(32, owner, name, positive_whole(owner, name, value))
+
+
+def _of_bits(bits: int, owner: object, name: str, value: int) -> int:
+    if value >= 2 ** (bits - 1):
+        raise InvalidInput(f"{_name(owner)} was given {name}={shown(value)}: expected a number below 2**{bits - 1}.")
+    return value
 
 
 def non_negative_whole(owner: object, name: str, value: Any) -> int:
-    """The value as an integer, zero or above.
+    """The value as an integer, zero or above, of 64 bits.
 
     Raises:
       InvalidInput: it is none; 2.0 is none either.
@@ -74,25 +109,27 @@ def non_negative_whole(owner: object, name: str, value: Any) -> int:
     except TypeError:
         whole = -1
     if whole < 0 or isinstance(value, bool):
-        raise InvalidInput(f"{_name(owner)} was given {name}={value!r}: expected zero or a whole number above.")
-    return whole
+        raise InvalidInput(f"{_name(owner)} was given {name}={shown(value)}: expected zero or a whole number above.")
+    return _of_bits(64, owner, name, whole)
 
 
 def widths(owner: object, name: str, values: Any) -> tuple[int, ...]:
-    """The values as a tuple of integers above zero.
+    """The values as a tuple of integers above zero, of 32 bits and no more than a program may have layers.
 
     Example:
       >>> widths("MLP", "hidden", [256, 128])
       (256, 128)
 
     Raises:
-      InvalidInput: no sequence, or something in it that is no whole number above zero.
+      InvalidInput: no sequence, too long a one, or something in it that is no whole number above zero.
     """
     if not isinstance(values, Sequence) or isinstance(values, str):
         raise InvalidInput(
-            f"{_name(owner)} was given {name}={values!r}: expected a sequence of widths, such as (256,)."
+            f"{_name(owner)} was given {name}={shown(values)}: expected a sequence of widths, such as (256,)."
         )
-    return tuple(positive_whole(owner, f"{name}[{place}]", value) for place, value in enumerate(values))
+    if len(values) > _LAYERS:
+        raise InvalidInput(f"{_name(owner)} was given {len(values):,} {name}: expected {_LAYERS:,} at most.")
+    return tuple(size(owner, f"{name}[{place}]", value) for place, value in enumerate(values))
 
 
 def _require(owner: object, values: dict[str, Any], holds: Callable[[float], bool], expected: str) -> None:
@@ -104,10 +141,40 @@ def _require(owner: object, values: dict[str, Any], holds: Callable[[float], boo
                 f"{_name(owner)} was given a function as {name}: "
                 f"expected {expected}, or a schedule of ae_jax.schedules."
             )
-        is_number = isinstance(value, (int, float, np.ndarray, np.number, jax.Array)) and not isinstance(value, bool)
-        if not is_number or not all(math.isfinite(one) and holds(float(one)) for one in np.ravel(value)):
-            given = repr(value) if isinstance(value, (str, bool)) else value
+        if not isinstance(value, (int, float, np.ndarray, np.number, jax.Array)) or not _fits(value, holds):
+            given = shown(value) if isinstance(value, (str, bool, int)) else shown_text(str(value))
             raise InvalidInput(f"{_name(owner)} was given {name}={given}: expected {expected}.")
+
+
+def _fits(value: Any, holds: Callable[[float], bool]) -> bool:
+    """Whether every number holds and is finite, as the 32-bit floats that it is used as."""
+    array = np.asarray(value)
+    if array.dtype.kind not in "iu" and not jnp.issubdtype(array.dtype, np.floating):
+        return False
+    with np.errstate(over="ignore"):
+        numbers = np.ravel(array).astype(np.float32).tolist()
+    return all(math.isfinite(number) and holds(number) for number in numbers)
+
+
+def shown(value: Any) -> str:
+    """A value as a sentence shows it: not all of one that goes on and on.
+
+    Example:
+      >>> shown("7"), shown(10**5000)
+      ("'7'", 'an integer of 16,610 bits')
+    """
+    if isinstance(value, int) and value.bit_length() > 300:
+        return f"an integer of {value.bit_length():,} bits"
+    try:
+        text = repr(value)
+    except Exception as error:  # of somebody else's class
+        return f"a {type(value).__name__} that cannot be shown ({type(error).__name__})"
+    return shown_text(text)
+
+
+def shown_text(text: str) -> str:
+    """A text as a sentence shows it, shortened to its beginning."""
+    return text if len(text) <= _SHOWN else f"{text[:_SHOWN]}..."
 
 
 def _name(owner: object) -> str:

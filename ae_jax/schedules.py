@@ -8,8 +8,8 @@ import optax
 from jaxtyping import Array, Float
 
 from ae_jax.components import component, static
-from ae_jax.errors import InvalidInput, unknown
-from ae_jax.requirements import require_number, require_positive
+from ae_jax.errors import InvalidInput, first_line, require_known
+from ae_jax.requirements import require_number, require_positive, shown
 from ae_jax.types import Number, Weight
 
 
@@ -91,19 +91,24 @@ class FromOptax:
 
     def __post_init__(self) -> None:
         rules = [name for name in dir(optax.schedules) if name.endswith(("_schedule", "_decay", "_restarts"))]
-        if self.rule not in rules:
-            raise unknown("schedule of Optax", self.rule, rules)
-        settings = dict(self.settings)
+        require_known("schedule of Optax", self.rule, rules)
+        try:
+            settings = dict(self.settings)
+        except (TypeError, ValueError) as error:
+            raise InvalidInput(
+                f"{self.rule} was given settings={shown(self.settings)}: expected its numbers by their names."
+            ) from error
         known = inspect.signature(getattr(optax.schedules, self.rule)).parameters
         for name in settings:
-            if name not in known:
-                raise unknown(f"setting of {self.rule}", name, known)
+            require_known(f"setting of {self.rule}", name, known)
         require_number(f"the setting of {self.rule}", **settings)
         object.__setattr__(self, "settings", tuple(sorted(settings.items())))
         try:
             self(0)
-        except (TypeError, ValueError) as error:
-            raise InvalidInput(f"{self.rule} was given numbers that Optax refuses: {error}.") from error
+        except (TypeError, ValueError, ArithmeticError) as error:
+            raise InvalidInput(
+                f"{self.rule} was given numbers that Optax refuses ({first_line(error)}): expected others."
+            ) from error
 
     def __call__(self, step: Any) -> Any:
         return getattr(optax.schedules, self.rule)(**dict(self.settings))(step)

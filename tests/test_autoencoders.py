@@ -174,7 +174,7 @@ def test_other_numbers_compile_nothing(subject):
 
 def test_the_loss_falls_when_trained(subject):
     optimizer = subject.autoencoder.optimizer.transformation().init(subject.params)
-    state, history = State(subject.params, optimizer, jnp.asarray(0)), []
+    state, history = State(subject.params, optimizer, jnp.asarray(0), jnp.asarray(0), jnp.asarray(1.0)), []
     stepping = jax.jit(step)
     for number in range(60):
         state, metrics = stepping(state, subject.autoencoder, jax.random.key(number), subject.x)

@@ -105,3 +105,15 @@ def test_a_component_cannot_take_the_name_of_another():
     with pytest.raises(InvalidInput, match=r"Masking of .* has the name of one in ae_jax.corruptions: rename it"):
         component(Masking)
     assert isinstance(from_config({"type": "Masking"}), ae_jax.corruptions.Masking)
+
+
+@pytest.mark.parametrize("number", [float("nan"), float("inf"), np.float32("-inf"), np.array([1.0, np.nan])])
+def test_a_configuration_cannot_hold_what_json_cannot_say(number):
+    with pytest.raises(InvalidInput, match=r"a configuration cannot hold -?(nan|inf): expected finite numbers"):
+        to_config({"number": number})
+
+
+@pytest.mark.parametrize("kind", [[], {}, None, 3, {"type": "L1"}])
+def test_a_type_that_is_no_name_is_unknown(kind):
+    with pytest.raises(InvalidInput, match=r"unknown component .*: "):
+        from_config({"type": kind})

@@ -144,9 +144,7 @@ def test_a_folder_that_cannot_be_written_is_refused(path):
 
 def test_without_locks_there_is_a_warning_and_the_block_runs(path, monkeypatch):
     monkeypatch.setattr(locks, "fcntl", None)
-    with pytest.warns(
-        RuntimeWarning, match=r"cannot be locked \(this system has none\): see to it"
-    ):
+    with pytest.warns(RuntimeWarning, match=r"cannot be locked \(this system has none\): see to it"):
         assert refused_nothing(path)
 
 

@@ -10,6 +10,9 @@ import pytest
 
 import ae_jax
 from ae_jax import InvalidInput
+from ae_jax.autoencoders import Autoencoder
+from ae_jax.networks import MLP
+from ae_jax.objectives import ELBO, L1, Reconstruction, SquaredError
 from ae_jax.requirements import (
     non_negative_whole,
     positive_whole,
@@ -18,6 +21,8 @@ from ae_jax.requirements import (
     require_number,
     require_positive,
     require_probability,
+    shown,
+    size,
     widths,
 )
 
@@ -86,3 +91,101 @@ def test_a_count_from_zero_on_is_whole(value):
     assert [non_negative_whole("search", "skip", good) for good in (0, 3, np.int32(2))] == [0, 3, 2]
     with pytest.raises(InvalidInput, match=f"^search was given skip={value!r}: expected zero or a whole number above"):
         non_negative_whole("search", "skip", value)
+
+
+@pytest.mark.parametrize("value", [1e300, -1e300, 10**400, 1e39, np.float64(1e39), np.array([1.0, np.inf])])
+def test_numbers_that_32_bits_cannot_hold_are_none(value):
+    require_number("ELBO", beta=3e38)
+    with pytest.raises(InvalidInput, match=r"^ELBO was given beta=.{1,60}: expected a number\.$"):
+        require_number("ELBO", beta=value)
+
+
+def test_a_number_that_is_zero_in_32_bits_is_not_above_it():
+    require_positive("Gaussian", scale=1e-45)
+    with pytest.raises(InvalidInput, match="Gaussian was given scale=1e-46: expected a number above zero"):
+        require_positive("Gaussian", scale=1e-46)
+
+
+@pytest.mark.parametrize("value", [1j, np.complex64(1), np.array(["a"]), np.array([None]), np.bool_(True)])
+def test_what_is_no_real_number_is_none(value):
+    with pytest.raises(InvalidInput, match=r"ELBO was given beta=.*: expected a number"):
+        require_number("ELBO", beta=value)
+
+
+def test_sizes_have_32_bits_and_counts_64():
+    assert size("MLP", "code", 2**31 - 1) == 2**31 - 1
+    with pytest.raises(InvalidInput, match=r"MLP was given code=2147483648: expected a number below 2\*\*31"):
+        size("MLP", "code", 2**31)
+    assert positive_whole("Reading", "budget", 2**40) == 2**40
+    with pytest.raises(
+        InvalidInput, match=r"was given budget=an integer of 16,610 bits: expected a number below 2\*\*63"
+    ):
+        positive_whole("Reading", "budget", 10**5000)
+    with pytest.raises(InvalidInput, match="was given skip=an integer of 16,610 bits: expected zero or a whole number"):
+        non_negative_whole("search", "skip", -(10**5000))
+
+
+def test_no_more_widths_than_layers_can_be():
+    assert len(widths("MLP", "hidden", [1] * 1000)) == 1000
+    with pytest.raises(InvalidInput, match="MLP was given 1,001 hidden: expected 1,000 at most"):
+        widths("MLP", "hidden", [1] * 1001)
+
+
+def test_a_value_is_shown_as_far_as_one_reads():
+    class Broken:
+        def __repr__(self):
+            return 1 / 0
+
+    assert shown("a" * 98) == repr("a" * 98)
+    assert shown("a" * 1000) == "'" + "a" * 99 + "..."
+    assert shown(Broken()) == "a Broken that cannot be shown (ZeroDivisionError)"
+
+
+@pytest.mark.usefixtures("unchecked")
+@pytest.mark.parametrize(
+    ("make", "sentence"),
+    [
+        (
+            lambda: Reconstruction(likelihood=3),
+            r"Reconstruction was given likelihood=3: expected a likelihood, such as S",
+        ),
+        (
+            lambda: ELBO(likelihood=SquaredError),
+            "ELBO was given likelihood=<class .*SquaredError'>: expected a likelih",
+        ),
+        (
+            lambda: ELBO(corruption="noise"),
+            r"ELBO was given corruption='noise': expected a corruption, such as Masking\(",
+        ),
+        (
+            lambda: Reconstruction(penalties=L1()),
+            r"was given penalties=L1\(weight=0.1\): expected a tuple, such as \(L1",
+        ),
+        (
+            lambda: Reconstruction(penalties=(L1(), 2)),
+            r"was given penalties\[1\]=2: expected a penalty, such as L1\(\)",
+        ),
+        (lambda: mine(name=3), "Autoencoder was given name=3: expected the name that results call it"),
+        (
+            lambda: mine(networks=MLP),
+            r"Autoencoder was given networks=<class .*MLP'>: expected networks, such as MLP\(\)",
+        ),
+        (
+            lambda: mine(objective=None),
+            "Autoencoder was given objective=None: expected an objective, such as Reconstru",
+        ),
+        (lambda: mine(optimizer="adam"), r"Autoencoder was given optimizer='adam': expected an Optimizer\(\)"),
+    ],
+)
+def test_parts_are_of_their_kinds(make, sentence):
+    with pytest.raises(InvalidInput, match=sentence):
+        make()
+
+
+def mine(**parts):
+    return Autoencoder(**{"name": "mine", "networks": MLP(), "objective": Reconstruction()} | parts)
+
+
+@pytest.mark.usefixtures("unchecked")
+def test_a_list_of_penalties_makes_the_same_structure():
+    assert jax.tree.structure(Reconstruction(penalties=[L1()])) == jax.tree.structure(Reconstruction(penalties=(L1(),)))

@@ -8,7 +8,7 @@ import numpy as np
 from jaxtyping import Array, Float
 
 from ae_jax.components import component
-from ae_jax.errors import InvalidInput, unknown
+from ae_jax.errors import InvalidInput, require_known
 from ae_jax.types import Number, Shape
 
 SCALINGS = ("unit", "standard", "none")
@@ -157,8 +157,7 @@ def fitted(kind: str, statistics: Statistics, *, of_bytes: bool, names: Sequence
       >>> fitted("unit", Statistics.of([np.array([[1.0, 0.0], [3.0, 10.0]])]), of_bytes=False).scale
       array([ 2., 10.], dtype=float32)
     """
-    if kind not in SCALINGS:
-        raise unknown("scaling", kind, SCALINGS)
+    require_known("scaling", kind, SCALINGS)
     if kind == "none" or (kind == "unit" and of_bytes and np.max(statistics.high) <= 1):
         return Scaling()
     if kind == "unit" and of_bytes:

@@ -1,7 +1,6 @@
 """Sources that are read in pieces: an array in memory, ``.npy`` files, ``.parquet`` files."""
 
 import json
-import math
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
@@ -9,6 +8,7 @@ from typing import Any
 import numpy as np
 
 from ae_jax.data.files.damage import reading
+from ae_jax.data.files.numpy_files import read_header
 from ae_jax.data.files.tables import import_reader
 from ae_jax.data.frames import from_frame
 from ae_jax.errors import InvalidInput
@@ -143,19 +143,11 @@ def _columns(schema: Any) -> list[str]:
 def _header(path: Path) -> tuple[Shape, np.dtype, int]:
     """Shape, type and place of the first value of a ``.npy`` file."""
     with reading(path, "an array written by numpy.save"), path.open("rb") as file:
-        version = np.lib.format.read_magic(file)
-        read = np.lib.format.read_array_header_1_0 if version == (1, 0) else np.lib.format.read_array_header_2_0
-        shape, in_columns, dtype = read(file)
-        offset = file.tell()
-    if dtype.hasobject:
-        raise InvalidInput(f"{path} holds Python objects, which are never loaded: expected an array of numbers.")
+        shape, in_columns, dtype, offset = read_header(file, path.stat().st_size)
     if in_columns and len(shape) > 1:
         raise InvalidInput(f"{path} is in Fortran order: expected row after row; save np.ascontiguousarray(x).")
     if len(shape) < 2:
         raise InvalidInput(f"{path} has shape {shape}: expected [examples, *features]; reshape it to two axes.")
-    size = math.prod(shape) * dtype.itemsize
-    if (found := path.stat().st_size - offset) < size:
-        raise InvalidInput(f"{path} holds {found:,} bytes of values: expected {size:,} for {shape}; it is truncated.")
     return shape, dtype, offset
 
 

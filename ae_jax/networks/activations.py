@@ -6,7 +6,7 @@ import jax
 from flax import nnx
 from jax import Array
 
-from ae_jax.errors import unknown
+from ae_jax.errors import require_known
 
 ACTIVATIONS: dict[str, Callable[[Array], Array] | None] = {
     "linear": None,
@@ -28,8 +28,7 @@ def activation_named(name: str) -> Callable[[Array], Array] | None:
     Raises:
       InvalidInput: nobody bears that name; the sentence has the nearest one.
     """
-    if name not in ACTIVATIONS:
-        raise unknown("activation", name, ACTIVATIONS)
+    require_known("activation", name, ACTIVATIONS)
     return ACTIVATIONS[name]
 
 

@@ -15,7 +15,7 @@ from ae_jax.distributions import DiagonalGaussian
 from ae_jax.errors import InvalidInput
 from ae_jax.networks.activations import activation_named, apply, kernel_initializer
 from ae_jax.networks.functional import Code
-from ae_jax.requirements import positive_whole, widths
+from ae_jax.requirements import size, widths
 from ae_jax.types import Shape
 
 
@@ -54,7 +54,7 @@ class Convolutional:
 
     def __post_init__(self) -> None:
         for name in ("kernel", "code"):
-            positive_whole(self, name, getattr(self, name))
+            size(self, name, getattr(self, name))
         object.__setattr__(self, "channels", widths(self, "channels", self.channels))
         if not self.channels:
             raise InvalidInput("Convolutional was given no channels: expected one number for each stage, as (16, 32).")

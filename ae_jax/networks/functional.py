@@ -49,12 +49,12 @@ class NetworksBuilder(Hashable, Protocol):
 def _graph(builder: NetworksBuilder, shape: Shape, outputs: int) -> nnx.GraphDef[Any]:
     abstract = nnx.eval_shape(lambda: builder(shape, outputs, nnx.Rngs(0)))
     if not isinstance(abstract, Networks):
-        raise InvalidInput(f"{type(abstract).__name__} has no encode and decode: networks need both methods.")
+        raise InvalidInput(f"{type(abstract).__name__} has no encode and decode: expected networks with both methods.")
     graph, _, rest = nnx.split(abstract, nnx.Param, ...)
     if jax.tree.leaves(rest):
         raise InvalidInput(
             f"{type(abstract).__name__} holds state that is no nnx.Param (running statistics or stored Rngs): "
-            "networks hold parameters only."
+            "expected networks that hold parameters only."
         )
     return graph
 

@@ -12,7 +12,7 @@ from ae_jax.errors import InvalidInput
 from ae_jax.losses.jacobian import DenseLayer
 from ae_jax.networks.activations import activation_named, apply, kernel_initializer
 from ae_jax.networks.functional import Code
-from ae_jax.requirements import positive_whole, widths
+from ae_jax.requirements import size, widths
 from ae_jax.types import Shape
 
 
@@ -49,12 +49,14 @@ class MLP:
     stochastic: bool = static(default=False)
 
     def __post_init__(self) -> None:
-        positive_whole(self, "code", self.code)
+        size(self, "code", self.code)
         object.__setattr__(self, "hidden", widths(self, "hidden", self.hidden))
         activation_named(self.activation)
         activation_named(self.code_activation)
         if self.tied and self.stochastic:
-            raise InvalidInput("MLP was given tied=True and stochastic=True: a decoder can mirror one head only.")
+            raise InvalidInput(
+                "MLP was given tied=True and stochastic=True: expected one, as a decoder mirrors one head only."
+            )
 
     def __call__(self, shape: Shape, outputs: int, rngs: nnx.Rngs) -> "MLPNetworks":
         return MLPNetworks(self, shape, outputs, rngs)
@@ -70,7 +72,10 @@ class MLPNetworks(nnx.Module):
         self.encoder = nnx.List(_dense_chain((*forward[:-1], heads * config.code), config, rngs))
         backward = (*forward[:0:-1], forward[0] * outputs)
         if config.tied and outputs != 1:
-            raise InvalidInput(f"tied weights give one output a feature, and the likelihood wants {outputs}.")
+            raise InvalidInput(
+                f"tied weights give one output a feature, and the likelihood wants {outputs}: expected tied=False, or "
+                "another likelihood."
+            )
         if config.tied:
             self.decoder_biases = nnx.List([nnx.Param(jnp.zeros(width)) for width in backward[1:]])
         else:

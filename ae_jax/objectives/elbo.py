@@ -12,8 +12,8 @@ from ae_jax.errors import InvalidInput
 from ae_jax.networks import Code, Networks
 from ae_jax.objectives.likelihoods import BernoulliLikelihood, Likelihood
 from ae_jax.objectives.penalties import Penalty
-from ae_jax.objectives.terms import penalty_terms, weighted_sum
-from ae_jax.requirements import positive_whole, require_non_negative
+from ae_jax.objectives.terms import penalty_terms, require_parts, weighted_sum
+from ae_jax.requirements import require_non_negative, size
 from ae_jax.types import Key, Metrics, Weight
 
 
@@ -52,8 +52,9 @@ class ELBO:
     penalties: tuple[Penalty, ...] = ()
 
     def __post_init__(self) -> None:
+        object.__setattr__(self, "penalties", require_parts(self, self.likelihood, self.corruption, self.penalties))
         require_non_negative(self, beta=self.beta)
-        positive_whole(self, "samples", self.samples)
+        size(self, "samples", self.samples)
 
     def __call__(
         self, networks: Networks, key: Key, x: Float[Array, "batch *features"], step: Any

@@ -7,10 +7,10 @@ from jaxtyping import Array, Float
 
 from ae_jax import losses
 from ae_jax.components import component, static
-from ae_jax.errors import InvalidInput, unknown
+from ae_jax.errors import InvalidInput, require_known
 from ae_jax.losses import jacobian
 from ae_jax.networks import Code, Networks, deterministic
-from ae_jax.requirements import positive_whole, require_inside, require_non_negative
+from ae_jax.requirements import require_inside, require_non_negative, size
 from ae_jax.types import Key, Number, Weight
 
 Batch = Float[Array, "batch *features"]
@@ -130,9 +130,8 @@ class Contractive:
 
     def __post_init__(self) -> None:
         require_non_negative(self, weight=self.weight)
-        positive_whole(self, "probes", self.probes)
-        if self.method not in METHODS:
-            raise unknown("method of Contractive", self.method, METHODS)
+        size(self, "probes", self.probes)
+        require_known("method of Contractive", self.method, METHODS)
 
     def __call__(self, networks: Networks, key: Key, x: Batch, code: Code) -> Float[Array, " batch"]:
         return squared_jacobian_norm(networks, x, key=key, method=self.method, probes=self.probes)

@@ -10,7 +10,7 @@ from ae_jax.corruptions import Corruption
 from ae_jax.networks import Networks, deterministic
 from ae_jax.objectives.likelihoods import Likelihood, SquaredError
 from ae_jax.objectives.penalties import Penalty
-from ae_jax.objectives.terms import penalty_terms, weighted_sum
+from ae_jax.objectives.terms import penalty_terms, require_parts, weighted_sum
 from ae_jax.types import Key, Metrics
 
 
@@ -25,6 +25,9 @@ class Reconstruction:
       corruption: what damages the input, :mod:`ae_jax.corruptions`; None leaves it clean.
       penalties: further terms, :mod:`ae_jax.objectives.penalties`.
 
+    Raises:
+      InvalidInput: a part that is none of its kind.
+
     Example:
       >>> from ae_jax.corruptions import Masking
       >>> from ae_jax.objectives import Contractive
@@ -38,6 +41,9 @@ class Reconstruction:
     likelihood: Likelihood = SquaredError()
     corruption: Corruption | None = None
     penalties: tuple[Penalty, ...] = ()
+
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "penalties", require_parts(self, self.likelihood, self.corruption, self.penalties))
 
     def __call__(
         self, networks: Networks, key: Key, x: Float[Array, "batch *features"], step: Any

@@ -7,10 +7,12 @@ import jax
 import jax.numpy as jnp
 from jaxtyping import Array, Float
 
+from ae_jax.corruptions import Corruption
 from ae_jax.errors import InvalidInput
 from ae_jax.networks import Code, Networks
 from ae_jax.objectives.likelihoods import Likelihood
 from ae_jax.objectives.penalties import Penalty
+from ae_jax.requirements import require_part, shown
 from ae_jax.schedules import value_at
 from ae_jax.types import Key, Metrics, Weight
 
@@ -28,6 +30,24 @@ class Objective(Protocol):
     def __call__(
         self, networks: Networks, key: Key, x: Float[Array, "batch *features"], step: Any
     ) -> tuple[Float[Array, ""], Metrics]: ...
+
+
+def require_parts(owner: object, likelihood: Any, corruption: Any, penalties: Any) -> tuple[Penalty, ...]:
+    """The penalties of an objective as a tuple, where all of its parts are of their kinds.
+
+    Raises:
+      InvalidInput: one is not.
+    """
+    require_part(owner, Likelihood, "a likelihood, such as SquaredError()", likelihood=likelihood)
+    if corruption is not None:
+        require_part(owner, Corruption, "a corruption, such as Masking(), or None", corruption=corruption)
+    if not isinstance(penalties, (tuple, list)):
+        raise InvalidInput(
+            f"{type(owner).__name__} was given penalties={shown(penalties)}: expected a tuple, such as (L1(),)."
+        )
+    for place, penalty in enumerate(penalties):
+        require_part(owner, Penalty, "a penalty, such as L1()", **{f"penalties[{place}]": penalty})
+    return tuple(penalties)
 
 
 def weighted_sum(

@@ -8,27 +8,35 @@ import dataclasses
 import gc
 import json
 import logging
+import math
+import os
 import re
 import shutil
+import tempfile
 import time
 import warnings
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, NamedTuple
 
 import jax
+import jax.numpy as jnp
 import numpy as np
 
 from ae_jax.errors import InvalidInput, first_line
 from ae_jax.requirements import positive_whole, require_positive
 from ae_jax.training.integrity import require_sealed, seal
+from ae_jax.types import Shape
 
 FORMAT = 1
 """Version of the layout of a checkpoint."""
 
 _ARRAYS, _FACTS = "arrays", "checkpoint.json"
+_BESIDE = 1 << 18
+"""Bytes that a checkpoint takes beside its arrays, at most, where there are not thousands of them."""
+
 _NAME = re.compile(r"(\d{6,})-(\d{6,})")
 
 
@@ -216,12 +224,13 @@ class Writer:
             self.wait()
         finally:
             self._thread.shutdown()
+            _clear_scratch(self._checkpoints.folder)
 
 
 def _write(checkpoints: Checkpoints, checkpoint: Checkpoint) -> str:
     folder = checkpoints.folder / checkpoint.name
     scratch = checkpoints.folder / f".{checkpoint.name}"
-    shutil.rmtree(scratch, ignore_errors=True)
+    _clear_scratch(checkpoints.folder)
     try:
         scratch.mkdir(parents=True)
         write_arrays(scratch / _ARRAYS, {name: np.asarray(array) for name, array in checkpoint.arrays.items()})
@@ -235,6 +244,13 @@ def _write(checkpoints: Checkpoints, checkpoint: Checkpoint) -> str:
     return checkpoint.name
 
 
+def _clear_scratch(folder: Path) -> None:
+    """Removes what failed writes left: some of it is written after they failed, when they no longer wait for it."""
+    for entry in list(folder.iterdir()) if folder.is_dir() else []:
+        if entry.name.startswith(".") and _NAME.fullmatch(entry.name[1:]):
+            shutil.rmtree(entry, ignore_errors=True)
+
+
 def clear(folder: Path, *, after: Checkpoint | None = None) -> None:
     """Removes every checkpoint that is newer than a given one, and what a killed process left half-written."""
     kept = _names(folder)
@@ -245,24 +261,68 @@ def clear(folder: Path, *, after: Checkpoint | None = None) -> None:
 
 
 def write_arrays(folder: Path, arrays: dict[str, np.ndarray]) -> None:
-    """Writes named arrays into a new folder, atomically; where there are many processes, this one alone."""
-    with _orbax() as orbax:
-        orbax.save(str(folder.absolute()), arrays)
-
-
-def read_arrays(folder: Path) -> dict[str, np.ndarray]:
-    """Reads what :func:`write_arrays` wrote; nothing is executed.
+    """Writes named arrays into a new folder, atomically; where there are many processes, this one alone.
 
     Raises:
-      InvalidInput: the folder is missing or damaged.
+      OSError: they cannot be written.
     """
-    with _leftovers_collected():
+    _require_room(folder.parent, sum(array.nbytes for array in arrays.values()))
+    try:
+        with _orbax() as orbax:
+            orbax.save(str(folder.absolute()), arrays)
+        return
+    except Exception as error:  # TensorStore and Orbax state no list of what they raise
+        reason = first_line(error)
+    _collect_leftovers()
+    raise OSError(f"the arrays in {folder} cannot be written: {reason}")
+
+
+def _require_room(folder: Path, size: int) -> None:
+    """Raises OSError where a folder cannot take so many bytes: Orbax, where it finds out, leaves threads that wait."""
+    folder.mkdir(parents=True, exist_ok=True)
+    with tempfile.TemporaryFile(dir=folder) as file:
+        if hasattr(os, "posix_fallocate"):
+            os.posix_fallocate(file.fileno(), 0, size + _BESIDE)
+
+
+def read_arrays(folder: Path, shapes: Mapping[str, Shape] | None = None) -> dict[str, np.ndarray]:
+    """Reads what :func:`write_arrays` wrote; nothing is executed.
+
+    Args:
+      folder: as it was written.
+      shapes: of each array by its name, where they are known: others are refused before there is room made for them.
+
+    Raises:
+      InvalidInput: the folder is missing or damaged, or holds other arrays.
+    """
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", RuntimeWarning)
         try:
             with _orbax() as orbax:
+                if shapes is not None:
+                    _require_shapes(orbax.metadata(str(folder.absolute())).metadata, shapes)
                 return {name: np.asarray(array) for name, array in orbax.load(str(folder.absolute())).items()}
+        except InvalidInput:
+            raise
         except Exception as error:  # TensorStore and Orbax state no list of what they raise
             reason = first_line(error)
+        _collect_leftovers()
     raise InvalidInput(f"the arrays in {folder} cannot be read ({reason}): the folder is damaged; train anew.")
+
+
+def _require_shapes(found: Mapping[str, Any], shapes: Mapping[str, Shape]) -> None:
+    """Raises where arrays are announced otherwise, or in chunks that are larger than they are."""
+    differing = sorted({*found, *shapes} - {name for name in found if _is_of(found[name], shapes.get(name))})
+    if differing:
+        named = ", ".join(differing[:4]) + (f" and {len(differing) - 4} others" if len(differing) > 4 else "")
+        raise InvalidInput(f"the run's arrays do not fit its configuration ({named:.200}): it is damaged; train anew.")
+
+
+def _is_of(array: Any, shape: Shape | None) -> bool:
+    """Whether an array is of floating-point numbers and this shape, in chunks no larger."""
+    if shape is None or array.shape != tuple(shape) or not jnp.issubdtype(array.dtype, jnp.floating):
+        return False
+    return math.prod(array.storage_metadata.chunk_shape) <= max(1, math.prod(shape))
 
 
 @contextmanager
@@ -270,6 +330,8 @@ def _orbax() -> Iterator[Any]:
     """Orbax, told that no other process takes part; noise is not compressed, which parameters are all but."""
     from orbax.checkpoint.experimental import v1 as orbax
 
+    if jax.process_count() > 1:
+        _save_alone()
     context = orbax.Context()
     context.multiprocessing.primary_host = jax.process_index()
     context.multiprocessing.active_processes = {jax.process_index()}
@@ -278,15 +340,23 @@ def _orbax() -> Iterator[Any]:
         yield orbax
 
 
-@contextmanager
-def _leftovers_collected() -> Iterator[None]:
-    """Silence about the tasks that Orbax leaves behind at the first bad array, which would speak when collected."""
+def _save_alone() -> None:
+    """Keeps Orbax from asking every process for the directory that it saves to, as if all of them took part.
+
+    Of its waits for other processes it is the one that ``active_processes`` does not govern, and this process saves
+    while the others train on: they would never answer.
+    """
+    from orbax.checkpoint.experimental.v1._src.saving import execution
+
+    if hasattr(execution, "_check_directory_consistency"):
+        execution._check_directory_consistency = lambda directory: None
+
+
+def _collect_leftovers() -> None:
+    """Collects, in silence, the tasks that Orbax leaves behind at the first bad array, which would speak later."""
     log = logging.getLogger("asyncio")
     before, log.disabled = log.disabled, True
     try:
-        with warnings.catch_warnings():
-            warnings.simplefilter("ignore", RuntimeWarning)
-            yield
-            gc.collect()
+        gc.collect()
     finally:
         log.disabled = before

@@ -1,19 +1,25 @@
 """What a fit is asked for, checked before anything is compiled."""
 
+import math
 import operator
 from collections.abc import Sequence
 from typing import Any, NamedTuple, get_args
 
 import jax
 import numpy as np
+from jax.sharding import Mesh
 
 from ae_jax.autoencoders import Autoencoder
 from ae_jax.data import Dataset, from_arrays
 from ae_jax.data.checks import require_unit_interval
-from ae_jax.errors import InvalidInput, unknown
-from ae_jax.requirements import positive_whole
+from ae_jax.errors import InvalidInput, require_known
+from ae_jax.requirements import positive_whole, shown, size
+from ae_jax.training.mesh import Devices, mesh_of
 from ae_jax.training.population import stack
 from ae_jax.training.step import OnDivergence
+
+_PARAMETERS = 2**33
+"""Of one member; in 32 bits, with gradient and two moments, they take 137 GB, more than any device has."""
 
 
 class Plan(NamedTuple):
@@ -28,6 +34,7 @@ class Plan(NamedTuple):
       patience: epochs without a lower validation loss, or None.
       on_divergence: what is done about a loss or a gradient that is not finite.
       single: one autoencoder and one seed were asked for, so that results have no member axis.
+      mesh: the devices that it lies on, or None for one.
     """
 
     autoencoder: Autoencoder
@@ -38,6 +45,7 @@ class Plan(NamedTuple):
     patience: int | None
     on_divergence: OnDivergence
     single: bool
+    mesh: Mesh | None = None
 
 
 def plan(
@@ -49,6 +57,7 @@ def plan(
     batch_size: int,
     patience: int | None,
     on_divergence: Any = "stop",
+    mesh: Devices | None = None,
 ) -> Plan:
     """Every combination of autoencoder and seed on the data, as :func:`ae_jax.fit` takes them.
 
@@ -58,31 +67,44 @@ def plan(
     dataset = data if isinstance(data, Dataset) else from_arrays(data, validation=0.0, test=0.0)
     choices, several = _choices(autoencoder)
     members, several_seeds = _seeds(seeds)
-    epochs, batch_size = positive_whole("fit", "epochs", epochs), positive_whole("fit", "batch_size", batch_size)
+    epochs, batch_size = size("fit", "epochs", epochs), positive_whole("fit", "batch_size", batch_size)
     if patience is not None:
-        patience = positive_whole("fit", "patience", patience)
+        patience = size("fit", "patience", patience)
         if not len(dataset.validation.x):
             raise InvalidInput(
-                f"fit was given patience={patience} and no validation split: split the data, or drop it."
+                f"fit was given patience={patience} and no validation split: expected one to judge by; split the data, "
+                "or drop the patience."
             )
-    if on_divergence not in (policies := get_args(OnDivergence)):
-        raise unknown("policy of divergence", str(on_divergence), policies)
+    require_known("policy of divergence", on_divergence, get_args(OnDivergence))
     for choice in choices:
         if choice.objective.likelihood.unit_interval:
             require_unit_interval(*dataset.range, f"the Bernoulli likelihood of {choice.name}")
     population = stack([choice for choice in choices for _ in members])
     # Building the networks in the abstract finds those that do not fit the data, at no cost.
-    jax.eval_shape(lambda: choices[0].init(dataset.shape, jax.random.key(0)))
+    params = jax.eval_shape(lambda: choices[0].init(dataset.shape, jax.random.key(0)))
+    batch_size = min(batch_size, dataset.training_examples)
+    _require_feasible(choices[0], params, epochs * -(-dataset.training_examples // batch_size))
     return Plan(
         autoencoder=population,
         seeds=np.array([seed for _ in choices for seed in members], np.uint32),
         dataset=dataset,
         epochs=epochs,
-        batch_size=min(batch_size, dataset.training_examples),
+        batch_size=batch_size,
         patience=patience,
         on_divergence=on_divergence,
         single=not several and not several_seeds,
+        mesh=mesh_of(mesh, members=len(choices) * len(members), batch_size=batch_size),
     )
+
+
+def _require_feasible(autoencoder: Autoencoder, params: Any, steps: int) -> None:
+    """Raises a sentence for what no device holds, and for more steps than are counted."""
+    if (count := sum(math.prod(leaf.shape) for leaf in jax.tree.leaves(params))) >= _PARAMETERS:
+        raise InvalidInput(
+            f"{autoencoder.name} has {count:,} parameters: expected fewer than {_PARAMETERS:,}; choose smaller widths."
+        )
+    if steps >= 2**31:
+        raise InvalidInput(f"fit was given epochs of {steps:,} steps together: expected fewer than 2**31.")
 
 
 def _choices(autoencoder: Any) -> tuple[list[Autoencoder], bool]:
@@ -91,24 +113,25 @@ def _choices(autoencoder: Any) -> tuple[list[Autoencoder], bool]:
     for choice in choices:
         if not isinstance(choice, Autoencoder):
             raise InvalidInput(
-                f"fit was given {choice!r}: expected an autoencoder, such as ae_jax.contractive() with its parentheses."
+                f"fit was given {shown(choice)}: "
+                "expected an autoencoder, such as ae_jax.contractive() with its parentheses."
             )
     return choices, several
 
 
 def _seeds(seeds: Any) -> tuple[list[int], bool]:
-    several = np.ndim(seeds) > 0
     try:
+        several = np.ndim(seeds) > 0
         numbers = [operator.index(seed) for seed in (seeds if several else [seeds])]
-    except TypeError as error:
-        raise InvalidInput(f"fit was given seeds={seeds!r}: expected whole numbers.") from error
+    except (TypeError, ValueError) as error:
+        raise InvalidInput(f"fit was given seeds={shown(seeds)}: expected whole numbers.") from error
     if not numbers:
         raise InvalidInput("fit was given no seeds: expected at least one.")
     for seed in numbers:
         if not 0 <= seed < 2**32:
-            raise InvalidInput(f"fit was given the seed {seed}: expected an integer from 0 to 2**32 - 1.")
+            raise InvalidInput(f"fit was given the seed {shown(seed)}: expected an integer from 0 to 2**32 - 1.")
     if len(set(numbers)) < len(numbers):
         raise InvalidInput(
-            f"fit was given the seeds {numbers}: expected each once, since twins tell nothing of chance."
+            f"fit was given the seeds {shown(numbers)}: expected each once, since twins tell nothing of chance."
         )
     return numbers, several

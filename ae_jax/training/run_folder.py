@@ -183,7 +183,7 @@ def _fields(folder: Path, configuration: dict[str, Any], history: Any) -> dict[s
         "autoencoder": population,
         "seeds": np.array([member["seed"] for member in members], np.uint32),
         "data": data,
-        "params": _unflatten(read_arrays(folder / _PARAMETERS), population, data.shape, len(members)),
+        "params": _read_params(folder / _PARAMETERS, population, data.shape, len(members)),
         "history": _restored_history(history, len(members)),
         "best_epoch": np.array([member["best_epoch"] for member in members]),
         "finite": np.array([member["finite"] for member in members]),
@@ -222,7 +222,10 @@ def _description(config: Any) -> Description:
         _require(np.isfinite(getattr(data, name)), name, getattr(data, name), "a finite number")
     known = ("BernoulliLikelihood", "GaussianLikelihood")
     _require(data.likelihood in known, "likelihood", data.likelihood, " or ".join(known))
-    np.dtype(data.dtype)
+    _require(np.dtype(data.dtype).kind in "buif", "dtype", data.dtype, "a type of numbers")
+    for name in ("offset", "scale"):
+        number = getattr(data.scaling, name)
+        _require(np.shape(number) in ((), data.shape), name, np.shape(number), f"one number or one for each of {shape}")
     return data
 
 
@@ -248,17 +251,13 @@ def _flatten(params: Params) -> dict[str, np.ndarray]:
     return {_path_name(path): np.asarray(leaf) for path, leaf in paths}
 
 
-def _unflatten(arrays: dict[str, np.ndarray], autoencoder: Autoencoder, shape: Shape, members: int) -> Params:
+def _read_params(folder: Path, autoencoder: Autoencoder, shape: Shape, members: int) -> Params:
     abstract = jax.eval_shape(
         jax.vmap(lambda one, seed: one.init(shape, jax.random.key(seed))), autoencoder, jnp.arange(members)
     )
     paths, structure = jax.tree.flatten_with_path(abstract)
-    expected = {_path_name(path): leaf.shape for path, leaf in paths}
-    found = {name: array.shape for name, array in arrays.items()}
-    if expected != found:
-        differing = sorted(name for name in {*expected, *found} if expected.get(name) != found.get(name))
-        raise InvalidInput(f"the run's arrays do not fit its configuration ({', '.join(differing)}): it is damaged.")
-    return jax.tree.unflatten(structure, [jnp.asarray(arrays[name]) for name in expected])
+    arrays = read_arrays(folder, {_path_name(path): leaf.shape for path, leaf in paths})
+    return jax.tree.unflatten(structure, [jnp.asarray(arrays[_path_name(path)]) for path, _ in paths])
 
 
 def _path_name(path: Any) -> str:

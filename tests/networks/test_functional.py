@@ -82,7 +82,7 @@ def test_bound_networks_follow_their_parameters(builder):
 
 
 def test_networks_need_encode_and_decode():
-    with pytest.raises(InvalidInput, match="Half has no encode and decode: networks need both methods"):
+    with pytest.raises(InvalidInput, match="Half has no encode and decode: expected networks with both methods"):
         functional.bind(HalfBuilder(), SHAPE, {})
 
 

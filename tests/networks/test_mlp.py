@@ -91,7 +91,10 @@ def test_every_activation_keeps_the_spread_of_deep_networks(activation):
         ({"hidden": (8, -1)}, r"MLP was given hidden\[1\]=-1: expected a whole number above zero"),
         ({"activation": "rellu"}, "unknown activation 'rellu': did you mean 'relu'"),
         ({"code_activation": "sigmiod"}, "unknown activation 'sigmiod': did you mean 'sigmoid'"),
-        ({"tied": True, "stochastic": True}, "tied=True and stochastic=True: a decoder can mirror one head only"),
+        (
+            {"tied": True, "stochastic": True},
+            "tied=True and stochastic=True: expected one, as a decoder mirrors one head only",
+        ),
     ],
 )
 def test_choices_that_cannot_be_used_are_refused(choice, sentence):

@@ -4,12 +4,15 @@ The runs are sealed again after they were changed, as whoever knows the format c
 intent.
 """
 
+import contextlib
+import gzip
 import json
 import os
 import pickle
 import resource
 import shutil
 import struct
+import tracemalloc
 import zipfile
 from collections.abc import Iterator
 from pathlib import Path
@@ -20,7 +23,7 @@ import pytest
 import ae_jax
 from ae_jax import InvalidInput, Run
 from ae_jax.data.files import names_in, read
-from ae_jax.training.checkpoint import write_arrays
+from ae_jax.training.checkpoint import read_arrays, write_arrays
 from ae_jax.training.integrity import seal
 from ae_jax.training.run_folder import read_run
 
@@ -84,12 +87,12 @@ def files_in(folder: Path) -> list[Path]:
 def test_a_pickle_in_place_of_any_file_of_a_run_is_not_loaded(folder, canary):
     for path in files_in(folder):
         before = path.read_bytes()
-        for protocol in (0, 5):
-            path.write_bytes(pickle.dumps(Bomb(canary), protocol))
-            if path.name != "digests.json":
-                seal(folder)
-            if before:
-                refusal(ae_jax.load, folder)
+        path.write_bytes(pickle.dumps(Bomb(canary)))
+        if path.name != "digests.json":
+            seal(folder)
+        # Of some files of Orbax's nothing is read.
+        with contextlib.suppress(InvalidInput) if "params" in path.parts else pytest.raises(InvalidInput):
+            ae_jax.load(folder)
         path.write_bytes(before)
 
 
@@ -161,8 +164,8 @@ NETWORKS = ("members", 0, "autoencoder", "networks")
         ((*NETWORKS, "code"), 10**30),
         ((*NETWORKS, "code"), 1e300),
         ((*NETWORKS, "hidden"), [10**12]),
-        ((*NETWORKS, "hidden"), [10**6] * 30),
-        ((*NETWORKS, "hidden"), [1] * 1_000_000),
+        ((*NETWORKS, "hidden"), [10**6] * 5),
+        ((*NETWORKS, "hidden"), [1] * 20_000),
         ((*NETWORKS, "hidden"), "/etc/passwd"),
         ((*NETWORKS, "activation"), "../../../etc/passwd"),
         ((*NETWORKS, "activation"), "__import__('os').system('true')"),
@@ -181,7 +184,7 @@ NETWORKS = ("members", 0, "autoencoder", "networks")
         (("data", "dtype"), "(1000000000000,)f8"),
         (("data", "low"), 10**400),
         (("data", "scaling"), {"type": "Scaling", "scale": 10**400}),
-        (("data", "scaling"), {"type": "Scaling", "scale": [[1.0] * 1000] * 100}),
+        (("data", "scaling"), {"type": "Scaling", "scale": [1.0] * 65}),
         (("data", "reading"), {"type": "Reading", "budget": -1}),
         (("data", "reading"), {"type": "Reading", "shape": [10**12, "../.."]}),
         (("single",), "true"),
@@ -220,6 +223,31 @@ def test_arrays_of_other_names_are_refused_and_nothing_is_written_elsewhere(fold
     before = files_in(folder.parent)
     refusal(ae_jax.load, folder)
     assert files_in(folder.parent) == before
+
+
+def test_arrays_of_another_type_are_refused(folder):
+    arrays = read_arrays(folder / "params")
+    shutil.rmtree(folder / "params")
+    write_arrays(folder / "params", arrays | {"encoder.0.bias": arrays["encoder.0.bias"].astype(np.int32)})
+    seal(folder)
+    assert "the run's arrays do not fit its configuration (encoder.0.bias)" in refusal(ae_jax.load, folder)
+
+
+@pytest.mark.parametrize("what", ["shape", "chunk"])
+def test_arrays_that_announce_too_much_are_refused_before_there_is_room_made_for_them(folder, what):
+    # Orbax's own metadata, changed within its database; its storage would end the process where there is no room.
+    tensorstore = pytest.importorskip("tensorstore")
+    arrays = tensorstore.KvStore.open({"driver": "ocdbt", "base": f"file://{folder}/params/state/"}).result()
+    key = b"encoder.0.kernel/zarr.json"
+    metadata, many = json.loads(arrays[key]), [1, 10**6, 10**6]
+    if what == "shape":
+        metadata["shape"] = many
+    else:
+        metadata["chunk_grid"]["configuration"]["chunk_shape"] = many
+        metadata["codecs"][0]["configuration"]["chunk_shape"] = many
+    arrays[key] = json.dumps(metadata).encode()
+    seal(folder)
+    assert "the run's arrays do not fit its configuration (encoder.0.kernel)" in refusal(ae_jax.load, folder)
 
 
 def test_links_out_of_the_folder_are_not_followed(folder, saved):
@@ -318,7 +346,7 @@ def test_an_archive_s_names_are_names_and_no_paths(tmp_path):
 
 
 def test_an_archive_that_does_not_hold_what_its_directory_says_is_refused(tmp_path):
-    np.savez(tmp_path / "x.npz", x=np.zeros((64, 64)))
+    np.savez(tmp_path / "x.npz", x=np.random.default_rng(0).normal(size=(64, 64)))
     raw = (tmp_path / "x.npz").read_bytes()
     for start in range(0, len(raw), 4096):
         (tmp_path / "x.npz").write_bytes(raw[:start] + bytes(64) + raw[start + 64 :])
@@ -341,20 +369,21 @@ def idx(*sizes: int, kind: int = 8) -> bytes:
 )
 @pytest.mark.parametrize("name", ["x.idx", "x-idx3-ubyte.gz"])
 def test_an_idx_file_that_announces_too_much_is_refused(tmp_path, raw, name):
-    import gzip
-
     (tmp_path / name).write_bytes(gzip.compress(raw) if name.endswith(".gz") else raw)
     refusal(read, tmp_path / name)
 
 
 def test_an_idx_file_that_swells_when_it_is_opened_is_not_swallowed(tmp_path):
-    import gzip
-
     with gzip.open(tmp_path / "x-idx2-ubyte.gz", "wb", compresslevel=1) as file:
         file.write(idx(2, 2))
-        for _ in range(1024):
+        for _ in range(64):
             file.write(bytes(1 << 20))
-    assert "announces 4 bytes of values, of shape (2, 2), and holds more" in refusal(read, tmp_path / "x-idx2-ubyte.gz")
+    tracemalloc.start()
+    sentence = refusal(read, tmp_path / "x-idx2-ubyte.gz")
+    _, peak = tracemalloc.get_traced_memory()
+    tracemalloc.stop()
+    assert "announces 4 bytes of values, of shape (2, 2), and holds more" in sentence
+    assert peak < 1 << 22
 
 
 def test_matlab_s_file_that_announces_too_much_is_refused(tmp_path):
@@ -372,9 +401,7 @@ def test_a_table_s_names_do_not_steer_the_terminal(tmp_path):
     assert r"b\x1b[2J" in refusal(read, tmp_path / "x.csv", columns=("c",))
 
 
-@pytest.mark.parametrize(
-    "content", ["1" * 5000 + ",1\n1,1\n", "a,b\n" + "9" * 400 + ",1\n", "a,b\nNaN,1\n", '"' * 9999]
-)
+@pytest.mark.parametrize("content", ["1" * 5000 + ",1\n1,1\n", f"a,b\n{10**400},1\n", "a,b\nNaN,1\n", '"' * 9999])
 def test_a_table_of_impossible_numbers_is_refused(tmp_path, content):
     (tmp_path / "x.csv").write_text(content)
     refusal(ae_jax.data.load, str(tmp_path / "x.csv"))

@@ -316,7 +316,7 @@ def of_data(**changes):
         (of_run(autoencoder=3), r"is damaged \(a member's autoencoder is 3: expected an Autoencoder\)"),
         (of_run(autoencoder={"type": "L1"}), r"a member's autoencoder is L1\(.*\): expected an Autoencoder\)"),
         (of_run(autoencoder={"type": "os.system"}), r"unknown component 'os.system'"),
-        (of_run(autoencoder={"type": []}), r"is damaged \(.*\): train it anew"),
+        (of_run(autoencoder={"type": []}), r"unknown component .\[\].: Known are Autoencoder"),
         (edit(lambda c: c.update(record=[])), r"is damaged \(record is \[\]: expected an object\)"),
         (edit(lambda c: c.update(settings=None)), r"is damaged \(settings is None: expected an object\)"),
         (edit(lambda c: c.update(single="yes")), r"is damaged \(single is 'yes': expected true of one member only\)"),

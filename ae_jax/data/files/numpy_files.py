@@ -1,7 +1,9 @@
 """Files of NumPy's, from which nothing is ever unpickled."""
 
+import math
+from io import BufferedIOBase
 from pathlib import Path
-from typing import BinaryIO
+from typing import Any, NamedTuple
 
 import numpy as np
 
@@ -10,6 +12,9 @@ from ae_jax.data.files.damage import reading
 from ae_jax.data.files.layout import examples_first
 from ae_jax.errors import InvalidInput, unknown
 from ae_jax.types import Shape
+
+_MAGIC = b"\x93NUMPY"
+_AXES = 32  # of NumPy 1's arrays
 
 
 def read_npy(path: Path, *, transpose: bool = False) -> dict[str, Contents]:
@@ -23,7 +28,8 @@ def read_npy(path: Path, *, transpose: bool = False) -> dict[str, Contents]:
       InvalidInput: a file that is damaged, of objects, or no ``.npy`` file.
     """
     with reading(path, "an array written by numpy.save"), path.open("rb") as file:
-        _require_start(file, b"\x93NUMPY")
+        read_header(file, path.stat().st_size)
+        file.seek(0)
         return {"all": Contents(examples_first(np.load(file, allow_pickle=False), transpose=transpose))}
 
 
@@ -48,8 +54,45 @@ def read_npz(
         _require_start(file, b"PK")
         archive = np.load(file, allow_pickle=False)
         examples, labels = _names(archive.files, key, label, path)
-        x, y = _array(archive[examples], examples), None if labels is None else _array(archive[labels], labels)
+        x, y = _array(archive, examples), None if labels is None else _array(archive, labels)
     return {"all": Contents(examples_first(x, transpose=transpose), y)}
+
+
+class Header(NamedTuple):
+    """What the beginning of a ``.npy`` file says of the rest.
+
+    Attributes:
+      shape: of the array.
+      in_columns: the first axis varies fastest, as in Fortran.
+      dtype: of numbers, text or records; never of objects.
+      offset: of the first value, in bytes.
+    """
+
+    shape: Shape
+    in_columns: bool
+    dtype: np.dtype
+    offset: int
+
+
+def read_header(file: BufferedIOBase, size: int) -> Header:
+    """The header of a ``.npy`` file, if an array of the sort that is read here fits into so many bytes with it.
+
+    NumPy itself makes room for whatever a header announces, and reads a negative number of examples as all.
+
+    Raises:
+      ValueError: it does not, or is none.
+    """
+    _require_start(file, _MAGIC)
+    version = np.lib.format.read_magic(file)
+    read = np.lib.format.read_array_header_1_0 if version == (1, 0) else np.lib.format.read_array_header_2_0
+    shape, in_columns, dtype = read(file)
+    if dtype.hasobject:
+        raise ValueError("it holds Python objects, which are never loaded")
+    if len(shape) > _AXES or any(length < 0 for length in shape):
+        raise ValueError(f"it announces the shape {shape!s:.100}")
+    if (announced := math.prod(shape) * dtype.itemsize) > size - file.tell():
+        raise ValueError(f"it holds {size - file.tell():,} bytes of values of the {announced:,} that it announces")
+    return Header(shape, in_columns, dtype, file.tell())
 
 
 def array_shape(path: Path) -> Shape:
@@ -58,10 +101,8 @@ def array_shape(path: Path) -> Shape:
     Raises:
       InvalidInput: a file that is damaged, of objects, or no ``.npy`` file.
     """
-    with reading(path, "an array written by numpy.save"):
-        with path.open("rb") as file:
-            _require_start(file, b"\x93NUMPY")
-        return np.load(path, mmap_mode="r", allow_pickle=False).shape
+    with reading(path, "an array written by numpy.save"), path.open("rb") as file:
+        return read_header(file, path.stat().st_size).shape
 
 
 def array_names(path: Path) -> tuple[str, ...]:
@@ -75,13 +116,18 @@ def array_names(path: Path) -> tuple[str, ...]:
         return tuple(np.load(file, allow_pickle=False).files)
 
 
-def _array(member: np.ndarray | bytes, name: str) -> np.ndarray:
-    if isinstance(member, bytes):
-        raise ValueError(f"{name} is no array")
-    return member
+def _array(archive: Any, name: str) -> np.ndarray:
+    """An array of an archive, which may hold other files too."""
+    member = f"{name}.npy" if f"{name}.npy" in archive.zip.namelist() else name
+    with archive.zip.open(member) as file:
+        if file.read(len(_MAGIC)) != _MAGIC:
+            raise ValueError(f"{name} is no array")
+    with archive.zip.open(member) as file:
+        read_header(file, archive.zip.getinfo(member).file_size)
+    return archive[name]
 
 
-def _require_start(file: BinaryIO, start: bytes) -> None:
+def _require_start(file: BufferedIOBase, start: bytes) -> None:
     """Raises where a file starts otherwise, which numpy.load takes for a pickle and advises to trust."""
     if file.read(len(start)) != start:
         raise ValueError(f"its first bytes are not {start!r}")

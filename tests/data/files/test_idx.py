@@ -135,7 +135,10 @@ def test_a_folder_without_one_file_for_each_split_is_refused(names, sentence, tm
             encoded(IMAGES)[:-1],
             r"mine.idx announces 12 bytes of values, of shape \(3, 2, 2\), and holds 11: expected an idx file",
         ),
-        (encoded(IMAGES) + b"\0\0", r"mine.idx announces 12 bytes of values, of shape \(3, 2, 2\), and holds more: expected"),
+        (
+            encoded(IMAGES) + b"\0\0",
+            r"mine.idx announces 12 bytes of values, of shape \(3, 2, 2\), and holds more: expected",
+        ),
         (b"\0\0\x08\x03" + b"\xff" * 12, "mine.idx announces 79228162458924105385300197375 bytes of values"),
     ],
 )
