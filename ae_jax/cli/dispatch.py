@@ -3,7 +3,7 @@
 from collections.abc import Callable, Mapping, Sequence
 from importlib import metadata
 
-from ae_jax.cli import populations, sources, studies, uses
+from ae_jax.cli import bench, jobs, populations, sources, studies, uses
 from ae_jax.cli.parsing import description_of, parse, show_choices, summary
 from ae_jax.cli.session import use_cache
 from ae_jax.errors import InvalidInput, unknown
@@ -14,6 +14,8 @@ COMMANDS: dict[str, Command] = {
     "compare": studies.compare,
     "train": studies.train,
     "sweep": studies.sweep,
+    "jobs": jobs.jobs,
+    "collect": jobs.collect,
     "evaluate": populations.evaluate,
     "encode": populations.encode,
     "reconstruct": populations.reconstruct,
@@ -23,14 +25,23 @@ COMMANDS: dict[str, Command] = {
     "search": uses.search,
     "sample": uses.sample,
     "data": sources.data,
+    "bench": bench.bench,
 }
-OF_DATA: dict[str, Command] = {"list": sources.list_sources, "prepare": sources.prepare}
+PARTS: dict[str, dict[str, Command]] = {
+    "data": {"list": sources.list_sources, "prepare": sources.prepare},
+    "jobs": {"run": jobs.run, "submit": jobs.submit},
+}
+"""Commands that are several."""
+
 OF_AUTOENCODER = {"train": studies.train_named, "sweep": studies.sweep_named}
 """What makes the command for a named autoencoder, whose options are its hyper-parameters."""
 
 DESCRIPTION = """Trains autoencoders as whole studies, and asks each the same questions.
 
-ae-jax COMMAND --help states the options of a command, with units and defaults."""
+ae-jax COMMAND --help states the options of a command, with units and defaults.
+
+Exit codes: 0; 1 where a training diverged or something failed; 2 where the input cannot be used, or jobs are not done;
+130 after Ctrl-C and 143 after SIGTERM, once what is trained so far is saved. A second signal ends at once."""
 
 
 def dispatch(arguments: Sequence[str]) -> int:
@@ -45,16 +56,16 @@ def dispatch(arguments: Sequence[str]) -> int:
         return 0
     command, rest = choose("command", arguments, "ae-jax", DESCRIPTION, COMMANDS)
     chosen, prog, about = COMMANDS[command], f"ae-jax {command}", ""
-    if command == "data":
-        name, rest = choose("command of data", rest, prog, description_of(chosen), OF_DATA)
-        chosen, prog = OF_DATA[name], f"{prog} {name}"
+    if command in PARTS:
+        name, rest = choose(f"command of {command}", rest, prog, description_of(chosen), PARTS[command])
+        chosen, prog = PARTS[command][name], f"{prog} {name}"
     elif command in OF_AUTOENCODER:
         from ae_jax.autoencoders import NAMED
 
         name, rest = choose("autoencoder", rest, prog, description_of(chosen), NAMED)
         chosen, prog, about = OF_AUTOENCODER[command](name), f"{prog} {name}", f"{name}: {summary(NAMED[name])}"
     call = parse(chosen, rest, prog, about)
-    if command != "data":
+    if command not in ("data", "bench"):  # a benchmark compiles what it times
         use_cache()
     return call()
 

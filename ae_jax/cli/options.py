@@ -5,13 +5,15 @@ import inspect
 import math
 import re
 from collections.abc import Callable
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any, get_args
 
 from tyro.conf import arg
 from tyro.constructors import PrimitiveConstructorSpec
 
+from ae_jax.errors import unknown
+
 if TYPE_CHECKING:
-    from ae_jax.data import Dataset
+    from ae_jax.data import Dataset, Reading
 
 
 def read_whole(text: str) -> int:
@@ -183,9 +185,19 @@ class Data:
         Raises:
           InvalidInput: it cannot be loaded.
         """
-        from ae_jax.data import Reading, load
+        from ae_jax.data import load
 
-        reading = Reading(
+        return load(self.data, self.reading(), scaling=self.scaling)
+
+    def reading(self) -> "Reading":
+        """How the source is read.
+
+        Raises:
+          InvalidInput: a number that cannot be used.
+        """
+        from ae_jax.data import Reading
+
+        return Reading(
             label=self.label,
             columns=self.columns,
             image_size=self.image_size,
@@ -193,7 +205,6 @@ class Data:
             shape=self.shape,
             budget=self.device_budget,
         )
-        return load(self.data, reading, scaling=self.scaling)
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
@@ -205,20 +216,32 @@ class Training:
       epochs: how often every example is seen, at most.
       batch_size: examples in a step.
       patience: epochs without a lower validation loss after which a member stops.
+      on_divergence: what is done about a loss or gradient that is NaN or infinite: stop ends the member with its last
+        good parameters, skip leaves out the step, rollback goes back an epoch at half the learning rate.
     """
 
     seeds: Annotated[int, WHOLE] = 5
     epochs: Annotated[int, WHOLE] = 200
     batch_size: Annotated[int, WHOLE] = 64
     patience: Annotated[int | None, WHOLE, arg(help_behavior_hint="(default: trains all epochs)")] = None
+    on_divergence: Annotated[str, one(str, "NAME")] = "stop"
 
     def settings(self) -> dict[str, Any]:
-        """The arguments of studies that these options are."""
+        """The arguments of studies that these options are.
+
+        Raises:
+          InvalidInput: nobody knows what is to be done about divergence.
+        """
+        from ae_jax.training.step import OnDivergence
+
+        if self.on_divergence not in get_args(OnDivergence):
+            raise unknown("policy of divergence", self.on_divergence, get_args(OnDivergence))
         return {
             "seeds": range(self.seeds),
             "epochs": self.epochs,
             "batch_size": self.batch_size,
             "patience": self.patience,
+            "on_divergence": self.on_divergence,
         }
 
 

@@ -2,6 +2,7 @@
 
 import logging
 import os
+import signal
 import sys
 import tempfile
 import traceback
@@ -12,7 +13,8 @@ from pathlib import Path
 
 from ae_jax.errors import InvalidInput, TrainingDiverged
 
-DIVERGED, INVALID, INTERRUPTED, BROKEN_PIPE = 1, 2, 130, 141
+DIVERGED, INVALID, BROKEN_PIPE, INTERRUPTED, TERMINATED = 1, 2, 141, 130, 143
+"""Exit codes besides 0; the last but one is after SIGINT (Ctrl-C) and the last after SIGTERM."""
 
 
 def exit_code(command: Callable[[], int]) -> int:
@@ -31,8 +33,19 @@ def exit_code(command: Callable[[], int]) -> int:
         if os.environ.get("AE_JAX_DEBUG") not in (None, "", "0"):
             traceback.print_exc()
         say(sentence(error))
-        codes = {InvalidInput: INVALID, KeyboardInterrupt: INTERRUPTED}
-        return next((code for kind, code in codes.items() if isinstance(error, kind)), DIVERGED)
+        if isinstance(error, KeyboardInterrupt):
+            return stopped_by(getattr(error, "signal", signal.SIGINT))
+        return INVALID if isinstance(error, InvalidInput) else DIVERGED
+
+
+def stopped_by(number: int) -> int:
+    """The exit code of what a signal ended, as shells have it.
+
+    Example:
+      >>> stopped_by(signal.SIGINT) == INTERRUPTED, stopped_by(signal.SIGTERM) == TERMINATED
+      (True, True)
+    """
+    return 128 + number
 
 
 def sentence(error: BaseException) -> str:

@@ -7,22 +7,31 @@ from typing import Annotated, Any
 
 from tyro.conf import arg
 
+from ae_jax.cli.checkpointing import Checkpointing
 from ae_jax.cli.conduct import conduct
-from ae_jax.cli.options import Data, Json, Training, one, several
+from ae_jax.cli.devices import Devices, by_leader
+from ae_jax.cli.emission import emit_jobs as emit
+from ae_jax.cli.options import WHOLE, Data, Json, Training, one, several
 from ae_jax.cli.saving import writable
 
 FIVE_SEEDS, ONE_SEED = Training(), Training(seeds=1)
 DIGITS = Data()
+EVERY_MINUTE = Checkpointing()
+ONE_DEVICE = Devices()
 
 Only = Annotated[Any, several(str, "NAME", least=1), arg(help_behavior_hint="(default: all that fit the data)")]
 ComparisonFolder = Annotated[Path | None, one(Path, "DIR"), arg(help_behavior_hint="(default: runs/compare-DATA)")]
 RunFolder = Annotated[Path | None, one(Path, "DIR"), arg(help_behavior_hint="(default: runs/train-NAME-DATA)")]
 SweepFolder = Annotated[Path | None, one(Path, "DIR"), arg(help_behavior_hint="(default: runs/sweep-NAME-DATA)")]
+JobsFile = Annotated[Path | None, one(Path, "FILE.jsonl"), arg(help_behavior_hint="(default: trains here and now)")]
+PerJob = Annotated[int | None, WHOLE, arg(help_behavior_hint="(default: all of one structure)")]
 
 
 def compare(
     data: Data = DIGITS,
     training: Training = FIVE_SEEDS,
+    checkpointing: Checkpointing = EVERY_MINUTE,
+    devices: Devices = ONE_DEVICE,
     *,
     only: Only = None,
     out: ComparisonFolder = None,
@@ -36,6 +45,8 @@ def compare(
     Args:
       data: on what is trained.
       training: for how long.
+      checkpointing: how training is saved, and whether it goes on.
+      devices: on how many.
       only: names of the autoencoders to compare.
       out: folder for everything that is written.
       json: print the results as JSON instead of a table.
@@ -44,11 +55,13 @@ def compare(
     from ae_jax.autoencoders import NAMED
     from ae_jax.training.run import require_replaceable
 
+    devices.join()
     dataset = data.load()
-    folder = writable(out or Path("runs") / f"compare-{dataset.name}")
+    folder = out or Path("runs") / f"compare-{dataset.name}"
+    by_leader(lambda: writable(folder))
     for name in NAMED:
         require_replaceable(folder / "runs" / name)
-    return conduct(partial(studies.compare, dataset, only), training, folder, json=json)
+    return conduct(partial(studies.compare, dataset, only), training, checkpointing, devices, folder, json=json)
 
 
 def train() -> int:
@@ -70,6 +83,8 @@ def train_named(name: str) -> Callable[..., int]:
         hyperparameters: Any = by_default,
         data: Data = DIGITS,
         training: Training = ONE_SEED,
+        checkpointing: Checkpointing = EVERY_MINUTE,
+        devices: Devices = ONE_DEVICE,
         *,
         out: RunFolder = None,
         json: Json = False,
@@ -80,6 +95,8 @@ def train_named(name: str) -> Callable[..., int]:
           hyperparameters: of the autoencoder.
           data: on what is trained.
           training: for how long.
+          checkpointing: how training is saved, and whether it goes on.
+          devices: on how many.
           out: folder for the run, results.json and report.html.
           json: print the results as JSON instead of a table.
         """
@@ -87,12 +104,14 @@ def train_named(name: str) -> Callable[..., int]:
         from ae_jax.training.run import require_replaceable
 
         make_autoencoder(name, hyperparameters)  # what is wrong with it is said before the data are read
+        devices.join()
         dataset = data.load()
         autoencoder, messages = make_autoencoder(name, hyperparameters, dataset)
-        folder = writable(out or Path("runs") / f"train-{name}-{dataset.name}")
+        folder = out or Path("runs") / f"train-{name}-{dataset.name}"
+        by_leader(lambda: writable(folder))
         require_replaceable(folder)
         study = partial(studies.compare, dataset, [autoencoder], messages=messages)
-        return conduct(study, training, folder, json=json, one_run=True)
+        return conduct(study, training, checkpointing, devices, folder, json=json, one_run=True)
 
     command.__annotations__["hyperparameters"] = options
     return command
@@ -117,7 +136,11 @@ def sweep_named(name: str) -> Callable[..., int]:
         hyperparameters: Any = by_default,
         data: Data = DIGITS,
         training: Training = FIVE_SEEDS,
+        checkpointing: Checkpointing = EVERY_MINUTE,
+        devices: Devices = ONE_DEVICE,
         *,
+        emit_jobs: JobsFile = None,
+        members_per_job: PerJob = None,
         out: SweepFolder = None,
         json: Json = False,
     ) -> int:
@@ -127,17 +150,37 @@ def sweep_named(name: str) -> Callable[..., int]:
           hyperparameters: each number takes one or more values; every combination is trained.
           data: on what is trained.
           training: for how long.
+          checkpointing: how training is saved, and whether it goes on.
+          devices: on how many.
+          emit_jobs: trains nothing, and writes a line of JSON for each job that the sweep can be divided into; ae-jax
+            jobs run trains them, ae-jax jobs submit has Slurm train them, and ae-jax collect merges what they gave.
+          members_per_job: with --emit-jobs, how many members a job has at most.
           out: folder for results.json, report.html and the trained runs.
           json: print the results as JSON instead of a table.
         """
         from ae_jax import studies
+        from ae_jax.studies.jobs import jobs_of
         from ae_jax.training.run import require_replaceable
 
         grid = grid_of(name, hyperparameters)
+        devices.join()
         dataset = data.load()
-        folder = writable(out or Path("runs") / f"sweep-{name}-{dataset.name}")
+        folder = out or Path("runs") / f"sweep-{name}-{dataset.name}"
+        by_leader(lambda: writable(folder))
         require_replaceable(folder / "runs" / name)
-        return conduct(partial(studies.sweep, name, dataset, grid), training, folder, json=json)
+        if emit_jobs is not None or members_per_job is not None:
+            devices.require_none("--emit-jobs")
+            return emit(
+                emit_jobs,
+                partial(jobs_of, name, dataset, grid),
+                data,
+                training,
+                checkpointing,
+                folder,
+                members_per_job=members_per_job,
+                json=json,
+            )
+        return conduct(partial(studies.sweep, name, dataset, grid), training, checkpointing, devices, folder, json=json)
 
     command.__annotations__["hyperparameters"] = options
     return command

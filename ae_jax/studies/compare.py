@@ -3,6 +3,7 @@
 import dataclasses
 import math
 from collections.abc import Callable, Sequence
+from pathlib import Path
 from typing import Any
 
 from ae_jax.autoencoders import NAMED, Autoencoder
@@ -12,7 +13,10 @@ from ae_jax.errors import InvalidInput
 from ae_jax.evaluation import Row, evaluate_pca
 from ae_jax.studies.suited import suited
 from ae_jax.studies.trials import Trials, conduct
-from ae_jax.training import Progress, Run
+from ae_jax.training import Checkpoints, Progress, Run
+from ae_jax.training.continuation import Resume
+from ae_jax.training.mesh import Devices
+from ae_jax.training.step import OnDivergence
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
@@ -81,6 +85,10 @@ def compare(
     epochs: int = 200,
     batch_size: int = 64,
     patience: int | None = None,
+    on_divergence: OnDivergence = "stop",
+    checkpoints: Checkpoints | str | Path | None = None,
+    resume: Resume = False,
+    mesh: Devices | None = None,
     progress: Callable[[Progress], None] | None = None,
 ) -> Comparison:
     """Trains autoencoders over the same seeds and asks each the same questions about the test split.
@@ -90,14 +98,18 @@ def compare(
       autoencoders: of different names, or names; by default the named six, or those of them that fit the data.
       messages: what a reader of the results must know besides.
       seeds: of the members.
-      epochs, batch_size, patience, progress: as in :func:`ae_jax.fit`.
+      epochs, batch_size, patience, on_divergence, progress: as in :func:`ae_jax.fit`.
+      checkpoints: as in :func:`ae_jax.fit`; each autoencoder has the folder of its name there.
+      resume: as in :func:`ae_jax.fit`; an autoencoder that is trained and asked is neither again.
+      mesh: as in :func:`ae_jax.fit`; where there are several processes, each of them gets the whole study.
 
     Returns:
       The runs, the rows with PCA of the smallest code size as baseline, and the record.
 
     Raises:
       InvalidInput: as in :func:`ae_jax.fit`, or two autoencoders of one name.
-      TrainingInterrupted: Ctrl-C; its ``run`` is the comparison so far, of the autoencoders that were trained.
+      TrainingInterrupted: Ctrl-C or SIGTERM; its ``run`` is the comparison so far, of the autoencoders that were
+        trained.
     """
     chosen, said = _chosen(dataset, autoencoders)
     names = [autoencoder.name for autoencoder in chosen]
@@ -117,13 +129,17 @@ def compare(
         )
 
     return conduct(
-        chosen,
+        {autoencoder.name: autoencoder for autoencoder in chosen},
         dataset,
         study_of,
         seeds=seeds,
         epochs=epochs,
         batch_size=batch_size,
         patience=patience,
+        on_divergence=on_divergence,
+        checkpoints=checkpoints,
+        resume=resume,
+        mesh=mesh,
         progress=progress,
     )
 

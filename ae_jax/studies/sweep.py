@@ -3,8 +3,9 @@
 import dataclasses
 import inspect
 import itertools
-from collections.abc import Callable, Mapping, Sequence
-from typing import Any
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from pathlib import Path
+from typing import Any, NamedTuple
 
 import jax
 import numpy as np
@@ -16,9 +17,26 @@ from ae_jax.errors import InvalidInput, unknown
 from ae_jax.evaluation import Row
 from ae_jax.studies.suited import suited
 from ae_jax.studies.trials import Trials, conduct
-from ae_jax.training import Progress, Run
+from ae_jax.training import Checkpoints, Progress, Run
+from ae_jax.training.continuation import Resume
+from ae_jax.training.mesh import Devices
+from ae_jax.training.step import OnDivergence
 
 Setting = dict[str, Any]
+
+
+class Point(NamedTuple):
+    """A point of a grid.
+
+    Attributes:
+      place: in the grid, from 0.
+      setting: its hyper-parameters.
+      autoencoder: what they make.
+    """
+
+    place: int
+    setting: Setting
+    autoencoder: Autoencoder
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
@@ -32,6 +50,7 @@ class Sweep:
       rows: long-format results, each with the swept hyper-parameters as further keys.
       record: settings, versions, device, wall and compile time.
       messages: what a reader of the results must know, such as members that diverged.
+      structures: how many structures the grid has; where the sweep was interrupted, there may be fewer runs.
     """
 
     dataset: Dataset
@@ -40,6 +59,13 @@ class Sweep:
     rows: list[Row]
     record: dict[str, Any]
     messages: tuple[str, ...] = ()
+    structures: int = 0
+
+    @property
+    def names(self) -> list[str]:
+        """What the folder of each run is called."""
+        count = max(self.structures, len(self.runs))
+        return [name_of_structure(run.name, place, count) for place, run in enumerate(self.runs)]
 
     def results(self) -> dict[str, Any]:
         """Everything but the parameters, ready for JSON."""
@@ -63,6 +89,10 @@ def sweep(
     epochs: int = 200,
     batch_size: int = 64,
     patience: int | None = None,
+    on_divergence: OnDivergence = "stop",
+    checkpoints: Checkpoints | str | Path | None = None,
+    resume: Resume = False,
+    mesh: Devices | None = None,
     progress: Callable[[Progress], None] | None = None,
 ) -> Sweep:
     """Trains a named autoencoder at every point of a grid over the same seeds.
@@ -75,14 +105,17 @@ def sweep(
       dataset: the data.
       grid: hyper-parameter -> values.
       seeds: of the members.
-      epochs, batch_size, patience, progress: as in :func:`ae_jax.fit`.
+      epochs, batch_size, patience, on_divergence, progress: as in :func:`ae_jax.fit`.
+      checkpoints: as in :func:`ae_jax.fit`; each structure has its own folder there, named as in :attr:`Sweep.names`.
+      resume: as in :func:`ae_jax.fit`; a structure that is trained and asked is neither again.
+      mesh: as in :func:`ae_jax.fit`; where there are several processes, each of them gets the whole study.
 
     Returns:
       The populations, the rows and the record.
 
     Raises:
       InvalidInput: an unknown autoencoder or hyper-parameter, an empty grid, or as in :func:`ae_jax.fit`.
-      TrainingInterrupted: Ctrl-C; its ``run`` is the sweep so far, of the populations that were trained.
+      TrainingInterrupted: Ctrl-C or SIGTERM; its ``run`` is the sweep so far, of the populations that were trained.
 
     Example:
       >>> from ae_jax.data import digits
@@ -90,37 +123,86 @@ def sweep(
       >>> len(study.runs), sorted({row["weight"] for row in study.rows})
       (1, [0.1, 1.0])
     """
-    settings = grid_points(name, {key: _values(key, given) for key, given in grid.items()})
-    groups: dict[Any, list[tuple[Setting, Autoencoder]]] = {}
-    messages: list[str] = []
-    for setting in settings:
-        autoencoder, messages = suited(name, dataset, **setting)
-        groups.setdefault(jax.tree.structure(autoencoder), []).append((setting, autoencoder))
-
-    def study_of(trials: Trials) -> Sweep:
-        rows: list[Row] = []
-        for group, answers in zip(groups.values(), trials.rows, strict=False):
-            members = [to_config(setting) for setting, _ in group for _ in seeds]
-            rows += [row | members[row["member"]] for row in answers]
-        return Sweep(
-            dataset=dataset,
-            settings=settings,
-            runs=trials.runs,
-            rows=rows,
-            record=trials.record,
-            messages=(*messages, *trials.messages),
-        )
-
+    settings = settings_of(name, grid)
+    structures, messages = structures_of(name, dataset, settings)
+    populations = {
+        name_of_structure(name, place, len(structures)): [point.autoencoder for point in points]
+        for place, points in enumerate(structures)
+    }
     return conduct(
-        [[autoencoder for _, autoencoder in group] for group in groups.values()],
+        populations,
         dataset,
-        study_of,
+        lambda trials: swept(dataset, settings, structures, messages, seeds, trials),
         seeds=seeds,
         epochs=epochs,
         batch_size=batch_size,
         patience=patience,
+        on_divergence=on_divergence,
+        checkpoints=checkpoints,
+        resume=resume,
+        mesh=mesh,
         progress=progress,
     )
+
+
+def structures_of(name: str, dataset: Dataset, settings: Iterable[Setting]) -> tuple[list[list[Point]], list[str]]:
+    """The points of a grid by the structure of what they make, in order of appearance, and what must be said of them.
+
+    Raises:
+      InvalidInput: a hyper-parameter cannot be used.
+
+    Example:
+      >>> from ae_jax.data import digits
+      >>> settings = grid_points("sparse", {"code": [8, 16], "weight": [0.1, 1.0]})
+      >>> structures, _ = structures_of("sparse", digits(), settings)
+      >>> [[point.place for point in points] for points in structures]
+      [[0, 1], [2, 3]]
+    """
+    structures: dict[Any, list[Point]] = {}
+    messages: list[str] = []
+    for place, setting in enumerate(settings):
+        autoencoder, messages = suited(name, dataset, **setting)
+        structures.setdefault(jax.tree.structure(autoencoder), []).append(Point(place, setting, autoencoder))
+    return list(structures.values()), messages
+
+
+def name_of_structure(name: str, place: int, count: int) -> str:
+    """What the folders of a structure are called: as the autoencoder, and numbered from 1 where there are several.
+
+    Example:
+      >>> name_of_structure("sparse", 0, 1), name_of_structure("sparse", 0, 2)
+      ('sparse', 'sparse-1')
+    """
+    return name if count == 1 else f"{name}-{place + 1}"
+
+
+def swept(
+    dataset: Dataset,
+    settings: list[Setting],
+    structures: list[list[Point]],
+    messages: Sequence[str],
+    seeds: Sequence[int],
+    trials: Trials,
+) -> Sweep:
+    """The sweep of structures that were trained and asked, as far as that went; rows say which setting they are of."""
+    rows: list[Row] = []
+    for points, answers in zip(structures, trials.rows, strict=False):
+        members = [to_config(point.setting) for point in points for _ in seeds]
+        rows += [row | members[row["member"]] for row in answers]
+    return Sweep(
+        dataset=dataset,
+        settings=settings,
+        runs=trials.runs,
+        rows=rows,
+        record=trials.record,
+        messages=(*messages, *trials.messages),
+        structures=len(structures),
+    )
+
+
+def settings_of(name: str, grid: Mapping[str, Sequence[Any]]) -> list[Setting]:
+    """Every point of a grid, :func:`grid_points`, NumPy's numbers as Python's."""
+    return grid_points(name, {key: _values(key, given) for key, given in grid.items()})
 
 
 def _values(key: str, given: Any) -> list[Any]:

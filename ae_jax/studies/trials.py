@@ -1,8 +1,10 @@
-"""Training and questioning one population after another, which neither divergence nor Ctrl-C makes vain."""
+"""Training and questioning one population after another, which neither divergence nor an interruption makes vain."""
 
 import dataclasses
+import signal
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
+from pathlib import Path
 from typing import Any, TypeVar, cast
 
 import numpy as np
@@ -11,12 +13,21 @@ from ae_jax.autoencoders import Autoencoder
 from ae_jax.data import Dataset
 from ae_jax.errors import InvalidInput, TrainingDiverged
 from ae_jax.evaluation import Row, evaluate
-from ae_jax.training import Progress, Run, TrainingInterrupted, fit
+from ae_jax.studies.journal import Answers, begin, finish, forget, keep_answers, kept_answers
+from ae_jax.training import Checkpoints, Progress, Run, TrainingInterrupted, fit
 from ae_jax.training.compilation import watch_compilation
+from ae_jax.training.continuation import Resume
+from ae_jax.training.distributed import leads, signal_of_any, spans, together
 from ae_jax.training.environment import environment
+from ae_jax.training.interruption import Stop, stop_on_signal
+from ae_jax.training.mesh import Devices
 from ae_jax.training.plan import plan
+from ae_jax.training.step import OnDivergence
 
 Study = TypeVar("Study")
+
+COST = ("wall_s", "compile_s", "programs", "programs_compiled")
+"""What a study adds up over its trainings and its questions, over every process that had a share in them."""
 
 
 @dataclasses.dataclass
@@ -26,18 +37,21 @@ class Trials:
     Attributes:
       runs: in the order of training.
       rows: of each run that was asked.
+      costs: seconds and programs of each training, and of the questions about it.
       messages: of members that diverged.
-      record: settings, versions, device, wall and compile time.
+      record: settings, versions, device, and the sum of the costs: a training that was interrupted costs what it took
+        until the checkpoint that it went on from, and from there.
     """
 
     runs: list[Run] = dataclasses.field(default_factory=list)
     rows: list[list[Row]] = dataclasses.field(default_factory=list)
+    costs: list[dict[str, Any]] = dataclasses.field(default_factory=list)
     messages: list[str] = dataclasses.field(default_factory=list)
     record: dict[str, Any] = dataclasses.field(default_factory=dict)
 
 
 def conduct(
-    populations: Sequence[Autoencoder | list[Autoencoder]],
+    populations: Mapping[str, Autoencoder | list[Autoencoder]],
     dataset: Dataset,
     study_of: Callable[[Trials], Study],
     *,
@@ -46,57 +60,113 @@ def conduct(
     batch_size: int,
     patience: int | None,
     progress: Callable[[Progress], None] | None,
+    on_divergence: OnDivergence = "stop",
+    checkpoints: Checkpoints | str | Path | None = None,
+    resume: Resume = False,
+    mesh: Devices | None = None,
 ) -> Study:
     """Fits and evaluates each population, and makes a study of what came of it; checks them all before the first.
 
     Args:
-      populations: each as :func:`ae_jax.fit` takes it.
+      populations: by name, each as :func:`ae_jax.fit` takes it.
       dataset: the data.
       study_of: makes the study.
-      seeds, epochs, batch_size, patience, progress: as in :func:`ae_jax.fit`.
+      seeds, epochs, batch_size, patience, on_divergence, progress: as in :func:`ae_jax.fit`.
+      checkpoints: as in :func:`ae_jax.fit`; those of a population are in the folder of its name there, and so are the
+        answers about it.
+      resume: as in :func:`ae_jax.fit`; what was trained or answered is neither trained nor asked again.
+      mesh: as in :func:`ae_jax.fit`; each of several processes gets the study, and the first alone writes.
 
     Raises:
-      InvalidInput: as in :func:`ae_jax.fit`.
-      TrainingInterrupted: Ctrl-C; its ``run`` is the study so far.
+      InvalidInput: as in :func:`ae_jax.fit`; an unfinished study among the checkpoints that is not to go on, or one of
+        other populations that is.
+      TrainingInterrupted: Ctrl-C or SIGTERM; its ``run`` is the study so far.
     """
     if np.ndim(seeds) == 0:
         raise InvalidInput(f"the study was given seeds={seeds!r}: expected a list of seeds, such as range(5).")
-    settings = {"seeds": seeds, "epochs": epochs, "batch_size": batch_size, "patience": patience}
+    settings = {
+        "seeds": seeds,
+        "epochs": epochs,
+        "batch_size": batch_size,
+        "patience": patience,
+        "on_divergence": on_divergence,
+    }
     dataset.split("test")
-    for population in populations:
-        plan(population, dataset, **settings)
-    trials = Trials()
-    started = time.perf_counter()
-    interrupted = False
-    with watch_compilation() as compilation:
+    planned = [plan(population, dataset, **settings, mesh=mesh) for population in populations.values()]
+    joined, first = spans(planned[0].mesh), leads(planned[0].mesh)
+    where = checkpoints if isinstance(checkpoints, Checkpoints | None) else Checkpoints(folder=Path(checkpoints))
+    if where is not None:
+        together(joined, lambda: begin(where.folder, list(populations), resume=resume) if first else None)
+    trials, ended = Trials(), None
+    with stop_on_signal() as stop:
         try:
-            for population in populations:
-                run = _fit(population, dataset, trials.messages, progress=progress, **settings)
-                trials.runs.append(run)
-                trials.rows.append(evaluate(run, dataset))
+            for name, population in populations.items():
+                own = None if where is None else dataclasses.replace(where, folder=where.folder / name)
+                further = {"checkpoints": own, "resume": resume, "mesh": mesh, "progress": progress}
+                _go_on(stop, joined)
+                _train(trials, population, dataset, **settings, **further)
+                _go_on(stop, joined)
+                _ask(trials, dataset, own, keep=first)
         except KeyboardInterrupt as error:
-            interrupted = True
-            if isinstance(error, TrainingInterrupted):
-                trials.runs.append(error.run)
+            ended = error
     trials.record = {
         "settings": settings | {"seeds": [int(seed) for seed in seeds]},
+        **{key: round(sum(cost[key] for cost in trials.costs), 3) for key in COST},
+        **environment(),
+    }
+    if ended is not None:
+        if where is not None and first:
+            forget(where.folder, list(populations))
+        raise TrainingInterrupted(study_of(trials), stop.signal or getattr(ended, "signal", signal.SIGINT))
+    if where is not None and first:
+        finish(where.folder)
+    return study_of(trials)
+
+
+def _go_on(stop: Stop, joined: bool) -> None:
+    """Raises where an end was asked for, in whichever of joined processes."""
+    if joined:
+        stop.signal = signal_of_any(stop.signal)
+    if stop.signal is not None:
+        raise KeyboardInterrupt
+
+
+def _train(trials: Trials, population: Any, dataset: Dataset, **settings: Any) -> None:
+    """:func:`ae_jax.fit`; where members diverged, were it all of them, the run as far as it went, and a message."""
+    ended = None
+    with watch_compilation() as compilation:
+        try:
+            run = fit(population, dataset, **settings)
+        except (TrainingDiverged, TrainingInterrupted) as error:
+            run, ended = cast(Run, error.run), error
+    if "divergence" in run.record:
+        trials.messages.append(run.record["divergence"])
+    trials.runs.append(run)
+    trials.costs.append({key: run.record.get(key, compilation.programs) for key in COST})
+    if isinstance(ended, TrainingInterrupted):
+        raise ended
+
+
+def _ask(trials: Trials, dataset: Dataset, checkpoints: Checkpoints | None, *, keep: bool) -> None:
+    """Questions about the latest run, unless the answers are kept; those of the process that keeps them are."""
+    run = trials.runs[-1]
+    answers = None if checkpoints is None else kept_answers(checkpoints.folder, run, dataset)
+    if answers is None:
+        answers = _answers(run, dataset)
+        if checkpoints is not None and keep:
+            keep_answers(checkpoints.folder, run, dataset, answers)
+    trials.rows.append(answers.rows)
+    trials.costs.append(answers.cost)
+
+
+def _answers(run: Run, dataset: Dataset) -> Answers:
+    started = time.perf_counter()
+    with watch_compilation() as compilation:
+        rows = evaluate(run, dataset)
+    cost = {
         "wall_s": round(time.perf_counter() - started, 3),
         "compile_s": round(compilation.seconds, 3),
         "programs": compilation.programs,
         "programs_compiled": compilation.compiled,
-        **environment(),
     }
-    if interrupted:
-        raise TrainingInterrupted(study_of(trials))
-    return study_of(trials)
-
-
-def _fit(population: Any, dataset: Dataset, messages: list[str], **settings: Any) -> Run:
-    """:func:`ae_jax.fit`; where members diverged, were it all of them, the run as far as it went, and a message."""
-    try:
-        run = fit(population, dataset, **settings)
-    except TrainingDiverged as error:
-        run = cast(Run, error.run)
-    if "divergence" in run.record:
-        messages.append(run.record["divergence"])
-    return run
+    return Answers(rows, cost)

@@ -6,7 +6,7 @@ import pytest
 
 from ae_jax.evaluation.scores import SCORES
 
-COMMANDS = ["compare", "train", "sweep", "evaluate", "encode", "reconstruct"]
+COMMANDS = ["compare", "train", "sweep", "jobs", "collect", "evaluate", "encode", "reconstruct"]
 COMMANDS += ["reduce", "denoise", "detect", "search", "sample", "data"]
 
 
@@ -23,11 +23,28 @@ def test_help_lists_the_commands(call):
         assert f"• {command} " in outcome.out
 
 
+def test_help_states_exit_codes(call):
+    text = words(call("--help").out)
+    assert "130 after Ctrl-C and 143 after SIGTERM, once what is trained so far is saved." in text
+
+
+def test_help_states_how_training_is_saved(call):
+    text = words(call("train", "sparse", "--help").out)
+    assert "--checkpoint-minutes X minutes after which training is saved" in text
+    assert "(default: by the minutes alone)" in text
+    assert "--keep N how many checkpoints stay. (default: 2)" in text
+    assert "--on-divergence NAME what is done about a loss or gradient that is NaN or infinite" in text
+
+
 def test_version(call):
     assert call("--version").out == f"ae-jax {metadata.version('ae_jax')}\n"
 
 
-@pytest.mark.parametrize("command", [[command] for command in COMMANDS] + [["data", "list"]], ids=" ".join)
+@pytest.mark.parametrize(
+    "command",
+    [[command] for command in COMMANDS] + [["data", "list"], ["jobs", "run"], ["jobs", "submit"]],
+    ids=" ".join,
+)
 def test_every_command_has_help(call, command):
     outcome = call(*command, "--help")
     assert outcome.code == 0

@@ -6,6 +6,7 @@ from pathlib import Path
 
 import pytest
 
+from ae_jax import TrainingInterrupted
 from ae_jax.cli import session
 
 
@@ -65,7 +66,10 @@ def test_a_closed_pipe_is_silent(capfd, monkeypatch):
     assert capfd.readouterr().err == ""
 
 
-@pytest.mark.parametrize(("error", "code"), [(KeyboardInterrupt(), 130), (SystemExit(3), 3), (SystemExit(), 0)])
+@pytest.mark.parametrize(
+    ("error", "code"),
+    [(KeyboardInterrupt(), 130), (TrainingInterrupted(None, 15), 143), (SystemExit(3), 3), (SystemExit(), 0)],
+)
 def test_exit_codes(capsys, error, code):
     def command() -> int:
         raise error

@@ -1,13 +1,16 @@
 """The studies: what they print, write and return."""
 
 import json
+import signal
 from importlib import import_module
 
+import jax
 import numpy as np
 import pytest
 
 import ae_jax
 from ae_jax.cli.conduct import summary_of, trained_runs
+from ae_jax.locks import locked
 from ae_jax.studies import Sweep
 
 
@@ -38,9 +41,12 @@ def test_compare_writes_what_it_did(compared):
     assert ae_jax.load(compared.folder / "runs/compare-few/runs/variational").seeds.tolist() == [0, 1]
 
 
-def test_compare_leaves_nothing_else_behind(compared):
+def test_compare_leaves_nothing_else_behind_but_checkpoints_beside(compared):
     files = {path for path in written(compared) if "/runs/" not in path.removeprefix("runs/")}
-    assert files == {"runs/compare-few/results.json", "runs/compare-few/report.html"}
+    checkpoints = {path for path in files if path.startswith("runs/compare-few.checkpoints/")}
+    assert files - checkpoints == {"runs/compare-few/results.json", "runs/compare-few/report.html"}
+    places = {path.split("/")[2] for path in checkpoints}
+    assert places == {"lock", "study.json", "variational"}
 
 
 def test_train_prints_as_json_what_it_writes(trained, run_folder):
@@ -56,16 +62,21 @@ def test_a_trained_run_of_one_seed_has_no_member_axis(run_folder):
     run = ae_jax.load(run_folder)
     assert run.single
     assert run.encode(np.zeros((2, 8, 8), np.uint8)).shape == (2, 2)
-    assert run.settings == {"epochs": 2, "batch_size": 16, "patience": None}
+    assert run.settings == {"epochs": 2, "batch_size": 16, "patience": None, "on_divergence": "stop"}
 
 
-@pytest.mark.usefixtures("interrupted")
-def test_training_into_the_same_folder_replaces_the_run(call, small_one):
+def test_training_into_the_same_folder_replaces_the_run_and_its_checkpoints(call, small_one):
     for rate in (0.01, 0.02):
         outcome = call("train", *small_one, "--learning-rate", rate, "--out", "run")
+        assert outcome.code == 0, outcome.err
     run = ae_jax.load(outcome.folder / "run")
     assert run.members[0].optimizer.learning_rate == pytest.approx(0.02)
-    assert [path.name for path in outcome.folder.iterdir()] == ["run"]
+    assert sorted(path.name for path in outcome.folder.iterdir()) == ["run", "run.checkpoints"]
+    again = call("train", *small_one, "--learning-rate", 0.02, "--out", "run", "--resume")
+    assert (again.code, "epoch" in again.err) == (0, False)
+    refused = call("train", *small_one, "--learning-rate", 0.01, "--out", "run", "--resume")
+    assert refused.code == 2
+    assert "learning_rate: 0.02 then, 0.01 now" in refused.err
 
 
 def test_sweep_prints_a_row_for_each_setting(swept):
@@ -128,7 +139,9 @@ def test_a_warning_is_one_note(call, small_one):
 def test_an_interrupted_training_is_saved(call, small_one):
     outcome = call("train", *small_one)
     assert (outcome.code, outcome.out) == (130, "")
-    assert outcome.err.endswith("ae-jax: interrupted: what was trained so far is in runs/train-undercomplete-few.\n")
+    place = "runs/train-undercomplete-few"
+    sentence = f"interrupted: what was trained so far is in {place}; the same command with --resume goes on."
+    assert outcome.err.endswith(f"ae-jax: {sentence}\n")
     run = ae_jax.load(outcome.folder / "runs/train-undercomplete-few")
     assert run.record["interrupted"]
     assert run.best_epoch.tolist() == [1]
@@ -150,7 +163,8 @@ def test_an_interrupted_sweep_keeps_what_was_trained(call, small_one):
 
 def kept(outcome, study: str, name: str) -> dict:
     assert (outcome.code, outcome.out) == (130, "")
-    assert outcome.err.endswith("ae-jax: interrupted: what was trained so far is in study.\n")
+    sentence = "interrupted: what was trained so far is in study; the same command with --resume goes on."
+    assert outcome.err.endswith(f"ae-jax: {sentence}\n")
     [run] = (outcome.folder / "study" / "runs").iterdir()
     assert ae_jax.load(run).name == name
     results = json.loads((outcome.folder / "study" / "results.json").read_text())
@@ -176,3 +190,92 @@ def test_a_second_interruption_quits(call, small_one, monkeypatch):
     outcome = call("train", *small_one)
     assert outcome.code == 130
     assert outcome.err == "ae-jax: interrupted before everything was written.\n"
+
+
+@pytest.fixture
+def stopped(monkeypatch):
+    """SIGTERM after the first epoch of what is trained first."""
+    seen = []
+
+    def stop(_, progress):
+        seen.append(progress.epoch)
+        if len(seen) == 1:
+            signal.raise_signal(signal.SIGTERM)
+
+    monkeypatch.setattr("ae_jax.report.ProgressDisplay.__call__", stop)
+    return seen
+
+
+TIMES = ("wall_s", "compile_s", "programs", "programs_compiled")
+
+
+def results_in(folder) -> dict:
+    results = json.loads((folder / "results.json").read_text())
+    return {key: value for key, value in results.items() if key not in TIMES}
+
+
+def test_a_study_that_goes_on_writes_what_an_uninterrupted_one_does(call, stopped, file):
+    line = ["compare", "--only", "undercomplete", "sparse", "--seeds", 2, "--data", file, "--epochs", 4]
+    first = call(*line, "--out", "study")
+    assert (first.code, first.out) == (143, "")
+    assert first.err.endswith("is in study; the same command with --resume goes on.\n")
+    refused = call(*line, "--out", "study")
+    assert (refused.code, refused.err.count("\n")) == (2, 1)
+    assert (
+        "study.checkpoints holds an unfinished study (0 of 2 trainings are finished, undercomplete is at" in refused.err
+    )
+    assert "(on the command line --resume)" in refused.err
+    assert "number of seeds" in call(*line, "--seeds", 3, "--out", "study", "--resume").err
+    assert "with other trainings" in call(*line, "--only", "sparse", "--out", "study", "--resume").err
+    stopped.clear()
+    stopped.append(0)
+    resumed = call(*line, "--out", "study", "--resume")
+    assert resumed.code == 0, resumed.err
+    assert stopped[-4:] == [1, 2, 3, 4]
+    assert 0 < len(stopped[1:-4]) < 4
+    whole = call(*line, "--out", "whole")
+    assert whole.code == 0, whole.err
+    assert results_in(resumed.folder / "study") == results_in(whole.folder / "whole")
+    for name in ("undercomplete", "sparse"):
+        runs = [ae_jax.load(whole.folder / place / "runs" / name) for place in ("study", "whole")]
+        jax.tree.map(np.testing.assert_array_equal, *(run.params for run in runs))
+
+
+def test_a_training_is_extended_where_that_is_asked_for(call, small_one):
+    call("train", *small_one, "--out", "run")
+    longer = [*small_one, "--out", "run", "--epochs", 3, "--resume"]
+    refused = call("train", *longer)
+    assert (refused.code, refused.err.count("\n")) == (2, 1)
+    assert "was to have 2 epochs and is asked for 3" in refused.err
+    outcome = call("train", *longer, "--extend")
+    assert outcome.code == 0, outcome.err
+    assert "epoch 2/3" not in outcome.err
+    assert ae_jax.load(outcome.folder / "run").history["train"]["loss"].shape == (1, 3)
+
+
+def test_checkpoints_are_as_frequent_and_as_many_as_asked_for(call, small_one):
+    options = ["--checkpoint-epochs", 1, "--checkpoint-steps", 100, "--checkpoint-minutes", 30, "--keep", 3]
+    outcome = call("train", *small_one, "--epochs", 5, "--out", "run", *options)
+    assert outcome.code == 0, outcome.err
+    names = {path.name for path in (outcome.folder / "run.checkpoints" / "undercomplete").iterdir() if path.is_dir()}
+    assert names == {"000003-000000", "000004-000000", "000005-000000"}
+
+
+def test_one_command_at_a_time_has_a_folder(call, small_one, tmp_path):
+    with locked(tmp_path / "run.checkpoints" / "lock", "held."):
+        outcome = call("train", *small_one, "--out", "run")
+    assert (outcome.code, outcome.out, outcome.err.count("\n")) == (2, "", 1)
+    assert "another process trains into run.checkpoints: wait until it is done, or choose another --out" in outcome.err
+    assert not (tmp_path / "run").exists()
+
+
+def test_what_is_done_about_divergence_can_be_chosen(call, small_one):
+    outcome = call("train", *small_one, "--learning-rate", 1e30, "--on-divergence", "rollback", "--out", "run")
+    assert ae_jax.load(outcome.folder / "run").settings["on_divergence"] == "rollback"
+
+
+def test_a_folder_without_a_name_has_its_checkpoints_beside_it_too(call_in, small_one, tmp_path):
+    (tmp_path / "here").mkdir()
+    outcome = call_in(tmp_path / "here", "sweep", *small_one, "--out", ".", "--seeds", 1)
+    assert outcome.code == 0, outcome.err
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["here", "here.checkpoints"]

@@ -73,7 +73,13 @@ def test_pca_has_the_smallest_code(comparison, small):
 def test_results_are_ready_for_json_and_say_how_they_came_about(comparison):
     results = json.loads(as_json(comparison.results()))
     assert results["study"] == "compare"
-    assert results["settings"] == {"epochs": 2, "batch_size": 16, "patience": None, "seeds": [5, 6]}
+    assert results["settings"] == {
+        "epochs": 2,
+        "batch_size": 16,
+        "patience": None,
+        "on_divergence": "stop",
+        "seeds": [5, 6],
+    }
     assert results["data"]["examples"] == {"train": 64, "validation": 24, "test": 20}
     assert {name: config["name"] for name, config in results["autoencoders"].items()} == {
         "tiny": "tiny",

@@ -1,4 +1,6 @@
+import dataclasses
 import json
+import signal
 
 import jax
 import numpy as np
@@ -156,6 +158,31 @@ def test_ctrl_c_hands_over_the_populations_so_far(structures, small):
     assert isinstance(so_far, Sweep)
     assert [run.record["interrupted"] for run in so_far.runs] == [False, True]
     assert so_far.rows == [row for row in structures.rows if row["code"] == 2]
+
+
+def test_a_sweep_that_goes_on_comes_to_the_same(structures, small, tmp_path):
+    grid = {"code": [2, 4], "learning_rate": [1e-3, 1e-2], "hidden": [(12,)]}
+    told = []
+
+    def interrupt(progress):
+        told.append(progress.epoch)
+        if len(told) == 3:
+            signal.raise_signal(signal.SIGTERM)
+
+    with pytest.raises(TrainingInterrupted) as raised:
+        sweep("undercomplete", small, grid, checkpoints=tmp_path, progress=interrupt, **SETTINGS)
+    assert raised.value.run.names == ["undercomplete-1", "undercomplete-2"]
+    assert {path.name for path in tmp_path.iterdir()} == {"study.json", "undercomplete-1", "undercomplete-2"}
+    resumed = sweep("undercomplete", small, grid, checkpoints=tmp_path, resume=True, progress=interrupt, **SETTINGS)
+    assert told == [1, 2, 1, 2]
+    times = ("wall_s", "compile_s", "programs", "programs_compiled")
+    ours, theirs = ({k: v for k, v in study.results().items() if k not in times} for study in (resumed, structures))
+    assert as_json(ours) == as_json(theirs)
+
+
+def test_the_first_of_several_structures_is_called_so_before_there_is_another(structures):
+    assert dataclasses.replace(structures, runs=structures.runs[:1]).names == ["undercomplete-1"]
+    assert structures.structures == 2
 
 
 def test_settings_that_diverge_are_named_and_the_others_stay(small):
