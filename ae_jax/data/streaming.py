@@ -1,9 +1,9 @@
 """Training data that need not fit in memory: read in blocks, shuffled, and handed on in chunks, by Grain."""
 
 import dataclasses
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Generator, Iterator, Mapping, Sequence
 from functools import cached_property, partial
-from typing import Any, Protocol, runtime_checkable
+from typing import Any, NamedTuple, Protocol, runtime_checkable
 
 import numpy as np
 
@@ -21,6 +21,25 @@ _CHUNKS = 16
 
 _BLOCKS = 64
 """Blocks in a chunk, at least where rows are short: how many places of the source meet in one shuffle."""
+
+
+Share = Callable[[int], tuple[int, int]]
+"""Of so many rows, the first and the last that a process reads."""
+
+
+class Piece(NamedTuple):
+    """What is read at once.
+
+    Attributes:
+      shard, start, stop: the block: first and last row of a shard.
+      low, high: the first and the last of those of its rows that are trained on.
+    """
+
+    shard: int
+    start: int
+    stop: int
+    low: int
+    high: int
 
 
 @runtime_checkable
@@ -154,38 +173,98 @@ class Stream:
             count += 1
         return min(count * batch_size, examples)
 
-    def chunks(self, epoch: int, batch_size: int) -> Any:
+    def chunks(
+        self,
+        epoch: int,
+        batch_size: int,
+        *,
+        first: int = 0,
+        share: Share = lambda count: (0, count),
+    ) -> Generator[np.ndarray, None, None]:
         """The chunks of an epoch, ``[chunk, *shape]`` in the type that a device stores; the last may be shorter.
 
-        The next chunk is read while one is used.
+        The next chunk is read while one is used. What is in a chunk depends on neither where reading begins nor how
+        it is shared out.
 
         Args:
           epoch: its number.
           batch_size: examples in a step.
+          first: the chunk to begin with, from 0.
+          share: of a chunk of so many rows, the first and the last that this process reads; by default all.
 
-        Returns:
-          A Grain iterator: ``get_state()`` is its position, ready for JSON, and ``set_state`` goes on from there;
-          ``close()`` ends its threads.
+        Yields:
+          The rows of each chunk, or this process's share of them.
 
         Raises:
           InvalidInput: Grain is not installed.
+
+        Example:
+          >>> from ae_jax.data.shards import ArrayRows
+          >>> stream = Stream(rows=ArrayRows(np.arange(96).reshape(96, 1)), held_out=np.arange(0), budget=16 * 4 * 32)
+          >>> whole = list(stream.chunks(epoch=1, batch_size=8))
+          >>> half = next(stream.chunks(epoch=1, batch_size=8, first=1, share=lambda count: (count // 2, count)))
+          >>> [len(chunk) for chunk in whole], bool((half == whole[1][16:]).all())
+          ([32, 32, 32], True)
         """
-        grain = _grain()
+        return self._chunks(_grain(), epoch, self.chunk_size(batch_size), first, share)
+
+    def _chunks(self, grain: Any, epoch: int, size: int, first: int, share: Share) -> Generator[np.ndarray, None, None]:
+        spans = [
+            (start + low, start + high)
+            for start in range(first * size, len(self), size)
+            for low, high in (share(min(size, len(self) - start)),)
+        ]
         seed = int(np.random.SeedSequence([self.seed, epoch]).generate_state(1)[0])
-        order = grain.MapDataset.source(self.blocks).shuffle(seed=seed)
+        order = grain.MapDataset.range(len(self.blocks)).shuffle(seed=seed)
+        pieces = self._pieces_of(spans, np.array([order[place] for place in range(len(self.blocks))]))
         largest = max(stop - start for _, start, stop in self.blocks) * bytes_of_one(self.rows)
         ahead = max(1, min(_BLOCKS // 4, self.budget // (_CHUNKS * largest)))
         options = grain.ReadOptions(num_threads=min(2, ahead), prefetch_buffer_size=ahead)
-        blocks = order.map(partial(self._read, seed)).to_iter_dataset(options)
-        chunks = grain.experimental.RebatchIterDataset(blocks, self.chunk_size(batch_size), drop_remainder=False)
-        return iter(grain.experimental.ThreadPrefetchIterDataset(chunks, prefetch_buffer_size=1))
+        read = grain.MapDataset.source(pieces).map(partial(self._read, seed)).to_iter_dataset(options)
+        each = max([1, *(stop - start for start, stop in spans)])
+        chunks = grain.experimental.RebatchIterDataset(read, each, drop_remainder=False)
+        iterator = iter(grain.experimental.ThreadPrefetchIterDataset(chunks, prefetch_buffer_size=1))
+        nothing = np.empty((0, *self.rows.shape), storage_type(self.rows.dtype))
+        try:
+            for start, stop in spans:
+                yield next(iterator) if start < stop else nothing
+        finally:
+            iterator.close()
 
-    def _read(self, seed: int, block: tuple[int, int, int]) -> np.ndarray:
-        shard, start, stop = block
+    def _pieces_of(self, spans: list[tuple[int, int]], order: np.ndarray) -> list[Piece]:
+        """What is read for spans of an epoch's rows, in its order of blocks; where two of them meet in one, once."""
+        lengths = self._trained[order]
+        ends, pieces = np.cumsum(lengths), []
+        for start, stop in spans:
+            number = int(np.searchsorted(ends, start, side="right"))
+            while start < stop:
+                (shard, top, bottom), begin = self.blocks[order[number]], int(ends[number] - lengths[number])
+                last = min(stop, int(ends[number]))
+                piece = Piece(shard, top, bottom, start - begin, last - begin)
+                if pieces and pieces[-1][:3] == piece[:3] and pieces[-1].high == piece.low:
+                    piece = piece._replace(low=pieces.pop().low)
+                pieces.append(piece)
+                start, number = last, number + 1
+        return pieces
+
+    @cached_property
+    def _trained(self) -> np.ndarray:
+        """How many rows of each block are trained on."""
+        bounds = [(self.first_rows[shard] + start, self.first_rows[shard] + stop) for shard, start, stop in self.blocks]
+        low, high = np.searchsorted(self.held_out, np.array(bounds)).T
+        return np.array([stop - start for _, start, stop in self.blocks]) - (high - low)
+
+    def _read(self, seed: int, piece: Piece) -> np.ndarray:
+        shard, start, stop, low, high = piece
+        kept = np.flatnonzero(~_among(self.held_out, int(self.first_rows[shard]) + start, stop - start))
+        if not self.rows.whole:
+            kept = kept[low:high]
+            start, stop, kept = start + int(kept[0]), start + int(kept[-1]) + 1, kept - kept[0]
         x, _ = self.rows.read(shard, start, stop)
-        first = int(self.first_rows[shard]) + start
-        trained = x[~_among(self.held_out, first, len(x))].astype(storage_type(self.rows.dtype), copy=False)
-        return np.random.default_rng([seed, shard]).permutation(trained) if self.rows.whole else trained
+        trained = x[kept].astype(storage_type(self.rows.dtype), copy=False)
+        if not self.rows.whole:
+            return trained
+        return np.random.default_rng([seed, shard]).permutation(trained)[low:high]
 
 
 def survey(stream: Stream, taken: Mapping[str, np.ndarray], *, moments: bool) -> tuple[Statistics, dict[str, Contents]]:

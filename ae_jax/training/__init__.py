@@ -1,6 +1,7 @@
 """How an objective is minimised, over whole populations at once; knows nothing of particular objectives."""
 
 from ae_jax.training.checkpoint import Checkpoints
+from ae_jax.training.distributed import initialize
 from ae_jax.training.fit import fit
 from ae_jax.training.interruption import stop_on_signal
 from ae_jax.training.loop import Progress
@@ -13,6 +14,7 @@ __all__ = [
     "Run",
     "TrainingInterrupted",
     "fit",
+    "initialize",
     "load",
     "stack",
     "stop_on_signal",

@@ -1,13 +1,15 @@
 """Where an epoch's training examples come from: all at once, or in chunks while the one before trains."""
 
+import itertools
 from collections.abc import Generator
-from functools import cached_property
+from functools import cached_property, partial
 from typing import Any, NamedTuple
 
-import jax
 import numpy as np
+from jax.sharding import Mesh
 
 from ae_jax.data import Dataset
+from ae_jax.training.mesh import put_examples, share_of
 
 _PART = (100, 250)
 """Steps of one dispatch, about: so many that none is felt, so few that a signal or a checkpoint need not wait long."""
@@ -19,12 +21,10 @@ class Place(NamedTuple):
     Attributes:
       epoch: its number, from 1.
       part: how many parts of it are done.
-      reader: the position of the stream, ready for JSON, or None.
     """
 
     epoch: int
     part: int = 0
-    reader: Any = None
 
 
 class Part(NamedTuple):
@@ -53,14 +53,17 @@ class Feed:
     Args:
       dataset: the data.
       batch_size: examples in a step.
+      mesh: the devices that they are put on, or None for one.
     """
 
-    def __init__(self, dataset: Dataset, batch_size: int):
-        self.dataset, self.batch_size = dataset, batch_size
+    def __init__(self, dataset: Dataset, batch_size: int, mesh: Mesh | None = None):
+        self.dataset, self.batch_size, self.mesh = dataset, batch_size, mesh
 
     @cached_property
     def _whole(self) -> Any:
-        return jax.device_put(self.dataset.train.x)
+        x = self.dataset.train.x
+        first, last = share_of(self.mesh, len(x))
+        return put_examples(self.mesh, x[first:last], len(x))
 
     @property
     def steps(self) -> int:
@@ -79,18 +82,21 @@ class Feed:
             yield Part(self._whole, (np.int32(place.epoch),), first, steps, last, _after(place.epoch, part, last))
 
     def _chunks(self, place: Place) -> Generator[Part, None, None]:
-        chunks = self.dataset.stream.chunks(place.epoch, self.batch_size)  # pyright: ignore[reportOptionalMemberAccess]
-        size = self.dataset.stream.chunk_size(self.batch_size)  # pyright: ignore[reportOptionalMemberAccess]
-        left = self.dataset.training_examples - place.part * size
-        if place.reader is not None:
-            chunks.set_state(place.reader)
+        stream: Any = self.dataset.stream
+        size = stream.chunk_size(self.batch_size)
+        share = partial(share_of, self.mesh)
+        chunks = stream.chunks(place.epoch, self.batch_size, first=place.part, share=share)
+        left = len(stream) - place.part * size
         try:
-            for part, chunk in enumerate(chunks, start=place.part):
-                left -= len(chunk)
-                after = _after(place.epoch, part, left == 0, chunks.get_state())
+            for part in itertools.count(place.part):
+                count = min(size, left)
+                left -= count
+                stored = put_examples(self.mesh, next(chunks), count)
                 position = (np.int32(place.epoch), np.int32(part))
-                steps = -(-len(chunk) // self.batch_size)
-                yield Part(jax.device_put(chunk), position, np.int32(0), steps, left == 0, after)
+                steps = -(-count // self.batch_size)
+                yield Part(stored, position, np.int32(0), steps, left == 0, _after(place.epoch, part, left == 0))
+                if not left:
+                    return
         finally:
             chunks.close()
 
@@ -112,5 +118,5 @@ def parts_of(steps: int) -> list[int]:
     return [steps // count + (part < steps % count) for part in range(count)]
 
 
-def _after(epoch: int, part: int, last: bool, reader: Any = None) -> Place:
-    return Place(epoch + 1) if last else Place(epoch, part + 1, reader)
+def _after(epoch: int, part: int, last: bool) -> Place:
+    return Place(epoch + 1) if last else Place(epoch, part + 1)

@@ -16,10 +16,12 @@ from ae_jax.locks import locked
 from ae_jax.training.checkpoint import Checkpoint, Checkpoints, Writer, clear, newest, progress_of
 from ae_jax.training.compilation import watch_compilation
 from ae_jax.training.continuation import Resume, configuration_of, require_same
+from ae_jax.training.distributed import leads, require_alike, spans, together
 from ae_jax.training.environment import environment
 from ae_jax.training.feed import Place
 from ae_jax.training.interruption import stop_on_signal
 from ae_jax.training.loop import Loop, Progress
+from ae_jax.training.mesh import Devices, at_home, name_of
 from ae_jax.training.plan import Plan, plan
 from ae_jax.training.run import Run, TrainingInterrupted
 from ae_jax.training.standing import Standing, history_of, standing_of
@@ -37,6 +39,7 @@ def fit(
     on_divergence: OnDivergence = "stop",
     checkpoints: Checkpoints | str | Path | None = None,
     resume: Resume = False,
+    mesh: Devices | None = None,
     progress: Callable[[Progress], None] | None = None,
 ) -> Run:
     """Trains autoencoders on data: every combination of autoencoder and seed, as one compiled program.
@@ -60,6 +63,10 @@ def fit(
       checkpoints: where and how often training is saved, or the folder alone; no two trainings may share it.
       resume: goes on from the newest checkpoint there that is whole, and starts where there is none; ``"extend"``
         allows more ``epochs`` than that training was to have.
+      mesh: devices along two axes, such as ``"data=4"`` or ``{"member": 2, "data": 4}``: batches are divided over the
+        one, members over the other, and the result is the same but for rounding. None is this process's first device
+        or, of processes that :func:`ae_jax.training.initialize` joined, all devices over ``"data"``: then each calls
+        this, and the first alone writes checkpoints, where all can read them, and reports progress.
       progress: called after each epoch.
 
     Returns:
@@ -86,16 +93,17 @@ def fit(
         batch_size=batch_size,
         patience=patience,
         on_divergence=on_divergence,
+        mesh=mesh,
     )
     if planned.batch_size < batch_size:
         warnings.warn(
             f"batch_size={batch_size} is above the {planned.batch_size} examples and was lowered to them.", stacklevel=2
         )
     with _opened(checkpoints, planned, resume) as (writer, saved):
-        run, interrupted = _train(planned, progress, writer, saved)
+        run, interrupted = _train(planned, progress if leads(planned.mesh) else None, writer, saved)
     if interrupted:
         raise TrainingInterrupted(run, interrupted)
-    _report_divergence(run)
+    _report(run)
     return run
 
 
@@ -113,15 +121,20 @@ def _opened(
         return
     if not isinstance(checkpoints, Checkpoints):
         checkpoints = Checkpoints(folder=Path(checkpoints))
-    folder = checkpoints.folder
-    with locked(folder / "lock", f"{folder} is in use by another training: wait for it, or choose another folder."):
-        saved = _saved(folder, planned, resume)
+    folder, mesh = checkpoints.folder, planned.mesh
+    in_use = f"{folder} is in use by another training: wait for it, or choose another folder."
+    with contextlib.ExitStack() as stack:
+        joined = spans(mesh)
+        together(joined, lambda: stack.enter_context(locked(folder / "lock", in_use)) if leads(mesh) else None)
+        saved = together(joined, lambda: _saved(folder, planned, resume))
+        require_alike(mesh, [-1, -1] if saved is None else [saved.epochs, saved.parts], f"the checkpoints in {folder}")
+        if not leads(mesh):
+            yield None, saved
+            return
         clear(folder, after=saved)
         writer = Writer(checkpoints, written=saved)
-        try:
-            yield writer, saved
-        finally:
-            writer.close()
+        stack.callback(writer.close)
+        yield writer, saved
 
 
 def _saved(folder: Path, planned: Plan, resume: Resume) -> Checkpoint | None:
@@ -129,6 +142,7 @@ def _saved(folder: Path, planned: Plan, resume: Resume) -> Checkpoint | None:
     if resume:
         saved = newest(folder)
         if saved is not None:
+            _require_facts(saved, folder)
             require_same(saved.facts["configuration"], planned, resume=resume, place=folder)
         return saved
     position = progress_of(folder)
@@ -138,6 +152,17 @@ def _saved(folder: Path, planned: Plan, resume: Resume) -> Checkpoint | None:
             "on with it (on the command line --resume); remove the folder to start anew."
         )
     return None
+
+
+def _require_facts(saved: Checkpoint, folder: Path) -> None:
+    """Raises where a checkpoint is whole and does not say what training goes on from."""
+    kinds = {"configuration": dict, "record": dict, "place": dict, "steps": list}
+    lacking = [name for name, kind in kinds.items() if not isinstance(saved.facts.get(name), kind)]
+    if lacking:
+        raise InvalidInput(
+            f"the checkpoint {folder / saved.name} lacks its {', '.join(lacking)}: it was written by another version; "
+            "use that one, or train anew."
+        )
 
 
 def _train(
@@ -159,7 +184,10 @@ def _train(
         loop = Loop(planned, progress, stop, writer, lambda: {"configuration": configuration, "record": spent()})
         loop.start(None if saved is None else _standing(saved, planned))
         interrupted = (stop.signal or signal.SIGINT) if loop.train() else 0
-    return _run_of(planned, loop, spent() | {"interrupted": bool(interrupted), **environment()}), interrupted
+    record = spent() | {"interrupted": bool(interrupted), **environment()}
+    if planned.mesh is not None:
+        record["mesh"] = name_of(planned.mesh)
+    return _run_of(planned, loop, record), interrupted
 
 
 def _standing(saved: Checkpoint, planned: Plan) -> Standing:
@@ -173,8 +201,8 @@ def _standing(saved: Checkpoint, planned: Plan) -> Standing:
 
 
 def _run_of(planned: Plan, loop: Loop, record: dict[str, Any]) -> Run:
-    selection, state = loop.selection, loop.state
-    counts = {"skipped_steps": state.skipped, "rollbacks": selection.undone}
+    selection, skipped = at_home(planned.mesh, (loop.selection, loop.state.skipped))
+    counts = {"skipped_steps": skipped, "rollbacks": selection.undone}
     counts = {name: np.asarray(count).tolist() for name, count in counts.items()}
     settings = {"epochs": planned.epochs, "batch_size": planned.batch_size, "patience": planned.patience}
     run = Run(
@@ -189,7 +217,7 @@ def _run_of(planned: Plan, loop: Loop, record: dict[str, Any]) -> Run:
         record=record | {name: count for name, count in counts.items() if any(count)},
         single=planned.single,
     )
-    if message := _divergence(run, np.sum([row.running for row in loop.rows], axis=0)):
+    if message := _divergence(run, sum((row.running for row in loop.rows), np.zeros(len(run), int))):
         run.record["divergence"] = message
     return run
 
@@ -205,8 +233,9 @@ def _divergence(run: Run, trained_epochs: np.ndarray) -> str | None:
         f"{term} ({split})"
         for split, terms in run.history.items()
         for term, values in terms.items()
-        if term != "loss" and not np.isfinite(values[member, epoch])
+        if not np.isfinite(values[member, epoch])
     ]
+    named = [name for name in named if not name.startswith("loss ")] or named  # its terms say more
     kept = f"the parameters of epoch {run.best_epoch[member]}" if run.best_epoch[member] else "the initial parameters"
     return (
         f"{run.name} diverged in {len(bad)} of {len(run)} members, first with seed {run.seeds[member]} at epoch "
@@ -214,10 +243,29 @@ def _divergence(run: Run, trained_epochs: np.ndarray) -> str | None:
     )
 
 
-def _report_divergence(run: Run) -> None:
-    """What was not finite: an error where every member diverged, else a warning."""
-    if (message := run.record.get("divergence")) is None:
-        return
-    if not run.finite.any():
+def _report(run: Run) -> None:
+    """What was not finite: a warning of what was done about it, and an error where every member diverged."""
+    sentences = _mended(run)
+    message = run.record.get("divergence")
+    if message is not None and run.finite.any():
+        sentences.append(message)
+    for sentence in sentences:
+        warnings.warn(sentence, RuntimeWarning, stacklevel=3)
+    if message is not None and not run.finite.any():
         raise TrainingDiverged(message, run)
-    warnings.warn(message, RuntimeWarning, stacklevel=3)
+
+
+def _mended(run: Run) -> list[str]:
+    """A sentence for each kind of thing that was done about values that were not finite."""
+    did = {
+        "skipped_steps": "skipped {} of its updates",
+        "rollbacks": "went back {} times and on with half the learning rate",
+    }
+    sentences = []
+    for name in did.keys() & run.record.keys():
+        counts = np.array(run.record[name])
+        sentences.append(
+            f"{run.name} {did[name].format(counts.sum())}, in {np.count_nonzero(counts)} of {len(run)} members, since "
+            "a loss or a gradient was NaN or infinite: lower the learning rate or a weight."
+        )
+    return sentences

@@ -8,10 +8,12 @@ import jax
 import numpy as np
 
 from ae_jax.training.checkpoint import Checkpoint, Writer
+from ae_jax.training.distributed import Agreement
 from ae_jax.training.feed import Feed, Part, Place
 from ae_jax.training.interruption import Stop
+from ae_jax.training.mesh import ambient, gathered, put_examples, put_members, share_of
 from ae_jax.training.plan import Plan
-from ae_jax.training.population import advance_population, initial_population, order_of_population
+from ae_jax.training.population import advance_population, initial_population, order_of_population, put_population
 from ae_jax.training.standing import Row, Standing, Trained, arrays_of, copied
 from ae_jax.training.state import Order, Selection, State
 
@@ -63,7 +65,9 @@ class Loop:
         facts: Callable[[], dict[str, Any]],
     ):
         self.plan, self.progress, self.stop, self.writer, self.facts = planned, progress, stop, writer, facts
-        self.feed = Feed(planned.dataset, planned.batch_size)
+        self.mesh, self.agreed = planned.mesh, Agreement(planned.mesh)
+        self.feed = Feed(planned.dataset, planned.batch_size, planned.mesh)
+        self._members = put_members(planned.mesh, planned.autoencoder)
         self.place, self.running = Place(1), np.ones(len(planned.seeds), bool)
         self.rows: list[Row] = []
         self._parts: list[Trained] = []
@@ -73,10 +77,12 @@ class Loop:
     def start(self, standing: Standing | None) -> None:
         """Begins with fresh parameters, or where training stood."""
         if standing is None:
-            population = self.plan.autoencoder, self.plan.seeds, self.plan.dataset.shape
-            self.state, self.selection = initial_population(*population)
+            with ambient(self.mesh):
+                population = self._members, self.plan.seeds, self.plan.dataset.shape
+                self.state, self.selection = initial_population(*population)
             return
-        self.place, self.state, self.selection, self.running = standing[:4]
+        self.place, state, selection, self.running = standing[:4]
+        self.state, self.selection = put_population(self.mesh, state, selection)
         self.rows, self._parts = list(standing.rows), list(standing.parts)
 
     @property
@@ -87,16 +93,18 @@ class Loop:
     def train(self) -> bool:
         """Trains until the epochs or the members run out; true where an end was asked for first."""
         try:
-            self._train()
-            self._read()
+            with ambient(self.mesh):
+                self._train()
+                self._read()
         except KeyboardInterrupt:
             self.progress = None
             self._read()  # an epoch that was trained and not yet read
             return True
         if self.finished:  # also in the middle of an epoch that nobody trains in
             self.place, self._parts = Place(len(self.rows) + 1), []
+        last = gathered(self.mesh, (self.state, self._latest))
         if self.writer is not None:
-            self._write(self.place, (self.state, self._latest), self._parts)
+            self._write(self.place, last, self._parts)
             self.writer.wait()
         return not self.finished
 
@@ -116,7 +124,7 @@ class Loop:
         self.state, self._latest, metrics = advance_population(
             self.state,
             self._latest,
-            self.plan.autoencoder,
+            self._members,
             self.plan.seeds,
             self._order[1],
             part.first,
@@ -141,6 +149,7 @@ class Loop:
         if not self.running.any():
             return True
         due = self.writer is not None and self.writer.due(steps=part.steps, epochs=part.last)
+        due, self.stop.signal = self.agreed(due=due, signal=self.stop.signal)
         kept = copied((self.state, self._latest)) if due else None
         if part.last:
             self._unread = _Unread(self._latest, self._parts, part.after, kept)
@@ -168,6 +177,8 @@ class Loop:
 
     def _write(self, place: Place, kept: tuple[State, Selection], parts: list[Trained]) -> None:
         """Begins to write a checkpoint of where training stood at a place."""
+        if self.writer is None:  # another process writes
+            return
         finished = place.epoch > self.plan.epochs or not self.running.any()
         facts = self.facts() | {
             "place": place._asdict(),
@@ -175,7 +186,7 @@ class Loop:
             "finished": finished,
         }
         arrays = arrays_of(Standing(place, *kept, self.running, self.rows, parts))
-        self.writer.write(Checkpoint(place.epoch - 1, place.part, facts, arrays))  # pyright: ignore[reportOptionalMemberAccess]
+        self.writer.write(Checkpoint(place.epoch - 1, place.part, facts, arrays))
 
     def _order_of(self, part: Part) -> Order:
         seeds, which = np.unique(self.plan.seeds, return_inverse=True)
@@ -185,8 +196,10 @@ class Loop:
 
     def _settings(self) -> dict[str, Any]:
         dataset = self.plan.dataset
+        held_out = dataset.validation.x
+        first, last = share_of(self.mesh, len(held_out))
         return {
-            "validation": jax.device_put(dataset.validation.x) if len(dataset.validation.x) else None,
+            "validation": put_examples(self.mesh, held_out[first:last], len(held_out)) if len(held_out) else None,
             "scaling": dataset.scaling,
             "patience": np.float32(np.inf if self.plan.patience is None else self.plan.patience),
             "last_step": np.int32(self.plan.epochs * self.feed.steps),

@@ -7,9 +7,11 @@ from typing import Any
 import jax
 import jax.numpy as jnp
 import numpy as np
+from jax.sharding import Mesh
 
 from ae_jax.autoencoders import Autoencoder
 from ae_jax.errors import InvalidInput
+from ae_jax.training.mesh import MEMBER, ambient, everywhere, meshed, over_members, put_members
 from ae_jax.training.state import Order, Selection, State, initial
 from ae_jax.training.step import OnDivergence, advance, order_of
 from ae_jax.types import Shape
@@ -71,7 +73,7 @@ def add_axis(tree: Any) -> Any:
 @partial(jax.jit, static_argnames="shape")
 def initial_population(autoencoder: Autoencoder, seeds: Any, shape: Shape) -> tuple[State, Selection]:
     """Every member before its first step."""
-    return jax.vmap(lambda one, seed: initial(one, shape, seed))(autoencoder, seeds)
+    return _divided(*jax.vmap(lambda one, seed: initial(one, shape, seed))(autoencoder, seeds))
 
 
 @partial(jax.jit, static_argnames=("examples", "batch_size"))
@@ -111,7 +113,8 @@ def advance_population(
     """:func:`ae_jax.training.step.advance` of every member, as one program with donated state.
 
     A population of one is trained without the member axis, which costs large matrix products dear. ``steps`` of the
-    order are taken, from ``first`` on.
+    order are taken, from ``first`` on. On a mesh, state and selection are divided over members, and metrics are whole
+    on every device.
     """
     if steps < order.rows.shape[1]:
         order = jax.tree.map(lambda leaf: jax.lax.dynamic_slice_in_dim(leaf, first, steps, axis=1), order)
@@ -128,5 +131,25 @@ def advance_population(
         on_divergence=on_divergence,
     )
     if len(seeds) == 1:
-        return add_axis(one(*take((state, selection, autoencoder, seeds, order), 0)))
-    return jax.vmap(lambda *member: one(*member))(state, selection, autoencoder, seeds, order)
+        advanced = add_axis(one(*take((state, selection, autoencoder, seeds, order), 0)))
+    else:
+        every = jax.vmap(lambda *member: one(*member), spmd_axis_name=MEMBER if meshed() else None)
+        advanced = every(state, selection, autoencoder, seeds, order)
+    state, selection, metrics = advanced
+    return *_divided(state, selection), everywhere(metrics)
+
+
+def put_population(mesh: Mesh | None, state: State, selection: Selection) -> tuple[State, Selection]:
+    """A population that every process has alike, divided over the mesh as training leaves it."""
+    if mesh is None:
+        return state, selection
+    with ambient(mesh):
+        return _redivided(*put_members(mesh, (state, selection)))
+
+
+def _divided(state: State, selection: Selection) -> tuple[State, Selection]:
+    """On a mesh, members divided over it, but for what every process reads of all of them: how each of them fares."""
+    return over_members(state), everywhere(selection)._replace(params=over_members(selection.params))
+
+
+_redivided = jax.jit(_divided)

@@ -1,6 +1,5 @@
 """Where a population's training stands between two parts of an epoch, and the same as named arrays."""
 
-from functools import partial
 from typing import Any, NamedTuple
 
 import jax
@@ -9,6 +8,7 @@ import numpy as np
 
 from ae_jax.errors import InvalidInput
 from ae_jax.training.feed import Place
+from ae_jax.training.mesh import everywhere
 from ae_jax.training.plan import Plan
 from ae_jax.training.population import initial_population
 from ae_jax.training.run_folder import History
@@ -63,8 +63,8 @@ def history_of(rows: list[Row]) -> History:
     }
 
 
-copied = jax.jit(partial(jax.tree.map, jnp.copy))
-"""The same arrays once more, which nobody donates."""
+copied = jax.jit(lambda tree: everywhere(jax.tree.map(jnp.copy, tree)))
+"""The same arrays once more, which nobody donates; on a mesh, whole on every device."""
 
 
 def arrays_of(standing: Standing) -> dict[str, Any]:
@@ -104,7 +104,9 @@ def standing_of(arrays: dict[str, np.ndarray], place: Place, steps: list[int], p
             f"the checkpoint's arrays do not fit the population ({', '.join(wrong[:3])}): it was written by another "
             "version of a library; use that one, or train anew."
         )
-    state, selection = jax.tree.unflatten(jax.tree.structure(abstract), [jnp.asarray(arrays[name]) for name in names])
+    # Copied, since the state is donated; jnp.asarray would compile a program for each shape.
+    leaves = jax.device_put([arrays[name] for name in names], may_alias=False)
+    state, selection = jax.tree.unflatten(jax.tree.structure(abstract), leaves)
     history, ran = _below(arrays, "history"), arrays.get("ran", np.empty((len(planned.seeds), 0), bool))
     rows = [
         Row(ran[:, epoch], jax.tree.map(lambda values, epoch=epoch: values[:, epoch], history))

@@ -9,6 +9,7 @@ from jaxtyping import Array, Float
 
 from ae_jax.autoencoders import Autoencoder
 from ae_jax.data.scaling import Scaling
+from ae_jax.training.mesh import over_data
 from ae_jax.training.state import TRAIN, VALIDATE, Order, Selection, State, key_for
 from ae_jax.types import Key, Metrics
 
@@ -74,7 +75,7 @@ def epoch(
     """
 
     def body(state: State, inputs: Order) -> tuple[State, Metrics]:
-        x = scaling(stored.at[inputs.rows].get(mode="promise_in_bounds"))
+        x = over_data(scaling(stored.at[inputs.rows].get(mode="promise_in_bounds")))
         return step(state, autoencoder, inputs.keys, x, on_divergence)
 
     state, metrics = jax.lax.scan(body, state, order)
@@ -124,7 +125,7 @@ def evaluate(
 
     def of_batches(purpose: int, rows: Array, batch: int) -> tuple[float, Metrics]:
         def of_one(inputs: tuple[Key, Array]) -> Metrics:
-            loss, metrics = autoencoder.objective(networks, inputs[0], scaling(inputs[1]), last_step)
+            loss, metrics = autoencoder.objective(networks, inputs[0], over_data(scaling(inputs[1])), last_step)
             return metrics | {"loss": loss}
 
         keys = jax.random.split(jax.random.fold_in(key, purpose), len(rows) // batch)

@@ -1,4 +1,3 @@
-import json
 import sys
 
 import numpy as np
@@ -68,17 +67,32 @@ def test_chunks_mix_places_of_all_shards(shards):
         assert chunk[:, 0].max() > 700
 
 
-def test_a_position_is_json_and_goes_on_where_it_was(shards):
-    chunks = stream_of(shards).chunks(3, 8)
-    before = [next(chunks) for _ in range(3)]
-    position = json.loads(json.dumps(chunks.get_state()))
-    after = list(chunks)
-    chunks.close()
-    again = stream_of(shards).chunks(3, 8)
-    again.set_state(position)
-    assert numbers(list(again)) == numbers(after)
-    again.close()
-    assert numbers(before + after) == numbers(read(stream_of(shards), 3))
+@pytest.mark.parametrize("whole", [False, True])
+@pytest.mark.parametrize("parts", [2, 3])
+def test_shares_of_every_chunk_join_to_it_wherever_reading_begins(shards, tmp_path, whole, parts):
+    if whole:
+        pandas.DataFrame(X, columns=list("abc")).to_parquet(tmp_path / "many.parquet", row_group_size=30)
+        shards = ParquetRows([tmp_path / "many.parquet"])
+    stream = stream_of(shards)
+    chunks, joined = read(stream, 3), []
+    for part in range(parts):
+        share = lambda count, part=part: (count * part // parts, count * (part + 1) // parts)
+        joined.append(list(stream.chunks(3, 8, first=2, share=share)))
+    assert len(chunks) > 4
+    for chunk, *shares in zip(chunks[2:], *joined, strict=True):
+        np.testing.assert_array_equal(np.concatenate(shares), chunk)
+
+
+def test_a_share_reads_little_more_than_its_rows(shards):
+    stream, asked = stream_of(shards), []
+    read_rows = shards.read
+    shards.read = lambda shard, start, stop: asked.append(stop - start) or read_rows(shard, start, stop)
+    rows = [len(chunk) for chunk in stream.chunks(1, 8, share=lambda count: (0, count // 4))]
+    assert sum(asked) < 1.5 * sum(rows) < 0.5 * len(stream)
+
+
+def test_an_empty_share_is_a_chunk_without_rows(shards):
+    assert [chunk.shape for chunk in stream_of(shards).chunks(1, 999, share=lambda count: (0, 0))] == [(0, 3)]
 
 
 def test_row_groups_are_read_once_shuffled_and_few_at_a_time(tmp_path):

@@ -267,7 +267,7 @@ X = np.linspace(-1.0, 3.0, 60, dtype=np.float32).reshape(20, 3)
         ({"epochs": 2.0}, "fit was given epochs=2.0: expected a whole number above zero"),
         ({"seeds": [0.5]}, r"fit was given seeds=\[0.5\]: expected whole numbers"),
         ({"seeds": [3, 3]}, r"fit was given the seeds \[3, 3\]: expected each once"),
-        ({"patience": 5}, "fit was given patience=5 and no validation split: split the data, or drop it"),
+        ({"patience": 5}, "fit was given patience=5 and no validation split: expected one to judge by"),
         ({"seeds": []}, "fit was given no seeds: expected at least one"),
         ({"seeds": -1}, r"fit was given the seed -1: expected an integer from 0 to 2\*\*32 - 1"),
         ({"seeds": [0, 2**32]}, "fit was given the seed 4294967296: expected an integer"),

@@ -1,0 +1,164 @@
+import dataclasses
+import json
+
+import jax.numpy as jnp
+import numpy as np
+import pytest
+
+import ae_jax
+from ae_jax import InvalidInput
+from ae_jax.components import component
+from ae_jax.schedules import Cosine, Linear
+from ae_jax.training.continuation import configuration_of, require_same
+from ae_jax.training.plan import Plan, plan
+from ae_jax.types import Number
+
+STEPS = 4  # of an epoch over 64 examples in batches of 16
+
+
+def variational(rate=1e-3, **settings):
+    return ae_jax.variational(**({"code": 3, "hidden": (12,), "learning_rate": rate} | settings))
+
+
+@pytest.fixture
+def planned(small):
+    """What a plan of two learning rates and two seeds is, but for what is given."""
+
+    def planned(autoencoder=None, data=small, **settings) -> Plan:
+        choices = [variational(1e-3), variational(1e-2)] if autoencoder is None else autoencoder
+        return plan(choices, data, **({"seeds": [5, 6], "epochs": 3, "batch_size": 16, "patience": None} | settings))
+
+    return planned
+
+
+def difference(saved: Plan, asked: Plan, resume=True) -> str:
+    """What is said of them, the saved one having been through JSON."""
+    with pytest.raises(InvalidInput) as told:
+        require_same(json.loads(json.dumps(configuration_of(saved))), asked, resume=resume, place="runs/one")
+    return str(told.value)
+
+
+def test_a_configuration_says_who_is_trained_on_what_and_how(planned):
+    configuration = configuration_of(planned(patience=7))
+    rates = [one["optimizer"]["learning_rate"] for one in configuration["autoencoders"]]
+    assert rates == [1e-3, 1e-3, 1e-2, 1e-2]
+    assert configuration["seeds"] == [5, 6, 5, 6]
+    assert {name: configuration[name] for name in ("epochs", "batch_size", "patience", "on_divergence")} == {
+        "epochs": 3,
+        "batch_size": 16,
+        "patience": 7,
+        "on_divergence": "stop",
+    }
+    assert len(configuration["data"]["digest"]) == 64
+
+
+def test_the_same_training_is_itself_after_json(planned):
+    for resume in (True, "extend"):
+        saved = json.loads(json.dumps(configuration_of(planned())))
+        require_same(saved, planned(), resume=resume, place="runs/one")
+
+
+@pytest.mark.parametrize(
+    ("settings", "said"),
+    [
+        ({"seeds": [5, 7]}, "(seeds.1: 6 then, 7 now; seeds.3: 6 then, 7 now)"),
+        ({"batch_size": 8}, "(batch_size: 16 then, 8 now)"),
+        ({"patience": 2}, "(patience: None then, 2 now)"),
+        ({"on_divergence": "skip"}, "(on_divergence: stop then, skip now)"),
+        ({"epochs": 9, "batch_size": 8}, "(batch_size: 16 then, 8 now)"),
+        ({"seeds": [5, 6, 7]}, "(number of autoencoders: 4 then, 6 now; number of seeds: 4 then, 6 now)"),
+    ],
+)
+def test_settings_that_differ_are_listed(planned, settings, said):
+    expected = f"the training in runs/one cannot be resumed with another configuration {said}: expected the same one; "
+    for resume in (True, "extend"):
+        assert difference(planned(), planned(**settings), resume) == expected + "or remove runs/one to start anew."
+
+
+def test_numbers_and_structures_of_autoencoders_that_differ_are_listed(planned):
+    said = difference(planned(), planned([variational(1e-3), variational(2e-2)]))
+    for member in (2, 3):
+        assert f"autoencoders.{member}.optimizer.learning_rate: 0.01 then, 0.02 now" in said
+    said = difference(planned(), planned([variational(1e-3, hidden=(9,)), variational(1e-2, hidden=(9,))]))
+    assert "autoencoders.0.networks.hidden.0: 12 then, 9 now" in said
+    said = difference(planned([variational()]), planned([ae_jax.undercomplete(code=3, hidden=(12,))]))
+    assert "autoencoders.0.name: variational then, undercomplete now" in said
+
+
+def test_of_many_differences_the_first_few_are_listed_and_the_others_counted(planned):
+    said = difference(planned(seeds=[1, 2, 3, 4]), planned(seeds=[5, 6, 7, 8]))
+    assert said.count(" then, ") == 6
+    assert "; and 2 more): expected the same one" in said
+
+
+def test_a_long_value_is_cut(planned, small):
+    named = dataclasses.replace(small, name="x" * 300)
+    assert f"(data.name: small then, {'x' * 57}... now)" in difference(planned(), planned(data=named))
+
+
+@pytest.mark.parametrize("split", ["train", "validation"])
+def test_one_byte_of_the_data_that_differs_is_found(planned, small, split):
+    x = getattr(small, split).x.copy()
+    x[3, 4, 5] = 16 - x[3, 4, 5]
+    other = dataclasses.replace(small, **{split: getattr(small, split)._replace(x=x)})
+    said = difference(planned(), planned(data=other))
+    assert said.count(" then, ") == 1
+    assert "data.digest: " in said
+
+
+def test_test_examples_have_no_part_in_it(planned, small):
+    other = dataclasses.replace(small, test=small.test._replace(x=small.test.x[::-1].copy()))
+    require_same(configuration_of(planned()), planned(data=other), resume=True, place="runs/one")
+
+
+def test_other_epochs_are_an_extension_or_refused(planned):
+    require_same(configuration_of(planned()), planned(epochs=5), resume="extend", place="runs/one")
+    for epochs, resume in ((5, True), (2, True), (2, "extend")):
+        assert difference(planned(), planned(epochs=epochs), resume) == (
+            f"the training in runs/one was to have 3 epochs and is asked for {epochs}: expected 3, or more where it is "
+            'to be extended (resume="extend", on the command line --resume --extend).'
+        )
+
+
+@component
+class Saw:
+    """A schedule that is none of the library's: it goes up and down again."""
+
+    period: Number = 8.0
+
+    def __call__(self, step):
+        return jnp.abs(step % self.period - 4.0)
+
+
+@pytest.mark.parametrize(
+    ("schedule", "epochs", "steady"),
+    [
+        (Linear(start=0.0, end=1.0, steps=3 * STEPS), 5, True),
+        (Linear(start=0.0, end=1.0, steps=4 * STEPS), 5, False),
+        (Cosine(start=0.0, end=1.0, steps=2 * STEPS), 5, True),
+        (Cosine(start=0.0, end=1.0, steps=20 * STEPS), 5, False),
+        (Saw(), 5, True),
+        (Saw(period=9.0), 4, False),
+    ],
+)
+def test_an_extension_may_not_weigh_validation_losses_anew(planned, schedule, epochs, steady):
+    saved, asked = (planned([variational(beta=schedule)], epochs=count) for count in (3, epochs))
+    if steady:
+        require_same(configuration_of(saved), asked, resume="extend", place="runs/one")
+        return
+    said = difference(saved, asked, "extend")
+    before, now = (float(schedule(np.float32(count * STEPS))) for count in (3, epochs))
+    assert said.startswith("the training cannot be extended: ")
+    assert f" is {before:g} at the last step of before and {now:g} at the last step now, by which" in said
+    assert said.endswith("expected the same value; train anew with that many epochs.")
+
+
+def test_a_schedule_of_the_learning_rate_alone_is_no_hindrance(planned):
+    saved, asked = (planned([variational(Cosine(start=1e-3, end=0.0, steps=90))], epochs=n) for n in (3, 5))
+    require_same(configuration_of(saved), asked, resume="extend", place="runs/one")
+
+
+def test_a_configuration_that_was_not_a_number_is_the_same(planned):
+    saved = configuration_of(planned()) | {"patience": float("nan")}
+    asked = planned(patience=None)._replace(patience=float("nan"))
+    require_same(saved, asked, resume=True, place="runs/one")

@@ -1,0 +1,323 @@
+"""What training does about values that are not finite, and about disks that are full."""
+
+import contextlib
+import dataclasses
+import gc
+import re
+import resource
+import signal
+import subprocess
+import warnings
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+import pytest
+
+import ae_jax
+from ae_jax import Run, TrainingDiverged, TrainingInterrupted
+from ae_jax.components import component
+from ae_jax.training import Checkpoints
+from ae_jax.training.checkpoint import newest
+from ae_jax.training.state import initial
+from ae_jax.training.step import ROLLBACKS, order_of, step
+from ae_jax.types import Number
+
+EPOCHS, STEPS = 4, 4  # of an epoch: 64 examples in batches of 16
+SPOILT = (0.0, np.nan, np.inf, -np.inf)
+NAN, INF, MINUS_INF = 1, 2, 3
+"""Places in them: a configuration holds finite numbers only."""
+
+
+@jax.custom_vjp
+def steep(x, slope):
+    """Zero, of a derivative that may be anything."""
+    return jnp.zeros_like(x)
+
+
+steep.defvjp(
+    lambda x, slope: (jnp.zeros_like(x), slope), lambda slope, cotangent: (cotangent * slope, jnp.zeros_like(slope))
+)
+
+
+@component
+class Faulty:
+    """An objective whose loss or gradient is spoilt from one step until another, always or by chance of its key."""
+
+    objective: Any
+    value: Number = 0
+    slope: Number = 0
+    first: Number = 1e9
+    until: Number = 1e9
+    probability: Number = 1.0
+
+    @property
+    def likelihood(self):
+        return self.objective.likelihood
+
+    def __call__(self, networks, key, x, step):
+        loss, metrics = self.objective(networks, key, x, step)
+        met = jax.random.uniform(jax.random.fold_in(key, 7)) < self.probability
+        bad = (step >= self.first) & (step < self.until) & met
+        value, slope = (jnp.array(SPOILT)[jnp.int32(jnp.where(bad, place, 0))] for place in (self.value, self.slope))
+        return loss + value + steep(loss, slope), metrics
+
+
+def faulty(**fault) -> ae_jax.Autoencoder:
+    sound = ae_jax.undercomplete(code=3, hidden=(12,), learning_rate=1e-3)
+    return dataclasses.replace(sound, objective=Faulty(objective=sound.objective, **fault))
+
+
+def fit(autoencoder, data, **settings) -> Run:
+    return ae_jax.fit(autoencoder, data, **({"epochs": EPOCHS, "batch_size": 16, "seeds": 5} | settings))
+
+
+@pytest.fixture(scope="module")
+def sound(small) -> Run:
+    """Two members without a fault."""
+    return fit([faulty(), faulty()], small)
+
+
+def assert_same(ours, theirs) -> None:
+    jax.tree.map(np.testing.assert_array_equal, ours, theirs)
+
+
+def assert_undisturbed(run: Run, sound: Run) -> None:
+    """The first member is as if the second had no fault."""
+    assert_same(run[0].params, sound[0].params)
+    for split, terms in sound.history.items():
+        for term, values in terms.items():
+            np.testing.assert_array_equal(run.history[split][term][0], values[0])
+
+
+FAULTS = {
+    "NaN in the loss": {"value": NAN},
+    "infinity in the loss": {"value": INF},
+    "minus infinity in the loss": {"value": MINUS_INF},
+    "NaN in the gradient": {"slope": NAN},
+    "infinity in the gradient": {"slope": INF},
+}
+of_every_fault = pytest.mark.parametrize("fault", FAULTS.values(), ids=FAULTS)
+
+
+@of_every_fault
+def test_a_member_with_a_fault_stops_with_its_last_good_parameters_and_the_others_train_on(small, sound, fault):
+    where = r"loss \(train\)" if "value" in fault else r"squared_error \(train\), squared_error \(validation\)"
+    sentence = (
+        rf"diverged in 1 of 2 members, first with seed 5 at epoch 3 in {where}: the parameters of epoch 2 are kept"
+    )
+    with pytest.warns(RuntimeWarning, match=sentence):
+        run = fit([faulty(), faulty(first=2 * STEPS + 1, until=2 * STEPS + 2, **fault)], small)
+    assert run.finite.tolist() == [True, False]
+    assert_undisturbed(run, sound)
+    assert run.best_epoch.tolist()[1] == 2
+    before = fit([faulty(), faulty()], small, epochs=2)
+    assert_same(run[1].params, before[1].params)
+
+
+@of_every_fault
+def test_alone_it_is_an_error_that_holds_them(small, fault):
+    with pytest.raises(TrainingDiverged, match="diverged in 1 of 1 members, first with seed 5 at epoch 2") as told:
+        fit(faulty(first=STEPS, until=STEPS + 1, **fault), small)
+    assert_same(told.value.run.params, fit(faulty(), small, epochs=1).params)
+
+
+def by_hand(data, bad: list[int]) -> Any:
+    """The parameters of member 5 after one epoch that leaves some steps out."""
+    autoencoder = faulty()
+    state = initial(autoencoder, (8, 8), np.uint32(5))[0]
+    order = order_of(np.uint32(5), (np.int32(1),), 64, 16)
+    for number in range(STEPS):
+        x = data.scaling(jnp.asarray(data.train.x)[order.rows[number]])
+        after = jax.jit(step)(state, autoencoder, order.keys[number], x)[0]
+        state = state._replace(step=state.step + 1) if number in bad else after
+    return state.params
+
+
+@of_every_fault
+def test_skipped_steps_are_as_if_they_were_not(small, fault):
+    with pytest.warns(
+        RuntimeWarning,
+        match=r"^undercomplete skipped 2 of its updates, in 1 of 2 members, since a loss or a gradient was NaN or "
+        r"infinite: lower the learning rate or a weight\.$",
+    ):
+        run = fit([faulty(), faulty(first=1, until=3, **fault)], small, epochs=1, on_divergence="skip")
+    assert run.record["skipped_steps"] == [0, 2]
+    assert run.finite.all()
+    assert np.isfinite(run.history["train"]["loss"]).all()
+    for member, bad in ((0, []), (1, [1, 2])):
+        ours, theirs = jax.tree.leaves(run[member].params), jax.tree.leaves(by_hand(small, bad))
+        for one, other in zip(ours, theirs, strict=True):
+            np.testing.assert_allclose(one[0], other, rtol=1e-4, atol=1e-6)
+
+
+def test_skipping_leaves_the_other_members_and_the_later_epochs_alone(small, sound):
+    with pytest.warns(RuntimeWarning, match="skipped 3 of its updates, in 1 of 2 members"):
+        run = fit([faulty(), faulty(value=NAN, first=1, until=4)], small, on_divergence="skip")
+    assert_undisturbed(run, fit([faulty(), faulty()], small, on_divergence="skip"))
+    assert run.finite.all()
+    assert np.isfinite(run.history["train"]["loss"]).all()
+
+
+@pytest.mark.parametrize("policy", ["skip", "rollback"])
+def test_where_there_is_no_fault_nothing_is_said_and_nothing_differs(small, sound, policy):
+    run = fit([faulty(), faulty()], small, on_divergence=policy)
+    assert not {"skipped_steps", "rollbacks"} & run.record.keys()
+    for ours, theirs in zip(jax.tree.leaves(run.params), jax.tree.leaves(sound.params), strict=True):
+        np.testing.assert_allclose(ours, theirs, rtol=1e-5, atol=1e-7)
+
+
+def test_an_epoch_of_which_every_step_is_skipped_is_a_divergence(small):
+    sentence = r"diverged in 1 of 1 members, first with seed 5 at epoch 2 in squared_error \(train\)"
+    with pytest.raises(TrainingDiverged, match=sentence) as told:
+        fit(faulty(value=NAN, first=STEPS, until=EPOCHS * STEPS), small, on_divergence="skip")
+    assert_same(told.value.run.params, fit(faulty(), small, epochs=1, on_divergence="skip").params)
+
+
+BY_CHANCE = {"first": STEPS, "until": 2 * STEPS, "probability": 0.3}
+"""Of the second epoch, until it comes through with none; with the seed 6, after two attempts."""
+
+
+@of_every_fault
+def test_a_member_goes_back_and_on_at_a_lower_rate_until_it_comes_through(small, fault, tmp_path):
+    choices = [faulty(), faulty(**fault, **BY_CHANCE)]
+    settings = {"on_divergence": "rollback", "epochs": 8, "seeds": 6}
+    with pytest.warns(
+        RuntimeWarning, match="undercomplete went back 2 times and on with half the learning rate, in 1 of 2"
+    ):
+        run = fit(choices, small, checkpoints=tmp_path, **settings)
+    assert run.record["rollbacks"] == [0, 2]
+    assert run.finite.all()
+    saved = newest(tmp_path).arrays
+    assert saved["state.scale"].tolist() == [1.0, 0.25]
+    assert saved["state.step"].tolist() == [8 * STEPS, 6 * STEPS]
+    assert_undisturbed(run, fit([faulty(), faulty()], small, **settings))
+    loss = run.history["train"]["loss"][1]
+    if "value" in fault:  # of a gradient, the loss after the step shows it, if one follows
+        assert not np.isfinite(loss[1:3]).any()
+    assert np.isfinite(np.delete(loss, [1, 2])).all()
+    assert loss[-1] < loss[0]
+
+
+def test_it_gives_up_after_so_many_rollbacks(small):
+    epochs = ROLLBACKS + 4
+    sentence = rf"diverged in 1 of 1 members, first with seed 5 at epoch {ROLLBACKS + 2} in .*parameters of epoch 1 are"
+    with (
+        pytest.raises(TrainingDiverged, match=sentence) as told,
+        pytest.warns(RuntimeWarning, match=rf"went back {ROLLBACKS} times"),
+    ):
+        fit(faulty(slope=INF, first=STEPS, until=9 * STEPS), small, on_divergence="rollback", epochs=epochs)
+    run = told.value.run
+    assert run.record["rollbacks"] == [ROLLBACKS]
+    assert_same(run.params, fit(faulty(), small, epochs=1, on_divergence="rollback").params)
+
+
+@pytest.mark.parametrize(
+    ("policy", "fault"),
+    [("skip", {"first": 5, "until": 6}), ("rollback", BY_CHANCE), ("stop", {"first": 2 * STEPS, "until": 3 * STEPS})],
+)
+@pytest.mark.filterwarnings("ignore::RuntimeWarning")
+def test_a_training_with_faults_goes_on_as_if_it_had_not_been_ended(small, policy, fault, tmp_path):
+    choices = [faulty(), faulty(value=NAN, **fault)]
+
+    def end(told) -> None:
+        if told.epoch == 3:
+            signal.raise_signal(signal.SIGTERM)
+
+    settings = {"on_divergence": policy, "epochs": 8, "seeds": 6}
+    with pytest.raises(TrainingInterrupted):
+        fit(choices, small, checkpoints=tmp_path, progress=end, **settings)
+    run, whole = fit(choices, small, checkpoints=tmp_path, resume=True, **settings), fit(choices, small, **settings)
+    assert_same((run.params, run.history, run.finite), (whole.params, whole.history, whole.finite))
+    for name in ("skipped_steps", "rollbacks", "divergence"):
+        assert run.record.get(name) == whole.record.get(name)
+
+
+@contextlib.contextmanager
+def file_limit(_: Path) -> Iterator[Callable[[bool], None]]:
+    """No file may be longer than some bytes, which is as if the disk was full for all that is."""
+    soft, hard = resource.getrlimit(resource.RLIMIT_FSIZE)
+    try:
+        yield lambda full: resource.setrlimit(resource.RLIMIT_FSIZE, (1000 if full else soft, hard))
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, (soft, hard))
+
+
+@contextlib.contextmanager
+def small_disk(folder: Path) -> Iterator[Callable[[bool], None]]:
+    """A disk of a megabyte, mounted at a folder, which a file fills."""
+    mounted = subprocess.run(
+        ["mount", "-t", "tmpfs", "-o", "size=1m", "tmpfs", str(folder)], capture_output=True, text=True
+    )
+    if mounted.returncode:
+        pytest.skip(f"a small disk cannot be mounted here ({mounted.stderr.strip()}): that needs root.")
+    filler = folder / "filler"
+
+    def fill(full: bool) -> None:
+        if not full:
+            filler.unlink()
+            return
+        with contextlib.suppress(OSError), filler.open("wb", buffering=0) as file:
+            while True:
+                file.write(bytes(4096))
+
+    try:
+        yield fill
+    finally:
+        subprocess.run(["umount", "-l", str(folder)], check=True)
+
+
+on_every_disk = pytest.mark.parametrize("disk", [file_limit, small_disk])
+
+
+def left(folder: Path) -> list[str]:
+    return sorted(path.name for path in folder.iterdir())
+
+
+@on_every_disk
+def test_a_full_disk_ends_nothing_and_when_there_is_room_again_training_is_saved(small, disk, tmp_path, caplog):
+    with disk(tmp_path) as fill, warnings.catch_warnings(record=True) as caught:
+        warnings.simplefilter("always")
+        folder = tmp_path / "checkpoints"
+
+        def fill_for_a_while(told) -> None:
+            if told.epoch in (2, 5):
+                fill(told.epoch == 2)
+
+        settings = {"checkpoints": Checkpoints(folder=folder, every_epochs=1), "epochs": 8}
+        run = fit([faulty(), faulty()], small, progress=fill_for_a_while, **settings)
+        assert newest(folder).epochs == 8
+        assert left(folder) == ["000007-000000", "000008-000000", "lock"]
+        again = fit([faulty(), faulty()], small, resume=True, **settings)
+    said = [str(one.message) for one in caught]
+    assert 1 <= len(said) <= 4
+    gc.collect()
+    assert [record for record in caplog.records if record.name == "asyncio"] == []
+    pattern = r"a checkpoint could not be written to \S+checkpoints \([^\n]*\): training goes on, and what was written"
+    assert all(re.match(pattern, one) for one in said)
+    whole = fit([faulty(), faulty()], small, epochs=8)
+    for one in (run, again):
+        assert_same((one.params, one.history), (whole.params, whole.history))
+
+
+@on_every_disk
+def test_on_a_disk_that_stays_full_what_was_saved_before_stays(small, sound, disk, tmp_path):
+    with disk(tmp_path) as fill:
+        folder = tmp_path / "checkpoints"
+        checkpoints = Checkpoints(folder=folder, every_epochs=1)
+        with pytest.warns(UserWarning, match="a checkpoint could not be written"):
+            run = fit(
+                [faulty(), faulty()],
+                small,
+                checkpoints=checkpoints,
+                progress=lambda told: fill(True) if told.epoch == 2 else None,
+            )
+        assert_same((run.params, run.history), (sound.params, sound.history))
+        assert 1 <= newest(folder).epochs < EPOCHS
+        assert not [name for name in left(folder) if name.startswith(".")]
+        fill(False)
+        again = fit([faulty(), faulty()], small, checkpoints=checkpoints, resume=True)
+    assert_same((again.params, again.history), (sound.params, sound.history))

@@ -1,0 +1,97 @@
+import signal
+import threading
+
+import pytest
+
+from ae_jax.training.interruption import stop_on_signal
+
+SIGNALS = [signal.SIGINT, signal.SIGTERM]
+
+
+@pytest.fixture(autouse=True)
+def handlers():
+    """A second signal raises something of its own, and a test leaves no handler behind."""
+
+    def raise_it(number, _):
+        raise RuntimeError(f"obeyed {signal.Signals(number).name}")
+
+    before = {number: signal.signal(number, raise_it) for number in SIGNALS}
+    yield raise_it
+    left = [signal.getsignal(number) for number in SIGNALS]
+    for number, handler in before.items():
+        signal.signal(number, handler)
+    assert left == [raise_it, raise_it]
+
+
+@pytest.mark.parametrize("first", SIGNALS)
+@pytest.mark.parametrize("second", SIGNALS)
+def test_the_first_signal_is_noted_and_the_second_obeyed_as_before(first, second):
+    with stop_on_signal() as stop:
+        assert stop.signal is None
+        signal.raise_signal(first)
+        assert stop.signal == first
+        with pytest.raises(RuntimeError, match=f"obeyed {second.name}"):
+            signal.raise_signal(second)
+        assert stop.signal == first
+
+
+def test_the_second_signal_is_handled_as_the_caller_says():
+    heard = []
+    with stop_on_signal(again=lambda number, _: heard.append(number)) as stop:
+        signal.raise_signal(signal.SIGTERM)
+        signal.raise_signal(signal.SIGINT)
+        signal.raise_signal(signal.SIGTERM)
+    assert (stop.signal, heard) == (signal.SIGTERM, [signal.SIGINT, signal.SIGTERM])
+
+
+def test_a_block_inside_another_is_that_one(handlers):
+    with stop_on_signal() as outer:
+        with stop_on_signal() as inner:
+            assert inner is outer
+            signal.raise_signal(signal.SIGINT)
+        assert outer.signal == signal.SIGINT
+        with stop_on_signal() as later:
+            assert later.signal == signal.SIGINT
+        assert signal.getsignal(signal.SIGINT) is handlers
+
+
+def test_blocks_one_after_another_know_nothing_of_each_other():
+    with stop_on_signal() as first:
+        signal.raise_signal(signal.SIGTERM)
+    with stop_on_signal() as second:
+        assert second.signal is None
+    assert first.signal == signal.SIGTERM
+
+
+def test_what_the_block_raises_leaves_no_handler_behind():
+    with pytest.raises(ValueError, match="of the block"), stop_on_signal():
+        raise ValueError("of the block")
+
+
+def in_thread(work) -> None:
+    thread = threading.Thread(target=work)
+    thread.start()
+    thread.join()
+
+
+def test_in_another_thread_nothing_is_noted_and_nothing_changes(handlers):
+    seen = []
+
+    def work():
+        with stop_on_signal() as stop:
+            seen.append((stop.signal, signal.getsignal(signal.SIGINT)))
+
+    in_thread(work)
+    assert seen == [(None, handlers)]
+
+
+def test_in_a_thread_beside_a_block_of_the_main_one_its_signal_is_seen():
+    seen = []
+
+    def work():
+        with stop_on_signal() as stop:
+            seen.append(stop)
+
+    with stop_on_signal() as stop:
+        in_thread(work)
+    assert seen == [stop]

@@ -1,0 +1,156 @@
+import signal
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+import pytest
+
+import ae_jax
+from ae_jax.training import feed
+from ae_jax.training.feed import Feed, Place
+from ae_jax.training.interruption import Stop
+from ae_jax.training.loop import Loop, _mean
+from ae_jax.training.plan import plan
+from ae_jax.training.standing import Standing, history_of
+
+EPOCHS = 3
+
+
+@pytest.fixture(scope="module")
+def planned(small):
+    autoencoder = ae_jax.undercomplete(code=3, hidden=(12,), learning_rate=1e-3)
+    return plan(autoencoder, small, seeds=5, epochs=EPOCHS, batch_size=16, patience=None)
+
+
+def loop_of(planned, progress=None, stop=None) -> Loop:
+    loop = Loop(planned, progress, stop or Stop(), None, dict)
+    loop.start(None)
+    return loop
+
+
+@pytest.fixture(scope="module")
+def trained(planned) -> Loop:
+    loop = loop_of(planned)
+    assert loop.train() is False
+    return loop
+
+
+def assert_same(ours, theirs) -> None:
+    jax.tree.map(np.testing.assert_array_equal, ours, theirs)
+
+
+def test_training_ends_after_the_last_epoch(trained):
+    assert trained.finished
+    assert trained.place == Place(EPOCHS + 1)
+    assert len(trained.rows) == EPOCHS
+    assert all(row.running.tolist() == [True] for row in trained.rows)
+    assert trained.state.step.tolist() == [4 * EPOCHS]
+    assert trained.selection.epoch.tolist() == [1 + np.argmin(history_of(trained.rows)["validation"]["loss"])]
+
+
+def test_it_goes_on_from_any_standing(planned, trained):
+    first = loop_of(planned._replace(epochs=1))
+    first.train()
+    assert first.finished
+    second = Loop(planned, None, Stop(), None, dict)
+    second.start(Standing(first.place, first.state, first.selection, first.running, first.rows, []))
+    assert not second.finished
+    assert second.train() is False
+    assert_same(second.selection.params, trained.selection.params)
+    assert_same(history_of(second.rows), history_of(trained.rows))
+
+
+def test_an_epoch_is_read_once_the_next_is_dispatched(planned, monkeypatch):
+    happened, epoch = [], Feed.epoch
+
+    def dispatched(self, place):
+        for part in epoch(self, place):
+            happened.append(f"epoch {place.epoch} dispatched")
+            yield part
+
+    monkeypatch.setattr(Feed, "epoch", dispatched)
+    loop_of(planned, lambda told: happened.append(f"epoch {told.epoch} read")).train()
+    assert happened == [
+        "epoch 1 dispatched",
+        "epoch 2 dispatched",
+        "epoch 1 read",
+        "epoch 3 dispatched",
+        "epoch 2 read",
+        "epoch 3 read",
+    ]
+
+
+@pytest.fixture
+def in_parts(planned, monkeypatch):
+    """Epochs of three parts: two steps, one, and one."""
+    monkeypatch.setattr(feed, "parts_of", lambda steps: [2, 1, 1])
+    return planned
+
+
+def test_an_epoch_in_parts_is_the_epoch(in_parts, trained):
+    loop = loop_of(in_parts)
+    assert loop.train() is False
+    # Other programs: the same but for rounding.
+    ours, theirs = ((one.state.params, history_of(one.rows)) for one in (loop, trained))
+    jax.tree.map(lambda a, b: np.testing.assert_allclose(a, b, rtol=1e-5, atol=1e-6), ours, theirs)
+    assert loop.state.step.tolist() == trained.state.step.tolist()
+
+
+def test_an_end_that_is_asked_for_waits_for_the_part_that_is_under_way(in_parts):
+    stop = Stop()
+    stop.signal = signal.SIGTERM
+    loop = loop_of(in_parts, stop=stop)
+    assert loop.train() is True
+    assert (loop.place, loop.state.step.tolist(), loop.rows) == (Place(1, 1), [2], [])
+
+
+def test_an_end_asked_for_with_the_last_epoch_is_no_interruption(planned):
+    stop = Stop()
+
+    def ask(told) -> None:
+        if told.epoch == EPOCHS - 1:  # the last is dispatched
+            stop.signal = signal.SIGINT
+
+    assert loop_of(planned, ask, stop).train() is False
+
+
+def test_an_interruption_hands_over_the_epoch_that_was_dispatched(planned, trained):
+    def interrupt(told) -> None:
+        if told.epoch == 1:
+            raise KeyboardInterrupt
+
+    loop = loop_of(planned, interrupt)
+    assert loop.train() is True
+    assert len(loop.rows) in (1, 2)
+    history = history_of(loop.rows)
+    assert_same(history, jax.tree.map(lambda values: values[:, : len(loop.rows)], history_of(trained.rows)))
+
+
+def test_progress_is_the_mean_of_the_members_that_ran(small):
+    choices = [ae_jax.variational(code=3, hidden=(12,), learning_rate=rate) for rate in (1e-3, 0.5)]
+    planned = plan(choices, small, seeds=[5, 6], epochs=6, batch_size=16, patience=1)
+    told = []
+    loop = loop_of(planned, told.append)
+    loop.train()
+    assert len(told) == len(loop.rows)
+    assert {one.running for one in told} > {4}
+    for one, row in zip(told, loop.rows, strict=True):
+        mean = row.metrics["validation"]["loss"][row.running].mean()
+        np.testing.assert_allclose(one.metrics["validation"]["loss"], mean, rtol=1e-6)
+
+
+def test_a_mean_over_parts_weighs_them_by_their_steps():
+    parts = [{"loss": np.array([1.0, 2.0])}, {"loss": np.array([4.0, -1.0])}]
+    np.testing.assert_allclose(_mean(parts, [3, 1])["loss"], [(3 * 1 + 4) / 4, (3 * 2 - 1) / 4])
+    assert _mean(parts[:1], [3]) is parts[0]
+
+
+def test_of_an_epoch_in_parts_every_step_counts_the_same(in_parts):
+    """At a learning rate of nearly zero the mean over steps is that over the examples, whatever the parts."""
+    still = ae_jax.undercomplete(code=3, hidden=(12,), learning_rate=1e-12)
+    loop = loop_of(plan(still, in_parts.dataset, seeds=5, epochs=1, batch_size=16, patience=None))
+    loop.train()
+    networks = still.bind((8, 8), jax.tree.map(lambda leaf: leaf[0], loop.state.params))
+    x = jnp.asarray(in_parts.dataset.train.x / 16, jnp.float32)
+    error = jnp.square(networks.decode(networks.encode(x)) - x).sum(axis=(1, 2)).mean()
+    np.testing.assert_allclose(loop.rows[0].metrics["train"]["squared_error"], [error], rtol=1e-4)

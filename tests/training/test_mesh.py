@@ -1,0 +1,228 @@
+"""Meshes on the one device that tests have; tests/training/test_distributed.py has several."""
+
+from types import SimpleNamespace
+
+import jax
+import numpy as np
+import pytest
+from jax.sharding import AxisType
+
+import ae_jax
+from ae_jax import InvalidInput
+from ae_jax.training.compilation import watch_compilation
+from ae_jax.training.distributed import Agreement, initialize, leads, require_alike, signal_of_any, spans, together
+from ae_jax.training.mesh import (
+    ambient,
+    at_home,
+    gathered,
+    mesh_of,
+    meshed,
+    name_of,
+    put_examples,
+    put_members,
+    share_of,
+)
+
+
+@pytest.fixture
+def one():
+    """A mesh of one device."""
+    return mesh_of("data=1", members=2, batch_size=16)
+
+
+def autoencoder(rate: float = 1e-3) -> ae_jax.Autoencoder:
+    return ae_jax.sparse(code=5, learning_rate=rate)
+
+
+def test_a_mesh_is_asked_for_in_several_ways(one):
+    for asked in ({"data": 1}, {"member": 1, "data": 1}, "member=1", " data = 1 ", one):
+        mesh = mesh_of(asked, members=2, batch_size=16)
+        assert name_of(mesh) == "member=1,data=1"
+        assert mesh.axis_types == (AxisType.Auto, AxisType.Auto)
+
+
+def test_without_one_nothing_changes(small):
+    assert mesh_of(None, members=2, batch_size=16) is None
+    assert share_of(None, 7) == (0, 7)
+    tree = {"x": small.train.x}
+    assert put_members(None, tree) is gathered(None, tree) is at_home(None, tree) is tree
+    with ambient(None):
+        assert not meshed()
+
+
+@pytest.mark.parametrize(
+    ("asked", "sentence"),
+    [
+        (
+            "4",
+            r"the mesh was given as '4': expected numbers of devices for \"member\", \"data\" or both, such as data=4",
+        ),
+        ("data=0", "the mesh was given as 'data=0'"),
+        ("data=2,data=2", "the mesh was given as 'data=2,data=2'"),
+        ("data=2,model=2", "the mesh was given as 'data=2,model=2'"),
+        ({"batch": 4}, r"the mesh was given as \{'batch': 4\}"),
+        ({"data": 1.5}, r"the mesh was given as \{'data': 1.5\}"),
+        ({}, r"the mesh was given as \{\}"),
+        (4, "the mesh was given as 4"),
+        (
+            "member=2,data=4",
+            "the mesh member=2,data=4 takes 8 devices and there are 1: expected at most so many .on a CPU, "
+            "XLA_FLAGS=--xla_force_host_platform_device_count=8 makes them",
+        ),
+    ],
+)
+def test_a_mesh_that_cannot_be_is_refused(unchecked, small, asked, sentence):
+    with pytest.raises(InvalidInput, match=sentence):
+        ae_jax.fit(autoencoder(), small, epochs=1, mesh=asked)
+
+
+def test_axes_of_another_name_or_type_are_refused():
+    with pytest.raises(
+        InvalidInput, match=r"the mesh has the axes \('x',\) of the types \('Auto',\): expected \"member\""
+    ):
+        mesh_of(jax.make_mesh((1,), ("x",), axis_types=(AxisType.Auto,)), members=1, batch_size=1)
+    explicit = jax.make_mesh((1, 1), ("member", "data"), axis_types=(AxisType.Explicit, AxisType.Explicit))
+    with pytest.raises(
+        InvalidInput, match=r"of the types \('Explicit', 'Explicit'\): expected .* both of AxisType.Auto"
+    ):
+        mesh_of(explicit, members=1, batch_size=1)
+
+
+@pytest.mark.parametrize(
+    ("members", "batch_size", "sentence"),
+    [
+        (3, 16, "the 3 members do not divide into member=2: expected a multiple of it"),
+        (4, 18, "the 18 examples of a batch do not divide into data=4: expected a multiple of it"),
+    ],
+)
+def test_what_does_not_divide_is_refused(monkeypatch, unchecked, members, batch_size, sentence):
+    larger = SimpleNamespace(shape={"member": 2, "data": 4})
+    monkeypatch.setattr("ae_jax.training.mesh._made", lambda sizes: larger)
+    with pytest.raises(InvalidInput, match=sentence):
+        mesh_of("member=2,data=4", members=members, batch_size=batch_size)
+
+
+def test_a_training_on_a_mesh_of_one_device_is_that_without(small):
+    choices = [autoencoder(), autoencoder(1e-2)]
+    alone = ae_jax.fit(choices, small, epochs=2, batch_size=16)
+    on_mesh = ae_jax.fit(choices, small, epochs=2, batch_size=16, mesh="data=1")
+    jax.tree.map(np.testing.assert_array_equal, on_mesh.params, alone.params)
+    jax.tree.map(np.testing.assert_array_equal, on_mesh.history, alone.history)
+    assert on_mesh.record["mesh"] == "member=1,data=1"
+    assert "mesh" not in alone.record
+    devices = {leaf.sharding for leaf in jax.tree.leaves(on_mesh.params)}
+    assert devices == {leaf.sharding for leaf in jax.tree.leaves(alone.params)}
+    with watch_compilation() as compilation:
+        ae_jax.fit(choices, small, epochs=5, batch_size=16, mesh="data=1")
+    assert compilation.programs == 0
+
+
+def devices_of(processes: list[list[int]], axes: tuple[str, str]) -> SimpleNamespace:
+    """A mesh whose devices are of these processes."""
+    devices = np.array([[SimpleNamespace(process_index=process) for process in row] for row in processes])
+    return SimpleNamespace(devices=devices, axis_names=axes, shape=dict(zip(axes, devices.shape, strict=True)))
+
+
+@pytest.mark.parametrize(
+    ("processes", "axes", "shares"),
+    [
+        ([[0, 0, 1, 1]], ("member", "data"), {10: [(0, 6), (6, 10)], 8: [(0, 4), (4, 8)], 1: [(0, 1), (1, 1)]}),
+        ([[0, 0], [1, 1]], ("member", "data"), {10: [(0, 10), (0, 10)]}),
+        ([[0, 0], [1, 1]], ("data", "member"), {10: [(0, 5), (5, 10)]}),
+        ([[0, 1, 2]], ("member", "data"), {7: [(0, 3), (3, 6), (6, 7)]}),
+    ],
+)
+def test_each_process_has_the_rows_of_its_devices(monkeypatch, unchecked, processes, axes, shares):
+    mesh = devices_of(processes, axes)
+    for count, expected in shares.items():
+        for process, share in enumerate(expected):
+            monkeypatch.setattr(jax, "process_index", lambda process=process: process)
+            assert share_of(mesh, count) == share
+            assert leads(mesh) == (process == 0)
+    assert spans(mesh)
+
+
+def test_examples_put_on_a_mesh_are_those_that_were_given(one, small):
+    put = put_examples(one, small.train.x, len(small.train.x))
+    np.testing.assert_array_equal(put, small.train.x)
+    assert put.dtype == small.train.x.dtype
+    members = put_members(one, {"rate": np.array([1.0, 2.0])})
+    np.testing.assert_array_equal(at_home(one, members)["rate"], [1.0, 2.0])
+    assert members["rate"].sharding.mesh == one
+
+
+def test_alone_a_process_agrees_with_itself(one):
+    for mesh in (None, one):
+        agreed = Agreement(mesh)
+        assert agreed(due=True, signal=None) == (True, None)
+        assert agreed(due=False, signal=15) == (False, 15)
+        assert leads(mesh)
+        require_alike(mesh, [1, 2], "numbers")
+    assert signal_of_any(15) == 15
+    assert together(False, lambda: "done") == "done"
+
+
+@pytest.fixture
+def of_all(monkeypatch):
+    """Plays two processes, of which the other says what it is told to."""
+
+    def play(*others: int) -> None:
+        monkeypatch.setattr(jax, "process_count", lambda: 2)
+        monkeypatch.setattr("ae_jax.training.distributed.spans", lambda mesh: True)
+        monkeypatch.setattr(
+            "ae_jax.training.distributed._of_all", lambda own: np.array([[int(number) for number in own], others])
+        )
+
+    return play
+
+
+def test_where_one_process_gives_up_all_do(of_all):
+    def refuse() -> None:
+        raise InvalidInput("mine: expected better.")
+
+    of_all(0)
+    assert together(True, lambda: 3) == 3
+    with pytest.raises(InvalidInput, match="mine: expected better"):
+        together(True, refuse)
+    of_all(1)
+    with pytest.raises(InvalidInput, match="process 1 of 2 gave up, which ends this one too: its own message says why"):
+        together(True, lambda: 3)
+
+
+def test_a_signal_to_another_process_counts(of_all):
+    of_all(15)
+    assert signal_of_any(None) == 15
+    assert signal_of_any(2) == 2
+    of_all(0)
+    assert signal_of_any(None) is None
+
+
+def test_folders_that_differ_between_processes_are_refused(of_all):
+    of_all(3, 0)
+    require_alike(None, [3, 0], "the checkpoints")
+    with pytest.raises(InvalidInput, match="the checkpoints differ between the processes: expected a folder that all"):
+        require_alike(None, [4, 0], "the checkpoints")
+
+
+def test_processes_are_joined_by_all_three_numbers_or_none():
+    with pytest.raises(
+        InvalidInput, match=r"initialize was given \('here:1', 2, None\): expected coordinator, processes"
+    ):
+        initialize("here:1", 2)
+
+
+def test_without_a_cluster_the_way_to_say_one_is_told(monkeypatch):
+    def nothing(*_, **__) -> None:
+        raise ValueError("coordinator_address should be defined.")
+
+    monkeypatch.setattr(jax.distributed, "initialize", nothing)
+    with pytest.raises(
+        InvalidInput, match=r"could not be joined \(coordinator_address .*expected to run under Slurm or"
+    ):
+        initialize()
+
+
+def test_what_computes_already_joins_nobody():
+    jax.devices()
+    with pytest.raises(InvalidInput, match=r"could not be joined .*before JAX computes anything"):
+        initialize("127.0.0.1:1", 2, 0)

@@ -1,0 +1,105 @@
+import jax
+import jax.numpy as jnp
+import numpy as np
+import pytest
+
+import ae_jax
+from ae_jax import InvalidInput
+from ae_jax.training.feed import Place
+from ae_jax.training.plan import plan
+from ae_jax.training.population import initial_population
+from ae_jax.training.standing import Row, Standing, Trained, arrays_of, copied, history_of, standing_of
+
+NAN = np.nan
+
+
+def metrics(first: float) -> dict:
+    """Of two splits and two members."""
+    of = np.array([first, first + 1], np.float32)
+    return {"train": {"loss": of, "kl": of + 2}, "validation": {"loss": of + 4}}
+
+
+ROWS = [
+    Row(np.array([True, True]), metrics(0.0)),
+    Row(np.array([True, True]), metrics(10.0)),
+    Row(np.array([False, True]), metrics(20.0)),
+]
+
+
+@pytest.fixture(scope="module")
+def planned(small):
+    choices = [ae_jax.variational(code=3, hidden=(12,), learning_rate=rate) for rate in (1e-3, 1e-2)]
+    return plan(choices, small, seeds=5, epochs=3, batch_size=16, patience=None)
+
+
+@pytest.fixture(scope="module")
+def standing(planned):
+    state, selection = initial_population(planned.autoencoder, planned.seeds, planned.dataset.shape)
+    parts = [Trained(2, {"train": metrics(30.0)["train"]}), Trained(1, {"train": metrics(40.0)["train"]})]
+    return Standing(Place(4, 2), state, selection, np.array([False, True]), ROWS, parts)
+
+
+def test_history_is_nan_where_a_member_had_stopped():
+    history = history_of(ROWS)
+    assert {split: list(terms) for split, terms in history.items()} == {"train": ["kl", "loss"], "validation": ["loss"]}
+    np.testing.assert_array_equal(history["train"]["loss"], [[0, 10, NAN], [1, 11, 21]])
+    np.testing.assert_array_equal(history["train"]["kl"], [[2, 12, NAN], [3, 13, 23]])
+    np.testing.assert_array_equal(history["validation"]["loss"], [[4, 14, NAN], [5, 15, 25]])
+    assert history["train"]["loss"].dtype == np.float32
+
+
+def test_no_epochs_have_no_history():
+    assert history_of([]) == {}
+
+
+def test_copies_outlive_what_they_are_copies_of():
+    tree = {"a": jnp.arange(3.0), "b": (jnp.array(True),)}
+    copies = copied(tree)
+    for leaf in jax.tree.leaves(tree):
+        leaf.delete()
+    np.testing.assert_array_equal(copies["a"], [0.0, 1.0, 2.0])
+    assert bool(copies["b"][0])
+
+
+def test_a_standing_comes_back_from_its_arrays_bit_for_bit(planned, standing):
+    arrays = {name: np.asarray(array) for name, array in arrays_of(standing).items()}
+    again = standing_of(arrays, standing.place, [part.steps for part in standing.parts], planned)
+    assert jax.tree.structure(again[:3]) == jax.tree.structure(standing[:3])
+    for ours, theirs in zip(jax.tree.leaves(again[1:4]), jax.tree.leaves(standing[1:4]), strict=True):
+        assert ours.dtype == theirs.dtype
+        np.testing.assert_array_equal(ours, theirs)
+    jax.tree.map(np.testing.assert_array_equal, history_of(again.rows), history_of(standing.rows))
+    assert [row.running.tolist() for row in again.rows] == [row.running.tolist() for row in standing.rows]
+    jax.tree.map(np.testing.assert_array_equal, again.parts, standing.parts)
+
+
+def test_a_standing_before_the_first_epoch_has_neither_rows_nor_parts(planned, standing):
+    before = standing._replace(place=Place(1), rows=[], parts=[])
+    arrays = {name: np.asarray(array) for name, array in arrays_of(before).items()}
+    assert {name.split(".")[0] for name in arrays} == {"state", "selection", "running"}
+    again = standing_of(arrays, before.place, [], planned)
+    assert (again.rows, again.parts) == ([], [])
+
+
+def missing(arrays: dict) -> None:
+    del arrays["state.params.decoder.0.bias"]
+
+
+def other_shape(arrays: dict) -> None:
+    arrays["state.params.decoder.0.bias"] = np.zeros((2, 13), np.float32)
+
+
+def other_type(arrays: dict) -> None:
+    arrays["state.params.decoder.0.bias"] = np.zeros((2, 12), np.float64)
+
+
+@pytest.mark.parametrize("change", [missing, other_shape, other_type])
+def test_arrays_of_another_population_are_refused(planned, standing, change):
+    arrays = {name: np.asarray(array) for name, array in arrays_of(standing).items()}
+    change(arrays)
+    with pytest.raises(
+        InvalidInput,
+        match=r"^the checkpoint's arrays do not fit the population \(state\.params\.decoder\.0\.bias\): it was "
+        r"written by another version of a library; use that one, or train anew\.$",
+    ):
+        standing_of(arrays, standing.place, [], planned)
