@@ -134,15 +134,14 @@ def _go_on(stop: Stop, joined: bool) -> None:
 def _train(trials: Trials, population: Any, dataset: Dataset, **settings: Any) -> None:
     """:func:`ae_jax.fit`; where members diverged, were it all of them, the run as far as it went, and a message."""
     ended = None
-    with watch_compilation() as compilation:
-        try:
-            run = fit(population, dataset, **settings)
-        except (TrainingDiverged, TrainingInterrupted) as error:
-            run, ended = cast(Run, error.run), error
+    try:
+        run = fit(population, dataset, **settings)
+    except (TrainingDiverged, TrainingInterrupted) as error:
+        run, ended = cast(Run, error.run), error
     if "divergence" in run.record:
         trials.messages.append(run.record["divergence"])
     trials.runs.append(run)
-    trials.costs.append({key: run.record.get(key, compilation.programs) for key in COST})
+    trials.costs.append({key: run.record[key] for key in COST})
     if isinstance(ended, TrainingInterrupted):
         raise ended
 

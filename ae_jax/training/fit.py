@@ -146,7 +146,9 @@ def _saved(folder: Path, planned: Plan, resume: Resume) -> Checkpoint | None:
             require_same(saved.facts["configuration"], planned, resume=resume, place=folder)
         return saved
     position = progress_of(folder)
-    if position is not None and not position.finished:
+    if position is None:
+        newest(folder)  # raises where there are some that cannot be read, which are not for us to throw away
+    elif not position.finished:
         raise InvalidInput(
             f"{folder} holds an unfinished training, at epoch {position.epoch} of {position.epochs}: resume=True goes "
             "on with it (on the command line --resume); remove the folder to start anew."
@@ -177,6 +179,7 @@ def _train(
             now = {
                 "wall_s": time.perf_counter() - started,
                 "compile_s": compilation.seconds,
+                "programs": compilation.programs,
                 "programs_compiled": compilation.compiled,
             }
             return {name: round(before.get(name, 0) + more, 3) for name, more in now.items()}

@@ -1,3 +1,4 @@
+import contextlib
 import errno
 import gc
 import json
@@ -59,10 +60,25 @@ def test_arrays_that_cannot_be_written_are_an_error_of_the_system(tmp_path):
         write_arrays(tmp_path / "file" / "params", ARRAYS)
 
 
-def test_what_orbax_says_of_arrays_that_cannot_be_written_is_one_too(tmp_path):
-    write_arrays(tmp_path / "params", ARRAYS)
-    with pytest.raises(OSError, match=r"^the arrays in .*params cannot be written: .*exists"):
+def test_what_orbax_says_of_arrays_that_cannot_be_written_is_one_too(tmp_path, monkeypatch):
+    def save(*_):
+        raise ValueError("RESOURCE_EXHAUSTED: no space\nleft")
+
+    monkeypatch.setattr(checkpoint, "_orbax", lambda: contextlib.nullcontext(SimpleNamespace(save=save)))
+    with pytest.raises(OSError, match=r"^the arrays in .*params cannot be written: RESOURCE_EXHAUSTED: no space$"):
         write_arrays(tmp_path / "params", ARRAYS)
+
+
+@pytest.mark.skipif(not hasattr(os, "posix_fallocate"), reason="this system cannot ask for room")
+def test_room_is_asked_for_before_anything_is_written(tmp_path, monkeypatch):
+    asked = []
+    monkeypatch.setattr(os, "posix_fallocate", lambda _, start, size: asked.append((start, size)))
+    monkeypatch.setattr(checkpoint, "_orbax", lambda: contextlib.nullcontext(SimpleNamespace(save=lambda *_: None)))
+    write_arrays(tmp_path / "new" / "params", {"a": np.zeros((1000, 1000), np.float32), "b": np.zeros(3, bool)})
+    ((start, size),) = asked
+    assert start == 0
+    assert 4_000_003 < size < 5_000_000
+    assert list((tmp_path / "new").iterdir()) == []
 
 
 def empty(folder: Path) -> None:

@@ -297,6 +297,15 @@ def test_an_unfinished_training_is_neither_replaced_nor_resumed_unasked(training
 
 
 @of_one_kind
+def test_what_cannot_be_read_is_not_replaced_unasked(training, tmp_path):
+    (tmp_path / "000004-000000").mkdir()
+    for resume in (False, True):
+        with pytest.raises(InvalidInput, match="no checkpoint can be used: .*; remove .* to start anew"):
+            training.fit(checkpoints=tmp_path, resume=resume)
+    assert (tmp_path / "000004-000000").is_dir()
+
+
+@of_one_kind
 def test_a_finished_training_is_replaced(training, whole, tmp_path):
     dataclasses.replace(training, settings={"seeds": 8}).fit(checkpoints=tmp_path, epochs=2)
     assert_same(training.fit(checkpoints=tmp_path), whole)

@@ -1,0 +1,348 @@
+"""Trainings that are killed at random moments and resumed until they are done, against those that were left alone.
+
+COMMAND
+    python experiments/kill_test.py
+EXPECTED
+    each ends with the very bits of the training that nobody killed: parameters, state of the optimiser, history.
+    None is lost, none unreadable. Ended by SIGTERM, it exits with 143 and its newest checkpoint is where it stopped.
+MEASURED
+    see the table in experiments/README.md.
+
+Each start is a process of its own, forked from one that has imported JAX and started nothing of it. A third of the
+signals come at a moment drawn from the time that a whole training takes, its start included, a third after the first
+epoch, and a third while a checkpoint is being written. Three kinds of training take turns: a population that loses
+members to patience, a streamed one that is saved in the middle of epochs, and one with a schedule and rollbacks.
+"""
+
+import argparse
+import collections
+import dataclasses
+import hashlib
+import importlib
+import json
+import os
+import signal
+import sys
+import tempfile
+import time
+import traceback
+import warnings
+from pathlib import Path
+from typing import Any, ClassVar, NamedTuple
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+
+import ae_jax
+from ae_jax.components import component
+from ae_jax.data import Dataset, Reading
+from ae_jax.data.shards import ArrayRows
+from ae_jax.data.splits import from_rows
+from ae_jax.training import Checkpoints, TrainingInterrupted
+from ae_jax.training.checkpoint import newest, progress_of
+from ae_jax.training.compilation import use_persistent_cache
+from ae_jax.types import Number, Weight
+
+for _module in ("grain", "orbax.checkpoint.experimental.v1"):
+    importlib.import_module(_module)  # once, and not in every process that is forked
+
+PHASES = ("starting", "training", "saving")
+
+
+@component
+class Burst:
+    """A penalty that is infinite in some steps, by chance of their key."""
+
+    name: ClassVar[str] = "burst"
+    probability: Number = 0.002
+    weight: Weight = 1.0
+
+    def __call__(self, networks: Any, key: Any, x: Any, code: Any) -> Any:
+        return jnp.where(jax.random.uniform(key) < self.probability, jnp.inf, 0.0)
+
+
+class Kind(NamedTuple):
+    """A training: its data, and what else ``fit`` is told."""
+
+    data: Dataset
+    settings: dict[str, Any]
+    every_steps: int
+
+
+def kinds() -> dict[str, Kind]:
+    """The three kinds of training, none of which takes more than seconds."""
+    digits = ae_jax.data.digits()
+    rows = ArrayRows(digits.train.x, digits.train.labels)
+    streamed = from_rows(rows, name="streamed", scaling="unit", reading=Reading(budget=16 * 64 * 256))
+    population = [ae_jax.variational(code=3, hidden=(12,), learning_rate=rate) for rate in (1e-3, 0.1)]
+    warm_up = ae_jax.schedules.Linear(start=0.0, end=1.0, steps=60)
+    bursting = ae_jax.variational(code=3, hidden=(12,), beta=warm_up)
+    bursting = dataclasses.replace(bursting, objective=dataclasses.replace(bursting.objective, penalties=(Burst(),)))
+    of_population = {"autoencoder": population, "seeds": [0, 1], "epochs": 40, "patience": 3}
+    of_stream = {"autoencoder": ae_jax.undercomplete(code=3, hidden=(12,)), "seeds": [3, 4], "epochs": 5}
+    of_bursts = {"autoencoder": bursting, "seeds": 0, "epochs": 80, "on_divergence": "rollback"}
+    return {
+        "population": Kind(digits, of_population, every_steps=400),
+        "streamed": Kind(streamed, of_stream, every_steps=40),
+        "rolled back": Kind(digits, of_bursts, every_steps=700),
+    }
+
+
+def train(kind: Kind, folder: Path, told: int) -> None:
+    """Trains, goes on where there is something, and leaves a digest of all that came of it; the body of a process."""
+
+    def say(what: str) -> None:
+        os.write(told, f"{what}\n".encode())
+
+    try:
+        say("started")
+        checkpoints = Checkpoints(folder=folder, every_steps=kind.every_steps)
+        run = ae_jax.fit(
+            data=kind.data,
+            batch_size=32,
+            checkpoints=checkpoints,
+            resume=True,
+            progress=lambda progress: say(f"epoch {progress.epoch}"),
+            **kind.settings,
+        )
+    except TrainingInterrupted as stopped:
+        position = progress_of(folder)
+        say(f"stopped {stopped.run.history['train']['loss'].shape[1] if stopped.run.history else 0}")
+        say(f"saved {-1 if position is None else position.epoch}")
+        sys.exit(128 + stopped.signal)
+    saved = newest(folder)
+    assert saved is not None
+    say(f"digest {digest({'run': run.params, 'history': run.history, 'epoch': run.best_epoch, 'all': saved.arrays})}")
+
+
+def digest(tree: Any) -> str:
+    """Of every array of a tree, by name, type, shape and bits."""
+    found = hashlib.sha256()
+    for path, leaf in jax.tree.leaves_with_path(tree):
+        array = np.asarray(leaf)
+        found.update(f"{jax.tree_util.keystr(path)} {array.dtype} {array.shape}".encode())
+        found.update(array.tobytes())
+    return found.hexdigest()
+
+
+class Process:
+    """A training in a process forked from this one."""
+
+    def __init__(self, kind: Kind, folder: Path, cache: Path):
+        self.folder, (self._reads, told) = folder, os.pipe()
+        self.started, self.said, self.code = time.monotonic(), "", None
+        sys.stdout.flush()
+        self.number = os.fork()
+        if self.number == 0:
+            self._be(kind, cache, told)
+        os.close(told)
+        os.set_blocking(self._reads, False)
+
+    def _be(self, kind: Kind, cache: Path, told: int) -> None:
+        code = 1
+        try:
+            os.close(self._reads)
+            warnings.simplefilter("ignore")
+            use_persistent_cache(cache)
+            train(kind, self.folder, told)
+            code = 0
+        except SystemExit as error:
+            code = int(error.code or 0)
+        except BaseException:
+            traceback.print_exc()
+        os._exit(code)
+
+    @property
+    def ended(self) -> bool:
+        """Whether it is over; takes in what it said."""
+        try:
+            while read := os.read(self._reads, 1 << 16):
+                self.said += read.decode()
+        except BlockingIOError:
+            pass
+        if self.code is None:
+            number, status = os.waitpid(self.number, os.WNOHANG)
+            self.code = os.waitstatus_to_exitcode(status) if number else None
+            return self.code is not None and self.ended
+        return True
+
+    @property
+    def saving(self) -> bool:
+        """Whether a checkpoint is being written."""
+        return any(self.folder.glob(".*-*"))
+
+    @property
+    def training(self) -> bool:
+        """Whether it trained, and had not come to its end when this is asked."""
+        position = progress_of(self.folder)
+        return "epoch" in self.said and not (position is not None and position.finished)
+
+    @property
+    def phase(self) -> str:
+        """What it is at."""
+        return "saving" if self.saving else "training" if "epoch" in self.said else "starting"
+
+    def heard(self, word: str) -> str | None:
+        """What it said last with a word."""
+        return next((line.split()[1] for line in reversed(self.said.splitlines()) if line.startswith(word)), None)
+
+    def wait(self, seconds: float = 600.0) -> None:
+        """Until it is over."""
+        until = time.monotonic() + seconds
+        while not self.ended:
+            if time.monotonic() > until:
+                os.kill(self.number, signal.SIGKILL)
+            time.sleep(0.002)
+        os.close(self._reads)
+
+    def end(self, number: signal.Signals, rng: np.random.Generator, whole: float) -> str | None:
+        """Sends a signal at a random moment; the phase that it met, or None where it came too late.
+
+        Args:
+          number: the signal.
+          rng: draws the moment: of the whole time, of that after the first epoch, or of a save.
+          whole: seconds that the training takes.
+        """
+        kind = rng.choice(PHASES)
+        while not self.ended and not (kind == "starting" or self.phase == kind):
+            time.sleep(0.0005)
+        longest = {"starting": whole, "training": whole / 2, "saving": 0.1}[kind]
+        moment = time.monotonic() + rng.uniform(0.0, longest)
+        while not self.ended and time.monotonic() < moment:
+            time.sleep(0.0005)
+        if self.ended:
+            self.wait()
+            return None
+        phase = self.phase
+        os.kill(self.number, number)
+        self.wait()
+        return phase
+
+
+class Outcome(NamedTuple):
+    """What came of one training: in what phases it was ended, how often it was started, and what was wrong, if so."""
+
+    kind: str
+    phases: list[str]
+    starts: int
+    fault: str | None
+
+
+class Reference(NamedTuple):
+    """The training that nobody killed: its digest, and how many seconds it took."""
+
+    digest: str
+    seconds: float
+
+
+def reference(kind: Kind, folder: Path, cache: Path) -> Reference:
+    """The second of two: the first compiles."""
+    for number in range(2):
+        process = Process(kind, folder / str(number), cache)
+        process.wait()
+        seconds, found = time.monotonic() - process.started, process.heard("digest")
+        if process.code != 0 or found is None:
+            raise SystemExit(f"a training that nobody killed ended with {process.code}.")
+    return Reference(found, seconds)
+
+
+def endure(
+    name: str, kind: Kind, expected: Reference, folder: Path, cache: Path, number: signal.Signals, seed: int
+) -> Outcome:
+    """Ends a training from one to three times, then lets it finish."""
+    rng, phases, starts = np.random.default_rng(seed), [], 0
+    for _ in range(rng.integers(1, 4)):
+        process, starts = Process(kind, folder, cache), starts + 1
+        phase = process.end(number, rng, expected.seconds)
+        if phase is None:
+            return Outcome(name, phases, starts, verdict(process, expected))
+        phases.append(phase)
+        if number == signal.SIGTERM and (fault := stopped_badly(process)):
+            return Outcome(name, phases, starts, fault)
+    process = Process(kind, folder, cache)
+    process.wait()
+    return Outcome(name, phases, starts + 1, verdict(process, expected))
+
+
+def verdict(process: Process, expected: Reference) -> str | None:
+    """What is wrong with how a training came to its end."""
+    if process.code != 0:
+        return f"ended with {process.code}"
+    return None if process.heard("digest") == expected.digest else "other bits"
+
+
+def stopped_badly(process: Process) -> str | None:
+    """What is wrong with how a training ended on SIGTERM; it may not yet have heeded it, or no longer."""
+    if process.code == 0 or (process.code == -signal.SIGTERM and not process.training):
+        return None
+    if process.code != 128 + signal.SIGTERM:
+        return f"exit code {process.code}"
+    stopped, saved = process.heard("stopped"), process.heard("saved")
+    return None if stopped == saved else f"stopped after epoch {stopped}, with a checkpoint of {saved}"
+
+
+def study(numbers: list[signal.Signals], runs: int, seed: int, folder: Path, cache: Path) -> list[tuple[str, Outcome]]:
+    """Outcomes of so many trainings for each signal, each with its name."""
+    found, trainings = [], kinds()
+    expected = {name: reference(kind, folder / f"{name} alone", cache) for name, kind in trainings.items()}
+    for number in numbers:
+        for count in range(runs):
+            name = list(trainings)[count % len(trainings)]
+            place = folder / f"{number.name} {count}"
+            drawn = seed + 2 * count + (number == signal.SIGTERM)
+            outcome = endure(name, trainings[name], expected[name], place, cache, number, drawn)
+            found.append((number.name, outcome))
+            if sys.stderr.isatty():
+                print(f"\r{number.name} {count + 1} of {runs}", end="", file=sys.stderr, flush=True)
+    return found
+
+
+def rows_of(found: list[tuple[str, Outcome]]) -> list[dict[str, Any]]:
+    """A row for each signal and kind of training."""
+    groups = collections.defaultdict(list)
+    for number, outcome in found:
+        groups[number, outcome.kind].append(outcome)
+    rows = []
+    for (number, kind), outcomes in groups.items():
+        ended = collections.Counter(phase for outcome in outcomes for phase in outcome.phases)
+        rows.append(
+            {
+                "signal": number,
+                "training": kind,
+                "runs": len(outcomes),
+                "starts": sum(outcome.starts for outcome in outcomes),
+                "ended": {phase: ended[phase] for phase in PHASES},
+                "faults": [outcome.fault for outcome in outcomes if outcome.fault],
+            }
+        )
+    return rows
+
+
+def main() -> None:
+    """Prints a table, or JSON; ends with 1 where a training came to something else."""
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--runs", type=int, default=100, help="trainings for each signal (count)")
+    parser.add_argument("--signals", nargs="+", choices=("SIGKILL", "SIGTERM"), default=("SIGKILL", "SIGTERM"))
+    parser.add_argument("--seed", type=int, default=0, help="of the moments (count)")
+    parser.add_argument("--cache", type=Path, help="folder of compiled programs; by default one that is removed")
+    parser.add_argument("--json", action="store_true", help="print JSON")
+    arguments = parser.parse_args()
+    with tempfile.TemporaryDirectory() as name:
+        cache = arguments.cache or Path(name) / "compiled"
+        numbers = [signal.Signals[number] for number in arguments.signals]
+        rows = rows_of(study(numbers, arguments.runs, arguments.seed, Path(name), cache))
+    if arguments.json:
+        print(json.dumps(rows, indent=1))
+    else:
+        print(f"{'signal':8} {'training':12} {'runs':>5} {'starts':>7}  {'  '.join(PHASES)}  faults")
+        for row in rows:
+            counts = "  ".join(f"{row['ended'][phase]:>{len(phase)}}" for phase in PHASES)
+            faults = "; ".join(row["faults"]) or "none"
+            print(f"{row['signal']:8} {row['training']:12} {row['runs']:5} {row['starts']:7}  {counts}  {faults}")
+    if any(row["faults"] for row in rows):
+        raise SystemExit(1)
+
+
+if __name__ == "__main__":
+    main()
