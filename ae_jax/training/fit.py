@@ -265,7 +265,7 @@ def _mended(run: Run) -> list[str]:
         "rollbacks": "went back {} times and on with half the learning rate",
     }
     sentences = []
-    for name in did.keys() & run.record.keys():
+    for name in filter(run.record.__contains__, did):
         counts = np.array(run.record[name])
         sentences.append(
             f"{run.name} {did[name].format(counts.sum())}, in {np.count_nonzero(counts)} of {len(run)} members, since "

@@ -300,7 +300,7 @@ def test_an_unfinished_training_is_neither_replaced_nor_resumed_unasked(training
 def test_what_cannot_be_read_is_not_replaced_unasked(training, tmp_path):
     (tmp_path / "000004-000000").mkdir()
     for resume in (False, True):
-        with pytest.raises(InvalidInput, match="no checkpoint can be used: .*; remove .* to start anew"):
+        with pytest.raises(InvalidInput, match=r"no checkpoint can be used: .*; remove .* to start anew"):
             training.fit(checkpoints=tmp_path, resume=resume)
     assert (tmp_path / "000004-000000").is_dir()
 
