@@ -5,7 +5,7 @@ Every file is written whole, with a digest of what it says; one that says someth
 
 import hashlib
 import json
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -17,8 +17,8 @@ from ae_jax.errors import InvalidInput
 from ae_jax.evaluation import Row
 from ae_jax.studies.results import write_whole
 from ae_jax.training import Run
-from ae_jax.training.checkpoint import clear, progress_of
-from ae_jax.training.continuation import Resume
+from ae_jax.training.checkpoint import Position, clear, newest, progress_of
+from ae_jax.training.continuation import Resume, differences
 
 STUDY, ANSWERS = "study.json", "answers.json"
 _LARGEST = 1 << 30
@@ -37,23 +37,21 @@ class Answers(NamedTuple):
     cost: dict[str, Any]
 
 
-def begin(folder: Path, trials: Sequence[str], *, resume: Resume) -> None:
+def begin(folder: Path, trials: Mapping[str, Any], *, resume: Resume) -> None:
     """Takes down of which trainings a study is made, or finds that it goes on with those.
 
     Args:
       folder: of the study's checkpoints; those of each training are in the folder of its name there.
-      trials: names of the trainings.
+      trials: name of each training -> the configuration of what is trained.
       resume: whether a study that lies there goes on.
 
     Raises:
-      InvalidInput: an unfinished study lies there and is not to go on, or it is to go on and has other trainings.
+      InvalidInput: an unfinished study lies there and is not to go on, or none of its checkpoints can be read; or it is
+        to go on and has other trainings.
     """
-    before = remembered(folder / STUDY, "trials", "finished")
-    if before is not None and resume and before["trials"] != list(trials):
-        raise InvalidInput(
-            f"the study in {folder} cannot be resumed with other trainings ({', '.join(before['trials'])} then, "
-            f"{', '.join(trials)} now): expected the same ones; or remove {folder} to start anew."
-        )
+    before = remembered(folder / STUDY, "trials", "finished", "autoencoders")
+    if before is not None and resume:
+        _require_same(folder, before, trials)
     if before is not None and not resume and not before["finished"]:
         _require_nothing_saved(folder, before["trials"])
     if before is not None and not resume:  # else a finished training would stand beside those of another study
@@ -61,11 +59,26 @@ def begin(folder: Path, trials: Sequence[str], *, resume: Resume) -> None:
             clear(folder / name)
             (folder / name / ANSWERS).unlink(missing_ok=True)
     if before is None or not resume or resume == "extend":
-        remember(folder / STUDY, {"trials": list(trials), "finished": False})
+        asked = {"trials": list(trials), "autoencoders": list(trials.values())}
+        remember(folder / STUDY, asked | {"finished": False})
+
+
+def _require_same(folder: Path, before: dict[str, Any], trials: Mapping[str, Any]) -> None:
+    """Raises where a study has other trainings, before the first of them goes on."""
+    if before["trials"] != list(trials):
+        raise InvalidInput(
+            f"the study in {folder} cannot be resumed with other trainings ({', '.join(before['trials'])} then, "
+            f"{', '.join(trials)} now): expected the same ones; or remove {folder} to start anew."
+        )
+    if different := differences(dict(zip(trials, before["autoencoders"], strict=True)), dict(trials)):
+        raise InvalidInput(
+            f"the study in {folder} cannot be resumed with other autoencoders ({different}): expected the same ones; "
+            f"or remove {folder} to start anew."
+        )
 
 
 def _require_nothing_saved(folder: Path, trials: Sequence[str]) -> None:
-    came = {name: position for name in trials if (position := progress_of(folder / name)) is not None}
+    came = {name: position for name in trials if (position := _position(folder / name)) is not None}
     if not came:
         return
     name, latest = list(came.items())[-1]
@@ -75,6 +88,13 @@ def _require_nothing_saved(folder: Path, trials: Sequence[str]) -> None:
         f"{folder} holds an unfinished study ({how_far}): resume goes on with it (on the command line --resume); "
         "remove the folder to start anew."
     )
+
+
+def _position(folder: Path) -> Position | None:
+    position = progress_of(folder)
+    if position is None:
+        newest(folder)  # raises where there are some that cannot be read, which are not for us to throw away
+    return position
 
 
 def forget(folder: Path, trials: Sequence[str]) -> None:

@@ -1,15 +1,18 @@
 """Training and questioning one population after another, which neither divergence nor an interruption makes vain."""
 
+import contextlib
 import dataclasses
 import signal
 import time
-from collections.abc import Callable, Mapping, Sequence
+import warnings
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any, TypeVar, cast
 
 import numpy as np
 
 from ae_jax.autoencoders import Autoencoder
+from ae_jax.components import to_config
 from ae_jax.data import Dataset
 from ae_jax.errors import InvalidInput, TrainingDiverged
 from ae_jax.evaluation import Row, evaluate
@@ -96,7 +99,8 @@ def conduct(
     joined, first = spans(planned[0].mesh), leads(planned[0].mesh)
     where = checkpoints if isinstance(checkpoints, Checkpoints | None) else Checkpoints(folder=Path(checkpoints))
     if where is not None:
-        together(joined, lambda: begin(where.folder, list(populations), resume=resume) if first else None)
+        configs = {name: to_config(population) for name, population in populations.items()}
+        together(joined, lambda: begin(where.folder, configs, resume=resume) if first else None)
     trials, ended = Trials(), None
     with stop_on_signal() as stop:
         try:
@@ -116,10 +120,12 @@ def conduct(
     }
     if ended is not None:
         if where is not None and first:
-            forget(where.folder, list(populations))
+            with _if_possible("it says that a study was begun"):
+                forget(where.folder, list(populations))
         raise TrainingInterrupted(study_of(trials), stop.signal or getattr(ended, "signal", signal.SIGINT))
     if where is not None and first:
-        finish(where.folder)
+        with _if_possible("going on with the study finds nothing left to do"):
+            finish(where.folder)
     return study_of(trials)
 
 
@@ -153,9 +159,19 @@ def _ask(trials: Trials, dataset: Dataset, checkpoints: Checkpoints | None, *, k
     if answers is None:
         answers = _answers(run, dataset)
         if checkpoints is not None and keep:
-            keep_answers(checkpoints.folder, run, dataset, answers)
+            with _if_possible("the study goes on, and whoever resumes it asks these questions again"):
+                keep_answers(checkpoints.folder, run, dataset, answers)
     trials.rows.append(answers.rows)
     trials.costs.append(answers.cost)
+
+
+@contextlib.contextmanager
+def _if_possible(otherwise: str) -> Iterator[None]:
+    """What cannot be written, as on a full disk, is a warning that says what follows from it."""
+    try:
+        yield
+    except (InvalidInput, OSError) as error:
+        warnings.warn(f"{str(error).rstrip('.')}; {otherwise}.", stacklevel=4)
 
 
 def _answers(run: Run, dataset: Dataset) -> Answers:

@@ -50,16 +50,10 @@ def require_same(saved: dict[str, Any], planned: Plan, *, resume: Resume, place:
         is not the same.
     """
     asked = configuration_of(planned)
-    different = [
-        f"{key}: {_short(before)} then, {_short(now)} now"
-        for key, before, now in _differences(saved, asked)
-        if key != "epochs"
-    ]
-    if different:
-        more = f"; and {len(different) - _NAMED} more" if len(different) > _NAMED else ""
+    if different := differences(saved | {"epochs": None}, asked | {"epochs": None}):
         raise InvalidInput(
-            f"the training in {place} cannot be resumed with another configuration "
-            f"({'; '.join(different[:_NAMED])}{more}): expected the same one; or remove {place} to start anew."
+            f"the training in {place} cannot be resumed with another configuration ({different}): expected the same "
+            f"one; or remove {place} to start anew."
         )
     before, now = saved["epochs"], planned.epochs
     if before == now:
@@ -105,6 +99,18 @@ def _digest(dataset: Any) -> str:
     for split in (dataset.train, dataset.validation):
         found.update(np.ascontiguousarray(split.x).data)
     return found.hexdigest()
+
+
+def differences(before: Any, now: Any) -> str:
+    """What differs between two configurations, as a sentence says it in brackets; empty where nothing does.
+
+    Example:
+      >>> differences({"seeds": [0, 1], "rate": 0.1}, {"seeds": [0, 2], "rate": 0.1})
+      'seeds.1: 1 then, 2 now'
+    """
+    different = [f"{key}: {_short(then)} then, {_short(later)} now" for key, then, later in _differences(before, now)]
+    more = f"; and {len(different) - _NAMED} more" if len(different) > _NAMED else ""
+    return "; ".join(different[:_NAMED]) + more
 
 
 def _differences(before: Any, now: Any, key: str = "") -> Iterator[tuple[str, Any, Any]]:

@@ -84,6 +84,9 @@ def test_the_digest_of_data_sees_examples_labels_and_how_they_are_scaled(small):
     assert digest_of(dataclasses.replace(small)) == digests[0]
 
 
+TWO = {"one": {"code": 2, "rate": 0.1}, "two": [{"code": 3, "rate": 0.1}, {"code": 3, "rate": 0.2}]}
+
+
 def saved(folder: Path, epoch: int, *, finished: bool) -> None:
     """What says how far a training came, without one."""
     place = folder / f"{epoch:06d}-000000"
@@ -93,42 +96,59 @@ def saved(folder: Path, epoch: int, *, finished: bool) -> None:
 
 
 def test_an_unfinished_study_is_not_begun_anew(tmp_path: Path):
-    begin(tmp_path, ["one", "two"], resume=False)
-    begin(tmp_path, ["one", "two"], resume=False)  # nothing is saved yet
+    begin(tmp_path, TWO, resume=False)
+    begin(tmp_path, TWO, resume=False)  # nothing is saved yet
     saved(tmp_path / "one", 9, finished=True)
     saved(tmp_path / "two", 4, finished=False)
     with pytest.raises(InvalidInput) as raised:
-        begin(tmp_path, ["one", "two"], resume=False)
+        begin(tmp_path, TWO, resume=False)
     assert str(raised.value) == (
         f"{tmp_path} holds an unfinished study (1 of 2 trainings are finished, two is at epoch 4 of 9): resume goes on "
         "with it (on the command line --resume); remove the folder to start anew."
     )
-    begin(tmp_path, ["one", "two"], resume=True)
+    begin(tmp_path, TWO, resume=True)
 
 
 def test_a_study_does_not_go_on_with_other_trainings(tmp_path: Path):
-    begin(tmp_path, ["one", "two"], resume=False)
+    begin(tmp_path, TWO, resume=False)
     sentence = r"cannot be resumed with other trainings \(one, two then, one now\): expected the same ones; or remove"
     for resume in (True, "extend"):
         with pytest.raises(InvalidInput, match=sentence):
-            begin(tmp_path, ["one"], resume=resume)
+            begin(tmp_path, {"one": {}}, resume=resume)
+
+
+def test_a_study_does_not_go_on_with_other_autoencoders(tmp_path: Path):
+    begin(tmp_path, TWO, resume=False)
+    other = TWO | {"two": [{"code": 3, "rate": 0.1}, {"code": 3, "rate": 0.5}]}
+    sentence = r"with other autoencoders \(two\.1\.rate: 0\.2 then, 0\.5 now\): expected the same ones; or remove"
+    with pytest.raises(InvalidInput, match=sentence):
+        begin(tmp_path, other, resume=True)
+    begin(tmp_path, json.loads(json.dumps(TWO)), resume=True)
+
+
+def test_checkpoints_that_cannot_be_read_are_not_thrown_away(tmp_path: Path):
+    begin(tmp_path, TWO, resume=False)
+    (tmp_path / "two" / "000004-000000").mkdir(parents=True)
+    with pytest.raises(InvalidInput, match=r"no checkpoint can be used: .*; remove .*two to start anew"):
+        begin(tmp_path, TWO, resume=False)
+    assert (tmp_path / "two" / "000004-000000").is_dir()
 
 
 def test_a_finished_study_gives_way_to_another_and_leaves_nothing_of_it(tmp_path: Path):
-    begin(tmp_path, ["one", "two"], resume=False)
+    begin(tmp_path, TWO, resume=False)
     saved(tmp_path / "one", 9, finished=True)
     (tmp_path / "one" / ANSWERS).touch()
     finish(tmp_path)
-    begin(tmp_path, ["two", "three"], resume=False)
+    begin(tmp_path, {"two": {}, "three": {}}, resume=False)
     assert list((tmp_path / "one").iterdir()) == []
-    assert remembered(tmp_path / STUDY) == {"trials": ["two", "three"], "finished": False}
+    assert remembered(tmp_path / STUDY) == {"trials": ["two", "three"], "autoencoders": [{}, {}], "finished": False}
 
 
 def test_a_study_of_which_nothing_is_saved_is_forgotten(tmp_path: Path):
-    begin(tmp_path, ["one"], resume=False)
+    begin(tmp_path, {"one": {}}, resume=False)
     forget(tmp_path, ["one"])
     assert list(tmp_path.iterdir()) == []
-    begin(tmp_path, ["one"], resume=False)
+    begin(tmp_path, {"one": {}}, resume=False)
     saved(tmp_path / "one", 2, finished=False)
     forget(tmp_path, ["one"])
-    assert remembered(tmp_path / STUDY) == {"trials": ["one"], "finished": False}
+    assert remembered(tmp_path / STUDY) == {"trials": ["one"], "autoencoders": [{}], "finished": False}

@@ -221,6 +221,31 @@ def test_an_end_before_anything_is_saved_leaves_nothing(small, tmp_path: Path, m
     assert list(tmp_path.iterdir()) == []
 
 
+def full(*_: object) -> None:
+    raise InvalidInput("answers.json cannot be written (No space left on device): choose another folder.")
+
+
+def test_a_full_disk_does_not_end_a_study(small, tmp_path: Path, monkeypatch):
+    for name in ("keep_answers", "finish"):
+        monkeypatch.setattr(trials, name, full)
+    with (
+        pytest.warns(
+            UserWarning, match=r"No space left on device.*; going on with the study finds nothing left"
+        ),
+        pytest.warns(UserWarning, match=r"No space left on device.*; the study goes on, and whoever resumes it asks"),
+    ):
+        found = conduct(pair(), small, whole, checkpoints=tmp_path, **SETTINGS)
+    assert len(found.rows) == 2
+
+
+def test_another_study_is_refused_before_its_first_training_goes_on(small, tmp_path: Path, monkeypatch):
+    conduct(pair(), small, whole, checkpoints=tmp_path, **SETTINGS)
+    monkeypatch.setattr(trials, "fit", lambda *_, **__: pytest.fail("was trained"))
+    other = named(tiny(), [tiny(code=2, learning_rate=rate) for rate in (1e-3, 5e-2)])
+    with pytest.raises(InvalidInput, match=r"other autoencoders \(trial-1\.1\..*learning_rate: 0\.01 then, 0\.05 now"):
+        conduct(other, small, whole, checkpoints=tmp_path, resume=True, **SETTINGS)
+
+
 def test_what_differs_is_named_where_a_study_goes_on_otherwise(small, tmp_path: Path):
     conduct(named(tiny()), small, whole, checkpoints=tmp_path, **SETTINGS)
     with pytest.raises(InvalidInput, match=r"learning_rate: 0.002 then, 0.005 now"):
