@@ -5,6 +5,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from ae_jax.cli.checkpointing import Checkpointing
+from ae_jax.cli.devices import Devices
 from ae_jax.cli.options import Data, Training
 from ae_jax.cli.printing import print_json
 from ae_jax.errors import InvalidInput
@@ -13,8 +14,25 @@ if TYPE_CHECKING:
     from ae_jax.studies.jobs import Job
 
 
+def require_emission(path: Path | None, checkpointing: Checkpointing, devices: Devices) -> None:
+    """Raises where options do not go together with writing jobs; before anything waits for other processes.
+
+    Raises:
+      InvalidInput: no file is named, or something is asked for that is of no use where nothing is trained.
+    """
+    if path is None:
+        raise InvalidInput(
+            "--members-per-job was given without --emit-jobs, which alone uses it: name a file to write."
+        )
+    if checkpointing.resume or checkpointing.extend:
+        raise InvalidInput(
+            "--resume was given with --emit-jobs, which trains nothing: leave it out; jobs always resume."
+        )
+    devices.require_none("--emit-jobs")
+
+
 def emit_jobs(
-    path: Path | None,
+    path: Path,
     jobs_of: "Callable[..., list[Job]]",
     data: Data,
     training: Training,
@@ -35,26 +53,16 @@ def emit_jobs(
       json: prints a summary as JSON.
 
     Raises:
-      InvalidInput: options that do not go together, or as in :func:`ae_jax.studies.jobs.jobs_of`.
+      InvalidInput: as in :func:`ae_jax.studies.jobs.jobs_of`.
     """
-    from ae_jax.data.sources import is_named
     from ae_jax.studies.jobs import write_jobs
 
-    if path is None:
-        raise InvalidInput(
-            "--members-per-job was given without --emit-jobs, which alone uses it: name a file to write."
-        )
-    if checkpointing.resume or checkpointing.extend:
-        raise InvalidInput(
-            "--resume was given with --emit-jobs, which trains nothing: leave it out; jobs always resume."
-        )
-    source = data.data if is_named(data.data) else str(Path(data.data).expanduser().absolute())
     jobs = jobs_of(
-        source=source,
+        source=data.data,
         reading=data.reading(),
         scaling=data.scaling,
         checkpoints=checkpointing.checkpoints(folder),
-        out=folder.absolute(),
+        out=folder,
         members_per_job=members_per_job,
         **training.settings(),
     )

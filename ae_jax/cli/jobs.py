@@ -2,13 +2,14 @@
 
 import os
 import signal
+from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
 from tyro.conf import Positional, arg
 
 from ae_jax.cli.options import WHOLE, Json, one, read_whole
-from ae_jax.cli.session import DIVERGED, say, stopped_by
+from ae_jax.cli.session import DIVERGED, quiet_libraries, say, stopped_by, use_cache
 from ae_jax.errors import InvalidInput
 
 if TYPE_CHECKING:
@@ -27,6 +28,9 @@ def read_job(text: str) -> int | str:
 JobsFile = Annotated[Positional[Path], arg(metavar="FILE.jsonl")]
 Which = Annotated[Any, one(read_job, "N|slurm"), arg(help_behavior_hint="(default: all that are not done)")]
 Partition = Annotated[str | None, one(str, "NAME"), arg(help_behavior_hint="(default: the cluster's)")]
+Minutes = Annotated[int | None, WHOLE, arg(help_behavior_hint="(default: 60)")]
+Cpus = Annotated[int | None, WHOLE, arg(help_behavior_hint="(default: 4)")]
+Gpus = Annotated[int | None, WHOLE, arg(help_behavior_hint="(default: 0)")]
 Memory = Annotated[int | None, WHOLE, arg(help_behavior_hint="(default: the cluster's)")]
 Together = Annotated[int | None, WHOLE, arg(help_behavior_hint="(default: 256)")]
 Logs = Annotated[Path | None, one(Path, "DIR"), arg(help_behavior_hint="(default: logs, in the folder of the jobs)")]
@@ -43,7 +47,8 @@ def jobs() -> int:
 def run(jobs: JobsFile, *, job: Which = None) -> int:
     """Trains jobs from their latest checkpoints on; those that are done, or that another process runs, are left alone.
 
-    Several processes, on several machines that see the same files, may run the same command.
+    Several processes, on several machines that see the same files, may run the same command. One that refuses a job
+    goes on with the others. The exit code is 0 where all jobs are done, whoever did them.
 
     Args:
       jobs: a file that ae-jax sweep --emit-jobs wrote.
@@ -55,27 +60,33 @@ def run(jobs: JobsFile, *, job: Which = None) -> int:
     from ae_jax.training import TrainingInterrupted, stop_on_signal
 
     chosen = chosen_jobs(read_jobs(jobs), job)
-    dataset = data_of(chosen[0].fan_out)
+    left = [one_job for one_job in chosen if _outcome(one_job, _done_before) is None]
+    if not left:
+        return _code_of(chosen)
+    dataset = data_of(left[0].fan_out)
+
+    def train(one_job: "Job") -> str:
+        with ProgressDisplay() as progress:
+            return run_job(one_job, dataset, progress=progress)
+
     with stop_on_signal(again=signal.SIG_DFL) as stop:
-        for one_job in chosen:
+        for one_job in left:
             if stop.signal is not None:
                 return _interrupted(one_job, stop.signal)
             try:
-                with ProgressDisplay() as progress:
-                    outcome = run_job(one_job, dataset, progress=progress)
+                _outcome(one_job, train)
             except TrainingInterrupted as interruption:
                 return _interrupted(one_job, interruption.signal)
-            say(f"job {one_job.number}: {outcome}.")
-    return DIVERGED if any(_diverged(one_job) for one_job in chosen) else 0
+    return _code_of(chosen)
 
 
 def submit(
     jobs: JobsFile,
     *,
     partition: Partition = None,
-    minutes: Annotated[int, WHOLE] = 60,
-    cpus: Annotated[int, WHOLE] = 4,
-    gpus: Annotated[int, WHOLE] = 0,
+    minutes: Minutes = None,
+    cpus: Cpus = None,
+    gpus: Gpus = None,
     memory: Memory = None,
     at_once: Together = None,
     executor: Annotated[str, one(str, "NAME")] = "slurm",
@@ -94,7 +105,8 @@ def submit(
       gpus: of each job.
       memory: of each job, in GB.
       at_once: how many jobs run at a time, at most.
-      executor: slurm; or local, which are processes of this machine, all at once; or debug, which is this very process.
+      executor: slurm; or local, which are processes of this machine, all at once, and take --minutes and --gpus alone;
+        or debug, which is this very process.
       logs: folder for what the jobs print.
     """
     from ae_jax.studies.jobs import read_jobs
@@ -112,6 +124,7 @@ def submit(
         gpus=gpus,
         memory=memory,
         at_once=at_once,
+        prepare=prepare,
     )
     for number, name in submitted.items():
         print(f"job {number}: {name}")
@@ -128,6 +141,7 @@ def collect(jobs: JobsFile, *, json: Json = False) -> int:
       jobs: a file that ae-jax sweep --emit-jobs wrote.
       json: print the results as JSON instead of a table.
     """
+    from ae_jax.cli.checkpointing import alone_in, beside
     from ae_jax.cli.conduct import finish
     from ae_jax.studies import fan_out
     from ae_jax.studies.jobs import read_jobs
@@ -135,7 +149,15 @@ def collect(jobs: JobsFile, *, json: Json = False) -> int:
     read = read_jobs(jobs)
     fan_out.require_done(read)
     common = read[0].fan_out
-    return finish(fan_out.collect(read, fan_out.data_of(common)), Path(common.out), json=json)
+    folder = Path(common.out)
+    with alone_in(beside(folder, "checkpoints")):  # as the sweep itself would be
+        return finish(fan_out.collect(read, fan_out.data_of(common)), folder, json=json)
+
+
+def prepare() -> None:
+    """What a process of a cluster does first, as every command does here."""
+    quiet_libraries()
+    use_cache()
 
 
 def chosen_jobs(jobs: "list[Job]", which: int | str | None) -> "list[Job]":
@@ -158,12 +180,47 @@ def chosen_jobs(jobs: "list[Job]", which: int | str | None) -> "list[Job]":
     return [jobs[int(which)]]
 
 
+def _outcome(job: "Job", work: "Callable[[Job], str | None]") -> str | None:
+    """What comes of work on a job, which is said; one that is refused leaves the others to be tried."""
+    try:
+        outcome = work(job)
+    except InvalidInput as error:
+        say(f"job {job.number}: {error}")
+        return "refused"
+    if outcome is not None:
+        say(f"job {job.number}: {outcome}.")
+    return outcome
+
+
+def _done_before(job: "Job") -> str | None:
+    from ae_jax.studies.fan_out import finished
+
+    return None if finished(job) is None else "done before"
+
+
 def _interrupted(job: "Job", number: int) -> int:
     say(f"interrupted at job {job.number}: the same command goes on with it.")
     return stopped_by(number)
 
 
-def _diverged(job: "Job") -> bool:
-    from ae_jax.studies.fan_out import finished
+def _code_of(jobs: "list[Job]") -> int:
+    """The exit code of jobs that were tried; says what of them diverged.
 
-    return any(not row.get("finite", True) for row in (finished(job) or {"rows": []})["rows"])
+    Raises:
+      InvalidInput: some are not done.
+    """
+    from ae_jax.studies.fan_out import finished, not_done
+
+    done, missing = [], []
+    for job in jobs:
+        try:
+            facts = finished(job)
+        except InvalidInput:  # which was said
+            facts = None
+        missing += [job.number] if facts is None else []
+        done += [] if facts is None else [facts]
+    for message in dict.fromkeys(message for facts in done for message in facts["messages"]):
+        say(message)
+    if missing:
+        raise not_done(missing, len(jobs))
+    return 0 if all(row.get("finite", True) for facts in done for row in facts["rows"]) else DIVERGED

@@ -1,6 +1,7 @@
 """What becomes of the jobs of a sweep: each trained once, by whichever process comes first, and merged at the end."""
 
 import contextlib
+import shutil
 from collections.abc import Callable, Sequence
 from typing import Any, Literal
 
@@ -65,6 +66,8 @@ def run_job(job: Job, dataset: Dataset, *, progress: Callable[[Progress], None] 
             raise
         if finished(job) is not None:  # by the process that held the lock until now
             return "done before"
+        for leftover in job.folder.glob(f".{_RUN}-*"):  # of a process that was killed while it saved
+            shutil.rmtree(leftover)
         trials = _trained(job, dataset, progress)
         trials.runs[0].save(job.folder / _RUN)
         facts = {"rows": trials.rows[0], "messages": trials.messages, "record": trials.record}
@@ -123,13 +126,18 @@ def require_done(jobs: Sequence[Job]) -> None:
     Raises:
       InvalidInput: with their numbers.
     """
-    missing = [str(job.number) for job in jobs if finished(job) is None]
+    missing = [job.number for job in jobs if finished(job) is None]
     if missing:
-        named = ", ".join(missing[:20]) + (", ..." if len(missing) > 20 else "")
-        raise InvalidInput(
-            f"{len(missing)} of {len(jobs)} jobs are not done ({named}): expected all of them; ae-jax jobs run goes on "
-            "with them."
-        )
+        raise not_done(missing, len(jobs))
+
+
+def not_done(missing: Sequence[int], count: int) -> InvalidInput:
+    """The error for jobs that are missing of so many, by their numbers."""
+    named = ", ".join(map(str, missing[:20])) + (", ..." if len(missing) > 20 else "")
+    return InvalidInput(
+        f"{len(missing)} of {count} jobs are not done ({named}): expected all of them; ae-jax jobs run goes on with "
+        "them."
+    )
 
 
 def _trained(job: Job, dataset: Dataset, progress: Callable[[Progress], None] | None) -> Trials:

@@ -2,6 +2,7 @@
 
 import dataclasses
 import json
+import os
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any, TypeVar, get_args
@@ -10,6 +11,7 @@ from ae_jax.autoencoders import NAMED, named
 from ae_jax.components import from_config, to_config
 from ae_jax.data import Dataset
 from ae_jax.data.description import Reading
+from ae_jax.data.sources import is_named
 from ae_jax.errors import InvalidInput, first_line, unknown
 from ae_jax.requirements import positive_whole
 from ae_jax.studies.journal import digest_of
@@ -37,7 +39,8 @@ class FanOut:
       digest: of the data, :func:`ae_jax.studies.journal.digest_of`.
       epochs, batch_size, patience, on_divergence: as in :func:`ae_jax.fit`.
       cadence: every_epochs, every_steps, every_minutes and keep of :class:`ae_jax.training.Checkpoints`.
-      out: the folder of the whole sweep; the jobs have theirs in the one beside it, of that name and ``.jobs``.
+      out: absolute path of the folder of the whole sweep; the jobs have theirs in the one beside it, of that name and
+        ``.jobs``.
     """
 
     autoencoder: str
@@ -155,12 +158,12 @@ def jobs_of(
         autoencoder=name,
         structures=len(structures),
         seeds=tuple(int(seed) for seed in seeds),
-        source=source,
+        source=source if is_named(source) else str(Path(source).expanduser().absolute()),
         reading=reading,
         scaling=scaling,
         digest=digest_of(dataset),
         cadence={key: value for key, value in cadence.items() if key != "folder"},
-        out=str(out),
+        out=os.path.abspath(out),  # noqa: PTH100 - links stay, which other machines may see elsewhere
         **training,
     )
     parts = [

@@ -12,7 +12,7 @@ import pytest
 from ae_jax import InvalidInput, TrainingInterrupted
 from ae_jax.data import load
 from ae_jax.locks import locked
-from ae_jax.studies import Sweep, as_json, sweep
+from ae_jax.studies import Sweep, as_json, fan_out, sweep
 from ae_jax.studies import trials as trials_of
 from ae_jax.studies.fan_out import collect, data_of, finished, run_job
 from ae_jax.studies.jobs import Job, jobs_of
@@ -96,6 +96,34 @@ def test_a_job_that_is_done_is_not_run_again(whole, few, monkeypatch):
     assert [(job.folder / "done.json").stat().st_mtime_ns for job in whole] == before
 
 
+def test_what_a_process_left_that_was_killed_while_it_saved_is_removed(tmp_path: Path, few, source):
+    job = jobs_in(tmp_path, few, source)[0]
+    (job.folder / ".run-abcd" / "run").mkdir(parents=True)
+    run_job(job, few)
+    assert sorted(path.name for path in job.folder.iterdir()) == ["checkpoints", "done.json", "lock", "run"]
+
+
+class Killed(BaseException):
+    """What ends a process between two files."""
+
+
+def test_a_job_that_was_killed_once_it_had_saved_is_neither_trained_nor_asked_again(
+    tmp_path: Path, few, source, monkeypatch
+):
+    def killed(*_):
+        raise Killed
+
+    job = jobs_in(tmp_path, few, source)[0]
+    with monkeypatch.context() as patch:
+        patch.setattr(fan_out, "remember", killed)
+        with pytest.raises(Killed):
+            run_job(job, few)
+    assert (job.folder / "run").is_dir()
+    assert finished(job) is None
+    monkeypatch.setattr(trials_of, "evaluate", lambda *_: pytest.fail("was asked again"))
+    assert run_job(job, few, progress=lambda _: pytest.fail("was trained again")) == "trained"
+
+
 def test_a_job_that_another_process_runs_is_left_alone(tmp_path: Path, few, source):
     job = jobs_in(tmp_path, few, source)[0]
     with locked(job.folder / "lock", "held."):
@@ -166,11 +194,11 @@ def test_an_unfinished_job_of_another_sweep_is_not_gone_on_with(tmp_path: Path, 
 def test_other_data_than_then_are_refused(tmp_path: Path, few, source):
     path = tmp_path / "few.npz"
     path.write_bytes(Path(source).read_bytes())
-    fan_out = jobs_in(tmp_path, load(str(path)), str(path))[0].fan_out
-    assert data_of(fan_out).name == "few"
+    written = jobs_in(tmp_path, load(str(path)), str(path))[0].fan_out
+    assert data_of(written).name == "few"
     np.savez(path, x=few.train.x, y=few.train.labels)
     with pytest.raises(InvalidInput, match="are not what they were when the jobs were written: expected the same"):
-        data_of(fan_out)
+        data_of(written)
 
 
 def test_jobs_that_do_not_make_a_grid_are_not_merged(whole, few):

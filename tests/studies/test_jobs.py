@@ -49,6 +49,14 @@ def test_a_job_knows_its_structure_and_its_folders(small):
     assert only.checkpoints() == Checkpoints(folder=Path("/nowhere/sweep.jobs/job-0/checkpoints"), **cadence)
 
 
+def test_jobs_are_the_same_from_wherever_they_are_run(small, tmp_path: Path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    first = made(small, source="few.npz", out="nested/../sweep")[0]
+    assert first.folder == tmp_path / "sweep.jobs" / "job-0"
+    assert first.fan_out.source == str(tmp_path / "few.npz")
+    assert made(small, source="digits")[0].fan_out.source == "digits"
+
+
 def test_what_is_written_is_read(small, tmp_path: Path):
     grid = GRID | {"likelihood": [GaussianLikelihood(scale=0.3)], "learning_rate": np.array([1e-3, 0.1 + 0.2])}
     jobs = made(small, grid, patience=7, on_divergence="skip", scaling="unit", members_per_job=2)
