@@ -11,8 +11,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
     """Runs ``ae-jax`` with these arguments, or those of the process.
 
     Returns:
-      The exit code: 0; 1 where a training diverged; 2 where the input cannot be used; 130 after Ctrl-C; 143 after
-      SIGTERM.
+      The exit code: 0; 1 where something failed; 2 where the input cannot be used; 3 where a training diverged; 130
+      after Ctrl-C; 143 after SIGTERM.
     """
     quiet_libraries()
     from ae_jax.cli.dispatch import dispatch

@@ -40,8 +40,9 @@ DESCRIPTION = """Trains autoencoders as whole studies, and asks each the same qu
 
 ae-jax COMMAND --help states the options of a command, with units and defaults.
 
-Exit codes: 0; 1 where a training diverged or something failed; 2 where the input cannot be used, or jobs are not done;
-130 after Ctrl-C and 143 after SIGTERM, once what is trained so far is saved. A second signal ends at once."""
+Exit codes: 0; 1 where something failed; 2 where the input cannot be used, or jobs are not done; 3 where a training
+diverged, once all is written; 130 after Ctrl-C and 143 after SIGTERM, once what is trained so far is saved. A second
+signal ends at once."""
 
 
 def dispatch(arguments: Sequence[str]) -> int:

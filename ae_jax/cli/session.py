@@ -13,7 +13,7 @@ from pathlib import Path
 
 from ae_jax.errors import InvalidInput, TrainingDiverged
 
-DIVERGED, INVALID, BROKEN_PIPE, INTERRUPTED, TERMINATED = 1, 2, 141, 130, 143
+FAILED, INVALID, DIVERGED, BROKEN_PIPE, INTERRUPTED, TERMINATED = 1, 2, 3, 141, 130, 143
 """Exit codes besides 0; the last but one is after SIGINT (Ctrl-C) and the last after SIGTERM."""
 
 
@@ -35,7 +35,9 @@ def exit_code(command: Callable[[], int]) -> int:
         say(sentence(error))
         if isinstance(error, KeyboardInterrupt):
             return stopped_by(getattr(error, "signal", signal.SIGINT))
-        return INVALID if isinstance(error, InvalidInput) else DIVERGED
+        if isinstance(error, InvalidInput):
+            return INVALID
+        return DIVERGED if isinstance(error, TrainingDiverged) else FAILED
 
 
 def stopped_by(number: int) -> int:

@@ -110,8 +110,39 @@ def test_jobs_that_others_run_are_said(call, grid, tmp_path):
         locked(tmp_path / "grid.jobs" / "job-1" / "lock", "held."),
     ):
         outcome = call("jobs", "run", "jobs.jsonl")
-    assert outcome.err == "ae-jax: job 0: running elsewhere.\nae-jax: job 1: running elsewhere.\n"
-    assert outcome.code == 0
+    assert outcome.err == (
+        "ae-jax: job 0: running elsewhere.\nae-jax: job 1: running elsewhere.\n"
+        "ae-jax: 2 of 2 jobs are not done (0, 1): expected all of them; ae-jax jobs run goes on with them.\n"
+    )
+    assert outcome.code == 2
+
+
+def test_a_job_that_is_refused_leaves_the_others_to_be_trained(call, grid, tmp_path):
+    call("sweep", *grid, "--emit-jobs", "jobs.jsonl", "--out", "grid")
+    (tmp_path / "grid.jobs").mkdir()
+    (tmp_path / "grid.jobs" / "job-0").touch()  # where a folder should be
+    outcome = call("jobs", "run", "jobs.jsonl")
+    said = [line for line in outcome.err.splitlines() if line.startswith("ae-jax: ")]
+    assert said[0].startswith(f"ae-jax: job 0: {tmp_path / 'grid.jobs' / 'job-0' / 'lock'} cannot be written (")
+    assert said[1:] == [
+        "ae-jax: job 1: trained.",
+        "ae-jax: 1 of 2 jobs are not done (0): expected all of them; ae-jax jobs run goes on with them.",
+    ]
+    assert outcome.code == 2
+
+
+def test_a_job_of_another_sweep_is_said_once(call_in, ran, grid):
+    line = ["sweep", *grid, "--epochs", 3, "--emit-jobs", "others.jsonl", "--out", "grid"]
+    assert call_in(ran.folder, *line).code == 0
+    outcome = call_in(ran.folder, "jobs", "run", "others.jsonl", "--job", 1)
+    assert outcome.err.count("holds a job of another sweep") == 1
+    assert "1 of 1 jobs are not done (1)" in outcome.err
+    assert outcome.code == 2
+
+
+def test_of_jobs_that_are_done_no_data_are_read(call_in, ran, monkeypatch):
+    monkeypatch.setattr(import_module("ae_jax.studies.fan_out"), "load", lambda *_, **__: pytest.fail("was read"))
+    assert call_in(ran.folder, "jobs", "run", "jobs.jsonl").code == 0
 
 
 @pytest.mark.usefixtures("interrupted")
@@ -125,10 +156,24 @@ def test_an_interrupted_job_is_said(call, grid):
 def test_jobs_that_diverge_fail_when_they_are_done(call, small_one):
     line = ["sweep", *small_one, "--learning-rate", 0.001, 1e30, "--seeds", 1, "--emit-jobs", "jobs.jsonl"]
     assert call(*line).code == 0
-    assert call("jobs", "run", "jobs.jsonl").code == 1
-    outcome = call("collect", "jobs.jsonl")
-    assert outcome.code == 1
-    assert outcome.err.count("undercomplete diverged in 1 of 2 members") == 1
+    for command in (["jobs", "run"], ["collect"]):
+        outcome = call(*command, "jobs.jsonl")
+        assert outcome.code == 3
+        assert outcome.err.count("undercomplete diverged in 1 of 2 members") == 1
+
+
+def test_one_command_at_a_time_collects(call_in, ran):
+    with locked(ran.folder / "grid.checkpoints" / "lock", "held."):
+        outcome = call_in(ran.folder, "collect", "jobs.jsonl")
+    assert (outcome.code, outcome.out, outcome.err.count("\n")) == (2, "", 1)
+    assert "another process works in " in outcome.err
+
+
+def test_what_is_of_no_use_where_jobs_are_submitted_is_refused(call, grid):
+    call("sweep", *grid, "--emit-jobs", "jobs.jsonl", "--out", "grid")
+    outcome = call("jobs", "submit", "jobs.jsonl", "--executor", "debug", "--at-once", 3)
+    assert outcome.code == 2
+    assert outcome.err == "ae-jax: at_once was given with the executor debug: expected nothing of the kind.\n"
 
 
 def test_jobs_are_submitted(call, grid):

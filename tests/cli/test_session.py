@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from ae_jax import TrainingInterrupted
+from ae_jax import TrainingDiverged, TrainingInterrupted
 from ae_jax.cli import session
 
 
@@ -49,6 +49,14 @@ def failing() -> int:
 def test_what_nobody_foresaw_is_one_line(capsys):
     assert session.exit_code(failing) == 1
     assert capsys.readouterr().err == "ae-jax: failed with KeyError: 'unforeseen' (AE_JAX_DEBUG=1 shows where).\n"
+
+
+def test_divergence_has_an_exit_code_of_its_own(capsys):
+    def diverging() -> int:
+        raise TrainingDiverged("sparse diverged in 1 of 1 members.", None)
+
+    assert session.exit_code(diverging) == 3
+    assert capsys.readouterr().err == "ae-jax: sparse diverged in 1 of 1 members.\n"
 
 
 def test_debugging_shows_where(capsys, monkeypatch):
