@@ -86,12 +86,12 @@ def alone_in(folder: Path) -> Iterator[None]:
     from ae_jax.locks import locked
 
     lock, made = folder / "lock", [part for part in (folder, *folder.parents) if not part.exists()]
-    with locked(lock, f"another process trains into {folder}: wait until it is done, or choose another --out."):
+    with locked(lock, f"another process works in {folder}: wait until it is done, or choose another --out."):
         try:
             yield
         finally:
-            if [entry.name for entry in folder.iterdir()] == [lock.name]:
-                lock.unlink()
-                with suppress(OSError):  # another process waits for its turn
+            with suppress(OSError):  # somebody removed the folder, or another process waits for its turn
+                if [entry.name for entry in folder.iterdir()] == [lock.name]:
+                    lock.unlink()
                     for part in made:
                         part.rmdir()

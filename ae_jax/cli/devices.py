@@ -67,12 +67,14 @@ class Devices:
             return
         _keep_standard_output()
         from ae_jax.training import initialize
+        from ae_jax.training.distributed import signal_of_any
 
         if self.distributed == FOUND:
             initialize()
         else:
             address, index, count = self.distributed
             initialize(address, count, index)
+        signal_of_any(None)  # CPUs meet here: who comes half a minute later is not waited for
         if not leading():
             warnings.simplefilter("ignore")  # the first says them
 
@@ -110,14 +112,23 @@ def leading() -> bool:
     return jax.process_index() == 0
 
 
+def by_each(work: Callable[[], Result]) -> Result:
+    """What a piece of work gives, once each of joined processes has done it; where one refuses, all end.
+
+    Raises:
+      InvalidInput: what the work raises, or that it did in another process.
+    """
+    import jax
+
+    from ae_jax.training.distributed import together
+
+    return together(jax.process_count() > 1, work)
+
+
 def by_leader(work: Callable[[], Result]) -> Result | None:
     """What a piece of work gives in the leading process, and None in others; where it refuses, all end.
 
     Raises:
       InvalidInput: what the work raises, or that it did in the leading process.
     """
-    import jax
-
-    from ae_jax.training.distributed import together
-
-    return together(jax.process_count() > 1, lambda: work() if leading() else None)
+    return by_each(lambda: work() if leading() else None)

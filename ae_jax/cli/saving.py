@@ -1,6 +1,7 @@
 """Where results go: looked at before anything is trained, written whole or not at all."""
 
 import tempfile
+from contextlib import suppress
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -24,15 +25,17 @@ def writable(folder: Path, option: str = "--out") -> Path:
     try:
         for part in reversed((folder, *folder.parents)):
             if not part.exists():
-                part.mkdir()
-                made.append(part)
+                with suppress(FileExistsError):  # by another process, meanwhile
+                    part.mkdir()
+                    made.append(part)
         with tempfile.TemporaryFile(dir=folder):
             pass
     except OSError as error:
         raise refused(folder, error, option) from error
     finally:
-        for part in reversed(made):
-            part.rmdir()
+        with suppress(OSError):  # another process has use for them
+            for part in reversed(made):
+                part.rmdir()
     return folder
 
 

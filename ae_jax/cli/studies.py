@@ -9,8 +9,9 @@ from tyro.conf import arg
 
 from ae_jax.cli.checkpointing import Checkpointing
 from ae_jax.cli.conduct import conduct
-from ae_jax.cli.devices import Devices, by_leader
+from ae_jax.cli.devices import Devices, by_each, by_leader
 from ae_jax.cli.emission import emit_jobs as emit
+from ae_jax.cli.emission import require_emission
 from ae_jax.cli.options import WHOLE, Data, Json, Training, one, several
 from ae_jax.cli.saving import writable
 
@@ -53,14 +54,11 @@ def compare(
     """
     from ae_jax import studies
     from ae_jax.autoencoders import NAMED
-    from ae_jax.training.run import require_replaceable
 
     devices.join()
-    dataset = data.load()
+    dataset = by_each(data.load)
     folder = out or Path("runs") / f"compare-{dataset.name}"
-    by_leader(lambda: writable(folder))
-    for name in NAMED:
-        require_replaceable(folder / "runs" / name)
+    by_leader(lambda: _require_free(folder, [folder / "runs" / name for name in NAMED]))
     return conduct(partial(studies.compare, dataset, only), training, checkpointing, devices, folder, json=json)
 
 
@@ -101,15 +99,13 @@ def train_named(name: str) -> Callable[..., int]:
           json: print the results as JSON instead of a table.
         """
         from ae_jax import studies
-        from ae_jax.training.run import require_replaceable
 
         make_autoencoder(name, hyperparameters)  # what is wrong with it is said before the data are read
         devices.join()
-        dataset = data.load()
-        autoencoder, messages = make_autoencoder(name, hyperparameters, dataset)
+        dataset = by_each(data.load)
+        autoencoder, messages = by_each(lambda: make_autoencoder(name, hyperparameters, dataset))
         folder = out or Path("runs") / f"train-{name}-{dataset.name}"
-        by_leader(lambda: writable(folder))
-        require_replaceable(folder)
+        by_leader(lambda: _require_free(folder, [folder]))
         study = partial(studies.compare, dataset, [autoencoder], messages=messages)
         return conduct(study, training, checkpointing, devices, folder, json=json, one_run=True)
 
@@ -160,16 +156,17 @@ def sweep_named(name: str) -> Callable[..., int]:
         """
         from ae_jax import studies
         from ae_jax.studies.jobs import jobs_of
-        from ae_jax.training.run import require_replaceable
+        from ae_jax.studies.sweep import names_of_structures
 
         grid = grid_of(name, hyperparameters)
-        devices.join()
-        dataset = data.load()
-        folder = out or Path("runs") / f"sweep-{name}-{dataset.name}"
-        by_leader(lambda: writable(folder))
-        require_replaceable(folder / "runs" / name)
         if emit_jobs is not None or members_per_job is not None:
-            devices.require_none("--emit-jobs")
+            require_emission(emit_jobs, checkpointing, devices)
+        devices.join()
+        dataset = by_each(data.load)
+        folder = out or Path("runs") / f"sweep-{name}-{dataset.name}"
+        names = by_each(lambda: names_of_structures(name, dataset, grid))
+        by_leader(lambda: _require_free(folder, [folder / "runs" / each for each in names]))
+        if emit_jobs is not None:
             return emit(
                 emit_jobs,
                 partial(jobs_of, name, dataset, grid),
@@ -184,3 +181,16 @@ def sweep_named(name: str) -> Callable[..., int]:
 
     command.__annotations__["hyperparameters"] = options
     return command
+
+
+def _require_free(folder: Path, runs: list[Path]) -> None:
+    """Raises where a study cannot be written to a folder, or a run would replace what is none.
+
+    Raises:
+      InvalidInput: it cannot, or it would.
+    """
+    from ae_jax.training.run import require_replaceable
+
+    writable(folder)
+    for place in runs:
+        require_replaceable(place)

@@ -176,6 +176,16 @@ def name_of_structure(name: str, place: int, count: int) -> str:
     return name if count == 1 else f"{name}-{place + 1}"
 
 
+def names_of_structures(name: str, dataset: Dataset, grid: Mapping[str, Sequence[Any]]) -> list[str]:
+    """What the folders of all structures of a grid are called, as in :attr:`Sweep.names`.
+
+    Raises:
+      InvalidInput: as in :func:`sweep`.
+    """
+    count = len(structures_of(name, dataset, settings_of(name, grid))[0])
+    return [name_of_structure(name, place, count) for place in range(count)]
+
+
 def swept(
     dataset: Dataset,
     settings: list[Setting],

@@ -112,7 +112,7 @@ def test_a_likelihood_that_is_chosen_stays_though_it_is_the_default(call, tmp_pa
 
 def test_divergence_is_said_and_kept_and_fails(call, small_one):
     outcome = call("train", *small_one, "--learning-rate", 1e30, "--out", "run")
-    assert outcome.code == 1
+    assert outcome.code == 3
     sentence = outcome.err.splitlines()[-1]
     assert sentence.startswith("ae-jax: undercomplete diverged in 1 of 1 members, first with seed 0 at epoch ")
     assert "squared_error" in sentence
@@ -123,7 +123,7 @@ def test_divergence_is_said_and_kept_and_fails(call, small_one):
 
 def test_divergence_of_some_members_is_said_once_and_fails_too(call, small_one):
     outcome = call("sweep", *small_one, "--learning-rate", 0.001, 1e30, "--seeds", 1, "--out", "grid")
-    assert outcome.code == 1
+    assert outcome.code == 3
     assert outcome.err.count("undercomplete diverged in 1 of 2 members") == 1
     assert "0.001" in outcome.out
     assert (outcome.folder / "grid" / "report.html").is_file()
@@ -241,6 +241,43 @@ def test_a_study_that_goes_on_writes_what_an_uninterrupted_one_does(call, stoppe
         jax.tree.map(np.testing.assert_array_equal, *(run.params for run in runs))
 
 
+def test_a_training_that_was_interrupted_goes_on(call, stopped, small_one):
+    line = ["train", *small_one, "--epochs", 4]
+    assert call(*line, "--out", "run").code == 143
+    stopped.append(0)
+    resumed = call(*line, "--out", "run", "--resume")
+    assert resumed.code == 0, resumed.err
+    whole = call(*line, "--out", "whole")
+    assert results_in(resumed.folder / "run") == results_in(whole.folder / "whole")
+    runs = [ae_jax.load(whole.folder / place) for place in ("run", "whole")]
+    jax.tree.map(np.testing.assert_array_equal, *(run.params for run in runs))
+
+
+def test_a_sweep_that_was_interrupted_goes_on(call, stopped, small_one):
+    code = small_one.index("--code") + 2
+    line = ["sweep", *small_one[:code], 3, *small_one[code:], "--epochs", 4, "--seeds", 1]
+    assert call(*line, "--out", "grid").code == 143
+    stopped.append(0)
+    resumed = call(*line, "--out", "grid", "--resume")
+    assert resumed.code == 0, resumed.err
+    whole = call(*line, "--out", "whole")
+    assert results_in(resumed.folder / "grid") == results_in(whole.folder / "whole")
+    other = call(*line[:-2], "--learning-rate", 0.5, "--seeds", 1, "--out", "grid", "--resume")
+    assert (other.code, "undercomplete-1.0.optimizer.learning_rate: " in other.err) == (2, True)
+
+
+def test_nothing_is_trained_where_a_run_of_any_structure_would_replace_something(
+    call, small_one, monkeypatch, tmp_path
+):
+    (tmp_path / "grid" / "runs" / "undercomplete-2").mkdir(parents=True)
+    (tmp_path / "grid" / "runs" / "undercomplete-2" / "thesis.tex").touch()
+    monkeypatch.setattr(import_module("ae_jax.studies.trials"), "fit", lambda *_, **__: pytest.fail("was trained"))
+    code = small_one.index("--code") + 2
+    outcome = call("sweep", *small_one[:code], 3, *small_one[code:], "--seeds", 1, "--out", "grid")
+    assert outcome.code == 2
+    assert "undercomplete-2 exists and is no run: expected a new folder or one to replace." in outcome.err
+
+
 def test_a_training_is_extended_where_that_is_asked_for(call, small_one):
     call("train", *small_one, "--out", "run")
     longer = [*small_one, "--out", "run", "--epochs", 3, "--resume"]
@@ -265,7 +302,7 @@ def test_one_command_at_a_time_has_a_folder(call, small_one, tmp_path):
     with locked(tmp_path / "run.checkpoints" / "lock", "held."):
         outcome = call("train", *small_one, "--out", "run")
     assert (outcome.code, outcome.out, outcome.err.count("\n")) == (2, "", 1)
-    assert "another process trains into run.checkpoints: wait until it is done, or choose another --out" in outcome.err
+    assert "another process works in run.checkpoints: wait until it is done, or choose another --out" in outcome.err
     assert not (tmp_path / "run").exists()
 
 
