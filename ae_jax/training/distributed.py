@@ -18,8 +18,8 @@ def initialize(coordinator: str | None = None, processes: int | None = None, pro
     """Joins this process to others, each of which runs the same program; nothing else ever does.
 
     Afterwards :func:`ae_jax.fit` trains on the devices of all of them unless it is told another mesh; each process
-    reads its own share of the data, and the first alone reports progress and writes checkpoints, in a folder that all
-    of them can read. It comes before anything that JAX computes.
+    reads its own share of data that stream, and holds all of those that fit in memory; the first alone reports progress
+    and writes checkpoints, in a folder that all of them can read. It comes before anything that JAX computes.
 
     With no arguments the processes find each other as tasks of Slurm or Open MPI, and each takes one GPU: start one
     task for each. With all three each process takes every device that it sees.

@@ -21,10 +21,14 @@ set -u
 # and 143 is the exit code of one that ended by SIGTERM: the job then asks for its turn once more.
 srun --kill-on-bad-exit=1 python -m ae_jax "$@" --distributed --resume &
 step=$!
-trap 'kill -TERM "$step"' TERM
-wait "$step"
-code=$?
-while kill -0 "$step" 2>/dev/null; do wait "$step"; code=$?; done
+
+told=1
+trap 'told=1; kill -TERM "$step" 2>/dev/null' TERM
+while [ -n "$told" ]; do # a signal ends wait with 143 too, whatever comes of the step
+    told=
+    wait "$step"
+    code=$?
+done
 
 if [ "$code" -eq 143 ]; then
     scontrol requeue "$SLURM_JOB_ID"

@@ -1,8 +1,10 @@
 """The recipes for clusters: one runs here, one where Slurm is played, and one is a manifest as it should be."""
 
+import itertools
 import json
 import os
 import shlex
+import signal
 import socket
 import subprocess
 import sys
@@ -14,6 +16,7 @@ import yaml
 
 from ae_jax.cli.dispatch import OF_AUTOENCODER
 from ae_jax.cli.parsing import parse
+from ae_jax.cli.session import DIVERGED, TERMINATED
 
 CLUSTERS = Path(__file__).parents[2] / "experiments" / "clusters"
 TINY = ["train", "undercomplete", "--hidden", "8", "--code", "2", "--epochs", "2", "--batch-size", "16"]
@@ -52,6 +55,29 @@ def require_one_run(finished: subprocess.CompletedProcess[str], folder: Path, me
 
 def test_two_processes_train_together(folder):
     require_one_run(run("two_processes.sh", *TINY, folder=folder, DEVICES="2"), folder, "member=1,data=4")
+
+
+def test_ctrl_c_ends_both_processes_which_save(folder):
+    surroundings = os.environ | {"PATH": f"{folder / 'bin'}:{os.environ['PATH']}"}
+    line = ["bash", str(CLUSTERS / "two_processes.sh"), *TINY, "--epochs", "10000000"]
+    with subprocess.Popen(line, cwd=folder, env=surroundings, stderr=subprocess.PIPE, text=True) as process:
+        assert process.stderr is not None
+        told = list(itertools.takewhile(lambda line: "epoch 1/" not in line, process.stderr))
+        process.send_signal(signal.SIGINT)
+        rest = process.stderr.read()
+    assert process.returncode == 130, "".join(told) + rest
+    assert rest.count("interrupted: what was trained so far is in out; the same command with --resume goes on.") == 1
+    assert json.loads((folder / "out" / "configuration.json").read_text())["record"]["interrupted"]
+
+
+def test_processes_of_one_machine_take_its_cpus_unless_told_otherwise(folder):
+    program(folder / "bin" / "python", 'echo "$JAX_PLATFORMS" >> platforms')
+    for environment in ({}, {"JAX_PLATFORMS": "cuda"}):
+        without = {name: value for name, value in os.environ.items() if name != "JAX_PLATFORMS"}
+        surroundings = without | environment | {"PATH": f"{folder / 'bin'}:{os.environ['PATH']}"}
+        subprocess.run(["bash", str(CLUSTERS / "two_processes.sh"), "train"], cwd=folder, env=surroundings, check=True)
+    asked = (folder / "platforms").read_text().splitlines()  # by what finds an address, and by the two
+    assert asked == ["", "cpu", "cpu", "cuda", "cuda", "cuda"]
 
 
 @pytest.mark.parametrize("script", ["slurm.sh", "two_processes.sh"])
@@ -100,6 +126,13 @@ def test_a_signal_to_the_job_reaches_its_tasks(folder):
     assert (folder / "requeued").read_text().strip() == "requeue 17"
 
 
+def test_a_job_that_is_done_as_the_signal_comes_is_done(folder):
+    program(folder / "bin" / "srun", "trap 'kill $!; exit 0' TERM; kill -TERM $PPID; sleep 600 & wait")
+    program(folder / "bin" / "scontrol", 'echo "$*" > requeued')
+    assert run("slurm.sh", "train", "sparse", folder=folder, SLURM_JOB_ID="17").returncode == 0
+    assert not (folder / "requeued").exists()
+
+
 def test_the_manifest_runs_a_command_that_is_one():
     service, job = yaml.safe_load_all((CLUSTERS / "kubernetes.yaml").read_text())
     spec = job["spec"]
@@ -114,3 +147,14 @@ def test_the_manifest_runs_a_command_that_is_one():
     first = f"{job['metadata']['name']}-0.{service['metadata']['name']}"
     assert rest[-1] == f"{first}:8476,1/{spec['completions']}"
     assert "--resume" in rest
+
+
+def test_the_manifest_ends_what_would_fail_again_and_counts_no_pod_that_was_told_to_end():
+    _, job = yaml.safe_load_all((CLUSTERS / "kubernetes.yaml").read_text())
+    rules = {
+        code: rule["action"]
+        for rule in job["spec"]["podFailurePolicy"]["rules"]
+        for code in rule.get("onExitCodes", {"values": ["taken away"]})["values"]
+    }
+    assert rules == {DIVERGED: "FailJob", TERMINATED: "Ignore", "taken away": "Ignore"}
+    assert job["spec"]["template"]["spec"]["restartPolicy"] == "Never"  # a policy needs it
