@@ -58,9 +58,9 @@ def _acquired(path: Path, sentence: str) -> TextIO:
         try:
             _lock(file, path, sentence)
             if path.exists() and os.path.samestat(os.fstat(file.fileno()), path.stat()):
-                file.truncate(0)
-                file.write(str(os.getpid()))
-                file.flush()
+                with contextlib.suppress(OSError):  # on a full disk it is locked all the same, by nobody in particular
+                    os.ftruncate(file.fileno(), 0)
+                    os.write(file.fileno(), str(os.getpid()).encode())
                 return file
         except BaseException:
             file.close()

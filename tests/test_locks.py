@@ -155,3 +155,15 @@ def test_a_file_system_without_locks_is_warned_of(path, monkeypatch):
     monkeypatch.setattr(locks.fcntl, "flock", flock)
     with pytest.warns(RuntimeWarning, match=r"cannot be locked \(No locks available\): see to it"):
         assert refused_nothing(path)
+
+
+def test_on_a_full_disk_it_is_held_and_nobody_named(path, monkeypatch):
+    def full(*_):
+        raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+
+    with monkeypatch.context() as disk:
+        disk.setattr(os, "write", full)
+        with locked(path, "held."):
+            assert path.read_text() == ""
+            assert refused(path) == f"another process trains there: wait for it ({path} is locked)."
+    assert refused_nothing(path)
