@@ -71,7 +71,7 @@ def one_pass(planned: Plan, progress: Progress, run: Run | None = None) -> tuple
             batch_size=planned.batch_size,
             finish=True,
         )
-        state, selection, metrics = jax.device_get(after)
+        state, selection, trained = jax.device_get(after)
     if not selection.finite.all():
         raise TrainingDiverged(
             f"{planned.autoencoder.name} diverged in pass {number}: it stays as it was before; lower the learning "
@@ -81,6 +81,7 @@ def one_pass(planned: Plan, progress: Progress, run: Run | None = None) -> tuple
     spent = {
         "wall_s": time.perf_counter() - started,
         "compile_s": compilation.seconds,
+        "programs": compilation.programs,
         "programs_compiled": compilation.compiled,
     }
     if run is None:
@@ -88,7 +89,7 @@ def one_pass(planned: Plan, progress: Progress, run: Run | None = None) -> tuple
     run = dataclasses.replace(
         run,
         params=state.params,
-        history=_longer(run.history, metrics),
+        history=_longer(run.history, trained.metrics),
         best_epoch=selection.epoch,
         finite=selection.finite,
         settings=run.settings | {"epochs": number, "batch_size": planned.batch_size},

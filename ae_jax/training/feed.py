@@ -70,12 +70,20 @@ class Feed:
         """Steps of an epoch."""
         return -(-self.dataset.training_examples // self.batch_size)
 
+    @property
+    def lengths(self) -> list[int]:
+        """Steps of each part of an epoch."""
+        if self.dataset.stream is None:
+            return parts_of(self.steps)
+        examples, size = len(self.dataset.stream), self.dataset.stream.chunk_size(self.batch_size)
+        return [-(-min(size, examples - first) // self.batch_size) for first in range(0, examples, size)]
+
     def epoch(self, place: Place) -> Generator[Part, None, None]:
         """The parts of an epoch from a place in it on; what is asked for next is already read."""
         return self._parts(place) if self.dataset.stream is None else self._chunks(place)
 
     def _parts(self, place: Place) -> Generator[Part, None, None]:
-        lengths = parts_of(self.steps)
+        lengths = self.lengths
         for part, steps in list(enumerate(lengths))[place.part :]:
             last = part == len(lengths) - 1
             first = np.int32(sum(lengths[:part]))

@@ -14,8 +14,8 @@ from ae_jax.training.interruption import Stop
 from ae_jax.training.mesh import ambient, gathered, put_examples, put_members, share_of
 from ae_jax.training.plan import Plan
 from ae_jax.training.population import advance_population, initial_population, order_of_population, put_population
-from ae_jax.training.standing import Row, Standing, Trained, arrays_of, copied
-from ae_jax.training.state import Order, Selection, State
+from ae_jax.training.standing import Row, Standing, arrays_of, copied
+from ae_jax.training.state import Order, Selection, State, Trained
 
 
 class Progress(NamedTuple):
@@ -54,6 +54,9 @@ class Loop:
       stop: asks for an end.
       writer: of checkpoints, or None.
       facts: what a checkpoint says beside where training stands; called when one is written.
+
+    Attributes:
+      ended_by: the signal that every process agreed to end by, or None.
     """
 
     def __init__(
@@ -72,6 +75,7 @@ class Loop:
         self.rows: list[Row] = []
         self._parts: list[Trained] = []
         self._unread: _Unread | None = None
+        self.ended_by: int | None = None
         self._order: tuple[Any, Any] = (None, None)
 
     def start(self, standing: Standing | None) -> None:
@@ -114,14 +118,14 @@ class Loop:
             with closing(self.feed.epoch(self.place)) as parts:
                 for part in parts:
                     self._advance(part, settings)
-                    if self._read_before(part) or self.stop.signal is not None:
+                    if self._read_before(part) or self.ended_by is not None:
                         return
 
     def _advance(self, part: Part, settings: dict[str, Any]) -> None:
         """Dispatches a part of an epoch."""
         if self._order[0] != part.position:
             self._order = part.position, self._order_of(part)
-        self.state, self._latest, metrics = advance_population(
+        self.state, self._latest, trained = advance_population(
             self.state,
             self._latest,
             self._members,
@@ -135,8 +139,8 @@ class Loop:
             **settings,
         )
         if self._parts:  # the device holds one part that trains and one that waits
-            jax.block_until_ready(self._parts[-1].metrics)
-        self._parts.append(Trained(part.steps, metrics))
+            jax.block_until_ready(self._parts[-1])
+        self._parts.append(trained)
         self.place = part.after
 
     def _read_before(self, part: Part) -> bool:
@@ -149,7 +153,7 @@ class Loop:
         if not self.running.any():
             return True
         due = self.writer is not None and self.writer.due(steps=part.steps, epochs=part.last)
-        due, self.stop.signal = self.agreed(due=due, signal=self.stop.signal)
+        due, self.ended_by = self.agreed(due=due, signal=self.stop.signal)
         kept = copied((self.state, self._latest)) if due else None
         if part.last:
             self._unread = _Unread(self._latest, self._parts, part.after, kept)
@@ -163,8 +167,8 @@ class Loop:
         unread, self._unread = self._unread, None
         if unread is None:
             return
-        read, running = jax.device_get(([part.metrics for part in unread.parts], unread.selection.running))
-        metrics = read[-1] | {"train": _mean([one["train"] for one in read], [part.steps for part in unread.parts])}
+        parts, running = jax.device_get((unread.parts, unread.selection.running))
+        metrics = parts[-1].metrics | {"train": _mean(parts)}
         self.selection = unread.selection
         ran, self.running = self.running, running
         self.rows.append(Row(ran, metrics))
@@ -180,11 +184,7 @@ class Loop:
         if self.writer is None:  # another process writes
             return
         finished = place.epoch > self.plan.epochs or not self.running.any()
-        facts = self.facts() | {
-            "place": place._asdict(),
-            "steps": [part.steps for part in parts],
-            "finished": finished,
-        }
+        facts = self.facts() | {"finished": finished}
         arrays = arrays_of(Standing(place, *kept, self.running, self.rows, parts))
         self.writer.write(Checkpoint(place.epoch - 1, place.part, facts, arrays))
 
@@ -208,8 +208,14 @@ class Loop:
         }
 
 
-def _mean(metrics: list[Any], steps: list[int]) -> Any:
-    """The mean over all steps of an epoch of the means over those of its parts."""
-    if len(metrics) == 1:
-        return metrics[0]
-    return jax.tree.map(lambda *values: np.average(np.stack(values), axis=0, weights=steps), *metrics)
+def _mean(parts: list[Trained]) -> dict[str, Any]:
+    """The mean over all steps of an epoch that were not skipped, of the means over those of its parts."""
+    if len(parts) == 1:
+        return parts[0].metrics["train"]
+    taken = np.stack([part.taken for part in parts])
+    total = np.where(taken.any(axis=0), taken.sum(axis=0), np.nan)
+
+    def mean(*values: np.ndarray) -> np.ndarray:
+        return np.where(taken > 0, taken * np.stack(values), 0.0).sum(axis=0) / total
+
+    return jax.tree.map(mean, *(part.metrics["train"] for part in parts))

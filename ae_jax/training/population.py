@@ -12,7 +12,7 @@ from jax.sharding import Mesh
 from ae_jax.autoencoders import Autoencoder
 from ae_jax.errors import InvalidInput
 from ae_jax.training.mesh import MEMBER, ambient, everywhere, meshed, over_members, put_members
-from ae_jax.training.state import Order, Selection, State, initial
+from ae_jax.training.state import Order, Selection, State, Trained, initial
 from ae_jax.training.step import OnDivergence, advance, order_of
 from ae_jax.types import Shape
 
@@ -109,12 +109,12 @@ def advance_population(
     batch_size: int,
     finish: bool,
     on_divergence: OnDivergence = "stop",
-) -> tuple[State, Selection, Any]:
+) -> tuple[State, Selection, Trained]:
     """:func:`ae_jax.training.step.advance` of every member, as one program with donated state.
 
     A population of one is trained without the member axis, which costs large matrix products dear. ``steps`` of the
-    order are taken, from ``first`` on. On a mesh, state and selection are divided over members, and metrics are whole
-    on every device.
+    order are taken, from ``first`` on. On a mesh, state and selection are divided over members, and what came of the
+    steps is whole on every device.
     """
     if steps < order.rows.shape[1]:
         order = jax.tree.map(lambda leaf: jax.lax.dynamic_slice_in_dim(leaf, first, steps, axis=1), order)
@@ -135,8 +135,8 @@ def advance_population(
     else:
         every = jax.vmap(lambda *member: one(*member), spmd_axis_name=MEMBER if meshed() else None)
         advanced = every(state, selection, autoencoder, seeds, order)
-    state, selection, metrics = advanced
-    return *_divided(state, selection), everywhere(metrics)
+    state, selection, trained = advanced
+    return *_divided(state, selection), everywhere(trained)
 
 
 def put_population(mesh: Mesh | None, state: State, selection: Selection) -> tuple[State, Selection]:

@@ -7,22 +7,15 @@ import jax.numpy as jnp
 import numpy as np
 
 from ae_jax.errors import InvalidInput
-from ae_jax.training.feed import Place
+from ae_jax.training.feed import Feed, Place
 from ae_jax.training.mesh import everywhere
 from ae_jax.training.plan import Plan
 from ae_jax.training.population import initial_population
 from ae_jax.training.run_folder import History
-from ae_jax.training.state import Selection, State
+from ae_jax.training.state import Selection, State, Trained
 
 Metrics = dict[str, dict[str, Any]]
 """split -> term -> ``[members]``."""
-
-
-class Trained(NamedTuple):
-    """A part of an epoch that was dispatched: how many steps it made, and the metrics of each split."""
-
-    steps: int
-    metrics: Metrics
 
 
 class Row(NamedTuple):
@@ -69,7 +62,7 @@ copied = jax.jit(lambda tree: everywhere(jax.tree.map(jnp.copy, tree)))
 
 def arrays_of(standing: Standing) -> dict[str, Any]:
     """The arrays of a standing by name; where in the examples it is not among them."""
-    rows, parts = standing.rows, {str(number): part.metrics for number, part in enumerate(standing.parts)}
+    rows, parts = standing.rows, {str(number): part._asdict() for number, part in enumerate(standing.parts)}
     return (
         _named(standing.state, "state")
         | _named(standing.selection, "selection")
@@ -80,17 +73,16 @@ def arrays_of(standing: Standing) -> dict[str, Any]:
     )
 
 
-def standing_of(arrays: dict[str, np.ndarray], place: Place, steps: list[int], planned: Plan) -> Standing:
+def standing_of(arrays: dict[str, np.ndarray], place: Place, planned: Plan) -> Standing:
     """The standing whose arrays these are.
 
     Args:
       arrays: by name.
       place: in the examples.
-      steps: of each part of the epoch that is under way.
       planned: the population.
 
     Raises:
-      InvalidInput: the arrays are not those of such a population.
+      InvalidInput: the arrays are not those of such a population at that place.
     """
     abstract = jax.eval_shape(lambda: initial_population(planned.autoencoder, planned.seeds, planned.dataset.shape))
     names = _named(abstract[0], "state") | _named(abstract[1], "selection")
@@ -99,7 +91,8 @@ def standing_of(arrays: dict[str, np.ndarray], place: Place, steps: list[int], p
         for name, leaf in names.items()
         if name not in arrays or arrays[name].shape != leaf.shape or arrays[name].dtype != leaf.dtype
     ]
-    if wrong:
+    others = {name: array for name, array in arrays.items() if name not in names}
+    if wrong := wrong or _misplaced(others, place, planned):
         raise InvalidInput(
             f"the checkpoint's arrays do not fit the population ({', '.join(wrong[:3])}): it was written by another "
             "version of a library; use that one, or train anew."
@@ -112,8 +105,33 @@ def standing_of(arrays: dict[str, np.ndarray], place: Place, steps: list[int], p
         Row(ran[:, epoch], jax.tree.map(lambda values, epoch=epoch: values[:, epoch], history))
         for epoch in range(ran.shape[1])
     ]
-    parts = [Trained(count, _below(arrays, f"parts.{number}")) for number, count in enumerate(steps)]
+    parts = [
+        Trained(arrays[f"parts.{number}.taken"], _below(arrays, f"parts.{number}.metrics"))  # pyright: ignore[reportArgumentType]
+        for number in range(place.part)
+    ]
     return Standing(place, state, selection, arrays["running"], rows, parts)
+
+
+def _misplaced(arrays: dict[str, np.ndarray], place: Place, planned: Plan) -> list[str]:
+    """Names of arrays, beside those of state and selection, that are missing or not of a training at that place."""
+    members, epochs = len(planned.seeds), place.epoch - 1
+    lengths = Feed(planned.dataset, planned.batch_size).lengths
+    if place.part >= len(lengths):
+        return ["parts"]
+    kinds = {"running": ("b", (members,))}
+    if epochs:
+        kinds |= {"ran": ("b", (members, epochs)), "history.train": ("f", (members, epochs))}
+        kinds |= {"history.validation": ("f", (members, epochs))} if len(planned.dataset.validation.x) else {}
+    for part in range(place.part):
+        kinds |= {f"parts.{part}.taken": ("i", (members,)), f"parts.{part}.metrics.train": ("f", (members,))}
+    found = {name: next((kind for kind in kinds if f"{name}.".startswith(f"{kind}.")), "") for name in arrays}
+    wrong = sorted(kinds.keys() - found.values())
+    wrong += [name for name, kind in found.items() if (arrays[name].dtype.kind, arrays[name].shape) != kinds.get(kind)]
+    for part, steps in enumerate([] if wrong else lengths[: place.part]):
+        skipped = steps - arrays[f"parts.{part}.taken"]
+        if (skipped < 0).any() or (skipped.any() and planned.on_divergence != "skip"):
+            wrong.append(f"parts.{part}.taken")
+    return wrong
 
 
 def _named(tree: Any, prefix: str) -> dict[str, Any]:

@@ -42,6 +42,7 @@ class Selection(NamedTuple):
       running: false once patience ran out or a value was not finite.
       finite: false once a value was not finite and nothing was to be done about it.
       undone: how many epochs, or chunks of them, were rolled back.
+      skipped: how many steps were skipped until the end of the latest epoch that counts.
     """
 
     params: Params
@@ -51,6 +52,19 @@ class Selection(NamedTuple):
     running: Bool[Array, "..."]
     finite: Bool[Array, "..."]
     undone: Int[Array, "..."]
+    skipped: Int[Array, "..."]
+
+
+class Trained(NamedTuple):
+    """What came of an epoch, or of a part of one.
+
+    Attributes:
+      taken: how many of its steps were not skipped.
+      metrics: split -> term -> its mean, that of training over the steps that were not skipped.
+    """
+
+    taken: Int[Array, "..."]
+    metrics: dict[str, dict[str, Any]]
 
 
 class Order(NamedTuple):
@@ -87,5 +101,6 @@ def initial(autoencoder: Autoencoder, shape: Shape, seed: Any) -> tuple[State, S
         running=jnp.asarray(True),
         finite=jnp.asarray(True),
         undone=none,
+        skipped=none,
     )
     return State(params, optimizer, none, none, jnp.ones((), jnp.result_type(float))), selection

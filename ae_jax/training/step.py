@@ -10,11 +10,11 @@ from jaxtyping import Array, Float
 from ae_jax.autoencoders import Autoencoder
 from ae_jax.data.scaling import Scaling
 from ae_jax.training.mesh import over_data
-from ae_jax.training.state import TRAIN, VALIDATE, Order, Selection, State, key_for
+from ae_jax.training.state import TRAIN, VALIDATE, Order, Selection, State, Trained, key_for
 from ae_jax.types import Key, Metrics
 
 OnDivergence = Literal["stop", "skip", "rollback"]
-"""What is done about a loss or a gradient that is not finite."""
+"""What is done about a loss, a gradient or a moment of the optimiser that is not finite."""
 
 ROLLBACKS = 10
 """How often a member goes back and halves its rate before it stops."""
@@ -31,8 +31,8 @@ def step(
 ) -> tuple[State, Metrics]:
     """One gradient step on a batch in model units; metrics are those of the parameters before it, with the loss.
 
-    Under ``"skip"`` a step whose loss or gradient is not finite changes nothing but the counts of steps, and its
-    metrics are NaN.
+    Under ``"skip"`` a step whose loss or gradient is not finite, or what the optimiser makes of it (the square of 1e20
+    is infinite), changes nothing but the counts of steps, and its metrics are NaN.
     """
 
     def loss_of(params: Any) -> tuple[Array, Metrics]:
@@ -46,7 +46,7 @@ def step(
     after = state._replace(params=params, optimizer=optimizer, step=state.step + 1)  # pyright: ignore[reportArgumentType]
     metrics = metrics | {"loss": loss}
     if on_divergence == "skip":
-        good = all_finite((loss, gradient))
+        good = all_finite((loss, gradient, optimizer))
         after = _choose(good, after, state._replace(step=state.step + 1, skipped=state.skipped + 1))
         metrics = jax.tree.map(lambda value: jnp.where(good, value, jnp.nan), metrics)
     return after, metrics
@@ -155,11 +155,12 @@ def advance(
     batch_size: int,
     finish: bool,
     on_divergence: OnDivergence,
-) -> tuple[State, Selection, dict[str, Metrics]]:
+) -> tuple[State, Selection, Trained]:
     """One epoch of one member, or a part of one; at the end of the epoch it is validated and the best is kept.
 
-    A member that is stopped, or where a value was not finite, keeps the state it had, and stops. Under ``"rollback"``
-    it goes on from the state it had at half the rate, :data:`ROLLBACKS` times at most.
+    A member that is stopped, or where a value was not finite, keeps the state it had, and stops. Under ``"skip"`` it
+    does so once every step of a whole epoch, be it a single one, was skipped. Under ``"rollback"`` it goes on from the
+    state it had at half the rate, :data:`ROLLBACKS` times at most.
 
     Args:
       state, selection: the member's.
@@ -175,16 +176,22 @@ def advance(
       on_divergence: what is done about a value that is not finite.
 
     Returns:
-      State and selection afterwards, and the metrics of each split, those of training as means over the steps.
+      State and selection afterwards, and what the steps gave.
     """
     trained, metrics = epoch(state, autoencoder, order, train, scaling, on_divergence)
+    taken = trained.step - state.step - (trained.skipped - state.skipped)
     history = {"train": metrics}
     if finish and validation is not None:
         key = key_for(seed, VALIDATE)
         values = evaluate(trained, autoencoder, key, validation, scaling, batch_size, last_step)
         # Of a member that stopped in an earlier part these would be values of parameters that nobody keeps.
         history["validation"] = jax.tree.map(lambda value: jnp.where(selection.running, value, jnp.nan), values)
-    finite = all_finite((history, trained.params))
+    known = history
+    if on_divergence == "skip":  # of steps that were all skipped there is no mean
+        known = history | {"train": jax.tree.map(lambda mean: jnp.where(taken > 0, mean, 0.0), metrics)}
+    finite = all_finite((known, trained.params, trained.optimizer))
+    if on_divergence == "skip" and finish:  # some step of the epoch, which are as many in each, was not skipped
+        finite &= trained.skipped - selection.skipped < trained.step // number
     keeps = selection.running & finite
     again = jnp.zeros_like(keeps)
     if on_divergence == "rollback":
@@ -197,20 +204,21 @@ def advance(
     )
     if finish:
         loss = history["validation"]["loss"] if validation is not None else None
-        selection = _select(selection, keeps, trained.params, loss, number, patience)
-    return state, selection, history
+        selection = _select(selection, keeps, trained, loss, number, patience)
+    return state, selection, Trained(taken, history)
 
 
-def _select(selection: Selection, counts: Any, params: Any, loss: Any, number: Any, patience: Any) -> Selection:
+def _select(selection: Selection, counts: Any, state: State, loss: Any, number: Any, patience: Any) -> Selection:
     """The selection after an epoch of that number, where it counts: better by a lower validation loss, or by none."""
     better = counts if loss is None else counts & (loss < selection.loss)
     waited = jnp.where(better, 0, selection.waited + selection.running)
     return selection._replace(
-        params=_choose(better, params, selection.params),
+        params=_choose(better, state.params, selection.params),
         loss=selection.loss if loss is None else jnp.where(better, loss, selection.loss),
         epoch=jnp.where(better, number, selection.epoch),
         waited=waited,
         running=selection.running & (waited < patience),
+        skipped=jnp.where(counts, state.skipped, selection.skipped),
     )
 
 

@@ -20,15 +20,15 @@ import pytest
 import ae_jax
 from ae_jax import Run, TrainingDiverged, TrainingInterrupted
 from ae_jax.components import component
-from ae_jax.training import Checkpoints
+from ae_jax.training import Checkpoints, feed
 from ae_jax.training.checkpoint import newest
 from ae_jax.training.state import initial
 from ae_jax.training.step import ROLLBACKS, order_of, step
 from ae_jax.types import Number
 
 EPOCHS, STEPS = 4, 4  # of an epoch: 64 examples in batches of 16
-SPOILT = (0.0, np.nan, np.inf, -np.inf)
-NAN, INF, MINUS_INF = 1, 2, 3
+SPOILT = (0.0, np.nan, np.inf, -np.inf, 1e25)
+NAN, INF, MINUS_INF, LARGE = 1, 2, 3, 4
 """Places in them: a configuration holds finite numbers only."""
 
 
@@ -177,6 +177,55 @@ def test_an_epoch_of_which_every_step_is_skipped_is_a_divergence(small):
     assert_same(told.value.run.params, fit(faulty(), small, epochs=1, on_divergence="skip").params)
 
 
+def test_an_epoch_of_one_step_that_is_skipped_is_one_too(small):
+    with pytest.raises(TrainingDiverged, match=r"first with seed 5 at epoch 2 in .* parameters of epoch 1 are kept"):
+        fit(faulty(value=NAN, first=1, until=2), small, batch_size=64, on_divergence="skip")
+
+
+@pytest.fixture
+def in_parts(monkeypatch) -> None:
+    """Epochs in three parts."""
+    monkeypatch.setattr(feed, "parts_of", lambda steps: [2, 1, 1])
+
+
+@pytest.mark.parametrize("bad", [(0, 2), (2, 3), (2, 4), (5, 8)])
+@pytest.mark.usefixtures("in_parts")
+@pytest.mark.filterwarnings("ignore:undercomplete skipped")
+def test_parts_of_which_every_step_is_skipped_are_no_end(small, bad, monkeypatch):
+    choices, settings = [faulty(), faulty(value=NAN, first=bad[0], until=bad[1])], {"on_divergence": "skip"}
+    run = fit(choices, small, epochs=3, **settings)
+    assert run.finite.all()
+    assert run.record["skipped_steps"] == [0, bad[1] - bad[0]]
+    with monkeypatch.context() as whole:
+        whole.setattr(feed, "parts_of", lambda steps: [steps])
+        expected = fit(choices, small, epochs=3, **settings)
+    for ours, theirs in zip(*(jax.tree.leaves((one.params, one.history)) for one in (run, expected)), strict=True):
+        np.testing.assert_allclose(ours, theirs, rtol=1e-5, atol=1e-6)
+
+
+@pytest.mark.usefixtures("in_parts")
+@pytest.mark.filterwarnings("ignore:undercomplete skipped")
+def test_an_epoch_in_parts_of_which_every_step_is_skipped_is_a_divergence(small):
+    sentence = r"first with seed 5 at epoch 2 in squared_error \(train\): the parameters of epoch 1 are kept"
+    with pytest.raises(TrainingDiverged, match=sentence):
+        fit(faulty(value=NAN, first=STEPS, until=2 * STEPS), small, on_divergence="skip")
+
+
+def test_a_gradient_that_spoils_the_optimiser_is_skipped(small):
+    """Its square is infinite, and Adam would divide by that ever after."""
+    with pytest.warns(RuntimeWarning, match="skipped 1 of its updates, in 1 of 2 members"):
+        run = fit([faulty(), faulty(slope=LARGE, first=1, until=2)], small, epochs=1, on_divergence="skip")
+    assert run.finite.all()
+    for ours, theirs in zip(jax.tree.leaves(run[1].params), jax.tree.leaves(by_hand(small, [1])), strict=True):
+        np.testing.assert_allclose(ours[0], theirs, rtol=1e-4, atol=1e-6)
+
+
+def test_a_gradient_that_spoils_the_optimiser_ends_a_member(small):
+    sentence = r"at epoch 2 in the parameters or the optimiser: the parameters of epoch 1 are kept"
+    with pytest.raises(TrainingDiverged, match=sentence):
+        fit(faulty(slope=LARGE, first=STEPS, until=STEPS + 1), small)
+
+
 BY_CHANCE = {"first": STEPS, "until": 2 * STEPS, "probability": 0.3}
 """Of the second epoch, until it comes through with none; with the seed 6, after two attempts."""
 
@@ -296,7 +345,7 @@ def test_a_full_disk_ends_nothing_and_when_there_is_room_again_training_is_saved
     assert 1 <= len(said) <= 4
     gc.collect()
     assert [record for record in caplog.records if record.name == "asyncio"] == []
-    pattern = r"a checkpoint could not be written to \S+checkpoints \([^\n]*\): training goes on, and what was written"
+    pattern = r"a checkpoint could not be written to \S+checkpoints \([^\n]*\): what was written before stays\.$"
     assert all(re.match(pattern, one) for one in said)
     whole = fit([faulty(), faulty()], small, epochs=8)
     for one in (run, again):

@@ -39,6 +39,7 @@ def test_an_epoch_in_memory_is_one_chunk(small):
     chunks = list(feed.epoch(Place(7)))
     assert [(chunk.position, chunk.last, chunk.steps) for chunk in chunks] == [((7,), True, 4)]
     assert feed.steps == 4
+    assert feed.lengths == [4]
 
 
 def test_a_streamed_epoch_is_many_and_sees_every_example_once(streamed):
@@ -46,6 +47,7 @@ def test_a_streamed_epoch_is_many_and_sees_every_example_once(streamed):
     chunks = list(feed.epoch(Place(2)))
     assert [chunk.position for chunk in chunks] == [(2, place) for place in range(len(chunks))]
     assert [chunk.last for chunk in chunks] == [False] * (len(chunks) - 1) + [True]
+    assert [chunk.steps for chunk in chunks] == feed.lengths
     assert sum(chunk.steps for chunk in chunks) == feed.steps == -(-streamed.training_examples // 16)
     seen = np.concatenate([np.asarray(chunk.stored) for chunk in chunks])
     held_out = np.concatenate([streamed.validation.x, streamed.test.x])

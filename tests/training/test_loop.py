@@ -1,4 +1,4 @@
-import signal
+from signal import SIGINT, SIGTERM, raise_signal
 
 import jax
 import jax.numpy as jnp
@@ -8,10 +8,11 @@ import pytest
 import ae_jax
 from ae_jax.training import feed
 from ae_jax.training.feed import Feed, Place
-from ae_jax.training.interruption import Stop
+from ae_jax.training.interruption import Stop, stop_on_signal
 from ae_jax.training.loop import Loop, _mean
 from ae_jax.training.plan import plan
 from ae_jax.training.standing import Standing, history_of
+from ae_jax.training.state import Trained
 
 EPOCHS = 3
 
@@ -98,10 +99,36 @@ def test_an_epoch_in_parts_is_the_epoch(in_parts, trained):
 
 def test_an_end_that_is_asked_for_waits_for_the_part_that_is_under_way(in_parts):
     stop = Stop()
-    stop.signal = signal.SIGTERM
+    stop.signal = SIGTERM
     loop = loop_of(in_parts, stop=stop)
     assert loop.train() is True
     assert (loop.place, loop.state.step.tolist(), loop.rows) == (Place(1, 1), [2], [])
+
+
+def test_a_signal_while_processes_agree_is_heeded_at_the_next_part(in_parts):
+    with stop_on_signal() as stop:
+        loop, asked = loop_of(in_parts, stop=stop), []
+
+        def agreed(*, due, signal):
+            asked.append(signal)
+            if len(asked) == 1:
+                raise_signal(SIGTERM)  # the question is under way
+            return due, signal
+
+        loop.agreed = agreed
+        assert loop.train() is True
+        assert stop.signal == SIGTERM
+    assert asked == [None, SIGTERM]
+    assert (loop.ended_by, loop.place) == (SIGTERM, Place(1, 2))
+
+
+def test_what_processes_agree_on_ends_all_of_them_and_no_signal_of_one_ends_that_alone(in_parts):
+    stop = Stop()
+    stop.signal = SIGTERM
+    loop, answers = loop_of(in_parts, stop=stop), iter([None, None, SIGINT])
+    loop.agreed = lambda *, due, signal: (due, next(answers))
+    assert loop.train() is True
+    assert (loop.ended_by, loop.place, stop.signal) == (SIGINT, Place(2), SIGTERM)
 
 
 def test_an_end_asked_for_with_the_last_epoch_is_no_interruption(planned):
@@ -109,7 +136,7 @@ def test_an_end_asked_for_with_the_last_epoch_is_no_interruption(planned):
 
     def ask(told) -> None:
         if told.epoch == EPOCHS - 1:  # the last is dispatched
-            stop.signal = signal.SIGINT
+            stop.signal = SIGINT
 
     assert loop_of(planned, ask, stop).train() is False
 
@@ -139,10 +166,13 @@ def test_progress_is_the_mean_of_the_members_that_ran(small):
         np.testing.assert_allclose(one.metrics["validation"]["loss"], mean, rtol=1e-6)
 
 
-def test_a_mean_over_parts_weighs_them_by_their_steps():
-    parts = [{"loss": np.array([1.0, 2.0])}, {"loss": np.array([4.0, -1.0])}]
-    np.testing.assert_allclose(_mean(parts, [3, 1])["loss"], [(3 * 1 + 4) / 4, (3 * 2 - 1) / 4])
-    assert _mean(parts[:1], [3]) is parts[0]
+def test_a_mean_over_parts_weighs_them_by_their_steps_that_were_not_skipped():
+    parts = [
+        Trained(np.array([3, 2, 0, 0]), {"train": {"loss": np.array([1.0, 2.0, np.nan, np.nan])}}),
+        Trained(np.array([1, 1, 1, 0]), {"train": {"loss": np.array([4.0, -1.0, 5.0, np.nan])}, "validation": {}}),
+    ]
+    np.testing.assert_allclose(_mean(parts)["loss"], [(3 * 1 + 4) / 4, (2 * 2 - 1) / 3, 5.0, np.nan])
+    assert _mean(parts[:1]) is parts[0].metrics["train"]
 
 
 def test_of_an_epoch_in_parts_every_step_counts_the_same(in_parts):

@@ -5,10 +5,12 @@ import pytest
 
 import ae_jax
 from ae_jax import InvalidInput
+from ae_jax.training import feed
 from ae_jax.training.feed import Place
 from ae_jax.training.plan import plan
 from ae_jax.training.population import initial_population
-from ae_jax.training.standing import Row, Standing, Trained, arrays_of, copied, history_of, standing_of
+from ae_jax.training.standing import Row, Standing, arrays_of, copied, history_of, standing_of
+from ae_jax.training.state import Trained
 
 NAN = np.nan
 
@@ -19,11 +21,21 @@ def metrics(first: float) -> dict:
     return {"train": {"loss": of, "kl": of + 2}, "validation": {"loss": of + 4}}
 
 
+def trained(steps: int, first: float) -> Trained:
+    return Trained(np.full(2, steps, np.int32), {"train": metrics(first)["train"]})
+
+
 ROWS = [
     Row(np.array([True, True]), metrics(0.0)),
     Row(np.array([True, True]), metrics(10.0)),
     Row(np.array([False, True]), metrics(20.0)),
 ]
+
+
+@pytest.fixture(autouse=True)
+def _in_parts(monkeypatch):
+    """Epochs of three parts."""
+    monkeypatch.setattr(feed, "parts_of", lambda steps: [2, 1, 1])
 
 
 @pytest.fixture(scope="module")
@@ -35,7 +47,7 @@ def planned(small):
 @pytest.fixture(scope="module")
 def standing(planned):
     state, selection = initial_population(planned.autoencoder, planned.seeds, planned.dataset.shape)
-    parts = [Trained(2, {"train": metrics(30.0)["train"]}), Trained(1, {"train": metrics(40.0)["train"]})]
+    parts = [trained(2, 30.0), trained(1, 40.0)]
     return Standing(Place(4, 2), state, selection, np.array([False, True]), ROWS, parts)
 
 
@@ -63,7 +75,7 @@ def test_copies_outlive_what_they_are_copies_of():
 
 def test_a_standing_comes_back_from_its_arrays_bit_for_bit(planned, standing):
     arrays = {name: np.asarray(array) for name, array in arrays_of(standing).items()}
-    again = standing_of(arrays, standing.place, [part.steps for part in standing.parts], planned)
+    again = standing_of(arrays, standing.place, planned)
     assert jax.tree.structure(again[:3]) == jax.tree.structure(standing[:3])
     for ours, theirs in zip(jax.tree.leaves(again[1:4]), jax.tree.leaves(standing[1:4]), strict=True):
         assert ours.dtype == theirs.dtype
@@ -77,7 +89,7 @@ def test_a_standing_before_the_first_epoch_has_neither_rows_nor_parts(planned, s
     before = standing._replace(place=Place(1), rows=[], parts=[])
     arrays = {name: np.asarray(array) for name, array in arrays_of(before).items()}
     assert {name.split(".")[0] for name in arrays} == {"state", "selection", "running"}
-    again = standing_of(arrays, before.place, [], planned)
+    again = standing_of(arrays, before.place, planned)
     assert (again.rows, again.parts) == ([], [])
 
 
@@ -102,4 +114,39 @@ def test_arrays_of_another_population_are_refused(planned, standing, change):
         match=r"^the checkpoint's arrays do not fit the population \(state\.params\.decoder\.0\.bias\): it was "
         r"written by another version of a library; use that one, or train anew\.$",
     ):
-        standing_of(arrays, standing.place, [], planned)
+        standing_of(arrays, standing.place, planned)
+
+
+MISPLACED = {
+    "running": lambda arrays: arrays.pop("running"),
+    "ran": lambda arrays: arrays.update(ran=arrays["ran"][:, 1:]),
+    "history.train.loss": lambda arrays: arrays.update({"history.train.loss": np.zeros((2, 9), np.float32)}),
+    "history.validation": lambda arrays: arrays.pop("history.validation.loss"),
+    "parts.1.taken": lambda arrays: arrays.update({"parts.1.taken": np.array([1, 0], np.int32)}),
+    "parts.0.taken": lambda arrays: arrays.update({"parts.0.taken": np.array([3, 2], np.int32)}),
+    "parts.0.metrics.train": lambda arrays: [arrays.pop(f"parts.0.metrics.train.{term}") for term in ("loss", "kl")],
+    "parts.2.taken": lambda arrays: arrays.update({"parts.2.taken": np.ones(2, np.int32)}),
+    "objects": lambda arrays: arrays.update(objects=np.zeros(3, np.float32)),
+}
+
+
+@pytest.mark.parametrize("name", MISPLACED)
+def test_arrays_of_another_place_are_refused(planned, standing, name):
+    arrays = {name: np.asarray(array) for name, array in arrays_of(standing).items()}
+    MISPLACED[name](arrays)
+    with pytest.raises(InvalidInput, match=rf"^the checkpoint's arrays do not fit the population \({name}\): it was"):
+        standing_of(arrays, standing.place, planned)
+
+
+@pytest.mark.parametrize("place", [Place(3, 2), Place(5, 2), Place(4, 1), Place(4, 3), Place(4, 10**12)])
+def test_a_place_where_there_is_another_history_is_refused(planned, standing, place):
+    arrays = {name: np.asarray(array) for name, array in arrays_of(standing).items()}
+    with pytest.raises(InvalidInput, match="the checkpoint's arrays do not fit the population"):
+        standing_of(arrays, place, planned)
+
+
+def test_steps_that_were_skipped_are_no_other_place(planned, standing):
+    arrays = {name: np.asarray(array) for name, array in arrays_of(standing).items()}
+    arrays["parts.1.taken"] = np.array([1, 0], np.int32)
+    again = standing_of(arrays, standing.place, planned._replace(on_divergence="skip"))
+    assert again.parts[1].taken.tolist() == [1, 0]
