@@ -27,7 +27,7 @@ import numpy as np
 
 from ae_jax.errors import InvalidInput, first_line
 from ae_jax.requirements import positive_whole, require_positive
-from ae_jax.training.integrity import require_sealed, seal
+from ae_jax.training.integrity import force_entries, read_json, require_sealed, seal
 from ae_jax.types import Shape
 
 FORMAT = 1
@@ -38,6 +38,8 @@ _BESIDE = 1 << 18
 """Bytes that a checkpoint takes beside its arrays, at most, where there are not thousands of them."""
 
 _NAME = re.compile(r"(\d{6,})-(\d{6,})")
+_ASIDE = "damaged-"
+"""What stands before the name of a checkpoint that could not be read and was not waited for."""
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
@@ -114,7 +116,7 @@ def progress_of(folder: Path) -> Position | None:
     """How far the newest checkpoint says that its training came; None where there is none that says so."""
     for name in reversed(_names(folder)):
         try:
-            facts = json.loads((folder / name / _FACTS).read_text())
+            facts = read_json(folder / name / _FACTS)
             return Position(int(name.split("-")[0]), int(facts["configuration"]["epochs"]), bool(facts["finished"]))
         except (OSError, ValueError, KeyError, TypeError, RecursionError):
             continue
@@ -131,6 +133,8 @@ def newest(folder: Path) -> Checkpoint | None:
     for name in reversed(names):
         try:
             checkpoint = _read(folder / name)
+        except _OtherFormat:
+            raise
         except InvalidInput as error:
             reasons.append(str(error).rstrip("."))
             continue
@@ -142,25 +146,33 @@ def newest(folder: Path) -> Checkpoint | None:
     return None
 
 
-def _names(folder: Path) -> list[str]:
-    """Folders of checkpoints, the oldest first."""
-    if not folder.is_dir():
-        return []
-    found = [entry.name for entry in folder.iterdir() if _NAME.fullmatch(entry.name) and entry.is_dir()]
-    return sorted(found, key=lambda name: [int(part) for part in name.split("-")])
+def _names(folder: Path, prefix: str = "") -> list[str]:
+    """Folders of checkpoints whose names have a prefix, the oldest first and without it; no links to them."""
+    entries = folder.iterdir() if folder.is_dir() else []
+    folders = [entry.name for entry in entries if entry.is_dir() and not entry.is_symlink()]
+    found = [name.removeprefix(prefix) for name in folders if name.startswith(prefix)]
+    return sorted(filter(_NAME.fullmatch, found), key=lambda name: [int(part) for part in name.split("-")])
+
+
+class _OtherFormat(InvalidInput):
+    """A checkpoint is whole, and another version's."""
 
 
 def _read(folder: Path) -> Checkpoint:
-    require_sealed(folder)
     try:
-        facts = json.loads((folder / _FACTS).read_text())
+        require_sealed(folder)
+        facts = read_json(folder / _FACTS)
         version = facts["format"]
+        if type(version) is not int:
+            raise ValueError(f"its format is {version!r:.80}")
     except (OSError, ValueError, KeyError, TypeError, RecursionError) as error:
-        raise InvalidInput(f"the checkpoint {folder} is damaged ({first_line(error)}).") from error
+        if isinstance(error, InvalidInput):
+            raise
+        raise InvalidInput(f"the checkpoint {folder} cannot be read ({first_line(error)}).") from error
     if version != FORMAT:
-        raise InvalidInput(
-            f"the checkpoint {folder} has format {version}: this version reads format {FORMAT}; use the version that "
-            "wrote it."
+        raise _OtherFormat(
+            f"the checkpoint {folder} has format {version!s:.80}: this version reads format {FORMAT}; use the "
+            "version that wrote it."
         )
     epochs, parts = (int(number) for number in folder.name.split("-"))
     return Checkpoint(epochs, parts, facts, read_arrays(folder / _ARRAYS))
@@ -181,15 +193,22 @@ class Writer:
         self._written = None if written is None else written.name
         self._thread = ThreadPoolExecutor(max_workers=1, thread_name_prefix="checkpoint")
         self._writing: Future[str] | None = None
+        self._failed = False
         self._epochs, self._steps, self._started = 0, 0, time.monotonic()
 
     def due(self, *, steps: int, epochs: int) -> bool:
-        """Whether a checkpoint is due, so many steps and epochs after this was asked last; then it counts anew."""
+        """Whether a checkpoint is due, so many steps and epochs after this was asked last; then it counts anew.
+
+        One is due at once where the one before could not be written.
+        """
+        if self._writing is not None and self._writing.done():
+            self.wait()
         self._steps += steps
         self._epochs += epochs
         cadence = self._checkpoints
         due = (
-            (cadence.every_epochs is not None and self._epochs >= cadence.every_epochs)
+            self._failed
+            or (cadence.every_epochs is not None and self._epochs >= cadence.every_epochs)
             or (cadence.every_steps is not None and self._steps >= cadence.every_steps)
             or (cadence.every_minutes is not None and time.monotonic() - self._started >= 60 * cadence.every_minutes)
         )
@@ -209,12 +228,14 @@ class Writer:
         writing, self._writing = self._writing, None
         if writing is None:
             return
+        self._failed = True
         try:
             self._written = writing.result()
+            self._failed = False
         except Exception as error:  # of Orbax and TensorStore, who state no list of what they raise
             warnings.warn(
-                f"a checkpoint could not be written to {self._checkpoints.folder} ({first_line(error)}): training goes "
-                "on, and what was written before stays.",
+                f"a checkpoint could not be written to {self._checkpoints.folder} ({first_line(error)}): what was "
+                "written before stays.",
                 stacklevel=2,
             )
 
@@ -234,9 +255,10 @@ def _write(checkpoints: Checkpoints, checkpoint: Checkpoint) -> str:
     try:
         scratch.mkdir(parents=True)
         write_arrays(scratch / _ARRAYS, {name: np.asarray(array) for name, array in checkpoint.arrays.items()})
-        (scratch / _FACTS).write_text(json.dumps({"format": FORMAT} | checkpoint.facts, indent=1))
+        (scratch / _FACTS).write_text(json.dumps({"format": FORMAT} | checkpoint.facts, indent=1, allow_nan=False))
         seal(scratch)
         scratch.replace(folder)
+        force_entries(checkpoints.folder)
     finally:
         shutil.rmtree(scratch, ignore_errors=True)
     for older in _names(checkpoints.folder)[: -checkpoints.keep]:
@@ -252,12 +274,21 @@ def _clear_scratch(folder: Path) -> None:
 
 
 def clear(folder: Path, *, after: Checkpoint | None = None) -> None:
-    """Removes every checkpoint that is newer than a given one, and what a killed process left half-written."""
-    kept = _names(folder)
-    kept = [] if after is None else kept[: kept.index(after.name) + 1]
-    for entry in list(folder.iterdir()) if folder.is_dir() else []:
-        if _NAME.fullmatch(entry.name.removeprefix(".")) and entry.name not in kept:
-            shutil.rmtree(entry)
+    """Removes every checkpoint, or renames those that are newer than a given one; and what killed processes left.
+
+    The newer ones could not be read, be it for a reason that passes: they stand beside as ``damaged-...``, until one of
+    the same name does, or all are removed.
+    """
+    _clear_scratch(folder)
+    if after is None:
+        for name in [*_names(folder), *(f"{_ASIDE}{name}" for name in _names(folder, _ASIDE))]:
+            shutil.rmtree(folder / name)
+        return
+    names = _names(folder)
+    for name in names[names.index(after.name) + 1 :]:
+        aside = folder / f"{_ASIDE}{name}"
+        shutil.rmtree(aside, ignore_errors=True)
+        (folder / name).replace(aside)
 
 
 def write_arrays(folder: Path, arrays: dict[str, np.ndarray]) -> None:
@@ -293,14 +324,16 @@ def read_arrays(folder: Path, shapes: Mapping[str, Shape] | None = None) -> dict
       shapes: of each array by its name, where they are known: others are refused before there is room made for them.
 
     Raises:
-      InvalidInput: the folder is missing or damaged, or holds other arrays.
+      InvalidInput: the folder is missing or damaged, holds other arrays, or fewer bytes than they are said to have.
     """
     with warnings.catch_warnings():
         warnings.simplefilter("ignore", RuntimeWarning)
         try:
             with _orbax() as orbax:
+                announced = orbax.metadata(str(folder.absolute())).metadata
                 if shapes is not None:
-                    _require_shapes(orbax.metadata(str(folder.absolute())).metadata, shapes)
+                    _require_shapes(announced, shapes)
+                _require_bytes(folder, announced)
                 return {name: np.asarray(array) for name, array in orbax.load(str(folder.absolute())).items()}
         except InvalidInput:
             raise
@@ -316,6 +349,15 @@ def _require_shapes(found: Mapping[str, Any], shapes: Mapping[str, Shape]) -> No
     if differing:
         named = ", ".join(differing[:4]) + (f" and {len(differing) - 4} others" if len(differing) > 4 else "")
         raise InvalidInput(f"the run's arrays do not fit its configuration ({named:.200}): it is damaged; train anew.")
+
+
+def _require_bytes(folder: Path, announced: Mapping[str, Any]) -> None:
+    """Raises where arrays have more bytes than the files: every array lies there whole, and TensorStore makes room."""
+    sizes = (max(math.prod(one.shape), math.prod(one.storage_metadata.chunk_shape)) for one in announced.values())
+    size = sum(size * one.dtype.itemsize for size, one in zip(sizes, announced.values(), strict=True))
+    found = sum(path.stat().st_size for path in folder.rglob("*") if path.is_file())
+    if size > found:
+        raise ValueError(f"they are said to have {size:,} bytes and have {found:,}")
 
 
 def _is_of(array: Any, shape: Shape | None) -> bool:

@@ -1,9 +1,12 @@
-"""Whether a folder holds what was written into it: a digest of every file, and one of the list itself."""
+"""Whether a folder holds what was written into it, digest by digest; and files of JSON, read with suspicion."""
 
+import contextlib
 import hashlib
 import json
+import math
 import os
 import stat
+from collections import Counter
 from collections.abc import Collection, Iterator
 from pathlib import Path
 from typing import Any
@@ -16,9 +19,12 @@ SEAL = "digests.json"
 _LARGEST = 1 << 26
 """Bytes of a list that is read at all; the files of a folder are few."""
 
+_LARGEST_OTHER = 1 << 30
+"""Bytes of any other JSON that is read at all."""
+
 
 def seal(folder: Path, *, apart: Collection[str] = ()) -> Path:
-    """Writes what every file below a folder is into ``digests.json`` there, and forces all of them to the disk.
+    """Writes what every file below a folder is into ``digests.json`` there, and forces all of it to the disk.
 
     Each file is listed by its path within the folder, with its size in bytes and its SHA-256; the list has a SHA-256
     of its own. What is moved into place after it was sealed is therefore whole there, even where the power fails.
@@ -55,7 +61,46 @@ def seal(folder: Path, *, apart: Collection[str] = ()) -> Path:
         file.write(_as_written(listed))
         file.flush()
         os.fsync(file.fileno())
+    for where, _, _ in os.walk(folder):
+        force_entries(Path(where))
     return folder / SEAL
+
+
+def force_entries(folder: Path) -> None:
+    """Forces to the disk what a folder lists, such as a new name of what was moved; not that on systems that cannot."""
+    with contextlib.suppress(OSError):
+        descriptor = os.open(folder, os.O_RDONLY)
+        try:
+            os.fsync(descriptor)
+        finally:
+            os.close(descriptor)
+
+
+def read_json(path: Path) -> Any:
+    """What a file of JSON says; that of a strict writer, and no larger than there is any use for.
+
+    Raises:
+      OSError, ValueError, RecursionError: it cannot be read, or is none.
+    """
+    if not path.is_file() or path.stat().st_size > _LARGEST_OTHER:
+        raise ValueError(f"{path.name} is no file of {_LARGEST_OTHER:,} bytes at most")
+    return json.loads(
+        path.read_text(encoding="utf-8"), object_pairs_hook=_object, parse_constant=_number, parse_float=_number
+    )
+
+
+def _object(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+    members = dict(pairs)
+    if len(members) < len(pairs):
+        [(twice, _)] = Counter(name for name, _ in pairs).most_common(1)
+        raise ValueError(f"{twice!r:.80} stands twice in an object")
+    return members
+
+
+def _number(text: str) -> float:
+    if not math.isfinite(number := float(text)):
+        raise ValueError(f"{text:.80} is no finite number")
+    return number
 
 
 def require_sealed(folder: Path, *, apart: Collection[str] = ()) -> None:

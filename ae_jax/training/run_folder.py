@@ -4,10 +4,8 @@ configuration.json and history.json are for people, params holds the arrays by n
 """
 
 import json
-import math
 import shutil
 import tempfile
-from collections import Counter
 from pathlib import Path
 from typing import Any
 
@@ -21,7 +19,7 @@ from ae_jax.data.description import Description, Reading
 from ae_jax.data.scaling import Scaling
 from ae_jax.errors import InvalidInput, first_line
 from ae_jax.training.checkpoint import read_arrays, write_arrays
-from ae_jax.training.integrity import SEAL, require_sealed, seal
+from ae_jax.training.integrity import SEAL, force_entries, read_json, require_sealed, seal
 from ae_jax.training.population import stack
 from ae_jax.types import Params, Shape
 
@@ -33,8 +31,6 @@ _BESIDE = ("results.json", "report.html")
 """What ae-jax train writes into the folder of its run, and may write anew; no part of the run."""
 
 _FILES = {_CONFIGURATION, _HISTORY, SEAL, *_BESIDE}
-_LARGEST = 1 << 30
-"""Bytes of a JSON file that is read at all."""
 
 History = dict[str, dict[str, np.ndarray]]
 
@@ -59,7 +55,7 @@ def _is_run(folder: Path) -> bool:
         if not (entry.is_dir() if entry.name == _PARAMETERS else entry.name in _FILES and entry.is_file()):
             return False
     try:
-        configuration = _read_json(folder / _CONFIGURATION)
+        configuration = read_json(folder / _CONFIGURATION)
     except (OSError, ValueError, RecursionError):
         return False
     return isinstance(configuration, dict) and {"format", "members"} <= configuration.keys()
@@ -104,10 +100,18 @@ def _move(new: Path, folder: Path, older: Path) -> None:
         if folder.exists():
             folder.replace(older)
         new.replace(folder)
+        force_entries(folder.parent)
     except BaseException:
         if older.exists() and not folder.exists():
             older.replace(folder)
         raise
+
+
+def _left(folder: Path) -> list[Path]:
+    """The run that a process left beside its folder, where it was killed between the two moves of :func:`_move`."""
+    beside = list(folder.parent.iterdir()) if not folder.exists() and folder.parent.is_dir() else []
+    scratches = [path for path in beside if path.name.startswith(f".{folder.name}-")]
+    return [path / "run" for path in scratches if (path / "replaced").is_dir() and (path / "run" / SEAL).is_file()]
 
 
 def read_run(folder: Path) -> dict[str, Any]:
@@ -120,12 +124,15 @@ def read_run(folder: Path) -> dict[str, Any]:
       InvalidInput: no run there, one of another format, or a damaged one.
     """
     if not (folder / _CONFIGURATION).is_file() and not (folder / SEAL).is_file():
-        raise InvalidInput(f"{folder} is no run: expected a folder with {_CONFIGURATION}, as ae-jax train writes it.")
+        left = "".join(f"; what a killed process did not come to move there is in {run}" for run in _left(folder))
+        raise InvalidInput(
+            f"{folder} is no run: expected a folder with {_CONFIGURATION}, as ae-jax train writes it{left}."
+        )
     try:
         if not (folder / SEAL).exists():
-            _require_format(folder, _read_json(folder / _CONFIGURATION))
+            _require_format(folder, read_json(folder / _CONFIGURATION))
         require_sealed(folder, apart=_BESIDE)
-        configuration, history = (_read_json(folder / name) for name in (_CONFIGURATION, _HISTORY))
+        configuration, history = (read_json(folder / name) for name in (_CONFIGURATION, _HISTORY))
         _require_format(folder, configuration)
         return _fields(folder, configuration, history)
     except InvalidInput:
@@ -143,29 +150,6 @@ def _require_format(folder: Path, configuration: Any) -> None:
             f"the run in {folder} has format {version!r:.80}, which {what}: expected format {FORMAT}; "
             "use the version that wrote it, or train anew."
         )
-
-
-def _read_json(path: Path) -> Any:
-    """What a file of JSON says; that of a strict writer, and no larger than a run has any use for."""
-    if not path.is_file() or path.stat().st_size > _LARGEST:
-        raise ValueError(f"{path.name} is no file of {_LARGEST:,} bytes at most")
-    return json.loads(
-        path.read_text(encoding="utf-8"), object_pairs_hook=_object, parse_constant=_number, parse_float=_number
-    )
-
-
-def _object(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
-    members = dict(pairs)
-    if len(members) < len(pairs):
-        [(twice, _)] = Counter(name for name, _ in pairs).most_common(1)
-        raise ValueError(f"{twice!r:.80} stands twice in an object")
-    return members
-
-
-def _number(text: str) -> float:
-    if not math.isfinite(number := float(text)):
-        raise ValueError(f"{text:.80} is no finite number")
-    return number
 
 
 def _fields(folder: Path, configuration: dict[str, Any], history: Any) -> dict[str, Any]:

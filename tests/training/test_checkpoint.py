@@ -235,6 +235,17 @@ def test_progress_is_that_of_the_newest_that_says_so(folder):
     assert progress_of(folder) == Position(epoch=9, epochs=9, finished=True)
 
 
+@pytest.mark.parametrize("spoil", ["number", "pipe"])
+def test_progress_is_not_asked_of_what_nobody_wrote(folder, spoil):
+    path = folder / "000005-000002" / "checkpoint.json"
+    path.unlink()
+    if spoil == "pipe":
+        os.mkfifo(path)
+    else:
+        path.write_text('{"configuration": {"epochs": 1e999}, "finished": false}')
+    assert progress_of(folder) == Position(epoch=4, epochs=9, finished=False)
+
+
 def test_what_a_failed_write_leaves_behind_its_back_is_removed_with_the_next(folder):
     writer = Writer(Checkpoints(folder=folder))
     (folder / ".000005-000009" / "arrays").mkdir(parents=True)
@@ -252,12 +263,26 @@ def test_what_killed_processes_left_is_removed_and_what_others_put_there_stays(f
     (folder / "000007-000000").mkdir()
     (folder / "lock").write_text("")
     (folder / "notes").mkdir()
+    (folder / "000008-000000").write_text("a file of the user's")
+    (folder / ".000008-000000").write_text("a file of the user's")
+    (folder / "000009-000000").symlink_to(folder / "notes")
+    others = [".000008-000000", "000008-000000", "000009-000000", "lock", "notes"]
     clear(folder, after=saved(5, 2))
-    assert names(folder) == ["000004-000000", "000005-000002", "lock", "notes"]
+    assert names(folder) == sorted(["000004-000000", "000005-000002", "damaged-000007-000000", *others])
     clear(folder, after=saved(4))
-    assert names(folder) == ["000004-000000", "lock", "notes"]
+    aside = ["damaged-000005-000002", "damaged-000007-000000"]
+    assert names(folder) == sorted(["000004-000000", *aside, *others])
+    assert newest(folder).name == "000004-000000"
     clear(folder)
-    assert names(folder) == ["lock", "notes"]
+    assert names(folder) == others
+
+
+def test_what_is_set_aside_is_the_latest_of_its_name(folder):
+    for content in ("first", "second"):
+        (folder / "000007-000000").mkdir()
+        (folder / "000007-000000" / "arrays").write_text(content)
+        clear(folder, after=saved(5, 2))
+    assert (folder / "damaged-000007-000000" / "arrays").read_text() == "second"
 
 
 def lose(path: Path) -> None:
@@ -342,15 +367,55 @@ def rewrite(folder: Path, text: str) -> None:
     seal(folder)
 
 
-def test_another_format_is_refused_with_the_reason(folder):
-    shutil.rmtree(folder / "000004-000000")
+def test_another_format_is_refused_with_the_reason_though_an_older_checkpoint_can_be_read(folder):
     rewrite(folder / "000005-000002", json.dumps({"format": checkpoint.FORMAT + 1}))
+    before = names(folder)
     with pytest.raises(
         InvalidInput,
-        match=rf"000005-000002 has format {checkpoint.FORMAT + 1}: this version reads format {checkpoint.FORMAT}; "
-        "use the version that wrote it",
+        match=rf"^the checkpoint \S+000005-000002 has format {checkpoint.FORMAT + 1}: this version reads format "
+        rf"{checkpoint.FORMAT}; use the version that wrote it\.$",
     ):
         newest(folder)
+    assert names(folder) == before
+
+
+@pytest.mark.parametrize("name", ["digests.json", "checkpoint.json"])
+def test_a_disk_that_cannot_be_read_is_as_damage(folder, monkeypatch, name):
+    read_bytes, read_text = Path.read_bytes, Path.read_text
+
+    def broken(read):
+        def reading(path, *arguments, **settings):
+            if path.name == name and path.parent.name == "000005-000002":
+                raise OSError(errno.EIO, os.strerror(errno.EIO))
+            return read(path, *arguments, **settings)
+
+        return reading
+
+    monkeypatch.setattr(Path, "read_bytes", broken(read_bytes))
+    monkeypatch.setattr(Path, "read_text", broken(read_text))
+    with pytest.warns(
+        UserWarning, match=r"000005-000002 .*Input/output error\): .*training goes on from the one before"
+    ):
+        assert newest(folder).name == "000004-000000"
+
+
+def test_a_file_that_cannot_be_opened_is_as_damage(folder, monkeypatch):
+    """As where too many are open, which the checkpoint is not to blame for."""
+    digest = integrity.hashlib.file_digest
+
+    def file_digest(file, name):
+        if "000005-000002" in file.name:
+            raise OSError(errno.EMFILE, os.strerror(errno.EMFILE))
+        return digest(file, name)
+
+    with monkeypatch.context() as busy:
+        busy.setattr(integrity.hashlib, "file_digest", file_digest)
+        with pytest.warns(
+            UserWarning, match=r"000005-000002 cannot be read \(.*Too many open files\): training goes on"
+        ):
+            clear(folder, after=newest(folder))
+    (folder / "damaged-000005-000002").rename(folder / "000005-000002")
+    assert newest(folder).name == "000005-000002"
 
 
 @pytest.mark.parametrize(
@@ -393,12 +458,15 @@ def test_a_full_disk_is_a_warning_and_leaves_what_was_written_before(folder, mon
         with pytest.warns(
             UserWarning,
             match=r"a checkpoint could not be written to .*checkpoints \(.*No space left on device\): "
-            "training goes on, and what was written before stays",
+            r"what was written before stays\.",
         ):
             writer.wait()
     assert names(folder) == ["000004-000000", "000005-000002"]
     assert newest(folder).name == "000005-000002"
+    assert writer.due(steps=1, epochs=0)  # again, as soon as may be
     writer.write(saved(7))
+    writer.wait()
+    assert not writer.due(steps=1, epochs=0)
     writer.close()
     assert names(folder) == ["000005-000002", "000007-000000"]
 
@@ -408,3 +476,22 @@ def test_a_disk_that_is_full_at_the_seal_leaves_nothing_half_done(folder, monkey
     with pytest.warns(UserWarning, match="could not be written"):
         write(folder, saved(6))
     assert names(folder) == ["000004-000000", "000005-000002"]
+
+
+def test_that_a_write_failed_is_found_when_the_next_part_is_over(folder, monkeypatch):
+    monkeypatch.setattr(checkpoint, "write_arrays", fill_the_disk)
+    writer = Writer(Checkpoints(folder=folder))
+    writer.write(saved(6))
+    writer._thread.shutdown()
+    with pytest.warns(UserWarning, match="could not be written"):
+        assert writer.due(steps=1, epochs=0)
+
+
+def test_a_checkpoint_is_on_the_disk_before_older_ones_are_removed(folder, monkeypatch):
+    seen = []
+    monkeypatch.setattr(checkpoint, "force_entries", lambda where: seen.append((where, names(where))))
+    write(folder, saved(6), saved(7))
+    assert seen == [
+        (folder, ["000004-000000", "000005-000002", "000006-000000"]),
+        (folder, ["000005-000002", "000006-000000", "000007-000000"]),
+    ]

@@ -23,7 +23,7 @@ import pytest
 import ae_jax
 from ae_jax import InvalidInput, Run
 from ae_jax.data.files import names_in, read
-from ae_jax.training.checkpoint import read_arrays, write_arrays
+from ae_jax.training.checkpoint import newest, read_arrays, write_arrays
 from ae_jax.training.integrity import seal
 from ae_jax.training.run_folder import read_run
 
@@ -235,19 +235,118 @@ def test_arrays_of_another_type_are_refused(folder):
 
 @pytest.mark.parametrize("what", ["shape", "chunk"])
 def test_arrays_that_announce_too_much_are_refused_before_there_is_room_made_for_them(folder, what):
-    # Orbax's own metadata, changed within its database; its storage would end the process where there is no room.
+    # Its storage would end the process where there is no room.
+    announce(folder / "params", b"encoder.0.kernel/zarr.json", what)
+    seal(folder)
+    assert "the run's arrays do not fit its configuration (encoder.0.kernel)" in refusal(ae_jax.load, folder)
+
+
+@pytest.fixture(scope="module")
+def saved_checkpoint(small, tmp_path_factory) -> Path:
+    """The checkpoint of a training that was ended after its first epoch."""
+    folder = tmp_path_factory.mktemp("saved") / "checkpoints"
+    resume(folder, small, epochs=1)
+    return folder
+
+
+@pytest.fixture
+def checkpoint(saved_checkpoint: Path, tmp_path: Path) -> Path:
+    """A copy of it, beside which there is no older one."""
+    return shutil.copytree(saved_checkpoint, tmp_path / "checkpoints") / "000001-000000"
+
+
+def resume(folder: Path, data, epochs: int = 2) -> Run:
+    autoencoder = ae_jax.undercomplete(code=3, hidden=(12,))
+    return ae_jax.fit(autoencoder, data, epochs=epochs, batch_size=16, checkpoints=folder, resume="extend")
+
+
+def test_a_pickle_in_place_of_any_file_of_a_checkpoint_is_not_loaded(checkpoint, small, canary):
+    for path in files_in(checkpoint):
+        before = path.read_bytes()
+        path.write_bytes(pickle.dumps(Bomb(canary)))
+        if path.name != "digests.json":
+            seal(checkpoint)
+        # Of some files of Orbax's nothing is read.
+        with contextlib.suppress(InvalidInput) if "arrays" in path.parts else pytest.raises(InvalidInput):
+            newest(checkpoint.parent)
+        path.write_bytes(before)
+    for name in ("arrays.pkl", "__init__.py", "arrays/x.npy", "conftest.py"):
+        (checkpoint / name).write_bytes(pickle.dumps(Bomb(canary)))
+    seal(checkpoint)
+    assert len(resume(checkpoint.parent, small)) == 1
+
+
+FACTS = {"format": 1, "configuration": {"epochs": 1}, "record": {}, "environment": {}}
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "[" * DEEP,
+        '{"a":' * DEEP,
+        "9" * DEEP,
+        '{"format": 1e999}',
+        '{"format": NaN}',
+        '{"format": 1, "format": 1}',
+        '{"format": "../../1"}',
+        '{"format": ' + "9" * 4000 + "}",
+        json.dumps(FACTS | {"configuration": {"epochs": "1"}}),
+        json.dumps(FACTS | {"configuration": {"epochs": 1, "seeds": "../../etc/passwd"}}),
+        json.dumps(FACTS | {"configuration": {"epochs": 1, "data": json.loads("[" * 500 + "]" * 500)}}),
+        json.dumps(FACTS | {"record": {"wall_s": "long"}}),
+        "\0",
+    ],
+    ids=lambda text: text[:40],
+)
+def test_facts_of_a_checkpoint_that_nobody_wrote_are_refused(checkpoint, small, text):
+    (checkpoint / "checkpoint.json").write_text(text)
+    seal(checkpoint)
+    refusal(resume, checkpoint.parent, small)
+
+
+@pytest.mark.parametrize(
+    "arrays",
+    [
+        {"../../../outside": np.zeros(3, np.float32)},
+        {"/absolute": np.zeros(3, np.float32)},
+        {"state.params.encoder.0.bias": np.zeros((1, 13), np.float32)},
+        {"history.train.loss": np.zeros((1, 1), np.float32)},
+        {"running": np.zeros(10**6, bool)},
+    ],
+)
+def test_arrays_of_a_checkpoint_that_nobody_wrote_are_refused(checkpoint, small, arrays):
+    shutil.rmtree(checkpoint / "arrays")
+    write_arrays(checkpoint / "arrays", arrays)
+    seal(checkpoint)
+    before = files_in(checkpoint.parent.parent)
+    refusal(resume, checkpoint.parent, small)
+    assert set(files_in(checkpoint.parent.parent)) == {*before, checkpoint.parent / "lock"}
+
+
+@pytest.mark.parametrize("what", ["shape", "chunk"])
+def test_arrays_of_a_checkpoint_that_announce_too_much_are_refused(checkpoint, small, what):
+    announce(checkpoint / "arrays", b"state.params.encoder.0.bias/zarr.json", what)
+    seal(checkpoint)
+    assert "they are said to have 4,000,000,0" in refusal(resume, checkpoint.parent, small)
+
+
+def test_a_checkpoint_under_another_name_is_refused(checkpoint, small):
+    checkpoint.rename(checkpoint.with_name("000002-000000"))
+    assert "the checkpoint's arrays do not fit the population" in refusal(resume, checkpoint.parent, small)
+
+
+def announce(folder: Path, key: bytes, what: str) -> None:
+    """Has an array announced of another shape, or in other chunks, by what Orbax says of it within its database."""
     tensorstore = pytest.importorskip("tensorstore")
-    arrays = tensorstore.KvStore.open({"driver": "ocdbt", "base": f"file://{folder}/params/state/"}).result()
-    key = b"encoder.0.kernel/zarr.json"
+    arrays = tensorstore.KvStore.open({"driver": "ocdbt", "base": f"file://{folder}/state/"}).result()
     metadata, many = json.loads(arrays[key]), [1, 10**6, 10**6]
     if what == "shape":
-        metadata["shape"] = many
+        metadata["shape"] = many[-len(metadata["shape"]) :]
     else:
+        many = many[-len(metadata["shape"]) :]
         metadata["chunk_grid"]["configuration"]["chunk_shape"] = many
         metadata["codecs"][0]["configuration"]["chunk_shape"] = many
     arrays[key] = json.dumps(metadata).encode()
-    seal(folder)
-    assert "the run's arrays do not fit its configuration (encoder.0.kernel)" in refusal(ae_jax.load, folder)
 
 
 def test_links_out_of_the_folder_are_not_followed(folder, saved):

@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 
 from ae_jax import InvalidInput
-from ae_jax.training.integrity import require_sealed, seal
+from ae_jax.training.integrity import read_json, require_sealed, seal
 
 
 @pytest.fixture
@@ -40,6 +40,27 @@ def test_what_was_sealed_is_let_pass_and_sealing_again_changes_nothing(folder):
     first = seal(folder).read_bytes()
     require_sealed(folder)
     assert seal(folder).read_bytes() == first
+
+
+def test_every_file_and_every_folder_is_forced_to_the_disk(folder, monkeypatch):
+    forced, fsync = set(), os.fsync
+    monkeypatch.setattr(os, "fsync", lambda file: forced.add(os.fstat(file).st_ino) or fsync(file))
+    seal(folder)
+    assert forced == {path.stat().st_ino for path in (folder, *folder.rglob("*"))}
+
+
+def test_json_is_read_of_a_strict_writer_only(tmp_path):
+    path = tmp_path / "x.json"
+    path.write_text('{"a": [1.5, "ä"]}', encoding="utf-8")
+    assert read_json(path) == {"a": [1.5, "ä"]}
+    for text in ("1e999", "NaN", '{"a": 1, "a": 1}', "{", "\ufeff{}"):
+        path.write_text(text, encoding="utf-8")
+        with pytest.raises(ValueError, match=r"\S"):
+            read_json(path)
+    path.unlink()
+    os.mkfifo(path)
+    with pytest.raises(ValueError, match=r"x\.json is no file of 1,073,741,824 bytes at most"):
+        read_json(path)
 
 
 def test_a_folder_that_moved_is_still_sealed(folder, tmp_path):

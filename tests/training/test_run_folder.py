@@ -71,6 +71,20 @@ def test_a_folder_with_another_configuration_is_left_alone(run, tmp_path, text):
     assert everything_in(tmp_path) == {"configuration.json": text.encode()}
 
 
+def test_where_a_process_was_killed_between_its_moves_the_run_is_named(folder, tmp_path):
+    scratch = tmp_path / ".run-abc"
+    scratch.mkdir()
+    shutil.copytree(folder, scratch / "run")
+    folder.rename(scratch / "replaced")
+    with pytest.raises(
+        InvalidInput,
+        match=rf"{folder} is no run: .*; what a killed process did not come to move there is in {scratch}/run\.$",
+    ):
+        ae_jax.load(folder)
+    (scratch / "run").rename(folder)
+    assert len(ae_jax.load(folder)) == 1
+
+
 def test_what_the_command_line_writes_beside_a_run_is_replaced_with_it(run, folder):
     (folder / "results.json").write_text("{}")
     (folder / "report.html").write_text("<!doctype html>")
