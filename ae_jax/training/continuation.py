@@ -3,12 +3,15 @@
 import dataclasses
 import hashlib
 import inspect
+import warnings
 from collections.abc import Iterator
 from typing import Any, Literal
 
 import numpy as np
 
 from ae_jax.components import to_config
+from ae_jax.data import Dataset
+from ae_jax.data.streaming import Rows
 from ae_jax.errors import InvalidInput
 from ae_jax.schedules import value_at
 from ae_jax.training.feed import Feed
@@ -20,6 +23,9 @@ Resume = bool | Literal["extend"]
 
 _NAMED = 6
 """How many differences a sentence lists."""
+
+_SAMPLE, _SHARDS = 64, 4
+"""Rows of a stream whose bytes tell it from another; where a shard is only read whole, fewer, each of another."""
 
 
 def configuration_of(planned: Plan) -> dict[str, Any]:
@@ -36,11 +42,12 @@ def configuration_of(planned: Plan) -> dict[str, Any]:
     }
 
 
-def require_same(saved: dict[str, Any], planned: Plan, *, resume: Resume, place: Any) -> None:
+def require_same(saved: dict[str, Any], asked: dict[str, Any], planned: Plan, *, resume: Resume, place: Any) -> None:
     """Raises where a training that was saved is not the one that is asked for.
 
     Args:
       saved: its configuration.
+      asked: that of what is asked for.
       planned: what is asked for.
       resume: ``"extend"`` allows more epochs.
       place: where it lies, for the sentence.
@@ -49,7 +56,6 @@ def require_same(saved: dict[str, Any], planned: Plan, *, resume: Resume, place:
       InvalidInput: keys that differ are listed; or more epochs than before, and what a schedule makes of the last step
         is not the same.
     """
-    asked = configuration_of(planned)
     if different := differences(saved | {"epochs": None}, asked | {"epochs": None}):
         raise InvalidInput(
             f"the training in {place} cannot be resumed with another configuration ({different}): expected the same "
@@ -65,6 +71,15 @@ def require_same(saved: dict[str, Any], planned: Plan, *, resume: Resume, place:
         )
     steps = Feed(planned.dataset, planned.batch_size).steps
     _require_steady(planned, before * steps, now * steps)
+
+
+def warn_of_others(saved: dict[str, Any], now: dict[str, Any], *, place: Any) -> None:
+    """Warns where versions or devices are not those that a training was saved under."""
+    if different := differences(saved, now):
+        warnings.warn(
+            f"the training in {place} was saved elsewhere ({different}): it goes on, to the same but for rounding.",
+            stacklevel=2,
+        )
 
 
 def _require_steady(planned: Plan, before: int, now: int) -> None:
@@ -93,12 +108,25 @@ def _schedules(value: Any) -> Iterator[Any]:
         yield from _schedules([getattr(value, field.name) for field in dataclasses.fields(value)])
 
 
-def _digest(dataset: Any) -> str:
-    """Of what is trained on and validated on; of a stream, of what is held out of it."""
+def _digest(dataset: Dataset) -> str:
+    """Of what is trained on and validated on; of a stream, of what is held out of it and of rows all over it."""
     found = hashlib.sha256()
     for split in (dataset.train, dataset.validation):
         found.update(np.ascontiguousarray(split.x).data)
+    if dataset.stream is not None:
+        for x in _sample(dataset.stream.rows):
+            found.update(np.ascontiguousarray(x).data)
     return found.hexdigest()
+
+
+def _sample(rows: Rows) -> Iterator[np.ndarray]:
+    """Rows that are evenly spaced over all of a source, the first and the last among them."""
+    lengths = np.array(rows.lengths)
+    ends = np.cumsum(lengths)
+    for place in np.unique(np.linspace(0, ends[-1] - 1, _SHARDS if rows.whole else _SAMPLE).astype(np.int64)):
+        shard = int(np.searchsorted(ends, place, side="right"))
+        row = int(place - ends[shard] + lengths[shard])
+        yield rows.read(shard, row, row + 1)[0]
 
 
 def differences(before: Any, now: Any) -> str:

@@ -70,14 +70,15 @@ def spans(mesh: Mesh | None) -> bool:
 
 
 def together(joined: bool, work: Callable[[], Result]) -> Result:
-    """What a piece of work gives in this process, once it is done in each; where one refuses, all do.
+    """What a piece of work gives in this process, once it is done in each; where one fails, all do.
 
     Args:
       joined: whether there are others that do theirs.
       work: of this process.
 
     Raises:
-      InvalidInput: this process's own, or that another one gave up.
+      Exception: this process's own.
+      InvalidInput: another one gave up.
 
     Example:
       >>> together(False, lambda: 3)
@@ -88,7 +89,7 @@ def together(joined: bool, work: Callable[[], Result]) -> Result:
     result, refused = None, None
     try:
         result = work()
-    except InvalidInput as error:
+    except Exception as error:  # whatever it is, the others wait
         refused = error
     gave_up = np.flatnonzero(_of_all([refused is not None]))
     if refused is not None:

@@ -15,16 +15,16 @@ from ae_jax.errors import InvalidInput, TrainingDiverged
 from ae_jax.locks import locked
 from ae_jax.training.checkpoint import Checkpoint, Checkpoints, Writer, clear, newest, progress_of
 from ae_jax.training.compilation import watch_compilation
-from ae_jax.training.continuation import Resume, configuration_of, require_same
-from ae_jax.training.distributed import leads, require_alike, spans, together
+from ae_jax.training.continuation import Resume, configuration_of, require_same, warn_of_others
+from ae_jax.training.distributed import leads, require_alike, signal_of_any, spans, together
 from ae_jax.training.environment import environment
 from ae_jax.training.feed import Place
-from ae_jax.training.interruption import stop_on_signal
+from ae_jax.training.interruption import noting, stop_on_signal
 from ae_jax.training.loop import Loop, Progress
 from ae_jax.training.mesh import Devices, at_home, name_of
 from ae_jax.training.plan import Plan, plan
 from ae_jax.training.run import Run, TrainingInterrupted
-from ae_jax.training.standing import Standing, history_of, standing_of
+from ae_jax.training.standing import history_of, standing_of
 from ae_jax.training.step import OnDivergence
 
 
@@ -57,9 +57,10 @@ def fit(
       epochs: how often every example is seen, at most.
       batch_size: examples in a step; clamped to the number of examples, with a warning.
       patience: epochs without a lower validation loss after which a member stops; None trains all epochs.
-      on_divergence: what is done about a loss or a gradient that is NaN or infinite: ``"stop"`` ends the member with
-        its last good parameters; ``"skip"`` leaves that step out; ``"rollback"`` takes the member back to before the
-        epoch (or the part of it that is dispatched at once) and halves its learning rate, ten times at most.
+      on_divergence: what is done about a loss or a gradient that is NaN or infinite, or what the optimiser makes of it:
+        ``"stop"`` ends the member with its last good parameters; ``"skip"`` leaves that step out, and ends the member
+        with an epoch of which every step was left out, were it a single one; ``"rollback"`` takes the member back to
+        before the epoch (or the part of it that is dispatched at once) and halves its learning rate, ten times at most.
       checkpoints: where and how often training is saved, or the folder alone; no two trainings may share it.
       resume: goes on from the newest checkpoint there that is whole, and starts where there is none; ``"extend"``
         allows more ``epochs`` than that training was to have.
@@ -77,7 +78,7 @@ def fit(
         training and ``resume`` is false, or of one with another configuration, or in use by another process.
       TrainingDiverged: a loss turned NaN or infinite in every member; some members only are a warning.
       TrainingInterrupted: Ctrl-C or SIGTERM; what was under way was finished and saved. Like the one before, it holds
-        the run so far. A second signal is obeyed at once.
+        the run so far, all of it where the signal came with the last epoch. A second signal is obeyed at once.
 
     Example:
       >>> import ae_jax
@@ -99,8 +100,8 @@ def fit(
         warnings.warn(
             f"batch_size={batch_size} is above the {planned.batch_size} examples and was lowered to them.", stacklevel=2
         )
-    with _opened(checkpoints, planned, resume) as (writer, saved):
-        run, interrupted = _train(planned, progress if leads(planned.mesh) else None, writer, saved)
+    with _opened(checkpoints, planned, resume) as (writer, saved, configuration):
+        run, interrupted = _train(planned, progress if leads(planned.mesh) else None, writer, saved, configuration)
     if interrupted:
         raise TrainingInterrupted(run, interrupted)
     _report(run)
@@ -110,14 +111,14 @@ def fit(
 @contextlib.contextmanager
 def _opened(
     checkpoints: Checkpoints | str | Path | None, planned: Plan, resume: Resume
-) -> Iterator[tuple[Writer | None, Checkpoint | None]]:
-    """The writer of checkpoints and the one that training goes on from, both None where there are none."""
+) -> Iterator[tuple[Writer | None, Checkpoint | None, dict[str, Any]]]:
+    """The writer of checkpoints and the one that training goes on from, None without; and what is trained, for them."""
     if resume not in (False, True, "extend"):
         raise InvalidInput(f"fit was given resume={resume!r}: expected True, False or 'extend'.")
     if checkpoints is None:
         if resume:
             raise InvalidInput(f"fit was given resume={resume!r} and no checkpoints: expected their folder.")
-        yield None, None
+        yield None, None, {}
         return
     if not isinstance(checkpoints, Checkpoints):
         checkpoints = Checkpoints(folder=Path(checkpoints))
@@ -126,24 +127,26 @@ def _opened(
     with contextlib.ExitStack() as stack:
         joined = spans(mesh)
         together(joined, lambda: stack.enter_context(locked(folder / "lock", in_use)) if leads(mesh) else None)
-        saved = together(joined, lambda: _saved(folder, planned, resume))
+        configuration = together(joined, lambda: configuration_of(planned))
+        saved = together(joined, lambda: _saved(folder, planned, configuration, resume))
         require_alike(mesh, [-1, -1] if saved is None else [saved.epochs, saved.parts], f"the checkpoints in {folder}")
         if not leads(mesh):
-            yield None, saved
+            yield None, saved, configuration
             return
         clear(folder, after=saved)
         writer = Writer(checkpoints, written=saved)
         stack.callback(writer.close)
-        yield writer, saved
+        yield writer, saved, configuration
 
 
-def _saved(folder: Path, planned: Plan, resume: Resume) -> Checkpoint | None:
+def _saved(folder: Path, planned: Plan, configuration: dict[str, Any], resume: Resume) -> Checkpoint | None:
     """The checkpoint that training goes on from, if any."""
     if resume:
         saved = newest(folder)
         if saved is not None:
             _require_facts(saved, folder)
-            require_same(saved.facts["configuration"], planned, resume=resume, place=folder)
+            require_same(saved.facts["configuration"], configuration, planned, resume=resume, place=folder)
+            warn_of_others(saved.facts["environment"], environment(), place=folder)
         return saved
     position = progress_of(folder)
     if position is None:
@@ -158,8 +161,11 @@ def _saved(folder: Path, planned: Plan, resume: Resume) -> Checkpoint | None:
 
 def _require_facts(saved: Checkpoint, folder: Path) -> None:
     """Raises where a checkpoint is whole and does not say what training goes on from."""
-    kinds = {"configuration": dict, "record": dict, "place": dict, "steps": list}
-    lacking = [name for name, kind in kinds.items() if not isinstance(saved.facts.get(name), kind)]
+    found = {name: saved.facts.get(name) for name in ("configuration", "record", "environment")}
+    lacking = [name for name, facts in found.items() if not isinstance(facts, dict)]
+    if not lacking:
+        numbers = {"epochs": found["configuration"].get("epochs"), **found["record"]}
+        lacking = [name for name, number in numbers.items() if not isinstance(number, (int, float))]
     if lacking:
         raise InvalidInput(
             f"the checkpoint {folder / saved.name} lacks its {', '.join(lacking)}: it was written by another version; "
@@ -168,11 +174,15 @@ def _require_facts(saved: Checkpoint, folder: Path) -> None:
 
 
 def _train(
-    planned: Plan, progress: Callable[[Progress], None] | None, writer: Writer | None, saved: Checkpoint | None
+    planned: Plan,
+    progress: Callable[[Progress], None] | None,
+    writer: Writer | None,
+    saved: Checkpoint | None,
+    configuration: dict[str, Any],
 ) -> tuple[Run, int]:
     """Trains, and gives the run as far as it came and the signal that ended it early, or zero."""
     started, before = time.perf_counter(), {} if saved is None else saved.facts["record"]
-    configuration = None if writer is None else configuration_of(planned)
+    nested, facts = noting(), {"configuration": configuration, "environment": environment()}
     with stop_on_signal() as stop, watch_compilation() as compilation:
 
         def spent() -> dict[str, Any]:
@@ -184,28 +194,21 @@ def _train(
             }
             return {name: round(before.get(name, 0) + more, 3) for name, more in now.items()}
 
-        loop = Loop(planned, progress, stop, writer, lambda: {"configuration": configuration, "record": spent()})
-        loop.start(None if saved is None else _standing(saved, planned))
-        interrupted = (stop.signal or signal.SIGINT) if loop.train() else 0
-    record = spent() | {"interrupted": bool(interrupted), **environment()}
+        loop = Loop(planned, progress, stop, writer, lambda: facts | {"record": spent()})
+        loop.start(None if saved is None else standing_of(saved.arrays, Place(saved.epochs + 1, saved.parts), planned))
+        early = loop.train()
+    interrupted = (loop.ended_by or stop.signal or signal.SIGINT) if early else 0
+    if not early and not nested:  # a signal that came with the last epoch, which nobody else sees to
+        interrupted = (signal_of_any(stop.signal) if spans(planned.mesh) else stop.signal) or 0
+    record = spent() | {"interrupted": early, **facts["environment"]}
     if planned.mesh is not None:
         record["mesh"] = name_of(planned.mesh)
     return _run_of(planned, loop, record), interrupted
 
 
-def _standing(saved: Checkpoint, planned: Plan) -> Standing:
-    try:
-        place, steps = Place(**saved.facts["place"]), saved.facts["steps"]
-        return standing_of(saved.arrays, place, steps, planned)
-    except (KeyError, TypeError, ValueError) as error:
-        if isinstance(error, InvalidInput):
-            raise
-        raise InvalidInput(f"the checkpoint {saved.name} lacks something ({error}): train anew.") from error
-
-
 def _run_of(planned: Plan, loop: Loop, record: dict[str, Any]) -> Run:
-    selection, skipped = at_home(planned.mesh, (loop.selection, loop.state.skipped))
-    counts = {"skipped_steps": skipped, "rollbacks": selection.undone}
+    selection = at_home(planned.mesh, loop.selection)
+    counts = {"skipped_steps": selection.skipped, "rollbacks": selection.undone}
     counts = {name: np.asarray(count).tolist() for name, count in counts.items()}
     settings = {"epochs": planned.epochs, "batch_size": planned.batch_size, "patience": planned.patience}
     run = Run(
@@ -242,7 +245,8 @@ def _divergence(run: Run, trained_epochs: np.ndarray) -> str | None:
     kept = f"the parameters of epoch {run.best_epoch[member]}" if run.best_epoch[member] else "the initial parameters"
     return (
         f"{run.name} diverged in {len(bad)} of {len(run)} members, first with seed {run.seeds[member]} at epoch "
-        f"{epoch + 1} in {', '.join(named) or 'the parameters'}: {kept} are kept; lower the learning rate or a weight."
+        f"{epoch + 1} in {', '.join(named) or 'the parameters or the optimiser'}: {kept} are kept; lower the learning "
+        "rate or a weight."
     )
 
 

@@ -22,12 +22,17 @@ class Stop:
         self.signal: int | None = None
 
 
+def noting() -> bool:
+    """Whether a block of :func:`stop_on_signal` is under way, and whoever entered it sees to what was noted."""
+    return bool(_noting)
+
+
 @contextmanager
 def stop_on_signal(*, again: Any = None) -> Iterator[Stop]:
     """Notes the first SIGINT or SIGTERM inside the block instead of obeying it; a second one is obeyed.
 
     Inside another such block it is that one. Python lets only the main thread handle signals: in another one nothing
-    is noted, and nothing changes.
+    is noted, and nothing changes; nor of a signal that is ignored, as SIGINT is of what a shell runs in the background.
 
     Args:
       again: how the second is handled, as ``signal.signal`` takes it: ``signal.SIG_DFL`` ends the process at once; by
@@ -43,14 +48,16 @@ def stop_on_signal(*, again: Any = None) -> Iterator[Stop]:
         yield _noting[-1] if _noting else Stop()
         return
     stop = Stop()
-    before = {number: signal.getsignal(number) for number in _SIGNALS}
+    handlers = {number: signal.getsignal(number) for number in _SIGNALS}
+    # None is a handler that Python did not set, and cannot set again.
+    before = {number: handler for number, handler in handlers.items() if handler not in (None, signal.SIG_IGN)}
 
     def note(number: int, _: Any) -> None:
         stop.signal = number
-        for each in _SIGNALS:
-            signal.signal(each, before[each] if again is None else again)
+        for each, handler in before.items():
+            signal.signal(each, handler if again is None else again)
 
-    for number in _SIGNALS:
+    for number in before:
         signal.signal(number, note)
     _noting.append(stop)
     try:

@@ -8,8 +8,11 @@ import pytest
 import ae_jax
 from ae_jax import InvalidInput
 from ae_jax.components import component
+from ae_jax.data import Dataset, Reading
+from ae_jax.data.shards import ArrayRows
+from ae_jax.data.splits import from_rows
 from ae_jax.schedules import Cosine, Linear
-from ae_jax.training.continuation import configuration_of, require_same
+from ae_jax.training.continuation import _sample, configuration_of, require_same, warn_of_others
 from ae_jax.training.plan import Plan, plan
 from ae_jax.types import Number
 
@@ -31,10 +34,15 @@ def planned(small):
     return planned
 
 
+def compare(saved: dict, asked: Plan, resume=True) -> None:
+    """Raises where what was saved is not what is asked for."""
+    require_same(saved, configuration_of(asked), asked, resume=resume, place="runs/one")
+
+
 def difference(saved: Plan, asked: Plan, resume=True) -> str:
     """What is said of them, the saved one having been through JSON."""
     with pytest.raises(InvalidInput) as told:
-        require_same(json.loads(json.dumps(configuration_of(saved))), asked, resume=resume, place="runs/one")
+        compare(json.loads(json.dumps(configuration_of(saved))), asked, resume)
     return str(told.value)
 
 
@@ -55,7 +63,7 @@ def test_a_configuration_says_who_is_trained_on_what_and_how(planned):
 def test_the_same_training_is_itself_after_json(planned):
     for resume in (True, "extend"):
         saved = json.loads(json.dumps(configuration_of(planned())))
-        require_same(saved, planned(), resume=resume, place="runs/one")
+        compare(saved, planned(), resume)
 
 
 @pytest.mark.parametrize(
@@ -106,13 +114,56 @@ def test_one_byte_of_the_data_that_differs_is_found(planned, small, split):
     assert "data.digest: " in said
 
 
+@pytest.mark.parametrize("whole", [False, True])
+def test_another_stream_is_found_by_some_of_its_rows(planned, digits, whole):
+    def streamed(x) -> Dataset:
+        rows = ArrayRows(x)
+        rows.whole = whole
+        return from_rows(rows, name="streamed", scaling="unit", reading=Reading(budget=16 * 64 * 32 * 4))
+
+    data = streamed(digits.train.x[:160])
+    other = dataclasses.replace(data, stream=streamed(16 - digits.train.x[:160]).stream)
+    assert "(data.digest: " in difference(planned(data=data), planned(data=other))
+    compare(configuration_of(planned(data=data)), planned(data=streamed(digits.train.x[:160])))
+
+
+@pytest.mark.parametrize(("whole", "count"), [(False, 64), (True, 4)])
+def test_a_sample_is_of_rows_all_over_a_source(whole, count):
+    class Shards(ArrayRows):
+        lengths = property(lambda self: [10, 0, 1, 89], lambda self, _: None)
+
+        def read(self, shard, start, stop):
+            first = sum(self.lengths[:shard])
+            assert stop <= self.lengths[shard]
+            return self.x[first + start : first + stop], None
+
+    rows = Shards(np.arange(100).reshape(100, 1))
+    rows.whole = whole
+    places = np.concatenate(list(_sample(rows)))[:, 0].tolist()
+    assert len(places) == count
+    assert places == sorted(places)
+    assert (places[0], places[-1]) == (0, 99)
+
+
+def test_other_versions_and_devices_are_a_warning():
+    saved = {"versions": {"jax": "0.9.0", "numpy": "2.4.0"}, "device": "cpu x 1 (cpu)"}
+    warn_of_others(saved, saved, place="runs/one")
+    now = {"versions": {"jax": "0.10.2", "numpy": "2.4.0"}, "device": "cpu x 8 (cpu)"}
+    with pytest.warns(UserWarning, match="was saved elsewhere") as told:
+        warn_of_others(saved, now, place="runs/one")
+    assert [str(one.message) for one in told] == [
+        "the training in runs/one was saved elsewhere (versions.jax: 0.9.0 then, 0.10.2 now; device: cpu x 1 (cpu) "
+        "then, cpu x 8 (cpu) now): it goes on, to the same but for rounding."
+    ]
+
+
 def test_test_examples_have_no_part_in_it(planned, small):
     other = dataclasses.replace(small, test=small.test._replace(x=small.test.x[::-1].copy()))
-    require_same(configuration_of(planned()), planned(data=other), resume=True, place="runs/one")
+    compare(configuration_of(planned()), planned(data=other))
 
 
 def test_other_epochs_are_an_extension_or_refused(planned):
-    require_same(configuration_of(planned()), planned(epochs=5), resume="extend", place="runs/one")
+    compare(configuration_of(planned()), planned(epochs=5), "extend")
     for epochs, resume in ((5, True), (2, True), (2, "extend")):
         assert difference(planned(), planned(epochs=epochs), resume) == (
             f"the training in runs/one was to have 3 epochs and is asked for {epochs}: expected 3, or more where it is "
@@ -144,7 +195,7 @@ class Saw:
 def test_an_extension_may_not_weigh_validation_losses_anew(planned, schedule, epochs, steady):
     saved, asked = (planned([variational(beta=schedule)], epochs=count) for count in (3, epochs))
     if steady:
-        require_same(configuration_of(saved), asked, resume="extend", place="runs/one")
+        compare(configuration_of(saved), asked, "extend")
         return
     said = difference(saved, asked, "extend")
     before, now = (float(schedule(np.float32(count * STEPS))) for count in (3, epochs))
@@ -155,10 +206,10 @@ def test_an_extension_may_not_weigh_validation_losses_anew(planned, schedule, ep
 
 def test_a_schedule_of_the_learning_rate_alone_is_no_hindrance(planned):
     saved, asked = (planned([variational(Cosine(start=1e-3, end=0.0, steps=90))], epochs=n) for n in (3, 5))
-    require_same(configuration_of(saved), asked, resume="extend", place="runs/one")
+    compare(configuration_of(saved), asked, "extend")
 
 
 def test_a_configuration_that_was_not_a_number_is_the_same(planned):
     saved = configuration_of(planned()) | {"patience": float("nan")}
     asked = planned(patience=None)._replace(patience=float("nan"))
-    require_same(saved, asked, resume=True, place="runs/one")
+    compare(saved, asked)

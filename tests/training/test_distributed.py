@@ -14,6 +14,10 @@ from typing import Any
 import numpy as np
 import pytest
 
+from ae_jax import InvalidInput
+from ae_jax.training import distributed
+from ae_jax.training.distributed import together
+
 TOPOLOGY = Path(__file__).with_name("topology.py")
 FLAGS = (
     "--xla_backend_optimization_level=0 --xla_llvm_disable_expensive_passes=true "
@@ -90,7 +94,10 @@ def moved(tmp_path_factory, train) -> dict[str, Any]:
     }
     found |= start(folder, two, devices=2, processes=2)
     for source in ("eight", "two"):
-        found[f"{source}-to-one"] = train(**going_on(folder, source, "one"))
+        with pytest.warns(
+            UserWarning, match=r"was saved elsewhere \(device: \S+ x [48] \(cpu\) then, \S+ x 1 \(cpu\) now\)"
+        ):
+            found[f"{source}-to-one"] = train(**going_on(folder, source, "one"))
     return found | {"one": ended, "whole": whole, "folder": folder}
 
 
@@ -110,9 +117,8 @@ def test_a_checkpoint_goes_on_elsewhere_to_the_same_end(moved, title):
 def test_a_signal_to_any_process_ends_training_in_all_of_them(moved, title):
     assert moved[title]["stopped"] == signal.SIGTERM
     assert moved[title]["train.loss"].shape == (2, 1)
-    written = [json.loads(path.read_text())["place"] for path in (moved["folder"] / title).glob("*/checkpoint.json")]
-    assert written
-    assert {place["epoch"] for place in written} == {2}
+    written = [path.parent.name for path in (moved["folder"] / title).glob("*/checkpoint.json")]
+    assert {name.split("-")[0] for name in written} == {"000001"}
 
 
 def test_work_is_divided_among_devices(moved):
@@ -120,6 +126,25 @@ def test_work_is_divided_among_devices(moved):
     assert alone["sums"] == 0 < eighth["sums"]
     assert eighth["flops"] < 0.4 * alone["flops"]
     assert alone["programs"] == eighth["programs"] == 0
+
+
+@pytest.mark.parametrize("error", [InvalidInput("no."), OSError("no."), MemoryError()])
+def test_whatever_fails_in_one_process_is_told_to_all(monkeypatch, error):
+    told = []
+    monkeypatch.setattr(distributed, "_of_all", lambda numbers: told.append(numbers) or np.array([numbers, [False]]))
+
+    def fail():
+        raise error
+
+    with pytest.raises(type(error)):
+        together(True, fail)
+    assert told == [[True]]
+
+
+def test_what_failed_in_another_process_ends_this_one(monkeypatch):
+    monkeypatch.setattr(distributed, "_of_all", lambda numbers: np.array([numbers, [True]]))
+    with pytest.raises(InvalidInput, match="process 1 of 1 gave up, which ends this one too: its own message says why"):
+        together(True, lambda: 3)
 
 
 @pytest.mark.slow

@@ -198,7 +198,9 @@ def test_divergence_in_the_first_epoch_keeps_the_initial_parameters(small):
 
 def test_parameters_that_are_not_finite_are_named_where_no_term_shows_them(small):
     x = small.train.x / np.float32(16)
-    with pytest.raises(TrainingDiverged, match="at epoch 2 in the parameters: the parameters of epoch 1 are kept"):
+    with pytest.raises(
+        TrainingDiverged, match="at epoch 2 in the parameters or the optimiser: the parameters of epoch 1 are kept"
+    ):
         fit(undercomplete(Burst(steps=2 * STEPS - 1)), x, epochs=4)
 
 

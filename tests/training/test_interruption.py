@@ -3,7 +3,7 @@ import threading
 
 import pytest
 
-from ae_jax.training.interruption import stop_on_signal
+from ae_jax.training.interruption import noting, stop_on_signal
 
 SIGNALS = [signal.SIGINT, signal.SIGTERM]
 
@@ -95,3 +95,34 @@ def test_in_a_thread_beside_a_block_of_the_main_one_its_signal_is_seen():
     with stop_on_signal() as stop:
         in_thread(work)
     assert seen == [stop]
+
+
+@pytest.mark.parametrize("ignored", SIGNALS)
+def test_a_signal_that_is_ignored_stays_so(ignored, handlers):
+    (other,) = set(SIGNALS) - {ignored}
+    signal.signal(ignored, signal.SIG_IGN)
+    try:
+        with stop_on_signal() as stop:
+            signal.raise_signal(ignored)
+            assert stop.signal is None
+            signal.raise_signal(other)
+            assert stop.signal == other
+            assert signal.getsignal(ignored) == signal.SIG_IGN
+        assert signal.getsignal(ignored) == signal.SIG_IGN
+    finally:
+        signal.signal(ignored, handlers)
+
+
+def test_a_handler_that_python_did_not_set_stays(monkeypatch, handlers):
+    getsignal = signal.getsignal
+    with monkeypatch.context() as foreign:
+        foreign.setattr(signal, "getsignal", lambda number: None if number == signal.SIGTERM else getsignal(number))
+        with stop_on_signal():
+            assert getsignal(signal.SIGTERM) is handlers
+
+
+def test_a_block_is_under_way_until_it_ends():
+    assert not noting()
+    with stop_on_signal():
+        assert noting()
+    assert not noting()

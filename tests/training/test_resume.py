@@ -21,7 +21,7 @@ from ae_jax.data import Dataset, Reading
 from ae_jax.data.shards import ArrayRows
 from ae_jax.data.splits import from_rows
 from ae_jax.schedules import Linear
-from ae_jax.training import Checkpoints, checkpoint, feed
+from ae_jax.training import Checkpoints, checkpoint, continuation, feed, stop_on_signal
 from ae_jax.training.checkpoint import newest, progress_of
 from ae_jax.training.compilation import watch_compilation
 from ae_jax.training.feed import Feed
@@ -195,6 +195,24 @@ def test_a_signal_ends_training_with_what_was_under_way_saved(training, tmp_path
     assert stopped.run.history["train"]["loss"].shape == (1, 3)  # one was dispatched ahead
     assert progress_of(tmp_path) == (3, EPOCHS, False)
     assert_same(stopped.run, training.fit(epochs=3))
+
+
+@of_one_kind
+@pytest.mark.parametrize("epoch", [EPOCHS - 1, EPOCHS])
+def test_a_signal_with_the_last_epoch_is_raised_with_the_whole_run(training, whole, tmp_path, epoch):
+    with pytest.raises(TrainingInterrupted) as told:
+        training.fit(checkpoints=tmp_path, progress=after(epoch, send(signal.SIGTERM)))
+    assert told.value.signal == signal.SIGTERM
+    assert not told.value.run.record["interrupted"]
+    assert_same(told.value.run, whole)
+    assert progress_of(tmp_path).finished
+
+
+@of_one_kind
+def test_a_signal_with_the_last_epoch_is_left_to_the_block_around(training, whole):
+    with stop_on_signal() as stop:
+        assert_same(training.fit(progress=after(EPOCHS, send(signal.SIGTERM))), whole)
+    assert stop.signal == signal.SIGTERM
 
 
 @of_one_kind
@@ -405,17 +423,61 @@ def test_of_a_damaged_checkpoint_the_one_before_is_taken_and_nothing_is_lost(tra
 
 
 @of_one_kind
-@pytest.mark.parametrize("key", ["place", "steps", "record", "configuration"])
+def test_a_checkpoint_of_another_format_is_neither_passed_over_nor_removed(training, tmp_path):
+    checkpoints = Checkpoints(folder=tmp_path, every_epochs=1)
+    with pytest.raises(TrainingInterrupted):
+        training.fit(checkpoints=checkpoints, progress=after(3, send(signal.SIGTERM)))
+    newer = max(tmp_path.glob("*-*"))
+    facts = json.loads((newer / "checkpoint.json").read_text())
+    reseal(newer, facts | {"format": 99})
+    with pytest.raises(
+        InvalidInput, match=rf"^the checkpoint {newer} has format 99: .*; use the version that wrote it"
+    ):
+        training.fit(checkpoints=checkpoints, resume=True)
+    assert newer.is_dir()
+
+
+@of_one_kind
+def test_a_training_that_goes_on_under_other_versions_says_so(training, whole, tmp_path):
+    with pytest.raises(TrainingInterrupted):
+        training.fit(checkpoints=tmp_path, progress=after(3, send(signal.SIGTERM)))
+    folder = tmp_path / newest(tmp_path).name
+    facts = json.loads((folder / "checkpoint.json").read_text())
+    now, facts["environment"]["versions"]["jax"] = facts["environment"]["versions"]["jax"], "0.1"
+    reseal(folder, facts)
+    with pytest.warns(UserWarning, match=rf"was saved elsewhere \(versions.jax: 0.1 then, {now} now\): it goes on"):
+        run = training.fit(checkpoints=tmp_path, resume=True)
+    assert_same(run, whole)
+
+
+@of_one_kind
+def test_data_are_hashed_once(training, tmp_path, monkeypatch):
+    hashed, digest = [], continuation._digest
+    monkeypatch.setattr(continuation, "_digest", lambda dataset: hashed.append(dataset) or digest(dataset))
+    training.fit(checkpoints=tmp_path, epochs=1)
+    assert len(hashed) == 1
+    training.fit(checkpoints=tmp_path, epochs=1, resume=True)
+    assert len(hashed) == 2
+    training.fit(epochs=1)
+    assert len(hashed) == 2
+
+
+def reseal(folder: Path, facts: dict[str, Any]) -> None:
+    """Other facts, sealed as if they had been written so."""
+    (folder / "checkpoint.json").write_text(json.dumps(facts))
+    (folder / SEAL).unlink()
+    seal(folder)
+
+
+@of_one_kind
+@pytest.mark.parametrize("key", ["environment", "record", "configuration"])
 def test_a_checkpoint_that_lacks_something_is_refused_in_a_sentence(training, tmp_path, key):
     """Sealed all the same, as no training writes it."""
     training.fit(checkpoints=tmp_path, epochs=1)
     folder = tmp_path / newest(tmp_path).name
     facts = json.loads((folder / "checkpoint.json").read_text())
     for change in ({}, {key: 3}, {key: None}):
-        kept = {name: value for name, value in facts.items() if name != key} | change
-        (folder / "checkpoint.json").write_text(json.dumps(kept))
-        (folder / SEAL).unlink()
-        seal(folder)
+        reseal(folder, {name: value for name, value in facts.items() if name != key} | change)
         with pytest.raises(InvalidInput, match=rf"^the checkpoint {folder} lacks its {key}: .*use that one, or train"):
             training.fit(checkpoints=tmp_path, epochs=1, resume=True)
 
