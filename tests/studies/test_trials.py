@@ -229,9 +229,7 @@ def test_a_full_disk_does_not_end_a_study(small, tmp_path: Path, monkeypatch):
     for name in ("keep_answers", "finish"):
         monkeypatch.setattr(trials, name, full)
     with (
-        pytest.warns(
-            UserWarning, match=r"No space left on device.*; going on with the study finds nothing left"
-        ),
+        pytest.warns(UserWarning, match=r"No space left on device.*; going on with the study finds nothing left"),
         pytest.warns(UserWarning, match=r"No space left on device.*; the study goes on, and whoever resumes it asks"),
     ):
         found = conduct(pair(), small, whole, checkpoints=tmp_path, **SETTINGS)
