@@ -5,6 +5,7 @@ COMMAND
 EXPECTED
     each ends with the very bits of the training that nobody killed: parameters, state of the optimiser, history.
     None is lost, none unreadable. Ended by SIGTERM, it exits with 143 and its newest checkpoint is where it stopped.
+    Each is ended once at least, and of 50 or more some are ended in every phase.
 MEASURED
     see the table in experiments/README.md.
 
@@ -21,6 +22,7 @@ import hashlib
 import importlib
 import json
 import os
+import shutil
 import signal
 import sys
 import tempfile
@@ -48,6 +50,8 @@ for _module in ("grain", "orbax.checkpoint.experimental.v1"):
     importlib.import_module(_module)  # once, and not in every process that is forked
 
 PHASES = ("starting", "training", "saving")
+ENOUGH = 50
+"""Trainings of which some must have been ended in every phase."""
 
 
 @component
@@ -131,7 +135,7 @@ class Process:
 
     def __init__(self, kind: Kind, folder: Path, cache: Path):
         self.folder, (self._reads, told) = folder, os.pipe()
-        self.started, self.said, self.code = time.monotonic(), "", None
+        self.started, self.said, self.code, self.before = time.monotonic(), "", None, 0
         sys.stdout.flush()
         self.number = os.fork()
         if self.number == 0:
@@ -179,6 +183,11 @@ class Process:
         return "epoch" in self.said and not (position is not None and position.finished)
 
     @property
+    def epochs(self) -> int:
+        """How many it told of, those of former processes included."""
+        return int(self.heard("epoch") or 0)
+
+    @property
     def phase(self) -> str:
         """What it is at."""
         return "saving" if self.saving else "training" if "epoch" in self.said else "starting"
@@ -214,7 +223,7 @@ class Process:
         if self.ended:
             self.wait()
             return None
-        phase = self.phase
+        phase, self.before = self.phase, self.epochs
         os.kill(self.number, number)
         self.wait()
         return phase
@@ -250,13 +259,18 @@ def reference(kind: Kind, folder: Path, cache: Path) -> Reference:
 def endure(
     name: str, kind: Kind, expected: Reference, folder: Path, cache: Path, number: signal.Signals, seed: int
 ) -> Outcome:
-    """Ends a training from one to three times, then lets it finish."""
+    """Ends a training from one to three times, then lets it finish; one that came to its end first begins anew."""
     rng, phases, starts = np.random.default_rng(seed), [], 0
-    for _ in range(rng.integers(1, 4)):
+    times = rng.integers(1, 4)
+    while len(phases) < times:
         process, starts = Process(kind, folder, cache), starts + 1
         phase = process.end(number, rng, expected.seconds)
         if phase is None:
-            return Outcome(name, phases, starts, verdict(process, expected))
+            fault = verdict(process, expected)
+            if phases or fault:
+                return Outcome(name, phases, starts, fault)
+            shutil.rmtree(folder)
+            continue
         phases.append(phase)
         if number == signal.SIGTERM and (fault := stopped_badly(process)):
             return Outcome(name, phases, starts, fault)
@@ -274,7 +288,10 @@ def verdict(process: Process, expected: Reference) -> str | None:
 
 def stopped_badly(process: Process) -> str | None:
     """What is wrong with how a training ended on SIGTERM; it may not yet have heeded it, or no longer."""
-    if process.code == 0 or (process.code == -signal.SIGTERM and not process.training):
+    if process.code == 0:
+        left = process.epochs - process.before
+        return f"trained on for {left} epochs" if left > 1 else None  # one that was trained was perhaps not yet told of
+    if process.code == -signal.SIGTERM and not process.training:
         return None
     if process.code != 128 + signal.SIGTERM:
         return f"exit code {process.code}"
@@ -319,8 +336,19 @@ def rows_of(found: list[tuple[str, Outcome]]) -> list[dict[str, Any]]:
     return rows
 
 
+def unmet(rows: list[dict[str, Any]]) -> list[str]:
+    """The phases in which no signal of a kind came, of so many trainings that some should have."""
+    return [
+        f"no {number} came in {phase}"
+        for number in dict.fromkeys(row["signal"] for row in rows)
+        if sum(row["runs"] for row in rows if row["signal"] == number) >= ENOUGH
+        for phase in PHASES
+        if not any(row["ended"][phase] for row in rows if row["signal"] == number)
+    ]
+
+
 def main() -> None:
-    """Prints a table, or JSON; ends with 1 where a training came to something else."""
+    """Prints a table, or JSON; ends with 1 where a training came to something else, or signals missed a phase."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--runs", type=int, default=100, help="trainings for each signal (count)")
     parser.add_argument("--signals", nargs="+", choices=("SIGKILL", "SIGTERM"), default=("SIGKILL", "SIGTERM"))
@@ -340,7 +368,10 @@ def main() -> None:
             counts = "  ".join(f"{row['ended'][phase]:>{len(phase)}}" for phase in PHASES)
             faults = "; ".join(row["faults"]) or "none"
             print(f"{row['signal']:8} {row['training']:12} {row['runs']:5} {row['starts']:7}  {counts}  {faults}")
-    if any(row["faults"] for row in rows):
+    missed = unmet(rows)
+    for what in missed:
+        print(what, file=sys.stderr)
+    if missed or any(row["faults"] for row in rows):
         raise SystemExit(1)
 
 

@@ -490,4 +490,4 @@ def test_killed_at_random_moments_it_comes_to_the_same_bits(tmp_path):
     rows = json.loads(finished.stdout)
     assert sum(row["runs"] for row in rows) == 10
     assert [row["faults"] for row in rows] == [[], [], []]
-    assert sum(sum(row["ended"].values()) for row in rows) > 5
+    assert all(sum(row["ended"].values()) >= row["runs"] for row in rows)
