@@ -19,11 +19,13 @@ set -u
 
 # --signal tells this shell two minutes before the end, and pre-emption does likewise. Each process saves what it has,
 # and 143 is the exit code of one that ended by SIGTERM: the job then asks for its turn once more.
+step= told=
+trap 'told=1; [ -z "$step" ] || kill -TERM "$step" 2>/dev/null' TERM
 srun --kill-on-bad-exit=1 python -m ae_jax "$@" --distributed --resume &
 step=$!
+[ -z "$told" ] || kill -TERM "$step" # it came before the step did
 
 told=1
-trap 'told=1; kill -TERM "$step" 2>/dev/null' TERM
 while [ -n "$told" ]; do # a signal ends wait with 143 too, whatever comes of the step
     told=
     wait "$step"

@@ -12,18 +12,24 @@ address=$(python -c 'import socket; s = socket.socket(); s.bind(("127.0.0.1", 0)
 export JAX_PLATFORMS="${JAX_PLATFORMS:-cpu}"
 export XLA_FLAGS="${XLA_FLAGS:-} --xla_force_host_platform_device_count=${DEVICES:-1}"
 
-python -m ae_jax "$@" --distributed "$address,1/2" &
-second=$!
-python -m ae_jax "$@" --distributed "$address,0/2" &
-first=$!
+both=() told=
+pass_on() {
+    told=$1
+    [ "${#both[@]}" -eq 0 ] || kill -"$told" "${both[@]}" 2>/dev/null
+}
+trap 'pass_on INT' INT
+trap 'pass_on TERM' TERM
+for index in 1 0; do
+    python -m ae_jax "$@" --distributed "$address,$index/2" &
+    both+=($!)
+done
+[ -z "$told" ] || pass_on "$told" # it came before both did
 
-told=1
-trap 'told=1; kill -INT "$first" "$second" 2>/dev/null' INT
-trap 'told=1; kill -TERM "$first" "$second" 2>/dev/null' TERM
+told=yes
 while [ -n "$told" ]; do # a signal ends wait, and not what it waits for
     told=
-    wait "$second"
-    wait "$first"
+    wait "${both[0]}"
+    wait "${both[1]}" # the one that prints
     code=$?
 done
 exit "$code"
