@@ -161,7 +161,7 @@ def _saved(folder: Path, planned: Plan, configuration: dict[str, Any], resume: R
 
 def _require_facts(saved: Checkpoint, folder: Path) -> None:
     """Raises where a checkpoint is whole and does not say what training goes on from."""
-    found = {name: saved.facts.get(name) for name in ("configuration", "record", "environment")}
+    found: dict[str, Any] = {name: saved.facts.get(name) for name in ("configuration", "record", "environment")}
     lacking = [name for name, facts in found.items() if not isinstance(facts, dict)]
     if not lacking:
         numbers = {"epochs": found["configuration"].get("epochs"), **found["record"]}
