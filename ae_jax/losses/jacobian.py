@@ -99,7 +99,9 @@ def narrower_mode(encode: Encoder, x: Float[Array, "batch *features"]) -> Float[
     return forward_mode(encode, x) if math.prod(x.shape[1:]) <= code else reverse_mode(encode, x)
 
 
-def closed_form(layers: Sequence[DenseLayer], x: Float[Array, "batch inputs"]) -> Float[Array, " batch"]:
+def closed_form(
+    layers: Sequence[DenseLayer], x: Float[Array, "batch inputs"], code: Float[Array, "batch code"] | None = None
+) -> Float[Array, " batch"]:
     r"""The same as :func:`forward_mode` for a chain of dense layers, as batched matrix products.
 
     With slopes :math:`D_l = \mathrm{diag}(\phi'(a_l))` and kernels :math:`W_l`,
@@ -114,6 +116,8 @@ def closed_form(layers: Sequence[DenseLayer], x: Float[Array, "batch inputs"]) -
     Args:
       layers: the encoder's layers, from the data to the code.
       x: the examples, flattened, ``[batch, inputs]``.
+      code: what the layers make of them, where it is known: of one sigmoid or tanh layer the slopes follow from it,
+        and its product is neither taken nor differentiated a second time.
 
     Returns:
       The squared norm at each example, ``[batch]``.
@@ -126,10 +130,12 @@ def closed_form(layers: Sequence[DenseLayer], x: Float[Array, "batch inputs"]) -
     References:
       Rifai et al., *Contractive auto-encoders: explicit invariance during feature extraction*, ICML 2011, section 5.
     """
-    slopes = _slopes(layers, x)
     kernels = [layer.kernel for layer in layers]
     if len(layers) == 1:
+        known = None if code is None else _SLOPE_OF_OUTPUT.get(layers[0].activation)
+        slopes = [known(code)] if known is not None else _slopes(layers, x)
         return _weighted_sum(jnp.sum(jnp.square(kernels[0]), axis=0)[None], slopes[0], x.shape[0])
+    slopes = _slopes(layers, x)
     widths = [kernels[0].shape[0], *(kernel.shape[1] for kernel in kernels)]
     costs = {_from_code: _cost_from_code(widths, x.shape[0]), _from_input: _cost_from_input(widths, x.shape[0])}
     if len(layers) == 2 and slopes[1] is None:
@@ -174,6 +180,13 @@ def _one(encode: Encoder) -> Callable[[Array], Array]:
 
 def _sum_of_squares(values: Float[Array, "batch *rest"]) -> Float[Array, " batch"]:
     return jnp.sum(jnp.square(values), axis=tuple(range(1, values.ndim)))
+
+
+_SLOPE_OF_OUTPUT: dict[Callable[[Array], Array] | None, Callable[[Array], Array]] = {
+    jax.nn.sigmoid: lambda h: h * (1.0 - h),
+    jax.nn.tanh: lambda h: 1.0 - jnp.square(h),
+}
+"""The derivative of an activation by what it gave."""
 
 
 def _slopes(layers: Sequence[DenseLayer], x: Float[Array, "batch inputs"]) -> Slopes:

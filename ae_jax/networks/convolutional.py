@@ -160,12 +160,12 @@ def convolve(
         return jax.lax.conv_general_dilated(x, kernel, window_strides, padding, **settings)
 
     def patches(x: Array, kernel: Array) -> Array:
-        return _patches_times_matrix(x, kernel, window_strides, padding)
+        return _as_products(x, kernel, window_strides, padding)
 
     return jax.lax.platform_dependent(x, kernel, cpu=patches, default=native)
 
 
-def _patches_times_matrix(x: Array, kernel: Array, strides: Sequence[int], padding: Any) -> Array:
+def _as_products(x: Array, kernel: Array, strides: Sequence[int], padding: Any) -> Array:
     rows, columns, channels, outputs = kernel.shape
     pads = (
         jax.lax.padtype_to_pads(x.shape[1:3], (rows, columns), strides, padding)
@@ -174,14 +174,18 @@ def _patches_times_matrix(x: Array, kernel: Array, strides: Sequence[int], paddi
     )
     x = jnp.pad(x, ((0, 0), *pads, (0, 0)))
     height, width = ((x.shape[1 + axis] - (rows, columns)[axis]) // strides[axis] + 1 for axis in (0, 1))
-    windows = [
-        x[:, i : i + strides[0] * (height - 1) + 1 : strides[0], j : j + strides[1] * (width - 1) + 1 : strides[1]]
-        for i in range(rows)
-        for j in range(columns)
-    ]
-    patches = jnp.concatenate(windows, axis=-1).reshape(-1, rows * columns * channels)
-    product = patches @ kernel.reshape(-1, outputs)
-    return product.reshape(x.shape[0], height, width, outputs)
+
+    def window(x: Array, i: int, j: int) -> Array:
+        last = (i + strides[0] * (height - 1) + 1, j + strides[1] * (width - 1) + 1)
+        return x[:, i : last[0] : strides[0], j : last[1] : strides[1]]
+
+    places = [(i, j) for i in range(rows) for j in range(columns)]
+    if tuple(strides) == (1, 1) and outputs < channels:
+        # Fewer numbers are moved where every pixel is multiplied once and its products are added at their places.
+        products = jnp.split(x @ kernel.transpose(2, 0, 1, 3).reshape(channels, -1), len(places), axis=-1)
+        return sum(window(product, *place) for product, place in zip(products, places, strict=True))
+    patches = jnp.concatenate([window(x, *place) for place in places], axis=-1)
+    return patches @ kernel.reshape(-1, outputs)
 
 
 def _from_sub_pixels(x: Float[Array, "batch height width four_channels"]) -> Array:

@@ -134,11 +134,11 @@ class Contractive:
         require_known("method of Contractive", self.method, METHODS)
 
     def __call__(self, networks: Networks, key: Key, x: Batch, code: Code) -> Float[Array, " batch"]:
-        return squared_jacobian_norm(networks, x, key=key, method=self.method, probes=self.probes)
+        return squared_jacobian_norm(networks, x, code, key=key, method=self.method, probes=self.probes)
 
 
 def squared_jacobian_norm(
-    networks: Any, x: Batch, *, key: Key | None = None, method: str = "auto", probes: int = 1
+    networks: Any, x: Batch, code: Code | None = None, *, key: Key | None = None, method: str = "auto", probes: int = 1
 ) -> Float[Array, " batch"]:
     """The squared Frobenius norm of the networks' encoder at each example, by the method of :class:`Contractive`."""
     dense_layers = getattr(networks, "dense_layers", None)
@@ -148,7 +148,8 @@ def squared_jacobian_norm(
             "use method='auto'."
         )
     if dense_layers is not None and method in ("auto", "closed_form"):
-        return jacobian.closed_form(dense_layers(), x.reshape(x.shape[0], -1))
+        known = None if code is None else deterministic(code)
+        return jacobian.closed_form(dense_layers(), x.reshape(x.shape[0], -1), known)
 
     def encode(batch: Batch) -> Float[Array, "batch code"]:
         return deterministic(networks.encode(batch))

@@ -127,6 +127,23 @@ def test_one_sigmoid_layer_is_the_formula_of_rifai():
     np.testing.assert_allclose(value, expected, rtol=1e-5)
 
 
+@pytest.mark.parametrize("activation", [jax.nn.sigmoid, jax.nn.tanh, jax.nn.softplus])
+def test_of_one_layer_a_code_that_is_known_changes_neither_value_nor_gradient(activation):
+    [(kernel, bias)], x, weights = random_chain((7, 4), jnp.float32)
+
+    def weighted(kernel, known):
+        code = activation(x @ kernel + bias[None])
+        return jnp.sum(
+            weights * jacobian.closed_form([DenseLayer(kernel, bias, activation)], x, code if known else None)
+        )
+
+    (value, gradient), (expected, its_gradient) = (
+        jax.value_and_grad(weighted)(kernel, known) for known in (True, False)
+    )
+    np.testing.assert_allclose(value, expected, rtol=1e-5)
+    np.testing.assert_allclose(gradient, its_gradient, rtol=1e-4, atol=1e-6)
+
+
 @pytest.mark.parametrize("way", [jacobian.forward_mode, jacobian.reverse_mode, jacobian.narrower_mode])
 def test_a_linear_encoder_has_the_norm_of_its_kernel(way):
     [(kernel, bias)], x, _ = random_chain((7, 4), jnp.float32)

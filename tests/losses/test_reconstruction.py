@@ -68,6 +68,12 @@ def test_bernoulli_nll_is_finite_at_extreme_logits(logit, target):
     np.testing.assert_allclose(slope, np.full((1, 2), float(logit > 0) - target), atol=1e-6)
 
 
+@pytest.mark.parametrize("logit", [-20.0, -3.0, 0.0, 0.5, 20.0])
+def test_the_slope_of_bernoulli_nll_is_the_probability_less_the_target(logit):
+    slope = jax.grad(lambda logits: losses.bernoulli_nll(logits, jnp.full((1, 1), 0.3)).sum())(jnp.full((1, 1), logit))
+    np.testing.assert_allclose(slope, [[special.expit(logit) - 0.3]], rtol=1e-6)
+
+
 @pytest.mark.parametrize("loss", LOSSES)
 @pytest.mark.parametrize("shapes", [((3, 4), (1, 4)), ((3, 4), (3, 1)), ((3, 4), (4,)), ((3, 4), (3, 4, 1))])
 def test_never_broadcasts(loss, shapes, unchecked):
