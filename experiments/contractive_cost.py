@@ -12,13 +12,13 @@ MEASURED
 import argparse
 import json
 import statistics
-import time
 from collections.abc import Callable
 from typing import Any
 
 import jax
 
 import ae_jax
+from ae_jax.benchmarks import interleave, timed
 from ae_jax.objectives import Contractive, Reconstruction
 from ae_jax.training.state import initial
 from ae_jax.training.step import step
@@ -40,19 +40,7 @@ def gradient_step(networks: ae_jax.networks.MLP, method: str | None) -> Callable
     state, _ = initial(autoencoder, (784,), 0)
     x = jax.random.uniform(jax.random.key(1), (BATCH, 784))
     compiled = jax.jit(step).lower(state, autoencoder, jax.random.key(2), x).compile()
-    return lambda: jax.block_until_ready(compiled(state, autoencoder, jax.random.key(2), x))
-
-
-def medians(steps: dict[str, Callable[[], Any]], repetitions: int) -> dict[str, float]:
-    """Median seconds of each, interleaved, after one warm-up round."""
-    seconds: dict[str, list[float]] = {name: [] for name in steps}
-    for repetition in range(repetitions + 1):
-        for name, run in steps.items():
-            started = time.perf_counter()
-            run()
-            if repetition:
-                seconds[name].append(time.perf_counter() - started)
-    return {name: statistics.median(values) for name, values in seconds.items()}
+    return lambda: compiled(state, autoencoder, jax.random.key(2), x)
 
 
 def measure(repetitions: int) -> list[dict[str, Any]]:
@@ -62,7 +50,8 @@ def measure(repetitions: int) -> list[dict[str, Any]]:
         one_layer = not networks.hidden
         ways = ("closed_form", "estimated") if one_layer else ("closed_form", "forward", "reverse", "estimated")
         steps = {"plain": gradient_step(networks, None)} | {way: gradient_step(networks, way) for way in ways}
-        seconds = medians(steps, repetitions)
+        taken = interleave({name: timed(run) for name, run in steps.items()}, rounds=repetitions)
+        seconds = {name: statistics.median(values) for name, values in taken.items()}
         ratios = {way: seconds[way] / seconds["plain"] for way in ways}
         if not one_layer:
             cheaper = min(ratios["forward"], ratios["reverse"])

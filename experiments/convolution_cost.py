@@ -11,7 +11,6 @@ MEASURED
 import argparse
 import json
 import statistics
-import time
 from collections.abc import Callable
 from functools import partial
 from typing import Any
@@ -19,6 +18,7 @@ from typing import Any
 import jax
 import jax.numpy as jnp
 
+from ae_jax.benchmarks import interleave, timed
 from ae_jax.networks.convolutional import convolve
 
 BATCH, STEPS = 128, 8
@@ -56,14 +56,9 @@ def measure(repetitions: int) -> list[dict[str, Any]]:
         for name, convolution in (("convolve", convolve), ("lax.conv", lax_convolution)):
             one = partial(epoch, convolution)
             runs[name] = jax.jit(one if members == 1 else jax.vmap(one, in_axes=(0, None)))
-        seconds: dict[str, list[float]] = {name: [] for name in runs}
-        losses = {}
-        for repetition in range(repetitions + 1):
-            for name, run in runs.items():
-                started = time.perf_counter()
-                losses[name] = float(jnp.mean(jax.block_until_ready(run(start, x))[1]))
-                if repetition:
-                    seconds[name].append(time.perf_counter() - started)
+        calls = {name: timed(partial(run, start, x)) for name, run in runs.items()}
+        seconds = interleave(calls, rounds=repetitions)
+        losses = {name: float(jnp.mean(run(start, x)[1])) for name, run in runs.items()}
         medians = {name: statistics.median(values) for name, values in seconds.items()}
         rows.append({"members": members, "ratio": medians["lax.conv"] / medians["convolve"], "losses": losses})
     return rows

@@ -21,6 +21,7 @@ import subprocess
 import sys
 import tempfile
 import time
+from functools import partial
 from itertools import pairwise
 from pathlib import Path
 from typing import Any
@@ -28,6 +29,7 @@ from typing import Any
 import numpy as np
 
 import ae_jax
+from ae_jax.benchmarks import interleave, ratio
 from ae_jax.data import Dataset, Reading, from_splits
 from ae_jax.data.shards import NpyRows
 from ae_jax.data.splits import from_rows
@@ -58,19 +60,20 @@ def overhead(folder: Path, rounds: int, epochs: int, examples: int) -> dict[str,
     assert streamed.stream is not None
     trained = np.delete(images, streamed.stream.held_out, axis=0)
     in_memory = from_splits(trained, streamed.validation, streamed.test)
-    ratios, losses = [], {}
-    for number in range(rounds + 1):
-        seconds = {}
-        for name, data in (("streamed", streamed), ("in memory", in_memory)):
-            taken, losses[name] = epochs_of(data, epochs, BATCH, hidden=(512,), code=16, learning_rate=1e-3)
-            seconds[name] = statistics.median(taken)
-        if number:
-            ratios.append(seconds["streamed"] / seconds["in memory"])
+    losses: dict[str, float] = {}
+
+    def median_epoch(name: str, data: Dataset) -> float:
+        taken, losses[name] = epochs_of(data, epochs, BATCH, hidden=(512,), code=16, learning_rate=1e-3)
+        return statistics.median(taken)
+
+    both = {"streamed": streamed, "in memory": in_memory}
+    seconds = interleave({name: partial(median_epoch, name, data) for name, data in both.items()}, rounds=rounds)
+    cost = ratio(seconds["streamed"], seconds["in memory"])
     return {
         "work": f"epoch of {examples:,} x {FEATURES} bytes, 784-512-16, batch {BATCH}",
-        "ratio": statistics.median(ratios),
-        "ratio_low": min(ratios),
-        "ratio_high": max(ratios),
+        "ratio": cost.median,
+        "ratio_low": cost.low,
+        "ratio_high": cost.high,
         "losses": losses,
     }
 

@@ -7,6 +7,8 @@ import shutil
 import subprocess
 import sys
 from pathlib import Path
+from types import SimpleNamespace
+from typing import Any
 
 import numpy as np
 import pytest
@@ -25,7 +27,7 @@ def run(script: Path, *arguments: str, folder: Path) -> subprocess.CompletedProc
     )
 
 
-def rows_of(name: str, *arguments: str, folder: Path) -> list[dict]:
+def rows_of(name: str, *arguments: str, folder: Path) -> Any:
     finished = run(EXPERIMENTS / name, *arguments, "--json", folder=folder)
     assert finished.returncode == 0, finished.stderr
     return json.loads(finished.stdout)
@@ -33,9 +35,12 @@ def rows_of(name: str, *arguments: str, folder: Path) -> list[dict]:
 
 def test_every_script_has_a_test():
     known = {
+        "benchmark.py",
+        "checkpoint_overhead.py",
         "compare_digits.py",
         "contractive_cost.py",
         "convolution_cost.py",
+        "kill_test.py",
         "mnist_uses.py",
         "streaming_cost.py",
         "tabular_anomalies.py",
@@ -77,6 +82,37 @@ def test_fit_does_the_work_that_is_written_by_hand(tmp_path):
         assert row["loss_fit"] < 1.2 * pixels / 12
 
 
+def test_with_checkpoints_the_same_is_trained(tmp_path):
+    row = rows_of("checkpoint_overhead.py", "--rounds", "1", "--epochs", "3", "--examples", "2000", folder=tmp_path)
+    assert 0 < row["ratio_low"] == row["ratio"] == row["ratio_high"]
+    assert row["losses"]["with"] == row["losses"]["without"] > 0
+    parameters = 784 * 512 + 512 + 512 * 32 + 32 + 16 * 512 + 512 + 512 * 784 + 784
+    assert row["checkpoint_bytes"] > 4 * 4 * parameters  # latest, best and two moments, in 32 bits
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_trainings_that_are_ended_come_to_the_same_bits(tmp_path):
+    """The everyday tests run ten that are killed; here both signals are seen, and another draw of the moments."""
+    rows = rows_of("kill_test.py", "--runs", "6", "--seed", "1000", folder=tmp_path)
+    kinds = ("population", "streamed", "rolled back")
+    assert [(r["signal"], r["training"]) for r in rows] == [(s, k) for s in ("SIGKILL", "SIGTERM") for k in kinds]
+    assert all(row["faults"] == [] and row["runs"] == 2 for row in rows)
+    assert all(sum(row["ended"].values()) >= row["runs"] for row in rows)
+
+
+def test_a_signal_that_was_lost_and_a_phase_that_no_signal_met_are_faults():
+    script = module_of("kill_test.py")
+    process = SimpleNamespace(code=0, epochs=9, before=7)
+    assert script.stopped_badly(process) == "trained on for 2 epochs"
+    assert script.stopped_badly(SimpleNamespace(code=0, epochs=9, before=8)) is None
+    rows = [
+        {"signal": "SIGKILL", "runs": 30, "ended": {"starting": 40, "training": 0, "saving": 1}},
+        {"signal": "SIGKILL", "runs": 30, "ended": {"starting": 0, "training": 0, "saving": 9}},
+        {"signal": "SIGTERM", "runs": 10, "ended": {"starting": 10, "training": 0, "saving": 0}},
+    ]
+    assert script.unmet(rows) == ["no SIGKILL came in training"]
+
+
 def test_both_convolutions_do_the_same_work(tmp_path):
     rows = rows_of("convolution_cost.py", "--repetitions", "1", folder=tmp_path)
     assert [row["members"] for row in rows] == [1, 4]
@@ -84,6 +120,15 @@ def test_both_convolutions_do_the_same_work(tmp_path):
         assert row["ratio"] > 0
         np.testing.assert_allclose(row["losses"]["convolve"], row["losses"]["lax.conv"], rtol=1e-4)
         assert row["losses"]["convolve"] > 0
+
+
+def test_the_benchmark_is_the_command_of_that_name(tmp_path):
+    options = ["--quick", "--measure", "peers", "scaling", "--work", "vae", "--batch", "64", "--peer", "jax-scan"]
+    finished = run(EXPERIMENTS / "benchmark.py", *options, "--json", "benchmark.json", folder=tmp_path)
+    assert finished.returncode == 0, finished.stdout + finished.stderr
+    results = json.loads((tmp_path / "benchmark.json").read_text())
+    assert [(row["work"], row["peer"], row["same_work"]) for row in results["rows"]] == [("vae", "jax-scan", True)]
+    assert [row["axis"] for row in results["scaling"]] == ["examples", "features", "code", "members"]
 
 
 def test_streaming_does_the_work_that_is_done_in_memory(tmp_path):
