@@ -112,7 +112,7 @@ def test_a_folder_that_cannot_be_written_is_refused(run, tmp_path):
 def test_a_save_that_fails_leaves_the_older_run(run, folder, monkeypatch):
     before = everything_in(folder)
     monkeypatch.setattr(json, "dumps", lambda *_, **__: 1 / 0)
-    with pytest.raises(ZeroDivisionError):
+    with pytest.raises(InvalidInput, match="division by zero"):
         run.save(folder)
     assert everything_in(folder) == before
     assert [path.name for path in folder.parent.iterdir()] == [folder.name]
