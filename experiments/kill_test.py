@@ -7,9 +7,9 @@ EXPECTED
     None is lost, none unreadable. Ended by SIGTERM, it exits with 143 and its newest checkpoint is where it stopped.
     Each is ended once at least, and of 50 or more some are ended in every phase.
 MEASURED
-    no fault in 100 trainings that SIGKILL ended 179 times (starting 51, training 23, saving 105; 296 starts), nor in 100
-    that SIGTERM ended 170 times (41, 28, 101; 285 starts); as five times --runs 20, with the seeds 0, 1000, 2000, 3000
-    and 4000, beside other work on two cores of an AMD EPYC.
+    no fault in 100 trainings that SIGKILL ended 179 times (starting 51, training 23, saving 105; 296 starts), nor in
+    100 that SIGTERM ended 170 times (41, 28, 101; 285 starts); as five times --runs 20, with the seeds 0, 1000, 2000,
+    3000 and 4000, beside other work on two cores of an AMD EPYC.
 
 Each start is a process of its own, forked from one that has imported JAX and started nothing of it. A third of the
 signals come at a moment drawn from the time that a whole training takes, its start included, a third after the first
