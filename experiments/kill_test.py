@@ -57,10 +57,10 @@ ENOUGH = 50
 
 
 @component
-class Burst:
+class InfiniteNow:
     """A penalty that is infinite in some steps, by chance of their key."""
 
-    name: ClassVar[str] = "burst"
+    name: ClassVar[str] = "infinite_now"
     probability: Number = 0.002
     weight: Weight = 1.0
 
@@ -84,7 +84,9 @@ def kinds() -> dict[str, Kind]:
     population = [ae_jax.variational(code=3, hidden=(12,), learning_rate=rate) for rate in (1e-3, 0.1)]
     warm_up = ae_jax.schedules.Linear(start=0.0, end=1.0, steps=60)
     bursting = ae_jax.variational(code=3, hidden=(12,), beta=warm_up)
-    bursting = dataclasses.replace(bursting, objective=dataclasses.replace(bursting.objective, penalties=(Burst(),)))
+    bursting = dataclasses.replace(
+        bursting, objective=dataclasses.replace(bursting.objective, penalties=(InfiniteNow(),))
+    )
     of_population = {"autoencoder": population, "seeds": [0, 1], "epochs": 40, "patience": 3}
     of_stream = {"autoencoder": ae_jax.undercomplete(code=3, hidden=(12,)), "seeds": [3, 4], "epochs": 5}
     of_bursts = {"autoencoder": bursting, "seeds": 0, "epochs": 80, "on_divergence": "rollback"}

@@ -203,6 +203,8 @@ def _train(
     record = spent() | {"interrupted": early, **facts["environment"]}
     if planned.mesh is not None:
         record["mesh"] = name_of(planned.mesh)
+    if loop.at_once < len(planned.seeds):
+        record["members_at_once"] = loop.at_once
     return _run_of(planned, loop, record), interrupted
 
 

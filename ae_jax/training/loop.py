@@ -13,7 +13,13 @@ from ae_jax.training.feed import Feed, Part, Place
 from ae_jax.training.interruption import Stop
 from ae_jax.training.mesh import ambient, gathered, put_examples, put_members, share_of
 from ae_jax.training.plan import Plan
-from ae_jax.training.population import advance_population, initial_population, order_of_population, put_population
+from ae_jax.training.population import (
+    advance_population,
+    initial_population,
+    members_at_once,
+    order_of_population,
+    put_population,
+)
 from ae_jax.training.standing import Row, Standing, arrays_of, copied
 from ae_jax.training.state import Order, Selection, State, Trained
 
@@ -205,7 +211,23 @@ class Loop:
             "last_step": np.int32(self.plan.epochs * self.feed.steps),
             "batch_size": self.plan.batch_size,
             "on_divergence": self.plan.on_divergence,
+            "at_once": self.at_once,
         }
+
+    @property
+    def at_once(self) -> int:
+        """How many members are trained side by side; on a mesh all of them, over its devices."""
+        members = len(self.plan.seeds)
+        if self.mesh is not None:
+            return members
+        parameters = sum(leaf.size for leaf in jax.tree.leaves(self.state.params)) // members
+        return members_at_once(members, parameters, _room())
+
+
+def _room() -> int | None:
+    """Half of an accelerator's memory in bytes, the other half being for data and state; None on CPUs."""
+    stats = jax.local_devices()[0].memory_stats() if jax.default_backend() != "cpu" else None
+    return None if stats is None else stats.get("bytes_limit", 0) // 2 or None
 
 
 def _mean(parts: list[Trained]) -> dict[str, Any]:

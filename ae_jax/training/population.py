@@ -91,7 +91,34 @@ def order_of_population(seeds: Any, which: Any, position: tuple[Any, ...], examp
     return jax.tree.map(lambda leaf: leaf[which], orders)
 
 
-@partial(jax.jit, static_argnames=("steps", "batch_size", "finish", "on_divergence"), donate_argnames="state")
+_SMALL = 1 << 16
+"""Parameters up to which a CPU trains members side by side, which spares overhead: each larger one fills it alone."""
+
+_COPIES = 8
+"""How often a member's parameters are held while it trains, beside its state: gradients, updates, what layers give."""
+
+
+def members_at_once(members: int, parameters: int, memory: int | None = None) -> int:
+    """How many members are trained side by side; the others wait for their turn in the same program.
+
+    Args:
+      members: of the population.
+      parameters: of each.
+      memory: bytes that they may take beside their state, of an accelerator; None on CPUs, where it is not memory that
+        decides.
+
+    Example:
+      >>> members_at_once(32, 20_000), members_at_once(32, 800_000), members_at_once(32, 800_000, memory=2**30)
+      (32, 1, 32)
+    """
+    if memory is None:
+        return members if parameters <= _SMALL else 1
+    return max(1, min(members, memory // (4 * _COPIES * parameters)))
+
+
+@partial(
+    jax.jit, static_argnames=("steps", "batch_size", "finish", "on_divergence", "at_once"), donate_argnames="state"
+)
 def advance_population(
     state: State,
     selection: Selection,
@@ -109,11 +136,13 @@ def advance_population(
     batch_size: int,
     finish: bool,
     on_divergence: OnDivergence = "stop",
+    at_once: int | None = None,
 ) -> tuple[State, Selection, Trained]:
     """:func:`ae_jax.training.step.advance` of every member, as one program with donated state.
 
-    A population of one is trained without the member axis, which costs large matrix products dear. ``steps`` of the
-    order are taken, from ``first`` on. On a mesh, state and selection are divided over members, and what came of the
+    ``at_once`` members are trained side by side, by default all (:func:`members_at_once`); one by one, and in a
+    population of one, they have no member axis, which costs large matrix products dear. ``steps`` of the order are
+    taken, from ``first`` on. On a mesh, state and selection are divided over members, and what came of the
     steps is whole on every device.
     """
     if steps < order.rows.shape[1]:
@@ -130,11 +159,13 @@ def advance_population(
         finish=finish,
         on_divergence=on_divergence,
     )
+    members = state, selection, autoencoder, seeds, order
     if len(seeds) == 1:
-        advanced = add_axis(one(*take((state, selection, autoencoder, seeds, order), 0)))
+        advanced = add_axis(one(*take(members, 0)))
+    elif at_once is not None and at_once < len(seeds):
+        advanced = jax.lax.map(lambda member: one(*member), members, batch_size=None if at_once == 1 else at_once)
     else:
-        every = jax.vmap(lambda *member: one(*member), spmd_axis_name=MEMBER if meshed() else None)
-        advanced = every(state, selection, autoencoder, seeds, order)
+        advanced = jax.vmap(lambda *member: one(*member), spmd_axis_name=MEMBER if meshed() else None)(*members)
     state, selection, trained = advanced
     return *_divided(state, selection), everywhere(trained)
 
