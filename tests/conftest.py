@@ -18,6 +18,7 @@ from ae_jax import Run
 from ae_jax.data import Dataset, Scaling, Split
 
 jax.config.update("jax_numpy_rank_promotion", "raise")
+jax.local_devices()  # now, before a command that a test calls makes the CPU several of them
 
 
 @pytest.fixture

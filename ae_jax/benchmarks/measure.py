@@ -150,8 +150,10 @@ def same_work(rows: Sequence[Row]) -> bool:
 
 
 def _ours(work: Work, task: Task) -> Train:
+    devices = jax.local_device_count()
+    mesh = {"member": devices} if work.divided and devices > 1 and work.members % devices == 0 else None
     seeds = range(work.seeds)
-    return ours(work.autoencoders(), task.images, task.batch_size, scale=task.scale, seeds=seeds)
+    return ours(work.autoencoders(), task.images, task.batch_size, scale=task.scale, seeds=seeds, mesh=mesh)
 
 
 def _enter(contenders: dict[str, Contender], peer: str, task: Task) -> str | None:

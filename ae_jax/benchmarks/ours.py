@@ -11,6 +11,7 @@ from ae_jax.autoencoders import Autoencoder
 from ae_jax.benchmarks.peers import Train
 from ae_jax.data import Scaling, from_splits
 from ae_jax.training import fit
+from ae_jax.training.mesh import Devices
 
 LEAST_EPOCHS = 3
 """Of a round: the first and the last of :func:`ours` are not timed."""
@@ -23,6 +24,7 @@ def ours(
     *,
     scale: float = 255.0,
     seeds: int | Sequence[int] = 0,
+    mesh: Devices | None = None,
 ) -> Train:
     """Training by ``fit``, its epochs timed by when it reports them.
 
@@ -35,6 +37,7 @@ def ours(
       batch_size: examples in a step.
       scale: what bytes are divided by.
       seeds: of the members, every combination with an autoencoder.
+      mesh: as ``fit`` takes it.
 
     Returns:
       As of a peer: epochs -> seconds of those that are timed, mean losses of the first member.
@@ -53,7 +56,7 @@ def ours(
         def told(_: Any) -> None:
             times.append(time.perf_counter())
 
-        run = fit(autoencoders, data, seeds=seeds, epochs=epochs, batch_size=batch_size, progress=told)
+        run = fit(autoencoders, data, seeds=seeds, epochs=epochs, batch_size=batch_size, mesh=mesh, progress=told)
         return [late - early for early, late in pairwise(times[:-1])], run.history["train"]["loss"][0].tolist()
 
     return train

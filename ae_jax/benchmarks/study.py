@@ -138,7 +138,7 @@ class Study:
         return {
             "study": "bench",
             "settings": dataclasses.asdict(self),
-            "environment": environment() | {"threads": _threads(), "peers": _versions()},
+            "environment": environment() | {"threads": threads(), "peers": _versions()},
             "skipped": [] if jax.default_backend() == "gpu" else [gpu],
             "rows": [],
             "roofline": [],
@@ -163,7 +163,8 @@ def _finished(results: dict[str, Any]) -> dict[str, Any]:
     return results | {"bars": verdicts}
 
 
-def _threads() -> int:
+def threads() -> int:
+    """Cores that this process may use."""
     return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
 
 

@@ -82,6 +82,7 @@ class Work:
       rounds: at most.
       in_mean: whether its rows enter the geometric means.
       digits: trained on the digits in place of the images.
+      divided: its members are divided over all devices of this process; a CPU counts as one for each core.
     """
 
     name: str
@@ -98,6 +99,7 @@ class Work:
     rounds: int | None = None
     in_mean: bool = True
     digits: bool = False
+    divided: bool = False
 
     @property
     def members(self) -> int:
@@ -266,6 +268,7 @@ _WORKS = (
         epochs=50,
         in_mean=False,
         digits=True,
+        divided=True,
     ),
 )
 

@@ -67,8 +67,11 @@ def bench(
     os.environ.setdefault("XLA_PYTHON_CLIENT_PREALLOCATE", "false")  # a GPU is shared with PyTorch
     from ae_jax.benchmarks import MEASURES, Study
     from ae_jax.benchmarks.measure import same_work
+    from ae_jax.benchmarks.study import threads
     from ae_jax.studies import write_results
+    from ae_jax.training import provide_cpu_devices
 
+    provide_cpu_devices(threads())  # over which the sweep is divided
     study = Study(
         measures=measure or MEASURES,
         works=work,

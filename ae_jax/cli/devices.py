@@ -47,7 +47,7 @@ class Devices:
 
     Attributes:
       mesh: devices along two axes, such as data=4 or member=2,data=4: every batch is divided over data, members over
-        member.
+        member; a CPU counts as so many devices.
       distributed: train together with other processes of the same command, on all their devices over data unless
         --mesh says otherwise; under Slurm or Open MPI, with one task for each GPU, nothing more need be said; else the
         address of the first process, the number of this one from 0, and how many there are. The first alone prints
@@ -58,12 +58,16 @@ class Devices:
     distributed: Annotated[Any, _DISTRIBUTED, arg(help_behavior_hint="(default: this process alone)")] = None
 
     def join(self) -> None:
-        """Joins other processes, if that was asked for; before JAX computes anything.
+        """Makes a CPU as many devices as the mesh takes, or joins other processes; before JAX computes anything.
 
         Raises:
-          InvalidInput: they cannot be joined.
+          InvalidInput: no description of a mesh, or processes that cannot be joined.
         """
         if self.distributed is None:
+            if self.mesh is not None:
+                from ae_jax.training import provide_cpu_devices
+
+                provide_cpu_devices(self.mesh)
             return
         _keep_standard_output()
         from ae_jax.training import initialize

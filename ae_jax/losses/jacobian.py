@@ -132,8 +132,8 @@ def closed_form(
     """
     kernels = [layer.kernel for layer in layers]
     if len(layers) == 1:
-        known = None if code is None else _SLOPE_OF_OUTPUT.get(layers[0].activation)
-        slopes = [known(code)] if known is not None else _slopes(layers, x)
+        follows = _SLOPE_OF_OUTPUT.get(layers[0].activation)
+        slopes = _slopes(layers, x) if code is None or follows is None else [follows(code)]
         return _weighted_sum(jnp.sum(jnp.square(kernels[0]), axis=0)[None], slopes[0], x.shape[0])
     slopes = _slopes(layers, x)
     widths = [kernels[0].shape[0], *(kernel.shape[1] for kernel in kernels)]

@@ -183,7 +183,8 @@ def _as_products(x: Array, kernel: Array, strides: Sequence[int], padding: Any) 
     if tuple(strides) == (1, 1) and outputs < channels:
         # Fewer numbers are moved where every pixel is multiplied once and its products are added at their places.
         products = jnp.split(x @ kernel.transpose(2, 0, 1, 3).reshape(channels, -1), len(places), axis=-1)
-        return sum(window(product, *place) for product, place in zip(products, places, strict=True))
+        first, *others = (window(product, *place) for product, place in zip(products, places, strict=True))
+        return sum(others, start=first)
     patches = jnp.concatenate([window(x, *place) for place in places], axis=-1)
     return patches @ kernel.reshape(-1, outputs)
 

@@ -5,6 +5,7 @@ from ae_jax.training.distributed import initialize
 from ae_jax.training.fit import fit
 from ae_jax.training.interruption import stop_on_signal
 from ae_jax.training.loop import Progress
+from ae_jax.training.mesh import provide_cpu_devices
 from ae_jax.training.population import stack, unstack
 from ae_jax.training.run import Run, TrainingInterrupted, load
 
@@ -16,6 +17,7 @@ __all__ = [
     "fit",
     "initialize",
     "load",
+    "provide_cpu_devices",
     "stack",
     "stop_on_signal",
     "unstack",

@@ -2,6 +2,7 @@
 
 import contextlib
 import math
+import os
 import re
 from collections.abc import Mapping
 from functools import partial
@@ -54,6 +55,24 @@ def mesh_of(asked: Any, *, members: int, batch_size: int) -> Mesh | None:
     return mesh
 
 
+def provide_cpu_devices(asked: Devices | int) -> None:
+    """Has this process's CPU count as so many devices, as many as a mesh takes; nothing once JAX has computed.
+
+    On accelerators, and where ``XLA_FLAGS`` says how many there are, it changes nothing.
+
+    Raises:
+      InvalidInput: it is no description of a mesh.
+
+    Example:
+      >>> provide_cpu_devices("data=2")  # too late here
+    """
+    if isinstance(asked, Mesh) or "xla_force_host_platform_device_count" in os.environ.get("XLA_FLAGS", ""):
+        return
+    count = asked if isinstance(asked, int) else math.prod(_sizes(asked).values())
+    with contextlib.suppress(RuntimeError):
+        jax.config.update("jax_num_cpu_devices", count)
+
+
 def name_of(mesh: Mesh) -> str:
     """The sizes of a mesh, as they are asked for.
 
@@ -87,7 +106,7 @@ def _made(sizes: dict[str, int]) -> Mesh:
     if count > there:
         raise InvalidInput(
             f"the mesh {asked} takes {count} devices and there are {there}: expected at most so many (on a CPU, "
-            f"XLA_FLAGS=--xla_force_host_platform_device_count={count} makes them)."
+            "ae_jax.training.provide_cpu_devices makes them before JAX computes anything)."
         )
     if count < there and jax.process_count() > 1:
         raise InvalidInput(

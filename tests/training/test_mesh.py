@@ -67,7 +67,7 @@ def test_without_one_nothing_changes(small):
         (
             "member=2,data=4",
             "the mesh member=2,data=4 takes 8 devices and there are 1: expected at most so many .on a CPU, "
-            "XLA_FLAGS=--xla_force_host_platform_device_count=8 makes them",
+            "ae_jax.training.provide_cpu_devices makes them before JAX computes anything",
         ),
     ],
 )
