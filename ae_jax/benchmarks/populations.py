@@ -18,7 +18,7 @@ _WIDTHS: dict[str, tuple[Callable[[], Autoencoder], Callable[[], np.ndarray], fl
     "64-128-8": (partial(variational, activation="relu", hidden=(128,), code=8), partial(digit_images, 640), 16.0, 32),
     "784-512-16": (
         partial(variational, activation="relu", hidden=(512,), code=16),
-        lambda: blobs(512).reshape(512, 784),
+        lambda: blobs(2048).reshape(2048, 784),
         255.0,
         64,
     ),
