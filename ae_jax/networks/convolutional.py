@@ -134,7 +134,10 @@ def convolve(
     padding: str | Sequence[tuple[int, int]],
     **settings: Any,
 ) -> Float[Array, "batch new_height new_width outputs"]:
-    """``lax.conv_general_dilated`` of images, lowered on CPU as patches times a matrix, with equal results.
+    """``lax.conv_general_dilated`` of images, lowered on CPU as a matrix product, with equal results.
+
+    Patches times a matrix; or, to fewer channels at every pixel, pixels times a matrix and a sum of shifted parts, which
+    moves fewer numbers.
 
     Inside a ``lax.scan`` XLA's CPU convolutions run on one thread without vector code, and under ``vmap`` over
     kernels they turn into grouped ones, slower still; a matrix product suffers from neither.
@@ -159,13 +162,13 @@ def convolve(
     def native(x: Array, kernel: Array) -> Array:
         return jax.lax.conv_general_dilated(x, kernel, window_strides, padding, **settings)
 
-    def patches(x: Array, kernel: Array) -> Array:
-        return _as_products(x, kernel, window_strides, padding)
+    def product(x: Array, kernel: Array) -> Array:
+        return _as_product(x, kernel, window_strides, padding)
 
-    return jax.lax.platform_dependent(x, kernel, cpu=patches, default=native)
+    return jax.lax.platform_dependent(x, kernel, cpu=product, default=native)
 
 
-def _as_products(x: Array, kernel: Array, strides: Sequence[int], padding: Any) -> Array:
+def _as_product(x: Array, kernel: Array, strides: Sequence[int], padding: Any) -> Array:
     rows, columns, channels, outputs = kernel.shape
     pads = (
         jax.lax.padtype_to_pads(x.shape[1:3], (rows, columns), strides, padding)
@@ -181,9 +184,8 @@ def _as_products(x: Array, kernel: Array, strides: Sequence[int], padding: Any) 
 
     places = [(i, j) for i in range(rows) for j in range(columns)]
     if tuple(strides) == (1, 1) and outputs < channels:
-        # Fewer numbers are moved where every pixel is multiplied once and its products are added at their places.
-        products = jnp.split(x @ kernel.transpose(2, 0, 1, 3).reshape(channels, -1), len(places), axis=-1)
-        first, *others = (window(product, *place) for product, place in zip(products, places, strict=True))
+        parts = jnp.split(x @ kernel.transpose(2, 0, 1, 3).reshape(channels, -1), len(places), axis=-1)
+        first, *others = (window(part, *place) for part, place in zip(parts, places, strict=True))
         return sum(others, start=first)
     patches = jnp.concatenate([window(x, *place) for place in places], axis=-1)
     return patches @ kernel.reshape(-1, outputs)

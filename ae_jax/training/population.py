@@ -95,7 +95,7 @@ _SMALL = 1 << 16
 """Parameters up to which a CPU trains members side by side, which spares overhead: each larger one fills it alone."""
 
 _COPIES = 8
-"""How often a member's parameters are held while it trains, beside its state: gradients, updates, what layers give."""
+"""How often, about, a training member holds its parameters beside its state: gradients, updates, what layers give."""
 
 
 def members_at_once(members: int, parameters: int, memory: int | None = None) -> int:

@@ -23,14 +23,15 @@ def ours(x, kernel, stride, padding):
     return convolutional.convolve(x, kernel, (stride, stride), padding, **LAYOUT)
 
 
-def images_and_kernel(height: int, width: int, side: int):
+def images_and_kernel(height: int, width: int, side: int, outputs: int = 4):
     rng = np.random.default_rng(side)
-    return jnp.asarray(rng.normal(size=(2, height, width, 3))), jnp.asarray(rng.normal(size=(side, side, 3, 4)))
+    return jnp.asarray(rng.normal(size=(2, height, width, 3))), jnp.asarray(rng.normal(size=(side, side, 3, outputs)))
 
 
+@pytest.mark.parametrize("outputs", [4, 2], ids=["to more channels", "to fewer"])
 @pytest.mark.parametrize("side", [1, 2, 3, 4, 5])
-def test_convolve_equals_the_native_convolution_in_value_and_gradient(side, x64):
-    x, kernel = images_and_kernel(7, 6, side)
+def test_convolve_equals_the_native_convolution_in_value_and_gradient(side, outputs, x64):
+    x, kernel = images_and_kernel(7, 6, side, outputs)
     cases = list(itertools.product((1, 2), ("SAME", "VALID")))
 
     def values_and_gradients(convolution, x, kernel):
@@ -66,9 +67,10 @@ def test_convolve_equals_the_native_convolution_inside_a_scan_over_several_kerne
     np.testing.assert_allclose(mine, theirs, rtol=1e-9)
 
 
-def test_convolve_multiplies_patches_on_a_cpu():
-    x, kernel = images_and_kernel(7, 6, 3)
-    compiled = jax.jit(lambda x, k: ours(x, k, 2, "SAME")).lower(x, kernel).compile().as_text()
+@pytest.mark.parametrize(("stride", "outputs"), [(2, 4), (1, 2)])
+def test_convolve_is_a_product_on_a_cpu(stride, outputs):
+    x, kernel = images_and_kernel(7, 6, 3, outputs)
+    compiled = jax.jit(lambda x, k: ours(x, k, stride, "SAME")).lower(x, kernel).compile().as_text()
     assert "dot(" in compiled
     assert "convolution(" not in compiled
 

@@ -107,9 +107,8 @@ def model_of(task: Any) -> Any:
             outputs = self.layers(z)
             return ModelOutput(reconstruction=outputs.sigmoid() if stochastic else outputs)
 
-    shape = {"input_dim": images_of(dataclasses.replace(task, images=task.images[:1])).shape[1:]}
-    latent = task.decoder[0][0].shape[0]
+    first = images_of(dataclasses.replace(task, images=task.images[:1]))
+    sizes = {"input_dim": tuple(first.shape[1:]), "latent_dim": task.decoder[0][0].shape[0]}
     if stochastic:
-        config = VAEConfig(input_dim=tuple(shape["input_dim"]), latent_dim=latent, reconstruction_loss="bce")
-        return VAE(config, encoder=Encoder(), decoder=Decoder())
-    return AE(AEConfig(input_dim=tuple(shape["input_dim"]), latent_dim=latent), encoder=Encoder(), decoder=Decoder())
+        return VAE(VAEConfig(**sizes, reconstruction_loss="bce"), encoder=Encoder(), decoder=Decoder())
+    return AE(AEConfig(**sizes), encoder=Encoder(), decoder=Decoder())
