@@ -136,8 +136,8 @@ def convolve(
 ) -> Float[Array, "batch new_height new_width outputs"]:
     """``lax.conv_general_dilated`` of images, lowered on CPU as a matrix product, with equal results.
 
-    Patches times a matrix; or, to fewer channels at every pixel, pixels times a matrix and a sum of shifted parts, which
-    moves fewer numbers.
+    Patches times a matrix; or, to fewer channels at every pixel, pixels times a matrix and a sum of shifted parts,
+    which moves fewer numbers.
 
     Inside a ``lax.scan`` XLA's CPU convolutions run on one thread without vector code, and under ``vmap`` over
     kernels they turn into grouped ones, slower still; a matrix product suffers from neither.
