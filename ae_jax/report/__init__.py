@@ -2,6 +2,7 @@
 
 from ae_jax.report.answers import AnswerTable, answer_sentence, answer_tables
 from ae_jax.report.charts import code_map, comparison_summary, loss_curves, sweep_summary
+from ae_jax.report.critical_difference import critical_difference
 from ae_jax.report.html import comparison_page, questions_page, run_page, sweep_page, write_report
 from ae_jax.report.pictures import filters, prior_samples, reconstructions
 from ae_jax.report.progress import ProgressDisplay
@@ -28,6 +29,7 @@ __all__ = [
     "comparison_page",
     "comparison_summary",
     "console_table",
+    "critical_difference",
     "denoising_gains",
     "denoising_grid_figure",
     "denoising_strip",

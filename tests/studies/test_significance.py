@@ -1,0 +1,228 @@
+import numpy as np
+import pytest
+from scipy import stats
+
+from ae_jax import InvalidInput
+from ae_jax.evaluation import METRICS
+from ae_jax.studies import Interval, average_ranks, holm, interval, nemenyi, paired_differences
+
+
+def rows_of(values, metric="mse", **further):
+    """Rows of autoencoder -> values by seed; a number alone is a baseline without a seed."""
+    return [
+        {"autoencoder": name, "seed": seed, "metric": metric, "value": value, "split": "test", **further}
+        for name, given in values.items()
+        for seed, value in ([(None, given)] if np.ndim(given) == 0 else list(enumerate(given)))
+    ]
+
+
+# Student 1908, hours of sleep gained under two drugs; R 4.3, t.test(extra ~ group, sleep, paired = TRUE):
+# t = -4.0621, p = 0.002833, from -2.4598858 to -0.7001142; wilcox.test has ties there.
+SLEEP = {
+    "first": [0.7, -1.6, -0.2, -1.2, -0.1, 3.4, 3.7, 0.8, 0.0, 2.0],
+    "second": [1.9, 0.8, 1.1, 0.1, -0.1, 4.4, 5.5, 1.6, 4.6, 3.4],
+}
+
+
+def test_differences_are_those_of_student_s_paired_test():
+    (found,) = paired_differences(rows_of(SLEEP))
+    assert (found.first, found.second, found.question) == ("first", "second", {"metric": "mse"})
+    assert found.p_value == pytest.approx(0.002832890)
+    mean, half_width, count = found.difference
+    np.testing.assert_allclose([mean - half_width, mean + half_width], [-2.4598858, -0.7001142], rtol=1e-7)
+    assert count == 10
+    assert found.corrected == found.p_value
+
+
+def test_wilcoxon_s_test_is_scipy_s():
+    values = {name: np.random.default_rng(seed).normal(size=9).tolist() for seed, name in enumerate("ab")}
+    (found,) = paired_differences(rows_of(values), test="wilcoxon")
+    assert found.p_value == pytest.approx(stats.wilcoxon(values["a"], values["b"]).pvalue)
+
+
+def test_wilcoxon_s_p_value_of_five_seeds_has_a_floor():
+    (found,) = paired_differences(
+        rows_of({"a": [1.0, 2.0, 3.0, 4.0, 5.0], "b": [0.9, 1.8, 2.7, 3.6, 4.5]}), test="wilcoxon"
+    )
+    assert found.p_value == 2 ** (1 - 5)
+
+
+def test_the_better_one_has_the_better_mean_if_any_way_is_better():
+    values = {"a": [1.0, 2.0, 3.0], "b": [0.5, 1.4, 2.6]}
+    metrics = ("mse", "psnr", "kl")
+    assert [METRICS[metric].better for metric in metrics] == ["low", "high", None]
+    assert [paired_differences(rows_of(values, metric))[0].better for metric in metrics] == ["b", "a", None]
+    assert paired_differences(rows_of({"a": [1.0, 2.0], "b": [2.0, 1.0]}))[0].better is None
+
+
+def test_every_pair_of_every_question_is_corrected_together():
+    values = {name: (10 + np.random.default_rng(seed).normal(size=6)).tolist() for seed, name in enumerate("abc")}
+    rows = rows_of(values, data="digits") + rows_of(values, "psnr", data="digits") + rows_of(values, data="mnist")
+    found = paired_differences(rows, over=("data", "metric"))
+    pairs = [("a", "b"), ("a", "c"), ("b", "c")]
+    asked = [("digits", "mse"), ("digits", "psnr"), ("mnist", "mse")]
+    assert [(one.question["data"], one.question["metric"], one.first, one.second) for one in found] == [
+        (*question, *pair) for question in asked for pair in pairs
+    ]
+    expected = {pair: stats.ttest_rel(values[pair[0]], values[pair[1]]).pvalue for pair in pairs}
+    np.testing.assert_allclose([one.p_value for one in found], [expected[pair] for _ in asked for pair in pairs])
+    np.testing.assert_allclose([one.corrected for one in found], holm([one.p_value for one in found]))
+
+
+def test_a_baseline_is_the_same_beside_every_seed():
+    found = paired_differences(rows_of({"pca": 0.3, "raw": 0.4, "a": [0.1, 0.2, 0.4]}))
+    assert [(one.first, one.second) for one in found] == [("pca", "a"), ("raw", "a")]
+    assert found[0].difference == interval([0.3 - 0.1, 0.3 - 0.2, 0.3 - 0.4])
+    assert found[0].p_value == pytest.approx(stats.ttest_1samp([0.1, 0.2, 0.4], 0.3).pvalue)
+
+
+def test_seeds_that_one_lacks_or_that_diverged_are_left_out():
+    rows = rows_of({"a": [1.0, 2.0, 3.0, 5.0, 9.0], "b": [0.5, 1.2, float("nan"), 3.0]})
+    rows[3]["finite"] = False
+    rows.append(rows[0] | {"split": "validation", "value": 70.0})
+    (found,) = paired_differences(rows)
+    assert found.difference == interval([0.5, 0.8])
+
+
+def test_of_one_shared_seed_nothing_is_tested_and_nothing_is_counted():
+    rows = rows_of({"a": [1.0], "b": [2.0]}) + rows_of({"a": [1.0, 2.0, 3.0], "b": [0.5, 1.4, 2.6]}, "psnr")
+    lone, tested = paired_differences(rows)
+    assert lone.difference == Interval(-1.0, None, 1)
+    assert np.isnan([lone.p_value, lone.corrected]).all()
+    assert tested.corrected == tested.p_value
+
+
+@pytest.mark.parametrize(("second", "p_value"), [([1.0, 2.0, 3.0], 1.0), ([0.0, 1.0, 2.0], 0.0)])
+def test_differences_that_are_all_the_same_are_certain(second, p_value):
+    (found,) = paired_differences(rows_of({"a": [1.0, 2.0, 3.0], "b": second}))
+    assert found.p_value == p_value
+
+
+def test_two_values_of_one_seed_are_refused():
+    rows = rows_of({"a": [1.0], "b": [2.0]}, score="knn") + rows_of({"a": [1.0], "b": [2.0]}, score="error")
+    with pytest.raises(InvalidInput, match=r"a has two values of seed 0 in the question metric=mse: .* apart in over"):
+        paired_differences(rows)
+    assert len(paired_differences(rows, over=("score", "metric"))) == 2
+
+
+def test_an_unknown_test_is_refused(unchecked):
+    with pytest.raises(InvalidInput, match="unknown test 'anova'"):
+        paired_differences([], test="anova")
+
+
+def test_holm_is_r_s():
+    # R 4.3, p.adjust(c(0.01, 0.02, 0.03, 0.04, 0.05), "holm") and of c(0.001, 0.3, 0.0125, 0.6).
+    np.testing.assert_allclose(holm([0.01, 0.02, 0.03, 0.04, 0.05]), [0.05, 0.08, 0.09, 0.09, 0.09])
+    np.testing.assert_allclose(holm([0.001, 0.3, 0.0125, 0.6]), [0.004, 0.6, 0.0375, 0.6])
+    np.testing.assert_allclose(holm([0.9, 0.8]), [1.0, 1.0])
+    assert holm([]).shape == (0,)
+
+
+def test_holm_counts_only_what_was_tested():
+    np.testing.assert_allclose(holm([np.nan, 0.02, 0.03]), [np.nan, 0.04, 0.04])
+
+
+# Demšar 2006, table 6: AUC of C4.5 with its two parameters chosen or not, on 14 data sets of UCI. Of "voting", which
+# he ranks 4, 1, 2, 3, the last two are equal in print.
+DEMSAR = {
+    "C4.5": [0.763, 0.599, 0.954, 0.628, 0.882, 0.936, 0.661, 0.583, 0.775, 1.0, 0.940, 0.619, 0.972, 0.957],
+    "C4.5+m": [0.768, 0.591, 0.971, 0.661, 0.888, 0.931, 0.668, 0.583, 0.838, 1.0, 0.962, 0.666, 0.981, 0.978],
+    "C4.5+cf": [0.771, 0.590, 0.968, 0.654, 0.886, 0.916, 0.609, 0.563, 0.866, 1.0, 0.965, 0.614, 0.9751, 0.946],
+    "C4.5+m+cf": [0.798, 0.569, 0.967, 0.657, 0.898, 0.931, 0.685, 0.625, 0.875, 1.0, 0.962, 0.669, 0.975, 0.970],
+}
+
+
+def ranking_of(values, **options):
+    """A question for each place, in which everybody has one value."""
+    rows = [
+        row | {"data": place, "seed": 0}
+        for name, given in values.items()
+        for place, value in enumerate(given)
+        for row in rows_of({name: value}, "roc_auc")
+    ]
+    return average_ranks(rows, over=("data", "metric"), **options)
+
+
+def test_ranks_are_those_of_demsar():
+    ranking = ranking_of(DEMSAR)
+    assert list(ranking.ranks) == ["C4.5+m+cf", "C4.5+m", "C4.5+cf", "C4.5"]
+    np.testing.assert_allclose(list(ranking.ranks.values()), [1.964, 2.0, 2.893, 3.143], atol=5e-4)
+    assert ranking.questions == 14
+    # Without ties the statistic is Demšar's 9.28; theirs are a pair in three sets and all four in one.
+    assert ranking.statistic * (1 - (3 * 6 + 60) / (14 * 60)) == pytest.approx(9.28, abs=0.01)
+    assert ranking.p_value == pytest.approx(stats.chi2.sf(ranking.statistic, 3))
+    assert ranking.critical_difference == pytest.approx(1.25, abs=0.005)
+    assert ranking.groups == (("C4.5+m+cf", "C4.5+m", "C4.5+cf", "C4.5"),)
+    # At 0.10 he finds C4.5 outside of the critical difference of 1.12 from both that tune m.
+    looser = ranking_of(DEMSAR, level=0.10)
+    assert looser.critical_difference == pytest.approx(1.12, abs=0.005)
+    assert looser.groups == (("C4.5+m+cf", "C4.5+m", "C4.5+cf"), ("C4.5+cf", "C4.5"))
+
+
+# Demšar 2006, table 5(a): critical values of the two-tailed Nemenyi test.
+@pytest.mark.parametrize(
+    ("level", "values"),
+    [
+        (0.05, [1.960, 2.343, 2.569, 2.728, 2.850, 2.949, 3.031, 3.102, 3.164]),
+        (0.10, [1.645, 2.052, 2.291, 2.459, 2.589, 2.693, 2.780, 2.855, 2.920]),
+    ],
+)
+def test_critical_values_are_those_of_demsar_s_table(level, values):
+    counts = np.arange(2, 11)
+    found = [nemenyi(int(k), 10, level=level) / np.sqrt(k * (k + 1) / 60) for k in counts]
+    np.testing.assert_allclose(found, values, atol=1e-3)
+
+
+def test_ranks_are_of_means_over_seeds_and_low_or_high_is_better_as_the_metric_says():
+    rows = rows_of({"a": [0.1, 0.3], "b": [0.5, 0.1], "pca": 0.4})
+    rows += rows_of({"a": [9.0, 9.0], "b": [8.0, 8.0], "pca": 8.5}, "psnr")
+    ranking = average_ranks(rows)
+    assert ranking.ranks == {"a": 1.0, "b": 2.5, "pca": 2.5}
+    assert ranking.questions == 2
+
+
+def test_where_all_are_equal_nothing_differs():
+    ranking = ranking_of({name: [0.5, 0.7] for name in "abc"})
+    assert (ranking.statistic, ranking.p_value) == (0.0, 1.0)
+    assert ranking.groups == (("a", "b", "c"),)
+
+
+def test_what_differs_from_everything_is_in_no_group():
+    ranking = ranking_of(
+        {name: (np.linspace(0.5, 0.6, 40) - 0.1 * place).tolist() for place, name in enumerate("abcd")}
+    )
+    assert ranking.critical_difference < 1
+    assert ranking.groups == ()
+
+
+def test_a_group_within_a_group_is_left_out():
+    places = np.random.default_rng(0).permuted(np.tile(np.arange(5.0), (12, 1)), axis=1) / 10
+    ranking = ranking_of({name: places[:, place].tolist() for place, name in enumerate("abcde")})
+    assert ranking.groups
+    for one in ranking.groups:
+        assert not any(set(one) < set(other) for other in ranking.groups)
+
+
+@pytest.mark.parametrize(
+    ("values", "options", "sentence"),
+    [
+        (
+            {"a": [0.1, 0.2], "b": [0.2, 0.3]},
+            {},
+            "2 autoencoders in 2 questions: expected at least three in at least two",
+        ),
+        ({"a": [0.1], "b": [0.2], "c": [0.3]}, {}, "3 autoencoders in 1 questions"),
+        ({"a": [0.1, 0.2], "b": [0.2], "c": [0.3, 0.4]}, {}, r"b has no finite value in the question data=1, metric="),
+        ({"a": [0.1, np.nan], "b": [0.2, 0.1], "c": [0.3, 0.4]}, {}, "a has no finite value in the question data=1"),
+        ({"a": [0.1, 0.2], "b": [0.2, 0.1], "c": [0.3, 0.4]}, {"level": 1.0}, "level=1.0: expected a number between"),
+    ],
+)
+def test_what_cannot_be_ranked_is_a_sentence(values, options, sentence):
+    with pytest.raises(InvalidInput, match=sentence):
+        ranking_of(values, **options)
+
+
+def test_a_metric_of_no_better_way_cannot_be_ranked():
+    rows = rows_of({"a": 1.0, "b": 2.0, "c": 3.0}) + rows_of({"a": 1.0, "b": 2.0, "c": 3.0}, "kl")
+    with pytest.raises(InvalidInput, match="given the metric kl: expected one with a better way"):
+        average_ranks(rows)
