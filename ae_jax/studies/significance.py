@@ -269,8 +269,8 @@ def _p_value(differences: np.ndarray, test: str) -> float:
         return 1.0
     if test == "t" and np.ptp(differences) == 0:
         return 0.0
-    _, p_value = stats.wilcoxon(differences) if test == "wilcoxon" else stats.ttest_1samp(differences, 0.0)
-    return float(p_value)
+    found: Any = stats.wilcoxon(differences) if test == "wilcoxon" else stats.ttest_1samp(differences, 0.0)
+    return float(found.pvalue)
 
 
 def _better(metric: str, first: str, second: str, differences: np.ndarray) -> str | None:
