@@ -1,12 +1,14 @@
 """Mathematics on arrays: pure functions, one value for each example, no networks and no hidden keys."""
 
 from ae_jax.losses import jacobian
+from ae_jax.losses.classification import categorical_nll
 from ae_jax.losses.divergence import gaussian_kl, gaussian_kl_between
 from ae_jax.losses.reconstruction import bernoulli_nll, gaussian_nll, laplace_nll, squared_error
-from ae_jax.losses.sparsity import kl_sparsity, l1
+from ae_jax.losses.sparsity import kl_sparsity, l1, lifetime_winners, top_k_winners
 
 __all__ = [
     "bernoulli_nll",
+    "categorical_nll",
     "gaussian_kl",
     "gaussian_kl_between",
     "gaussian_nll",
@@ -14,5 +16,7 @@ __all__ = [
     "kl_sparsity",
     "l1",
     "laplace_nll",
+    "lifetime_winners",
     "squared_error",
+    "top_k_winners",
 ]

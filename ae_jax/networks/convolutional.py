@@ -15,6 +15,7 @@ from ae_jax.distributions import DiagonalGaussian
 from ae_jax.errors import InvalidInput
 from ae_jax.networks.activations import activation_named, apply, kernel_initializer
 from ae_jax.networks.functional import Code
+from ae_jax.networks.winners import keep_winners, require_winners
 from ae_jax.requirements import size, widths
 from ae_jax.types import Shape
 
@@ -32,9 +33,11 @@ class Convolutional:
       activation: of every stage, a name in :data:`ae_jax.networks.ACTIVATIONS`.
       code_activation: of the code.
       stochastic: the encoder gives a diagonal Gaussian's mean and log-scale instead of a code.
+      winners: how many units of each example's code are kept, as in :class:`ae_jax.networks.MLP`; None keeps all.
 
     Raises:
-      InvalidInput: no stage, a size not above zero, an unknown activation, or (when built) data that are no images.
+      InvalidInput: no stage, a size not above zero, an unknown activation, more winners than units, winners of a
+        stochastic encoder, or (when built) data that are no images.
 
     Example:
       >>> Convolutional(channels=(16, 32), code=16).kernel
@@ -51,6 +54,7 @@ class Convolutional:
     activation: str = static(default="relu")
     code_activation: str = static(default="linear")
     stochastic: bool = static(default=False)
+    winners: int | None = static(default=None)
 
     def __post_init__(self) -> None:
         for name in ("kernel", "code"):
@@ -60,6 +64,7 @@ class Convolutional:
             raise InvalidInput("Convolutional was given no channels: expected one number for each stage, as (16, 32).")
         activation_named(self.activation)
         activation_named(self.code_activation)
+        require_winners(self)
 
     def __call__(self, shape: Shape, outputs: int, rngs: nnx.Rngs) -> "ConvolutionalNetworks":
         return ConvolutionalNetworks(self, shape, outputs, rngs)
@@ -98,7 +103,7 @@ class ConvolutionalNetworks(nnx.Module):
             hidden = apply(self.config.activation, layer(hidden))
         code = self.to_code(hidden.reshape(x.shape[0], -1))
         if not self.config.stochastic:
-            return apply(self.config.code_activation, code)
+            return keep_winners(self.config, apply(self.config.code_activation, code))
         mean, log_scale = jnp.split(code, 2, axis=-1)
         return DiagonalGaussian(apply(self.config.code_activation, mean), log_scale)
 

@@ -23,7 +23,8 @@ class Networks(Protocol):
     ``encode`` maps ``[batch, *shape]`` to a code ``[batch, code]`` or, where the encoder is stochastic, to a
     distribution over it; ``decode`` maps codes back to ``[batch, *shape]``, or ``[batch, *shape, outputs]`` where the
     likelihood wants several numbers for each feature. Networks whose encoder is a chain of dense layers with
-    elementwise activations may have ``dense_layers()``, which opens the closed form of the contractive penalty.
+    elementwise activations may have ``dense_layers()``, which opens the closed form of the contractive penalty; it
+    gives None where their configuration makes the encoder another map.
     """
 
     def encode(self, x: Any) -> Any: ...

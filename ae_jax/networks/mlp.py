@@ -12,6 +12,7 @@ from ae_jax.errors import InvalidInput
 from ae_jax.losses.jacobian import DenseLayer
 from ae_jax.networks.activations import activation_named, apply, kernel_initializer
 from ae_jax.networks.functional import Code
+from ae_jax.networks.winners import keep_winners, require_winners
 from ae_jax.requirements import size, widths
 from ae_jax.types import Shape
 
@@ -29,16 +30,22 @@ class MLP:
       code_activation: of the code.
       tied: the decoder uses the encoder's kernels transposed, with biases of its own.
       stochastic: the encoder gives a diagonal Gaussian's mean and log-scale instead of a code.
+      winners: how many units of each example's code are kept, the largest after the activation, the others zero; None
+        keeps all.
 
     Raises:
-      InvalidInput: a width not above zero, an unknown activation, or tied weights of a stochastic encoder.
+      InvalidInput: a width not above zero, an unknown activation, more winners than units, or tied weights or winners
+        of a stochastic encoder.
 
     Example:
       >>> MLP(hidden=(256,), code=8, activation="tanh").code
       8
+      >>> MLP(hidden=(), code=1000, tied=True, winners=25).winners  # the k-sparse autoencoder
+      25
 
     References:
-      Hinton and Salakhutdinov, *Reducing the dimensionality of data with neural networks*, Science 2006.
+      Hinton and Salakhutdinov, *Reducing the dimensionality of data with neural networks*, Science 2006;
+      Makhzani and Frey, *k-sparse autoencoders*, 2013 (winners).
     """
 
     hidden: tuple[int, ...] = static(default=(128,))
@@ -47,6 +54,7 @@ class MLP:
     code_activation: str = static(default="linear")
     tied: bool = static(default=False)
     stochastic: bool = static(default=False)
+    winners: int | None = static(default=None)
 
     def __post_init__(self) -> None:
         size(self, "code", self.code)
@@ -57,6 +65,7 @@ class MLP:
             raise InvalidInput(
                 "MLP was given tied=True and stochastic=True: expected one, as a decoder mirrors one head only."
             )
+        require_winners(self)
 
     def __call__(self, shape: Shape, outputs: int, rngs: nnx.Rngs) -> "MLPNetworks":
         return MLPNetworks(self, shape, outputs, rngs)
@@ -88,7 +97,7 @@ class MLPNetworks(nnx.Module):
             hidden = apply(self.config.activation, layer(hidden))
         code = self.encoder[-1](hidden)
         if not self.config.stochastic:
-            return apply(self.config.code_activation, code)
+            return keep_winners(self.config, apply(self.config.code_activation, code))
         mean, log_scale = jnp.split(code, 2, axis=-1)
         return DiagonalGaussian(apply(self.config.code_activation, mean), log_scale)
 
@@ -104,8 +113,13 @@ class MLPNetworks(nnx.Module):
         tail = () if self.outputs == 1 else (self.outputs,)
         return layers[-1](z).reshape(z.shape[0], *self.shape, *tail)
 
-    def dense_layers(self) -> tuple[DenseLayer, ...]:
-        """The encoder's layers, from the data to the code (to the posterior mean, where it is stochastic)."""
+    def dense_layers(self) -> tuple[DenseLayer, ...] | None:
+        """The encoder's layers, from the data to the code (to the posterior mean, where it is stochastic).
+
+        None where units of the code win or lose, since the encoder is more than its layers then.
+        """
+        if self.config.winners is not None:
+            return None
         activation = activation_named(self.config.activation)
         layers = [DenseLayer(*_arrays(layer), activation) for layer in self.encoder]
         kernel, bias, _ = layers[-1]

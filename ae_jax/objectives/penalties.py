@@ -141,15 +141,15 @@ def squared_jacobian_norm(
     networks: Any, x: Batch, code: Code | None = None, *, key: Key | None = None, method: str = "auto", probes: int = 1
 ) -> Float[Array, " batch"]:
     """The squared Frobenius norm of the networks' encoder at each example, by the method of :class:`Contractive`."""
-    dense_layers = getattr(networks, "dense_layers", None)
-    if method == "closed_form" and dense_layers is None:
+    layers = networks.dense_layers() if hasattr(networks, "dense_layers") else None
+    if method == "closed_form" and layers is None:
         raise InvalidInput(
-            f"{type(networks).__name__} has no dense_layers(): expected a chain of dense layers for the closed form; "
-            "use method='auto'."
+            f"the encoder of {type(networks).__name__} has no closed form: expected a chain of dense layers, all of "
+            "whose code is kept; use method='auto'."
         )
-    if dense_layers is not None and method in ("auto", "closed_form"):
+    if layers is not None and method in ("auto", "closed_form"):
         known = None if code is None else deterministic(code)
-        return jacobian.closed_form(dense_layers(), x.reshape(x.shape[0], -1), known)
+        return jacobian.closed_form(layers, x.reshape(x.shape[0], -1), known)
 
     def encode(batch: Batch) -> Float[Array, "batch code"]:
         return deterministic(networks.encode(batch))

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 from scipy import special
 
-from ae_jax.losses import kl_sparsity, l1
+from ae_jax.losses import kl_sparsity, l1, lifetime_winners, top_k_winners
 
 RATES = np.linspace(0.01, 0.99, 33).astype(np.float32)
 
@@ -51,3 +51,49 @@ def test_l1_sums_absolute_activations_of_each_example():
 def test_l1_pulls_towards_zero_by_the_sign():
     slope = jax.grad(lambda code: l1(code).sum())(jnp.array([[2.0, -0.5]]))
     np.testing.assert_array_equal(slope, [[1.0, -1.0]])
+
+
+def largest_of_rows(z: np.ndarray, count: int) -> np.ndarray:
+    """Each row's largest values at their places, of equal ones the first, by NumPy's stable sort."""
+    places = np.argsort(-z, axis=1, kind="stable")[:, :count]
+    kept = np.zeros_like(z)
+    np.put_along_axis(kept, places, np.take_along_axis(z, places, axis=1), axis=1)
+    return kept
+
+
+@pytest.fixture(scope="module")
+def z() -> np.ndarray:
+    """Activations of twelve examples and seven units in steps of a half, so that many are equal, also at zero."""
+    return np.round(2 * np.random.default_rng(0).normal(size=(12, 7))).astype(np.float32) / 2
+
+
+@pytest.mark.parametrize("k", [1, 3, 7])
+def test_exactly_k_units_of_each_example_win(z, k):
+    np.testing.assert_array_equal(top_k_winners(jnp.asarray(z), k), largest_of_rows(z, k))
+    distinct = z + 0.01 * np.arange(7, dtype=np.float32)[None] + 5.0
+    assert (np.count_nonzero(top_k_winners(jnp.asarray(distinct), k), axis=1) == k).all()
+
+
+@pytest.mark.parametrize(("rate", "count"), [(0.0, 1), (0.05, 1), (0.25, 3), (0.3, 4), (1.0, 12)])
+def test_each_unit_keeps_its_share_of_the_batch_rounded_and_at_least_one(z, rate, count):
+    np.testing.assert_array_equal(lifetime_winners(jnp.asarray(z), rate), largest_of_rows(z.T, count).T)
+
+
+def test_a_traced_rate_is_one_program_for_all(z):
+    values = jax.jit(jax.vmap(lambda rate: lifetime_winners(jnp.asarray(z), rate)))(jnp.array([0.1, 0.5]))
+    for value, rate in zip(values, (0.1, 0.5), strict=True):
+        np.testing.assert_array_equal(value, lifetime_winners(jnp.asarray(z), rate))
+
+
+@pytest.mark.parametrize("winners", [lambda z: top_k_winners(z, 2), lambda z: lifetime_winners(z, 0.2)])
+def test_gradients_flow_through_winners_only(z, winners):
+    apart = jnp.asarray(z + np.random.default_rng(1).uniform(0.0, 0.4, size=z.shape).astype(np.float32))
+    cotangent = jnp.arange(1.0, z.size + 1).reshape(z.shape)
+    kept, pull = jax.vjp(winners, apart)
+    np.testing.assert_array_equal(pull(cotangent)[0], np.where(kept != 0, cotangent, 0.0))
+
+
+@pytest.mark.parametrize("winners", [lambda z: top_k_winners(z, 2), lambda z: lifetime_winners(z, 0.2)])
+def test_nan_is_not_taken_for_a_loser(z, winners):
+    kept = winners(jnp.asarray(z).at[3, 4].set(jnp.nan))
+    assert np.flatnonzero(np.isnan(kept)).tolist() == [3 * 7 + 4]
