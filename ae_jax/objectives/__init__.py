@@ -1,5 +1,6 @@
 """What is minimised: a sum of pure functions of the networks, each term reported under its own name."""
 
+from ae_jax.objectives.bottlenecks import Bottleneck, WinnerTakeAll
 from ae_jax.objectives.elbo import ELBO
 from ae_jax.objectives.likelihoods import (
     BernoulliLikelihood,
@@ -17,6 +18,7 @@ __all__ = [
     "ELBO",
     "L1",
     "BernoulliLikelihood",
+    "Bottleneck",
     "Contractive",
     "GaussianLikelihood",
     "KLSparsity",
@@ -27,4 +29,5 @@ __all__ = [
     "Penalty",
     "Reconstruction",
     "SquaredError",
+    "WinnerTakeAll",
 ]

@@ -8,9 +8,11 @@ from jaxtyping import Array, Float
 from ae_jax.components import component
 from ae_jax.corruptions import Corruption
 from ae_jax.networks import Networks, deterministic
+from ae_jax.objectives.bottlenecks import Bottleneck
 from ae_jax.objectives.likelihoods import Likelihood, SquaredError
 from ae_jax.objectives.penalties import Penalty
 from ae_jax.objectives.terms import penalty_terms, require_parts, weighted_sum
+from ae_jax.requirements import require_part
 from ae_jax.types import Key, Metrics
 
 
@@ -18,12 +20,14 @@ from ae_jax.types import Key, Metrics
 class Reconstruction:
     r"""Mean error of reconstructing the clean example from a (perhaps corrupted) input, plus weighted penalties.
 
-    .. math:: \frac{1}{B} \sum_b \ell(g(h(\tilde x_b)), x_b) + \sum_p \lambda_p \Omega_p(h, \tilde x)
+    .. math:: \frac{1}{B} \sum_b \ell(g(c(h(\tilde x_b))), x_b) + \sum_p \lambda_p \Omega_p(h, \tilde x)
 
     Attributes:
       likelihood: the error and what outputs mean, :mod:`ae_jax.objectives.likelihoods`.
       corruption: what damages the input, :mod:`ae_jax.corruptions`; None leaves it clean.
-      penalties: further terms, :mod:`ae_jax.objectives.penalties`.
+      penalties: further terms, :mod:`ae_jax.objectives.penalties`, of the code as it is encoded.
+      bottleneck: c, what the code passes on its way to the decoder, :mod:`ae_jax.objectives.bottlenecks`, or a
+        corruption of it; None leaves it whole. A run's ``encode`` and ``reconstruct`` are without it.
 
     Raises:
       InvalidInput: a part that is none of its kind.
@@ -33,25 +37,33 @@ class Reconstruction:
       >>> from ae_jax.objectives import Contractive
       >>> Reconstruction(corruption=Masking(probability=0.3), penalties=(Contractive(weight=0.1),)).corruption
       Masking(probability=0.3)
+      >>> from ae_jax.objectives import WinnerTakeAll
+      >>> Reconstruction(bottleneck=WinnerTakeAll(rate=0.05)).bottleneck  # with MLP(code_activation="relu")
+      WinnerTakeAll(rate=0.05)
 
     References:
-      Vincent et al., *Stacked denoising autoencoders*, JMLR 2010.
+      Vincent et al., *Stacked denoising autoencoders*, JMLR 2010;
+      Makhzani and Frey, *Winner-take-all autoencoders*, NeurIPS 2015 (bottleneck).
     """
 
     likelihood: Likelihood = SquaredError()
     corruption: Corruption | None = None
     penalties: tuple[Penalty, ...] = ()
+    bottleneck: Bottleneck | None = None
 
     def __post_init__(self) -> None:
         object.__setattr__(self, "penalties", require_parts(self, self.likelihood, self.corruption, self.penalties))
+        if self.bottleneck is not None:
+            require_part(self, Bottleneck, "a bottleneck, such as WinnerTakeAll(), or None", bottleneck=self.bottleneck)
 
     def __call__(
         self, networks: Networks, key: Key, x: Float[Array, "batch *features"], step: Any
     ) -> tuple[Float[Array, ""], Metrics]:
-        corruption_key, penalty_key = jax.random.split(key)
+        corruption_key, penalty_key, bottleneck_key = jax.random.split(key, 3)
         inputs = x if self.corruption is None else self.corruption(corruption_key, x)
         code = networks.encode(inputs)
-        outputs = networks.decode(deterministic(code))
+        z = deterministic(code)
+        outputs = networks.decode(z if self.bottleneck is None else self.bottleneck(bottleneck_key, z))
         return weighted_sum(
             {self.likelihood.name: (1.0, self.likelihood(outputs, x))}
             | penalty_terms(self.penalties, networks, penalty_key, inputs, code),

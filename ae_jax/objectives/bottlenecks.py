@@ -1,0 +1,48 @@
+"""What a code passes on its way to the decoder while an objective is evaluated, and never when a run encodes."""
+
+from typing import Protocol, runtime_checkable
+
+from jaxtyping import Array, Float
+
+from ae_jax import losses
+from ae_jax.components import component
+from ae_jax.requirements import require_probability
+from ae_jax.types import Key, Number
+
+
+@runtime_checkable
+class Bottleneck(Protocol):
+    """Any callable that maps a key and a batch of codes to codes of the same shape; a corruption is one, too."""
+
+    def __call__(self, key: Key, code: Float[Array, "batch code"], /) -> Float[Array, "batch code"]: ...
+
+
+@component
+class WinnerTakeAll:
+    """Each unit reaches the decoder for its largest activations over the batch only, a share of them.
+
+    Lifetime sparsity, by :func:`ae_jax.losses.lifetime_winners`. A trained encoder's codes are those of its activation,
+    which is a ReLU in the paper.
+
+    Attributes:
+      rate: the share of the batch that wins at each unit, rounded to whole examples; at least one wins.
+
+    Raises:
+      InvalidInput: a rate outside [0, 1].
+
+    Example:
+      >>> WinnerTakeAll(rate=0.5)(jax.random.key(0), jnp.array([[1.0, 3.0], [2.0, 0.0]]))
+      Array([[0., 3.],
+             [2., 0.]], dtype=float32)
+
+    References:
+      Makhzani and Frey, *Winner-take-all autoencoders*, NeurIPS 2015, section 2.
+    """
+
+    rate: Number = 0.05
+
+    def __post_init__(self) -> None:
+        require_probability(self, rate=self.rate)
+
+    def __call__(self, key: Key, code: Float[Array, "batch code"]) -> Float[Array, "batch code"]:
+        return losses.lifetime_winners(code, self.rate)
