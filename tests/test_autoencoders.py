@@ -22,12 +22,15 @@ from ae_jax.objectives import (
     BernoulliLikelihood,
     Contractive,
     GaussianLikelihood,
+    ImportanceWeighted,
     KLSparsity,
     LaplaceLikelihood,
     LearnedGaussianLikelihood,
     Likelihood,
     Penalty,
     Reconstruction,
+    Variational,
+    WinnerTakeAll,
 )
 from ae_jax.schedules import Cosine, FromOptax, Linear
 from ae_jax.training import stack
@@ -63,6 +66,13 @@ AUTOENCODERS = {name: make() for name, make in ae_jax.NAMED.items()} | {
     ),
     "binary": composed(DENSE, Reconstruction(likelihood=BernoulliLikelihood(), corruption=SaltAndPepper())),
     "laplacian": composed(DENSE, Reconstruction(likelihood=LaplaceLikelihood(scale=0.5), corruption=Gaussian())),
+    "winners": composed(
+        dataclasses.replace(DENSE, code=9, winners=4, tied=True), Reconstruction(penalties=(Contractive(weight=0.1),))
+    ),
+    "winner take all": composed(
+        dataclasses.replace(DENSE, code=9, code_activation="relu"), Reconstruction(bottleneck=WinnerTakeAll(rate=0.4))
+    ),
+    "importance weighted": composed(STOCHASTIC, ImportanceWeighted(samples=3, penalties=(L1(weight=0.1),))),
     "learned scale": composed(STOCHASTIC, ELBO(likelihood=LearnedGaussianLikelihood(), samples=3)),
     "scheduled": composed(
         DENSE,
@@ -112,8 +122,10 @@ def evaluate(subject: Subject, seed: int = 0, step: int = 3) -> Any:
 def test_the_loss_is_a_finite_scalar_beside_its_named_terms(subject):
     (loss, metrics), _ = evaluate(subject)
     objective = subject.autoencoder.objective
-    kl = ["kl"] if isinstance(objective, ELBO) else []
-    assert sorted(metrics) == sorted([objective.likelihood.name, *kl, *(p.name for p in objective.penalties)])
+    terms = [objective.likelihood.name, *(penalty.name for penalty in objective.penalties)]
+    terms += ["kl"] if isinstance(objective, Variational) else []
+    terms += ["importance_gain"] if isinstance(objective, ImportanceWeighted) else []
+    assert sorted(metrics) == sorted(terms)
     for value in (loss, *metrics.values()):
         assert value.shape == ()
         assert value.dtype == jnp.float32
@@ -132,7 +144,7 @@ def test_the_same_key_gives_the_same_value_and_another_another_where_there_is_ch
     first, again, other = (float(evaluate(subject, seed)[0][0]) for seed in (0, 0, 1))
     objective = subject.autoencoder.objective
     estimates = any(getattr(penalty, "method", "") == "estimated" for penalty in objective.penalties)
-    chance = isinstance(objective, ELBO) or objective.corruption is not None or estimates
+    chance = isinstance(objective, Variational) or objective.corruption is not None or estimates
     assert first == again
     assert (first != other) == chance
 

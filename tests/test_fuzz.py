@@ -129,13 +129,35 @@ networks = mostly(
             code_activation=activation,
             tied=st.booleans(),
             stochastic=st.booleans(),
+            winners=st.one_of(st.none(), size),
         ),
-        some(Convolutional, channels=hidden, kernel=size, code=size, activation=activation, stochastic=st.booleans()),
+        some(
+            Convolutional,
+            channels=hidden,
+            kernel=size,
+            code=size,
+            activation=activation,
+            stochastic=st.booleans(),
+            winners=st.one_of(st.none(), size),
+        ),
     )
 )
 objective = mostly(
     st.one_of(
-        some(objectives.Reconstruction, likelihood=likelihood, corruption=corruption, penalties=penalties),
+        some(
+            objectives.Reconstruction,
+            likelihood=likelihood,
+            corruption=corruption,
+            penalties=penalties,
+            bottleneck=mostly(st.one_of(st.none(), some(objectives.WinnerTakeAll, rate=number))),
+        ),
+        some(
+            objectives.ImportanceWeighted,
+            likelihood=likelihood,
+            samples=size,
+            corruption=corruption,
+            penalties=penalties,
+        ),
         some(
             objectives.ELBO,
             likelihood=likelihood,

@@ -16,7 +16,7 @@ from ae_jax.evaluation.metrics import Row
 from ae_jax.evaluation.reconstruction import mean_squared_error, psnr
 from ae_jax.evaluation.representation import active_fraction, label_accuracies, mean_activation
 from ae_jax.networks import deterministic
-from ae_jax.objectives import ELBO
+from ae_jax.objectives import Variational
 from ae_jax.training import Run
 
 NOISE = Gaussian(scale=0.3)
@@ -56,9 +56,8 @@ def evaluate(
     x = np.asarray(run.scaling(stored))
     damaged = corrupted(corruption, jax.random.key(seed), x)
     answers = with_members(run, run.apply(_answers, stored, run.scaling.invert(damaged)))
-    elbo = (
-        with_members(run, negative_elbo(run, stored, seed=seed)) if isinstance(run.autoencoder.objective, ELBO) else {}
-    )
+    variational = isinstance(run.autoencoder.objective, Variational)
+    elbo = with_members(run, negative_elbo(run, stored, seed=seed)) if variational else {}
     train_codes = with_members(run, run.encode(dataset.train.x.astype(np.float32)))
     rows = []
     for member, member_seed in enumerate(run.seeds):

@@ -11,10 +11,10 @@ from jaxtyping import Float
 
 from ae_jax.autoencoders import Autoencoder
 from ae_jax.data import Scaling
-from ae_jax.distributions import DiagonalGaussian
 from ae_jax.errors import InvalidInput
-from ae_jax.objectives import ELBO, SquaredError
+from ae_jax.objectives import SquaredError, Variational
 from ae_jax.objectives.elbo import expected_nll
+from ae_jax.objectives.variational import log_ratios, nll_of_latents
 from ae_jax.requirements import positive_whole
 from ae_jax.training import Run
 
@@ -59,7 +59,7 @@ def negative_elbo(run: Run, x: Any, *, seed: int = 0) -> dict[str, np.ndarray]:
     References:
       Kingma and Welling, *Auto-encoding variational Bayes*, ICLR 2014, eq. 3.
     """
-    _require_variational(run)
+    require_variational(run.autoencoder)
     stored = run.data.stored(x)
     return run.apply(elbo_of_batch, stored, jax.random.split(jax.random.key(seed), len(stored)))
 
@@ -101,7 +101,7 @@ def log_likelihood(run: Run, x: Any, *, samples: int = 5000, seed: int = 0, chun
       Burda et al., *Importance weighted autoencoders*, ICLR 2016, eq. 8 and section 5 (5,000 samples);
       Kong, *A note on importance sampling using standardized weights*, 1992 (effective sample size).
     """
-    _require_variational(run)
+    require_variational(run.autoencoder)
     if isinstance(run.autoencoder.objective.likelihood, SquaredError):
         raise InvalidInput(
             f"{run.name} was trained by SquaredError, which is no normalised likelihood: expected one, such as "
@@ -118,9 +118,10 @@ def log_likelihood(run: Run, x: Any, *, samples: int = 5000, seed: int = 0, chun
     return LogLikelihood(largest + np.log(total / samples), error, effective)
 
 
-def _require_variational(run: Run) -> None:
-    if not isinstance(run.autoencoder.objective, ELBO):
-        raise InvalidInput(f"{run.name} has no evidence lower bound: expected a variational autoencoder.")
+def require_variational(autoencoder: Autoencoder) -> None:
+    """Raises a sentence where the objective bounds no evidence."""
+    if not isinstance(autoencoder.objective, Variational):
+        raise InvalidInput(f"{autoencoder.name} has no evidence lower bound: expected a variational autoencoder.")
 
 
 def elbo_of_batch(
@@ -159,15 +160,12 @@ def _running_weights(
 ) -> tuple[Any, Any, Any]:
     """One example's largest log-weight and, relative to that weight, the sums of weights and of their squares."""
     posterior = jax.tree.map(lambda leaf: leaf[None], posterior)
-    prior = DiagonalGaussian(jnp.zeros_like(posterior.mean), jnp.zeros_like(posterior.mean))
-    targets = jnp.broadcast_to(target, (chunk, *target.shape))
 
     def add(carry: tuple[Any, Any, Any], start: Any) -> tuple[tuple[Any, Any, Any], None]:
         positions = start + jnp.arange(chunk)
         latents = jax.vmap(lambda position: posterior.sample(jax.random.fold_in(key, position)))(positions)
-        log_ratio = jax.vmap(lambda z: prior.log_prob(z)[0] - posterior.log_prob(z)[0])(latents)
-        log_weights = log_ratio - autoencoder.objective.likelihood(networks.decode(latents[:, 0]), targets)
-        log_weights = jnp.where(positions < samples, log_weights, -jnp.inf)
+        nll = nll_of_latents(autoencoder.objective.likelihood, networks, latents, target[None])
+        log_weights = jnp.where(positions < samples, (-nll - log_ratios(posterior, latents))[:, 0], -jnp.inf)
         largest, total, squares = carry
         new = jnp.maximum(largest, jnp.max(log_weights))
         shrink, weights = jnp.exp(largest - new), jnp.exp(log_weights - new)

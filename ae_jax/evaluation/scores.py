@@ -12,9 +12,8 @@ import numpy as np
 from ae_jax.autoencoders import Autoencoder
 from ae_jax.data import Scaling
 from ae_jax.errors import InvalidInput, unknown
-from ae_jax.evaluation.likelihood import elbo_of_batch
+from ae_jax.evaluation.likelihood import elbo_of_batch, require_variational
 from ae_jax.networks import deterministic
-from ae_jax.objectives import ELBO
 from ae_jax.requirements import non_negative_whole, positive_whole, require_positive
 from ae_jax.training import Run
 
@@ -345,8 +344,7 @@ class NegativeELBO(Score):
         non_negative_whole("negative_elbo", "seed", self.seed)
 
     def require(self, autoencoder: Autoencoder) -> None:
-        if not isinstance(autoencoder.objective, ELBO):
-            raise InvalidInput(f"{autoencoder.name} has no evidence lower bound: expected a variational autoencoder.")
+        require_variational(autoencoder)
 
     def draws(self, count: int) -> tuple[Any, ...]:
         return (jax.random.split(jax.random.key(self.seed), count),)

@@ -2,6 +2,7 @@
 
 from ae_jax.objectives.bottlenecks import Bottleneck, WinnerTakeAll
 from ae_jax.objectives.elbo import ELBO
+from ae_jax.objectives.importance_weighted import ImportanceWeighted
 from ae_jax.objectives.likelihoods import (
     BernoulliLikelihood,
     GaussianLikelihood,
@@ -13,6 +14,7 @@ from ae_jax.objectives.likelihoods import (
 from ae_jax.objectives.penalties import L1, Contractive, KLSparsity, Penalty
 from ae_jax.objectives.reconstruction import Reconstruction
 from ae_jax.objectives.terms import Objective
+from ae_jax.objectives.variational import Variational
 
 __all__ = [
     "ELBO",
@@ -21,6 +23,7 @@ __all__ = [
     "Bottleneck",
     "Contractive",
     "GaussianLikelihood",
+    "ImportanceWeighted",
     "KLSparsity",
     "LaplaceLikelihood",
     "LearnedGaussianLikelihood",
@@ -29,5 +32,6 @@ __all__ = [
     "Penalty",
     "Reconstruction",
     "SquaredError",
+    "Variational",
     "WinnerTakeAll",
 ]

@@ -8,17 +8,17 @@ from jaxtyping import Array, Float
 
 from ae_jax.components import component, static
 from ae_jax.corruptions import Corruption
-from ae_jax.errors import InvalidInput
 from ae_jax.networks import Code, Networks
 from ae_jax.objectives.likelihoods import BernoulliLikelihood, Likelihood
 from ae_jax.objectives.penalties import Penalty
 from ae_jax.objectives.terms import penalty_terms, require_parts, weighted_sum
+from ae_jax.objectives.variational import Variational, drawn, nll_of_latents
 from ae_jax.requirements import require_non_negative, size
 from ae_jax.types import Key, Metrics, Weight
 
 
 @component
-class ELBO:
+class ELBO(Variational):
     r"""Negative evidence lower bound, in nats, by the reparameterisation trick.
 
     .. math::
@@ -69,10 +69,6 @@ class ELBO:
             step,
         )
 
-    def sample_prior(self, key: Key, n: int, code: int) -> Float[Array, "{n} {code}"]:
-        """Latents from the prior, a standard normal, ``[n, code]``; what has this method can be sampled from."""
-        return jax.random.normal(key, (n, code))
-
 
 def expected_nll(
     likelihood: Likelihood,
@@ -88,9 +84,4 @@ def expected_nll(
     Raises:
       InvalidInput: the code is an array, not a distribution.
     """
-    if isinstance(posterior, jax.Array):
-        raise InvalidInput("the ELBO was given a deterministic encoder: expected networks with stochastic=True.")
-    latents = jax.vmap(posterior.sample)(jax.random.split(key, samples))
-    outputs = networks.decode(latents.reshape(-1, latents.shape[-1]))
-    targets = jnp.broadcast_to(x, (samples, *x.shape)).reshape(-1, *x.shape[1:])
-    return jnp.mean(likelihood(outputs, targets).reshape(samples, -1), axis=0)
+    return jnp.mean(nll_of_latents(likelihood, networks, drawn(key, posterior, samples), x), axis=0)

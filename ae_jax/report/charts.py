@@ -23,6 +23,7 @@ UNITS = {
     "gaussian_nll": "nats",
     "laplace_nll": "nats",
     "kl": "nats",
+    "importance_gain": "nats",
     "kl_sparsity": "nats",
     "l1": "code units",
     "jacobian": "squared code / model units",

@@ -11,7 +11,7 @@ from matplotlib.figure import Figure
 from ae_jax.corruptions import Corruption
 from ae_jax.evaluation.denoising import corrupted
 from ae_jax.evaluation.evaluate import NOISE
-from ae_jax.objectives import ELBO
+from ae_jax.objectives import Variational
 from ae_jax.report.canvas import SMALL, is_image, new_axes, shown_member
 from ae_jax.report.strips import strips, value_bar
 from ae_jax.training import Run
@@ -50,7 +50,7 @@ def reconstructions(
         parts |= {"corrupted": rows["corrupted"], "reconstruction\nfrom corrupted": made[1]}
     low, high = bounds or (float(stored.min()), float(stored.max()))
     if is_image(run.shape):
-        return _gallery(list(parts.values()), list(parts), low, high, cmap="gray", unit="value as stored")
+        return gallery(list(parts.values()), list(parts), low, high, cmap="gray", unit="value as stored")
     return strips(
         {name.replace("\n", " "): values[:_STRIP] for name, values in parts.items()}, low, high, unit="value as stored"
     )
@@ -70,13 +70,13 @@ def prior_samples(
     Returns:
       The figure; None where the autoencoder has no prior.
     """
-    if not isinstance(run.autoencoder.objective, ELBO):
+    if not isinstance(run.autoencoder.objective, Variational):
         return None
     samples = shown_member(run).sample(count, seed=seed)
     low, high = bounds or (float(samples.min()), float(samples.max()))
     if is_image(run.shape):
         rows = _in_rows(samples, min(count, 10))
-        return _gallery(rows, ["samples"] + [""] * (len(rows) - 1), low, high, cmap="gray", unit="value as stored")
+        return gallery(rows, ["samples"] + [""] * (len(rows) - 1), low, high, cmap="gray", unit="value as stored")
     return strips({"samples": samples[:_STRIP]}, low, high, unit="value as stored")
 
 
@@ -103,7 +103,7 @@ def filters(run: Run, *, count: int = _FILTERS) -> Figure | None:
     if not is_image(shown.shape[1:]):
         return strips({"first-layer weights": shown}, -bound, bound, cmap="RdBu_r", rows="unit", unit="weight")
     rows = _in_rows(shown, min(len(shown), 12))
-    return _gallery(rows, ["weights"] + [""] * (len(rows) - 1), -bound, bound, cmap="RdBu_r", unit="weight")
+    return gallery(rows, ["weights"] + [""] * (len(rows) - 1), -bound, bound, cmap="RdBu_r", unit="weight")
 
 
 def first_kernels(run: Run) -> np.ndarray | None:
@@ -144,10 +144,26 @@ def mosaic(rows: Sequence[np.ndarray]) -> np.ndarray:
     return picture
 
 
-def _gallery(
-    rows: Sequence[np.ndarray], names: Sequence[str], low: float, high: float, *, cmap: str, unit: str
+def gallery(
+    rows: Sequence[np.ndarray], names: Sequence[str], low: float, high: float, *, unit: str, cmap: str = "gray"
 ) -> Figure:
-    """Rows of images with their names at the left, on one scale of values."""
+    """Rows of images with their names at the left, on one scale of values.
+
+    Args:
+      rows: ``[n, height, width]`` or ``[n, height, width, channels]`` each.
+      names: of the rows.
+      low, high: values that are the darkest and the brightest.
+      unit: of the values.
+      cmap: colours of values, of images with one channel.
+
+    Returns:
+      The figure.
+
+    Example:
+      >>> figure = gallery([np.zeros((3, 8, 8)), np.ones((3, 8, 8))], ["dark", "bright"], 0.0, 1.0, unit="shade")
+      >>> [label.get_text() for label in figure.axes[0].get_yticklabels()]
+      ['dark', 'bright']
+    """
     picture = mosaic(rows)
     colour = picture.shape[2] == 3
     margin = 1.8 if colour else 2.3

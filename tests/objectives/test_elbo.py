@@ -16,48 +16,6 @@ from ae_jax.schedules import Linear
 
 KEY = jax.random.key(0)
 DRAWS = 4000
-SCALE = 0.6
-
-
-class LinearGaussian:
-    """p(x | z) = N(W z + b, s^2) with orthogonal columns of W, so that the exact posterior has independent latents.
-
-    The posterior's mean is shifted and its log-scale stretched, to be wrong by a known divergence.
-    """
-
-    def __init__(self, shift: float = 0.0, stretch: float = 0.0):
-        rng = np.random.default_rng(0)
-        self.weights = np.linalg.qr(rng.normal(size=(5, 2)))[0] * [1.5, 0.7]
-        self.bias = rng.normal(size=5)
-        self.shift, self.stretch = shift, stretch
-
-    def exact_posterior(self, x) -> tuple[np.ndarray, np.ndarray]:
-        variance = 1.0 / (1.0 + np.square(self.weights).sum(axis=0) / SCALE**2)
-        return (x - self.bias) @ self.weights * variance / SCALE**2, np.broadcast_to(variance, (len(x), 2))
-
-    def exact_nll(self, x) -> np.ndarray:
-        covariance = self.weights @ self.weights.T + SCALE**2 * np.eye(5)
-        return -stats.multivariate_normal(self.bias, covariance).logpdf(x)
-
-    def divergence_from_exact(self, x) -> np.ndarray:
-        """KL(q || p(z | x)), from the two scales' ratio and the means' distance in exact standard deviations."""
-        _, variance = self.exact_posterior(x)
-        ratio = np.exp(2 * self.stretch)
-        return np.sum(0.5 * (self.shift**2 / variance + ratio - 1 - np.log(ratio)), axis=1)
-
-    def encode(self, x):
-        variance = 1.0 / (1.0 + np.square(self.weights).sum(axis=0) / SCALE**2)
-        mean = (x - jnp.asarray(self.bias, x.dtype)[None]) @ jnp.asarray(self.weights * variance / SCALE**2, x.dtype)
-        log_scale = jnp.broadcast_to(jnp.asarray(0.5 * np.log(variance), x.dtype), mean.shape)
-        return DiagonalGaussian(mean + self.shift, log_scale + self.stretch)
-
-    def decode(self, z):
-        return z @ jnp.asarray(self.weights.T, z.dtype) + jnp.asarray(self.bias, z.dtype)[None]
-
-
-@pytest.fixture(scope="module")
-def x() -> np.ndarray:
-    return np.random.default_rng(1).normal(size=(3, 5)).astype(np.float32)
 
 
 @pytest.fixture(scope="module")
@@ -68,28 +26,28 @@ def stochastic():
 
 def draws_of(networks, x, *, samples: int = 1) -> np.ndarray:
     """Negative bounds of independent keys."""
-    objective = ELBO(likelihood=GaussianLikelihood(scale=SCALE), samples=samples)
+    objective = ELBO(likelihood=GaussianLikelihood(scale=networks.scale), samples=samples)
     keys = jax.random.split(KEY, DRAWS)
     return np.asarray(jax.jit(jax.vmap(lambda key: objective(networks, key, jnp.asarray(x), 0)[0]))(keys))
 
 
 @pytest.mark.parametrize(("shift", "stretch"), [(0.0, 0.0), (0.5, 0.0), (0.0, 0.4), (-0.3, -0.5)])
 def test_the_bound_of_a_linear_gaussian_model_misses_its_exact_likelihood_by_the_posterior_s_divergence(
-    shift, stretch, x
+    shift, stretch, linear_gaussian, points
 ):
-    networks = LinearGaussian(shift, stretch)
-    draws = draws_of(networks, x)
-    gap = draws.mean() - networks.exact_nll(x).mean()
+    networks = linear_gaussian(shift, stretch)
+    draws = draws_of(networks, points)
+    gap = draws.mean() - networks.exact_nll(points).mean()
     error = draws.std() / DRAWS**0.5
-    assert abs(gap - networks.divergence_from_exact(x).mean()) < 4 * error
+    assert abs(gap - networks.divergence_from_exact(points).mean()) < 4 * error
     if (shift, stretch) == (0.0, 0.0):
         assert abs(gap) < 4 * error < 0.05
     else:
         assert gap > 4 * error
 
 
-def test_more_samples_are_unbiased_and_vary_less(x):
-    few, many = draws_of(LinearGaussian(), x), draws_of(LinearGaussian(), x, samples=5)
+def test_more_samples_are_unbiased_and_vary_less(linear_gaussian, points):
+    few, many = (draws_of(linear_gaussian(), points, samples=samples) for samples in (1, 5))
     assert abs(few.mean() - many.mean()) < 4 * (few.var() / DRAWS + many.var() / DRAWS) ** 0.5
     # A variance of 4,000 draws is known to a twentieth.
     np.testing.assert_allclose(few.var() / many.var(), 5.0, rtol=0.25)
@@ -125,9 +83,9 @@ def test_beta_may_be_a_schedule(stochastic):
         np.testing.assert_allclose(loss, metrics["bernoulli_nll"] + beta * metrics["kl"], rtol=1e-6)
 
 
-def test_every_example_meets_its_own_samples(x):
+def test_every_example_meets_its_own_samples(linear_gaussian):
     # With x = W z + b exactly, an example is reconstructed from its own latents only.
-    networks = LinearGaussian()
+    networks = linear_gaussian()
     z = np.array([[3.0, -2.0], [0.0, 5.0], [-4.0, 1.0]], np.float32)
     targets = networks.decode(jnp.asarray(z))
     posterior = DiagonalGaussian(jnp.asarray(z), jnp.full((3, 2), -20.0))
@@ -167,7 +125,7 @@ def test_the_prior_is_a_standard_normal():
 def test_a_deterministic_encoder_is_refused():
     builder = MLP(hidden=(), code=2)
     networks = functional.bind(builder, (4,), functional.init(builder, (4,), KEY))
-    with pytest.raises(InvalidInput, match=r"ELBO was given a deterministic encoder: .*stochastic=True"):
+    with pytest.raises(InvalidInput, match=r"a bound of the evidence was given a deterministic encoder: .*stoch"):
         ELBO()(networks, KEY, jnp.ones((2, 4)), 0)
 
 
