@@ -131,6 +131,32 @@ class Dataset:
             raise InvalidInput(f"the data set {self.name} has no {name} examples: expected some; choose another split.")
         return splits[name]
 
+    def with_validation(self) -> "Dataset":
+        """The same data with the validation examples among those that are trained on, and none held out.
+
+        For the last training, once everything is chosen: as nothing is validated, the latest parameters are kept.
+
+        Raises:
+          InvalidInput: the training examples are streamed.
+
+        Example:
+          >>> from ae_jax.data import digits
+          >>> data = digits()
+          >>> len(data.train.x), len(data.validation.x), len(data.with_validation().train.x)
+          (1258, 180, 1438)
+        """
+        if self.stream is not None:
+            raise InvalidInput(
+                f"the training examples of {self.name} are streamed, and validation examples cannot join them: "
+                "expected data that fit in the device's budget."
+            )
+        first, second = self.train, self.validation
+        unlabelled = first.labels is None or second.labels is None
+        labels = None if unlabelled else np.concatenate([first.labels, second.labels])
+        train = Split(np.concatenate([first.x, second.x]), labels)
+        validation = Split(second.x[:0], None if labels is None else labels[:0])
+        return dataclasses.replace(self, train=train, validation=validation, statistics=None)
+
     def describe(self) -> dict[str, Any]:
         """What results say of the data: name, shape, storage type, counts, range, columns, scaling."""
         return to_config(self.description)

@@ -5,7 +5,7 @@ import pandas
 import pytest
 
 from ae_jax import InvalidInput
-from ae_jax.data import Dataset, Scaling, Split, from_arrays, from_splits
+from ae_jax.data import Dataset, Reading, Scaling, Split, from_arrays, from_splits, load
 
 X = np.arange(60, dtype=np.float32).reshape(30, 2)
 LABELS = np.repeat([0, 1, 2], 10)
@@ -232,3 +232,24 @@ def test_a_frame_names_its_columns_and_its_label():
     assert set(data.train.labels) <= {"x", "y"}
     assert from_arrays(frame[["b"]], [0, 1, 0, 1]).columns == ("b",)
     assert from_arrays(frame, columns=["b", "a"]).columns == ("b", "a")
+
+
+@pytest.mark.parametrize("labels", [LABELS, None])
+def test_what_was_held_out_for_validation_is_trained_on(labels):
+    data = from_arrays(X, labels, validation=0.2, test=0.3, scaling="unit")
+    whole = data.with_validation()
+    assert rows(whole.train) == rows(data.train) + rows(data.validation)
+    assert (len(whole.validation.x), whole.scaling) == (0, data.scaling)
+    assert whole.test is data.test
+    assert whole.description.examples == {"train": 21, "validation": 0, "test": 9}
+    if labels is None:
+        assert whole.train.labels is None
+    else:
+        np.testing.assert_array_equal(whole.train.labels, LABELS[rows(whole.train)])
+
+
+def test_validation_examples_do_not_join_a_stream(tmp_path):
+    np.save(tmp_path / "x.npy", X)
+    data = load(str(tmp_path / "x.npy"), Reading(budget=100))
+    with pytest.raises(InvalidInput, match=r"the training examples of .* are streamed.*device's budget"):
+        data.with_validation()
