@@ -107,6 +107,19 @@ class Ledger:
         self.rows: list[dict[str, Any]] = []
         self._seconds: dict[str, float] = {}
 
+    @property
+    def source(self) -> str:
+        """The data of an experiment that is about one data set.
+
+        Raises:
+          InvalidInput: several were given.
+        """
+        if len(self.sources) != 1:
+            raise InvalidInput(
+                f"the experiment {self.experiment.name} was given the data {', '.join(self.sources)}: expected one."
+            )
+        return self.sources[0]
+
     def trial(
         self, name: str, measure: Callable[[Path], Sequence[Mapping[str, Any]]], **settings: Any
     ) -> list[dict[str, Any]]:

@@ -84,3 +84,9 @@ def test_what_no_budget_has_is_refused(tmp_path: Path, budget: str, changes: dic
 def test_budgets_have_the_same_keys():
     with pytest.raises(InvalidInput, match="each with the same keys"):
         dataclasses.replace(EXPERIMENT, budgets={**EXPERIMENT.budgets, "full": {"epochs": 1}})
+
+
+def test_an_experiment_about_one_data_set_is_given_one(tmp_path: Path):
+    assert Ledger(EXPERIMENT, tmp_path, budget="smoke").source == "digits"
+    with pytest.raises(InvalidInput, match="doubling was given the data mnist, digits: expected one"):
+        Ledger(EXPERIMENT, tmp_path, sources=("mnist", "digits")).source  # noqa: B018 - it is asked for
