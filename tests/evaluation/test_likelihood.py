@@ -11,7 +11,13 @@ from ae_jax import InvalidInput, Run
 from ae_jax.data import from_splits
 from ae_jax.evaluation import negative_elbo
 from ae_jax.evaluation.likelihood import log_likelihood
-from ae_jax.objectives import GaussianLikelihood, LaplaceLikelihood, LearnedGaussianLikelihood, SquaredError
+from ae_jax.objectives import (
+    GaussianLikelihood,
+    ImportanceWeighted,
+    LaplaceLikelihood,
+    LearnedGaussianLikelihood,
+    SquaredError,
+)
 from ae_jax.training.population import stack
 
 PARTS = ["kl", "negative_elbo", "negative_log_likelihood"]
@@ -252,6 +258,17 @@ def test_other_likelihoods_bound_it_from_the_same_side(likelihood, population, s
     assert np.isfinite(found.log_likelihood).all()
     bound = -negative_elbo(run, small.test.x)["negative_elbo"].mean()
     assert bound < found.log_likelihood.mean() < bound + 20
+
+
+def test_what_the_importance_weighted_bound_trained_is_asked_alike(answer, population, small):
+    weighted = [dataclasses.replace(member, objective=ImportanceWeighted()) for member in population.members]
+    run = dataclasses.replace(population, autoencoder=stack(weighted))
+    found = negative_elbo(run, small.test.x)
+    for part in PARTS:
+        np.testing.assert_allclose(found[part], answer[part], rtol=1e-6)
+    found, expected = (log_likelihood(one[2], small.test.x, samples=5) for one in (run, population))
+    np.testing.assert_allclose(found.log_likelihood, expected.log_likelihood, rtol=1e-6)
+    np.testing.assert_array_equal(run.sample(3), population.sample(3))
 
 
 def test_a_likelihood_that_cannot_be_estimated_is_refused(run, population, small):

@@ -1,3 +1,4 @@
+import dataclasses
 import itertools
 from functools import partial
 
@@ -138,6 +139,16 @@ def test_several_outputs_and_a_stochastic_code():
     assert back.shape == (3, 6, 5, 3, 2)
 
 
+def test_the_largest_units_of_the_code_win():
+    builder = Convolutional(channels=(2,), code=5)
+    params = functional.init(builder, (4, 4), KEY)
+    x = jax.random.normal(KEY, (3, 4, 4))
+    code = functional.bind(builder, (4, 4), params).encode(x)
+    kept = functional.bind(dataclasses.replace(builder, winners=2), (4, 4), params).encode(x)
+    smallest = np.sort(code, axis=1)[:, 3:4]
+    np.testing.assert_array_equal(kept, np.where(code >= smallest, code, 0.0))
+
+
 @pytest.mark.parametrize(
     ("choice", "sentence"),
     [
@@ -146,6 +157,8 @@ def test_several_outputs_and_a_stochastic_code():
         ({"kernel": 0}, "Convolutional was given kernel=0"),
         ({"code": -2}, "Convolutional was given code=-2"),
         ({"activation": "tanhh"}, "unknown activation 'tanhh': did you mean 'tanh'"),
+        ({"code": 2, "winners": 3}, "Convolutional was given winners=3: expected no more than its code=2"),
+        ({"winners": 2, "stochastic": True}, "Convolutional was given winners=2 and stochastic=True: expected one"),
         ({"code_activation": "sigmod"}, "unknown activation 'sigmod': did you mean 'sigmoid'"),
     ],
 )
