@@ -89,8 +89,8 @@ def importance_gain(log_weights: Float[Array, "samples batch"]) -> Float[Array, 
       The gain at each example, ``[batch]``; zero where all weights are equal.
 
     Example:
-      >>> importance_gain(jnp.log(jnp.array([[1.0, 2.0], [4.0, 2.0]]))).round(4)
-      Array([0.2231, 0.    ], dtype=float32)
+      >>> [round(float(nats), 3) for nats in importance_gain(jnp.log(jnp.array([[1.0, 2.0], [4.0, 2.0]])))]
+      [0.223, 0.0]
     """
     mean_of_weights = jax.nn.logsumexp(log_weights, axis=0) - math.log(log_weights.shape[0])
     return mean_of_weights - jnp.mean(log_weights, axis=0)
