@@ -3,6 +3,7 @@
 from collections.abc import Iterable, Sequence
 from typing import Any, NamedTuple
 
+import jax
 import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Array, Float
@@ -52,8 +53,7 @@ class Scaling:
 
     def __call__(self, stored: Any) -> Float[Array, "*shape"]:
         """Stored values in model units, as floating-point numbers; features are the last axes."""
-        values = jnp.asarray(stored, jnp.result_type(float))
-        return (values - _aligned(self.offset, values.ndim)) / _aligned(self.scale, values.ndim)
+        return _scaled(jnp.asarray(stored), self.offset, self.scale)
 
     def invert(self, values: Any) -> Any:
         """Values in model units back in the units of the data."""
@@ -190,6 +190,12 @@ def _statistics(part: np.ndarray, moments: bool) -> Statistics:
         return found
     mean = part.mean(axis=axis, dtype=np.float64)
     return found._replace(mean=mean, squares=np.square(part - mean).sum(axis=axis, dtype=np.float64))
+
+
+@jax.jit
+def _scaled(stored: Any, offset: Any, scale: Any) -> Any:
+    values = stored.astype(jnp.result_type(float))
+    return (values - _aligned(offset, values.ndim)) / _aligned(scale, values.ndim)
 
 
 def _aligned(number: Any, axes: int) -> Any:

@@ -46,7 +46,12 @@ def corrupted(
     corruption: Corruption, key: Key, x: Float[np.ndarray, "n *features"]
 ) -> Float[np.ndarray, "n *features"]:
     """Examples in model units, damaged; the same key gives every autoencoder the same damage."""
-    return np.asarray(corruption(key, jax.numpy.asarray(x)))
+    return np.asarray(_corrupted(corruption, key, x))
+
+
+@jax.jit
+def _corrupted(corruption: Corruption, key: Key, x: Any) -> Any:
+    return corruption(key, x)
 
 
 def psnr_corrupted(

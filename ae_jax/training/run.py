@@ -1,6 +1,7 @@
 """A trained population: what it learned, how, and its uses."""
 
 import dataclasses
+import math
 import signal
 from collections.abc import Callable, Sequence
 from functools import partial
@@ -126,7 +127,7 @@ class Run:
     @property
     def parameters(self) -> int:
         """Number of parameters of one member."""
-        return sum(leaf[0].size for leaf in jax.tree.leaves(self.params))
+        return sum(math.prod(leaf.shape[1:]) for leaf in jax.tree.leaves(self.params))
 
     @property
     def members(self) -> list[Autoencoder]:
@@ -350,5 +351,10 @@ def _pad(array: Any, size: int) -> Any:
     if missing == 0:
         return array
     if isinstance(array, jax.Array):
-        return jnp.concatenate([array, jnp.broadcast_to(array[-1:], (missing, *array.shape[1:]))])
+        return _repeat_last(array, missing)
     return np.concatenate([array, np.broadcast_to(array[-1:], (missing, *array.shape[1:]))])
+
+
+@partial(jax.jit, static_argnames="missing")
+def _repeat_last(array: Any, missing: int) -> Any:
+    return jnp.concatenate([array, jnp.broadcast_to(array[-1:], (missing, *array.shape[1:]))])
