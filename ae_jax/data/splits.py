@@ -15,6 +15,7 @@ from ae_jax.data.frames import from_frame, is_frame
 from ae_jax.data.scaling import Scaling, Statistics, fitted
 from ae_jax.data.streaming import Rows, Stream, bytes_of_one, survey
 from ae_jax.errors import InvalidInput
+from ae_jax.requirements import size
 
 VALIDATION, TEST = 0.1, 0.2
 """What is held out of a source that has no such splits, as fractions of its training examples."""
@@ -213,6 +214,44 @@ def from_rows(
         for split, one in (found | given).items()
     }
     return _scaled(name, splits, rows.columns, scaling, stream=stream, statistics=statistics, reading=reading)
+
+
+def balanced_rows(labels: np.ndarray, count: int, *, seed: int) -> np.ndarray:
+    """Rows of a few labelled examples, as many of each class as can be, drawn by a seed.
+
+    More are drawn of the larger classes only where a smaller one has no more; by the same seed, the rows of fewer
+    examples are among those of more.
+
+    Args:
+      labels: the class of each example, ``[n]``.
+      count: how many rows, from one for each class to all.
+      seed: of the draw, from 0 to 2**32 - 1.
+
+    Returns:
+      The rows, ascending, ``[count]``.
+
+    Raises:
+      InvalidInput: fewer than there are classes, or more than there are examples.
+
+    Example:
+      >>> labels = np.array(["a", "b", "b", "b", "a"])
+      >>> labels[balanced_rows(labels, 4, seed=0)].tolist().count("a")
+      2
+
+    References:
+      Rasmus et al., *Semi-supervised learning with ladder networks*, NeurIPS 2015, section 4.1, whose few labels are
+      balanced over classes.
+    """
+    classes, y = np.unique(labels, return_inverse=True)
+    if not len(classes) <= size("balanced_rows", "count", count) <= len(labels):
+        raise InvalidInput(
+            f"{count} labels were asked for, of {len(labels)} examples in {len(classes)} classes: expected at least "
+            "one for each class and at most all."
+        )
+    shuffled = np.random.default_rng(seed).permutation(len(y))
+    by_class = shuffled[np.argsort(y[shuffled], kind="stable")]
+    rounds = np.concatenate([np.arange(examples) for examples in np.bincount(y)])
+    return np.sort(by_class[np.argsort(rounds, kind="stable")[:count]])
 
 
 def _contents(x: Any, labels: Any, columns: Sequence[str] | None, name: str) -> Contents:

@@ -19,6 +19,7 @@ from ae_jax.training.population import (
     members_at_once,
     order_of_population,
     put_population,
+    room,
 )
 from ae_jax.training.standing import Row, Standing, arrays_of, copied
 from ae_jax.training.state import Order, Selection, State, Trained
@@ -221,13 +222,7 @@ class Loop:
         if self.mesh is not None:
             return members
         parameters = sum(leaf.size for leaf in jax.tree.leaves(self.state.params)) // members
-        return members_at_once(members, parameters, _room())
-
-
-def _room() -> int | None:
-    """Half of an accelerator's memory in bytes, the other half being for data and state; None on CPUs."""
-    stats = jax.local_devices()[0].memory_stats() if jax.default_backend() != "cpu" else None
-    return None if stats is None else stats.get("bytes_limit", 0) // 2 or None
+        return members_at_once(members, parameters, room())
 
 
 def _mean(parts: list[Trained]) -> dict[str, Any]:

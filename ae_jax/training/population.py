@@ -1,7 +1,10 @@
 """Populations: members of one tree structure, stacked on a leading axis and trained by one compiled program."""
 
-from collections.abc import Sequence
+import contextlib
+import os
+from collections.abc import Callable, Sequence
 from functools import partial
+from pathlib import Path
 from typing import Any
 
 import jax
@@ -116,6 +119,43 @@ def members_at_once(members: int, parameters: int, memory: int | None = None) ->
     return max(1, min(members, memory // (4 * _COPIES * parameters)))
 
 
+_STATES = 8
+"""How often, about, a member's parameters lie on the device between steps: latest, moments, best, copies to save."""
+
+
+def members_that_fit(parameters: int, memory: int) -> int:
+    """How many members' states a memory has room for, at least one.
+
+    Example:
+      >>> members_that_fit(821_024, 2**30)
+      40
+    """
+    return max(1, memory // (4 * _STATES * parameters))
+
+
+def room() -> int | None:
+    """Half of an accelerator's memory in bytes, the other half being for data and state; None on CPUs."""
+    return None if jax.default_backend() == "cpu" else room_for_states()
+
+
+def room_for_states() -> int | None:
+    """Half of the device's memory in bytes, of this machine's where it is a CPU; None where nobody says how much."""
+    stats = jax.local_devices()[0].memory_stats() or {}
+    limit = _installed() if jax.default_backend() == "cpu" else stats.get("bytes_limit", 0)
+    return limit // 2 or None
+
+
+def _installed() -> int:
+    """Bytes of this machine's memory, or of the part that this process may have; zero where nobody says."""
+    try:
+        installed = os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES")
+    except (AttributeError, OSError, ValueError):
+        return 0
+    with contextlib.suppress(OSError, ValueError):  # "max", or no such file
+        installed = min(installed, int(Path("/sys/fs/cgroup/memory.max").read_text()))
+    return installed
+
+
 @partial(
     jax.jit, static_argnames=("steps", "batch_size", "finish", "on_divergence", "at_once"), donate_argnames="state"
 )
@@ -140,10 +180,8 @@ def advance_population(
 ) -> tuple[State, Selection, Trained]:
     """:func:`ae_jax.training.step.advance` of every member, as one program with donated state.
 
-    ``at_once`` members are trained side by side, by default all (:func:`members_at_once`); one by one, and in a
-    population of one, they have no member axis, which costs large matrix products dear. ``steps`` of the order are
-    taken, from ``first`` on. On a mesh, state and selection are divided over members, and what came of the
-    steps is whole on every device.
+    ``at_once`` members are trained :func:`side_by_side`. ``steps`` of the order are taken, from ``first`` on. On a
+    mesh, state and selection are divided over members, and what came of the steps is whole on every device.
     """
     if steps < order.rows.shape[1]:
         order = jax.tree.map(lambda leaf: jax.lax.dynamic_slice_in_dim(leaf, first, steps, axis=1), order)
@@ -159,15 +197,32 @@ def advance_population(
         finish=finish,
         on_divergence=on_divergence,
     )
-    members = state, selection, autoencoder, seeds, order
-    if len(seeds) == 1:
-        advanced = add_axis(one(*take(members, 0)))
-    elif at_once is not None and at_once < len(seeds):
-        advanced = jax.lax.map(lambda member: one(*member), members, batch_size=None if at_once == 1 else at_once)
-    else:
-        advanced = jax.vmap(lambda *member: one(*member), spmd_axis_name=MEMBER if meshed() else None)(*members)
-    state, selection, trained = advanced
+    state, selection, trained = side_by_side(one, (state, selection, autoencoder, seeds, order), at_once)
     return *_divided(state, selection), everywhere(trained)
+
+
+def side_by_side(one: Callable[..., Any], members: tuple[Any, ...], at_once: int | None = None) -> Any:
+    """A function of one member, for every member of a population.
+
+    Args:
+      one: called with a member's own part of each tree.
+      members: trees whose leaves have a leading member axis.
+      at_once: how many members are computed side by side (:func:`members_at_once`), by default all; one by one, and
+        in a population of one, they have no member axis, which costs large matrix products dear.
+
+    Returns:
+      What it gives, every leaf with a leading member axis.
+
+    Example:
+      >>> side_by_side(jnp.add, (jnp.arange(3), jnp.arange(3)), at_once=1)
+      Array([0, 2, 4], dtype=int32)
+    """
+    count = len(jax.tree.leaves(members)[0])
+    if count == 1:
+        return add_axis(one(*take(members, 0)))
+    if at_once is not None and at_once < count:
+        return jax.lax.map(lambda member: one(*member), members, batch_size=None if at_once == 1 else at_once)
+    return jax.vmap(lambda *member: one(*member), spmd_axis_name=MEMBER if meshed() else None)(*members)
 
 
 def put_population(mesh: Mesh | None, state: State, selection: Selection) -> tuple[State, Selection]:

@@ -7,6 +7,7 @@ import jax.numpy as jnp
 from jaxtyping import Array, Bool, Float, Int
 
 from ae_jax.autoencoders import Autoencoder
+from ae_jax.optimizers import Optimizer
 from ae_jax.types import Key, Params, Shape
 
 INIT, TRAIN, VALIDATE = 0, 1, 2
@@ -89,8 +90,11 @@ def key_for(seed: Any, purpose: int, *position: Any) -> Key:
 
 def initial(autoencoder: Autoencoder, shape: Shape, seed: Any) -> tuple[State, Selection]:
     """A member before its first step, its parameters drawn from its seed alone."""
-    params = autoencoder.init(shape, key_for(seed, INIT))
-    optimizer = autoencoder.optimizer.transformation().init(params)
+    return begun(autoencoder.init(shape, key_for(seed, INIT)), autoencoder.optimizer)
+
+
+def begun(params: Params, optimizer: Optimizer) -> tuple[State, Selection]:
+    """What a member carries that begins with these parameters."""
     # Of the types that an epoch gives: of weak types, the second epoch would compile the program again.
     none = jnp.zeros((), jnp.int32)
     selection = Selection(
@@ -103,4 +107,5 @@ def initial(autoencoder: Autoencoder, shape: Shape, seed: Any) -> tuple[State, S
         undone=none,
         skipped=none,
     )
-    return State(params, optimizer, none, none, jnp.ones((), jnp.result_type(float))), selection
+    moments = optimizer.transformation().init(params)
+    return State(params, moments, none, none, jnp.ones((), jnp.result_type(float))), selection

@@ -204,12 +204,21 @@ def advance(
     )
     if finish:
         loss = history["validation"]["loss"] if validation is not None else None
-        selection = _select(selection, keeps, trained, loss, number, patience)
+        selection = select(selection, keeps, trained, loss, number, patience)
     return state, selection, Trained(taken, history)
 
 
-def _select(selection: Selection, counts: Any, state: State, loss: Any, number: Any, patience: Any) -> Selection:
-    """The selection after an epoch of that number, where it counts: better by a lower validation loss, or by none."""
+def select(selection: Selection, counts: Any, state: State, loss: Any, number: Any, patience: Any) -> Selection:
+    """The selection after an epoch of that number, where it counts: better by a lower validation loss, or by none.
+
+    Args:
+      selection: before it.
+      counts: whether the epoch does.
+      state: after it.
+      loss: what it is judged by, on the validation split; None takes the latest epoch for the best.
+      number: of the epoch, from 1.
+      patience: epochs without a lower loss after which the member stops.
+    """
     better = counts if loss is None else counts & (loss < selection.loss)
     waited = jnp.where(better, 0, selection.waited + selection.running)
     return selection._replace(

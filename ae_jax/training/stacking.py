@@ -1,0 +1,233 @@
+"""Greedy layer-wise pre-training: one-layer autoencoders, each trained on the codes of the one below."""
+
+import dataclasses
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from typing import Any
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+
+from ae_jax.autoencoders import Autoencoder
+from ae_jax.data import Dataset, Split
+from ae_jax.errors import InvalidInput
+from ae_jax.networks import MLP
+from ae_jax.requirements import shown
+from ae_jax.training.checkpoint import Checkpoints
+from ae_jax.training.fit import fit
+from ae_jax.training.loop import Progress
+from ae_jax.training.record import added
+from ae_jax.training.run import Run
+from ae_jax.training.run_folder import History
+from ae_jax.training.untrained import untrained
+from ae_jax.types import Params
+
+
+def fit_layerwise(
+    layers: Sequence[Autoencoder],
+    data: Dataset,
+    *,
+    seeds: int | Sequence[int] = 0,
+    epochs: int = 15,
+    batch_size: int = 64,
+    patience: int | None = None,
+    checkpoints: Checkpoints | str | Path | None = None,
+    resume: bool = False,
+    progress: Callable[[Progress], None] | None = None,
+) -> Run:
+    r"""Trains a deep autoencoder layer by layer, as networks were first made deep.
+
+    .. math:: h_l = s(W_l^\top h_{l-1} + b_l), \quad
+       \min_{W_l, b_l, b'_l} \; \mathbb{E} \, \ell(s(W_l s(W_l^\top \tilde h_{l-1} + b_l) + b'_l), h_{l-1})
+
+    Each layer reconstructs the clean codes of the one below, which stay as they are; its own corruption, if any,
+    damages them while it learns. Put together, encoders and decoders are one multi-layer perceptron, to be used as any
+    run, or as where supervised training begins (:func:`ae_jax.training.fine_tune`).
+
+    Args:
+      layers: from the data up, each an autoencoder of ``MLP(hidden=())``, all of one activation and alike in whether
+        they are tied; above the first, sigmoid codes want a Bernoulli likelihood, linear and relu codes another.
+      data: what the first layer is trained on, in memory.
+      seeds: one seed, or several different ones.
+      epochs: of each layer.
+      batch_size, patience: as of :func:`ae_jax.fit`.
+      checkpoints: where each part is saved, in a folder of its own for each seed and layer.
+      resume: goes on from them; layers that are done are not trained again.
+      progress: called after each epoch of a layer.
+
+    Returns:
+      The deep autoencoder's run; its history has the epochs of the layers one after the other, its objective and
+      optimiser are those of the first.
+
+    Raises:
+      InvalidInput: no layers, or such as do not make one network; streamed data; what :func:`ae_jax.fit` refuses.
+      TrainingDiverged: a layer's loss turned NaN or infinite.
+      TrainingInterrupted: Ctrl-C or SIGTERM, with the run of the layer under way.
+
+    Example:
+      >>> import ae_jax
+      >>> from ae_jax.corruptions import Masking
+      >>> from ae_jax.objectives import BernoulliLikelihood, Reconstruction
+      >>> layers = [
+      ...     ae_jax.Autoencoder(
+      ...         name="stacked",
+      ...         networks=MLP(hidden=(), code=width, code_activation="sigmoid", tied=True),
+      ...         objective=Reconstruction(likelihood=BernoulliLikelihood(), corruption=Masking(probability=0.1)),
+      ...     )
+      ...     for width in (24, 12)
+      ... ]
+      >>> run = fit_layerwise(layers, ae_jax.data.digits(), epochs=1)
+      >>> run.autoencoder.networks.hidden, run.encode(ae_jax.data.digits().test.x).shape
+      ((24,), (359, 12))
+
+    References:
+      Bengio et al., *Greedy layer-wise training of deep networks*, NeurIPS 2007;
+      Vincent et al., *Stacked denoising autoencoders*, JMLR 2010, section 3.5.
+    """
+    start = untrained(_deep(layers), data, seeds=seeds)
+    if data.stream is not None:
+        raise InvalidInput(
+            f"{data.name} is streamed: expected data in memory to train layers on; raise the device budget."
+        )
+    stacks: list[list[Run]] = []
+    for seed in start.seeds.tolist():
+        stack: list[Run] = []
+        beneath = data
+        for place, layer in enumerate(layers):
+            if stack:
+                beneath = _codes(stack[-1], beneath)
+            stack.append(
+                fit(
+                    layer,
+                    beneath,
+                    seeds=_seed_of(seed, place),
+                    epochs=epochs,
+                    batch_size=batch_size,
+                    patience=patience,
+                    checkpoints=_within(checkpoints, f"seed-{seed}-layer-{place + 1}"),
+                    resume=resume,
+                    progress=progress,
+                )
+            )
+        stacks.append(stack)
+    params = [_chain([run.params for run in stack]) for stack in stacks]
+    histories = [_one_after_the_other([run.history for run in stack]) for stack in stacks]
+    return dataclasses.replace(
+        start,
+        params=jax.tree.map(lambda *members: jnp.concatenate(members), *params),
+        history=jax.tree.map(lambda *members: np.concatenate(members), *histories),
+        best_epoch=np.array([_epochs(stack[:-1]) + int(stack[-1].best_epoch[0]) for stack in stacks]),
+        finite=np.array([all(run.finite.all() for run in stack) for stack in stacks]),
+        settings=stacks[0][0].settings | {"epochs": epochs * len(layers)},
+        record=added([run.record for stack in stacks for run in stack]),
+    )
+
+
+def _deep(layers: Sequence[Autoencoder]) -> Autoencoder:
+    """The autoencoder that layers make together.
+
+    Raises:
+      InvalidInput: there are none, or they do not make one.
+    """
+    if not layers:
+        raise InvalidInput("fit_layerwise was given no layers: expected an autoencoder for each.")
+    first: Any = layers[0].networks
+    for place, layer in enumerate(layers):
+        networks: Any = layer.networks
+        if not isinstance(networks, MLP) or networks != _of_one_layer(networks, networks):
+            raise InvalidInput(
+                f"layer {place + 1} has the networks {shown(networks)}: expected MLP(hidden=(), ...), one layer each "
+                "way, whose code is its activation and nothing else."
+            )
+        if networks != _of_one_layer(networks, first):
+            raise InvalidInput(
+                f"layer {place + 1} is {_kind(networks)} and the first {_kind(first)}: expected layers of one kind."
+            )
+        likelihood = layer.objective.likelihood
+        agrees = (first.code_activation == "sigmoid") == likelihood.unit_interval and likelihood.outputs == 1
+        if place and not (agrees and first.code_activation in ("sigmoid", "linear", "relu")):
+            raise InvalidInput(
+                f"layer {place + 1} reconstructs {first.code_activation} codes by a {type(likelihood).__name__}: "
+                "expected sigmoid codes and BernoulliLikelihood, or linear or relu codes and SquaredError, as the "
+                "decoder gives back what the encoder below gave."
+            )
+    return Autoencoder(
+        name=layers[0].name,
+        networks=MLP(
+            hidden=tuple(layer.networks.code for layer in layers[:-1]),
+            code=layers[-1].networks.code,
+            activation=first.code_activation,
+            code_activation=first.code_activation,
+            tied=first.tied,
+        ),
+        objective=layers[0].objective,
+        optimizer=layers[0].optimizer,
+    )
+
+
+def _of_one_layer(networks: MLP, kind: MLP) -> MLP:
+    """What networks are if they have one layer each way, of the other's kind; the activation is of layers they lack."""
+    return MLP(
+        hidden=(),
+        code=networks.code,
+        activation=networks.activation,
+        code_activation=kind.code_activation,
+        tied=kind.tied,
+    )
+
+
+def _kind(networks: MLP) -> str:
+    return f"{'' if networks.tied else 'not '}tied with {networks.code_activation} codes"
+
+
+def _seed_of(seed: int, place: int) -> int:
+    """Of a layer: the first has the member's own, the others seeds that derive from it."""
+    return seed if place == 0 else int(np.random.SeedSequence((seed, place)).generate_state(1)[0])
+
+
+def _within(checkpoints: Checkpoints | str | Path | None, name: str) -> Checkpoints | Path | None:
+    """The checkpoints of one part."""
+    if checkpoints is None:
+        return None
+    if isinstance(checkpoints, Checkpoints):
+        return dataclasses.replace(checkpoints, folder=checkpoints.folder / name)
+    return Path(checkpoints) / name
+
+
+def _codes(run: Run, data: Dataset) -> Dataset:
+    """What a layer makes of what it was trained on."""
+
+    def of(split: Split) -> Split:
+        return Split(run.encode(split.x) if len(split.x) else np.zeros((0, run.autoencoder.networks.code), np.float32))
+
+    return Dataset(
+        name=f"codes of {data.name}", train=of(data.train), validation=of(data.validation), test=of(data.test)
+    )
+
+
+def _chain(layers: list[Params]) -> Params:
+    """The parameters of one perceptron from those of its layers."""
+    params: Params = {"encoder": {place: layer["encoder"][0] for place, layer in enumerate(layers)}}
+    back = "decoder" if "decoder" in layers[0] else "decoder_biases"
+    return params | {back: {place: layer[back][0] for place, layer in enumerate(reversed(layers))}}
+
+
+def _one_after_the_other(layers: list[History]) -> History:
+    """Histories of layers as one, NaN where a layer has no such term."""
+    lengths = [next(iter(layer["train"].values())).shape[1] for layer in layers]
+    terms = {split: dict.fromkeys(term for layer in layers for term in layer[split]) for split in layers[0]}
+    return {
+        split: {
+            term: np.concatenate(
+                [layer[split].get(term, np.full((1, n), np.nan)) for layer, n in zip(layers, lengths, strict=True)],
+                axis=1,
+            )
+            for term in names
+        }
+        for split, names in terms.items()
+    }
+
+
+def _epochs(runs: list[Run]) -> int:
+    return sum(run.history["train"]["loss"].shape[1] for run in runs)
