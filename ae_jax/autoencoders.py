@@ -87,6 +87,27 @@ def undercomplete(
       likelihood: the reconstruction loss.
       learning_rate: of Adam.
 
+    When to use:
+      First, and as the yardstick of the others: to reduce dimensions, to compress, to find what reconstructs badly.
+      Where a linear map will do, PCA gives it at once and exactly.
+
+    Defaults:
+      - ``code=16``: a quarter of the digits' 64 pixels, the size at which autoencoders and PCA are compared.
+      - ``hidden=(256,)``, ``activation="gelu"``, ``learning_rate=2e-3``: chosen on the validation split of the digits.
+      - ``likelihood=SquaredError()``: what PCA minimises, and what the reference reports.
+
+    Failure modes:
+      - A code that is not smaller than the data lets the networks copy their input: the error goes to zero, and the
+        code tells no more than the data did. Make it smaller, or add a corruption or a penalty, which is what
+        :func:`denoising`, :func:`sparse` and :func:`contractive` do.
+      - Nothing holds the code where there are no data: of noisy inputs it makes less than PCA does. Use
+        :func:`denoising` where inputs are noisy.
+      - Nothing fixes the axes of the code: units of two seeds are not the same units. Compare distances, not units.
+
+    Example:
+      >>> undercomplete(code=2, hidden=(64, 32)).networks.hidden
+      (64, 32)
+
     References:
       Hinton and Salakhutdinov, *Reducing the dimensionality of data with neural networks*, Science 2006.
     """
@@ -120,6 +141,34 @@ def sparse(
       weight: beta, of the divergence.
       likelihood: the reconstruction loss.
       learning_rate: of Adam.
+
+    When to use:
+      Features for a linear classifier, and units that can be looked at one by one, each a detector of its own.
+
+    Defaults:
+      - ``code=128``: twice the digits' 64 pixels, as an overcomplete code wants it.
+      - ``hidden=()``: one layer each way, as in the reference; so ``activation="gelu"`` matters only to hidden layers
+        that you add.
+      - ``target=0.05``: the reference's rho.
+      - ``weight=1.0``, ``learning_rate=5e-3``: chosen on the validation split of the digits.
+      - ``likelihood=SquaredError()``: the reference's, which takes half of it.
+
+    Failure modes:
+      - Dead units: with a target near zero or a large weight units fall silent for every input, where the sigmoid is
+        flat and no gradient brings them back, and the reconstruction becomes the mean example. Raise the target or
+        lower the weight.
+      - The penalty holds the mean alone: units may be weakly on for all examples instead of on for a few. They are so
+        the more, the smaller the batch that the mean is taken over; the batch times the target should be a few
+        examples, and 64 times 0.05 is 3.
+      - The divergence is one of probabilities: a code that is no sigmoid's is refused.
+        :class:`ae_jax.objectives.L1` takes any code.
+      - The penalty is a sum over units and the error one over features: another number of either asks for another
+        weight.
+      - The code follows its input closely: of the six it makes least of noisy inputs.
+
+    Example:
+      >>> sparse(target=0.1).objective.penalties
+      (KLSparsity(target=0.1, weight=1.0),)
 
     References:
       Ng, *Sparse autoencoder*, CS294A lecture notes, 2011.
@@ -157,6 +206,29 @@ def contractive(
       likelihood: the reconstruction loss.
       learning_rate: of Adam.
 
+    When to use:
+      Codes that must not move when inputs move a little: retrieval, classification, comparison of measurements.
+
+    Defaults:
+      - ``code=16``: a quarter of the digits' 64 pixels, the size at which autoencoders and PCA are compared.
+      - ``hidden=(256,)``, ``activation="gelu"``, ``weight=0.1``, ``learning_rate=2e-3``: chosen on the validation split
+        of the digits; the paper, too, chooses lambda by validation.
+      - ``likelihood=SquaredError()``: one of the paper's two.
+
+    Failure modes:
+      - The code shrinks and the decoder amplifies it back: the norm falls, and no direction is contracted more than
+        another. The sigmoid bounds the code from above only; tied weights prevent it, see above.
+      - A large weight makes the code constant and every reconstruction the mean. The history shows the terms apart:
+        lower the weight until the reconstruction no longer stands still.
+      - It holds for small changes alone, to first order. Against noise of a known kind use :func:`denoising`.
+      - The weight is in units of the data: after another scaling it must be chosen again.
+      - Of networks other than :class:`ae_jax.networks.MLP` the exact Jacobian costs a pass for each unit of the code,
+        or for each feature where these are fewer. ``Contractive(method="estimated")`` costs one.
+
+    Example:
+      >>> contractive(weight=0.5).objective.penalties
+      (Contractive(weight=0.5, method='auto', probes=1),)
+
     References:
       Rifai et al., *Contractive auto-encoders: explicit invariance during feature extraction*, ICML 2011.
     """
@@ -191,6 +263,26 @@ def denoising(
       likelihood: the reconstruction loss.
       learning_rate: of Adam.
 
+    When to use:
+      To clean data, to find anomalies in tables, and for codes that may be larger than the data without copying them.
+
+    Defaults:
+      - ``code=16``: a quarter of the digits' 64 pixels, the size at which autoencoders and PCA are compared.
+      - ``hidden=(256,)``, ``activation="gelu"``, ``learning_rate=2e-3``: chosen on the validation split of the digits.
+      - ``noise=0.3``: the level at which evaluations corrupt inputs, of data in [0, 1].
+      - ``likelihood=SquaredError()``: one of the paper's two.
+
+    Failure modes:
+      - Noise of another level or kind than it meets: of little noise it learns to copy, of much only to give averages,
+        and Gaussian noise does not teach it to fill in what is masked. ``ae-jax evaluate --questions denoising`` and
+        :func:`ae_jax.evaluation.denoising_grid` show levels and kinds beside each other.
+      - The noise is in units of the scaled data: 0.3 is much in [0, 1] and little after standardisation.
+      - Clean inputs come out smoother than they were, with an error above that of :func:`undercomplete`.
+
+    Example:
+      >>> denoising(noise=0.1).objective.corruption
+      Gaussian(scale=0.1)
+
     References:
       Vincent et al., *Extracting and composing robust features with denoising autoencoders*, ICML 2008.
     """
@@ -222,6 +314,29 @@ def convolutional(
       activation: of every stage.
       likelihood: the reconstruction loss.
       learning_rate: of Adam.
+
+    When to use:
+      Images, the larger the more: it errs no more than :func:`undercomplete` on the digits with fewer parameters, and
+      less on MNIST.
+
+    Defaults:
+      - ``code=16``: a quarter of the digits' 64 pixels, the size at which autoencoders and PCA are compared.
+      - ``channels=(16, 32)``, ``kernel=3``, ``activation="gelu"``, ``learning_rate=5e-3``: chosen on the validation
+        split of the digits.
+      - ``likelihood=SquaredError()``: the paper's.
+
+    Failure modes:
+      - Images only: rows of numbers are refused, and a table whose columns have no order should not be made one.
+      - Every stage halves height and width: of more stages than the image has halves nothing is refused, but the last
+        ones see a single pixel. The digits take two, to 2 by 2.
+      - Between stages nothing is seen from afar: what is one thing across the whole image is left to the one dense
+        layer before the code.
+      - The code follows its input closely: the largest Jacobian norm of the six on MNIST. Where inputs are noisy give
+        its objective a corruption, see :class:`Autoencoder`.
+
+    Example:
+      >>> convolutional(channels=(8,)).networks.channels
+      (8,)
 
     References:
       Masci et al., *Stacked convolutional auto-encoders for hierarchical feature extraction*, ICANN 2011.
@@ -256,6 +371,32 @@ def variational(
       samples: latents drawn for each example and step.
       likelihood: p(x | z).
       learning_rate: of Adam.
+
+    When to use:
+      To draw new data, to have a likelihood in nats, and for latents that can be moved through step by step.
+
+    Defaults:
+      - ``code=16``: a quarter of the digits' 64 pixels, the size at which autoencoders and PCA are compared.
+      - ``hidden=(256,)``, ``activation="gelu"``, ``learning_rate=2e-3``: chosen on the validation split of the digits.
+      - ``beta=1.0``: the evidence lower bound itself.
+      - ``samples=1``: enough where batches are of about a hundred, says the paper.
+      - ``likelihood=BernoulliLikelihood()``: the paper's for MNIST, of data in [0, 1]; of others the command line takes
+        a Gaussian (:func:`ae_jax.studies.suited`).
+
+    Failure modes:
+      - Posterior collapse: latents stay at the prior, whatever the input, the term ``kl`` is near zero, and every
+        reconstruction is the mean example. A warm-up, ``beta=Linear(start=0.0, end=1.0, steps=1000)``, a smaller beta
+        or a weaker decoder helps.
+      - A Gaussian likelihood of scale 1 on data in [0, 1] makes any error cheap, and so collapses. Take a smaller
+        scale, or :class:`ae_jax.objectives.LearnedGaussianLikelihood`.
+      - Reconstructions are blurred: a latent stands for a region. The error is the largest of the six on the digits.
+      - The Bernoulli likelihood of grey values is no density: nats compare with others' on binarised data only.
+      - Data outside [0, 1] are refused with a Bernoulli likelihood.
+
+    Example:
+      >>> from ae_jax.schedules import Linear
+      >>> variational(beta=Linear(start=0.0, end=1.0, steps=500)).objective.beta
+      Linear(start=0.0, end=1.0, steps=500)
 
     References:
       Kingma and Welling, *Auto-encoding variational Bayes*, ICLR 2014.

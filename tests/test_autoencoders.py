@@ -1,7 +1,9 @@
 """The protocol: what holds for every autoencoder, named or composed of any parts."""
 
 import dataclasses
+import inspect
 import json
+import re
 from collections.abc import Callable
 from functools import cache
 from typing import Any, NamedTuple
@@ -269,6 +271,30 @@ def test_every_named_autoencoder_is_made_of_the_parts_that_it_describes():
     assert sorted(autoencoder.name for autoencoder in parts) == sorted(ae_jax.NAMED)
     for autoencoder, (networks, objective) in parts.items():
         assert autoencoder == Autoencoder(name=autoencoder.name, networks=networks, objective=objective, optimizer=adam)
+
+
+def section(name: str, title: str) -> str:
+    """A section of the docstring of a named autoencoder."""
+    sections = re.split(r"^([A-Z][\w ]+):$", inspect.getdoc(ae_jax.NAMED[name]) or "", flags=re.M)
+    assert sections.count(title) == 1, f"{name} has no section {title}"
+    return sections[sections.index(title) + 1]
+
+
+@pytest.mark.parametrize("name", ae_jax.NAMED)
+def test_every_named_autoencoder_says_when_to_use_it_and_how_it_fails(name):
+    assert ".. math::" in (ae_jax.NAMED[name].__doc__ or "")
+    assert len(section(name, "When to use").split()) >= 10
+    assert section(name, "Failure modes").count("\n  - ") >= 3
+    assert section(name, "References").strip()
+
+
+@pytest.mark.parametrize("name", ae_jax.NAMED)
+def test_the_defaults_that_a_named_autoencoder_explains_are_those_of_its_signature(name):
+    explained = re.findall(r"``(\w+=[^`]+)``", section(name, "Defaults"))
+    parameters = inspect.signature(ae_jax.NAMED[name]).parameters
+    assert eval(f"dict({', '.join(explained)})", vars(ae_jax.autoencoders)) == {
+        key: parameter.default for key, parameter in parameters.items()
+    }
 
 
 @pytest.mark.parametrize(("given", "nearest"), [("contractiv", "contractive"), ("vaariational", "variational")])
