@@ -14,7 +14,7 @@ from ae_jax.benchmarks.images import images_of
 from ae_jax.benchmarks.measure import measure, require_installed, works_named
 from ae_jax.benchmarks.populations import MEMBERS, cost_of_members
 from ae_jax.benchmarks.roofline import look_at_machine
-from ae_jax.benchmarks.scaling import AXES, exponents
+from ae_jax.benchmarks.scaling import AXES, CHECK, cost_model, exponents
 from ae_jax.benchmarks.works import Work, whole
 from ae_jax.errors import InvalidInput, unknown
 from ae_jax.requirements import positive_whole
@@ -22,6 +22,9 @@ from ae_jax.training.environment import environment
 
 MEASURES = ("peers", "populations", "scaling")
 """What can be measured: every work against its peers, and the machine's limits; members; growth."""
+
+
+_SHORT_CHECK = CHECK | {"examples": 512, "members": 1}
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
@@ -91,8 +94,8 @@ class Study:
           say: told what is measured next.
 
         Yields:
-          ``rows``, ``roofline``, ``populations``, ``scaling``, ``geometric_means``, ``bars``, ``environment`` and
-          what was ``skipped``, with the reason.
+          ``rows``, ``roofline``, ``populations``, ``scaling``, ``geometric_means``, ``bars``, ``environment``, what
+          was ``skipped``, with the reason, and once it is fitted the ``cost_model``.
         """
         results = self._begun()
         if "peers" in self.measures:
@@ -105,11 +108,15 @@ class Study:
                 results["populations"].append(row)
                 yield _finished(results)
         if "scaling" in self.measures:
-            say("growth with examples, features, code and members")
+            say("growth with examples, features, code, members and batch")
             axes = {axis: values[:2] for axis, values in AXES.items()} if self.quick else AXES
             for row in exponents(axes, rounds=rounds, epochs=epochs):
                 results["scaling"].append(row)
                 yield _finished(results)
+            say("a model of the cost, against a size that it was not fitted to")
+            check = _SHORT_CHECK if self.quick else CHECK
+            results["cost_model"] = cost_model(results["scaling"], check, rounds=rounds, epochs=epochs)
+            yield _finished(results)
 
     def _against_peers(self, results: dict[str, Any], say: Callable[[str], None]) -> Iterator[dict[str, Any]]:
         say("the limits of this machine")

@@ -54,7 +54,7 @@ def bench(
       peer: against whom: pytorch, pytorch-compiled, pytorch-jacrev, pytorch-jacfwd, pythae, jax-scan, jax-loop.
       batch: examples in a step.
       measure: peers, with the machine's limits; populations, what a member costs as members grow; scaling, how time
-        grows with examples, features, code and members.
+        grows with examples, features, code, members and batch, and what that says of larger sizes.
       rounds: in each of which everybody trains.
       epochs: of everybody in a round, at least 3.
       examples: trained on, rounded down to a multiple of 512; some works take a part of them.
@@ -117,6 +117,16 @@ def show(results: Mapping[str, Any]) -> None:
             for row in results["scaling"]
         ]
         print_columns(("growing", "exponent", "rounds"), rows)
+        print()
+    if (model := results.get("cost_model")) is not None:
+        print(
+            f"cost model: {model['predicted_s']:.3g} s predicted, {model['measured_s']:.3g} s measured at a size that "
+            "it was not fitted to; seconds of an epoch on so many devices, links of 100 Gbit/s assumed:"
+        )
+        devices = sorted({row["devices"] for row in model["table"]})
+        by_examples = itertools.groupby(model["table"], lambda row: row["examples"])
+        rows = [(f"{count:.0e}", *(f"{row['epoch_s']:.3g}" for row in of)) for count, of in by_examples]
+        print_columns(("examples", *map(str, devices)), rows)
         print()
     for line in filter(None, (*map(_of_bar, results["bars"]), *results["skipped"])):
         print(line)

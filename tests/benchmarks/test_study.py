@@ -24,6 +24,7 @@ def measured(monkeypatch):
     monkeypatch.setattr(room, "look_at_machine", lambda **_: type("Machine", (), {"row": lambda self: {}})())
     monkeypatch.setattr(room, "cost_of_members", lambda **_: iter([{"widths": "w", "members": 1, "cost": 1.0}]))
     monkeypatch.setattr(room, "exponents", lambda *_, **__: iter([{"axis": "code", "exponent": 0.5}]))
+    monkeypatch.setattr(room, "cost_model", lambda rows, *_, **__: {"fitted_to": len(rows)})
     return told
 
 
@@ -35,10 +36,11 @@ def test_every_piece_is_added_to_what_was_measured(measured):
         ("vae", 128, 1024, 5, 3, True),
         ("sparse", 128, 1024, 5, 3, True),
     ]
-    assert [len(piece["rows"]) for piece in pieces] == [1, 2, 3, 3, 3]
+    assert [len(piece["rows"]) for piece in pieces] == [1, 2, 3, 3, 3, 3]
     last = pieces[-1]
     assert len(last["roofline"]) == 3
     assert (len(last["populations"]), len(last["scaling"])) == (1, 1)
+    assert last["cost_model"] == {"fitted_to": 1}
     assert last["geometric_means"] == {"pythae": 4.0}
     assert {bar["met"] for bar in last["bars"]} == {True, None}
     assert last["environment"]["threads"] >= 1
@@ -53,7 +55,7 @@ def test_every_piece_is_added_to_what_was_measured(measured):
 def test_only_what_is_asked_for_is_measured(measured):
     pieces = list(Study(measures=["scaling"]).run())
     assert measured == []
-    assert [(len(piece["rows"]), len(piece["scaling"])) for piece in pieces] == [(0, 1)]
+    assert [(len(piece["rows"]), len(piece["scaling"])) for piece in pieces] == [(0, 1)] * 2
 
 
 def test_quick_is_small(measured):

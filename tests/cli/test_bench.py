@@ -64,10 +64,14 @@ def test_populations_and_growth_are_shown(call, monkeypatch):
     costs = {"widths": "64-128-8", "members": 2, "cost": 0.75, "cost_low": 0.7, "cost_high": 0.8}
     growth = {"axis": "features", "exponent": 0.91, "exponent_low": 0.9, "exponent_high": 0.95}
     results = {"rows": [], "roofline": [], "bars": [], "skipped": [], "populations": [costs], "scaling": [growth]}
+    cells = [{"examples": 10**n, "devices": d, "epoch_s": 10.0**n / d} for n in (6, 10) for d in (1, 8)]
+    results["cost_model"] = {"predicted_s": 1.5, "measured_s": 1.25, "table": cells}
     monkeypatch.setattr("ae_jax.benchmarks.study.Study.run", lambda self, say: iter([results]))
     out = call("bench").out
     assert "0.70 to 0.80" in out
     assert "0.90 to 0.95" in out
+    assert "1.5 s predicted, 1.25 s measured" in out
+    assert "1.25e+09" in out
 
 
 def test_a_peer_that_is_not_installed_is_one_sentence(call, monkeypatch):
