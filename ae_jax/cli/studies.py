@@ -156,7 +156,7 @@ def sweep_named(name: str) -> Callable[..., int]:
         """
         from ae_jax import studies
         from ae_jax.studies.jobs import jobs_of
-        from ae_jax.studies.sweep import names_of_structures
+        from ae_jax.studies.sweep import names_of_populations
 
         grid = grid_of(name, hyperparameters)
         if emit_jobs is not None or members_per_job is not None:
@@ -164,7 +164,8 @@ def sweep_named(name: str) -> Callable[..., int]:
         devices.join()
         dataset = by_each(data.load)
         folder = out or Path("runs") / f"sweep-{name}-{dataset.name}"
-        names = by_each(lambda: names_of_structures(name, dataset, grid))
+        divided = devices.mesh is not None
+        names = by_each(lambda: names_of_populations(name, dataset, grid, seeds=training.seeds, divided=divided))
         by_leader(lambda: _require_free(folder, [folder / "runs" / each for each in names]))
         if emit_jobs is not None:
             return emit(

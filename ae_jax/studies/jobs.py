@@ -16,7 +16,7 @@ from ae_jax.errors import InvalidInput, first_line, unknown
 from ae_jax.requirements import positive_whole
 from ae_jax.studies.journal import digest_of
 from ae_jax.studies.results import write_whole
-from ae_jax.studies.sweep import Setting, name_of_structure, settings_of, structures_of
+from ae_jax.studies.sweep import Setting, name_of_population, settings_of, structures_of
 from ae_jax.training import Checkpoints
 from ae_jax.training.plan import plan
 from ae_jax.training.step import OnDivergence
@@ -96,7 +96,7 @@ class Job:
     @property
     def name(self) -> str:
         """Of the structure, as the folder of its run is called."""
-        return name_of_structure(self.fan_out.autoencoder, self.structure, self.fan_out.structures)
+        return name_of_population(self.fan_out.autoencoder, self.structure, self.fan_out.structures)
 
     @property
     def members(self) -> int:

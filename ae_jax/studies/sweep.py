@@ -3,6 +3,7 @@
 import dataclasses
 import inspect
 import itertools
+import math
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -20,6 +21,7 @@ from ae_jax.studies.trials import Trials, conduct
 from ae_jax.training import Checkpoints, Progress, Run
 from ae_jax.training.continuation import Resume
 from ae_jax.training.mesh import Devices
+from ae_jax.training.population import members_that_fit, room_for_states
 from ae_jax.training.step import OnDivergence
 
 Setting = dict[str, Any]
@@ -46,11 +48,12 @@ class Sweep:
     Attributes:
       dataset: what they were trained on and asked about.
       settings: every point of the grid.
-      runs: one population for each structure in the grid, each over its settings and seeds.
+      runs: one population for each structure in the grid, over its settings and seeds, or several where the states of
+        all its members do not fit into memory.
       rows: long-format results, each with the swept hyper-parameters as further keys.
       record: settings, versions, device, wall and compile time.
       messages: what a reader of the results must know, such as members that diverged.
-      structures: how many structures the grid has; where the sweep was interrupted, there may be fewer runs.
+      populations: how many the grid is trained as; where the sweep was interrupted, there may be fewer runs.
     """
 
     dataset: Dataset
@@ -59,13 +62,13 @@ class Sweep:
     rows: list[Row]
     record: dict[str, Any]
     messages: tuple[str, ...] = ()
-    structures: int = 0
+    populations: int = 0
 
     @property
     def names(self) -> list[str]:
         """What the folder of each run is called."""
-        count = max(self.structures, len(self.runs))
-        return [name_of_structure(run.name, place, count) for place, run in enumerate(self.runs)]
+        count = max(self.populations, len(self.runs))
+        return [name_of_population(run.name, place, count) for place, run in enumerate(self.runs)]
 
     def results(self) -> dict[str, Any]:
         """Everything but the parameters, ready for JSON."""
@@ -98,7 +101,8 @@ def sweep(
     """Trains a named autoencoder at every point of a grid over the same seeds.
 
     Points that differ only in numbers (a weight, a noise level, a learning rate) are one compiled program; each other
-    structure (a code size) is one more.
+    structure (a code size) is one more. Where the states of a structure's members do not fit into half of the memory,
+    they are trained as several populations by that program, one after the other, which the messages say.
 
     Args:
       name: of the autoencoder, one of :data:`ae_jax.NAMED`.
@@ -106,8 +110,8 @@ def sweep(
       grid: hyper-parameter -> values.
       seeds: of the members.
       epochs, batch_size, patience, on_divergence, progress: as in :func:`ae_jax.fit`.
-      checkpoints: as in :func:`ae_jax.fit`; each structure has its own folder there, named as in :attr:`Sweep.names`.
-      resume: as in :func:`ae_jax.fit`; a structure that is trained and asked is neither again.
+      checkpoints: as in :func:`ae_jax.fit`; each population has its own folder there, named as in :attr:`Sweep.names`.
+      resume: as in :func:`ae_jax.fit`; a population that is trained and asked is neither again.
       mesh: as in :func:`ae_jax.fit`; where there are several processes, each of them gets the whole study.
 
     Returns:
@@ -124,15 +128,14 @@ def sweep(
       (1, [0.1, 1.0])
     """
     settings = settings_of(name, grid)
-    structures, messages = structures_of(name, dataset, settings)
-    populations = {
-        name_of_structure(name, place, len(structures)): [point.autoencoder for point in points]
-        for place, points in enumerate(structures)
-    }
+    populations, messages = populations_of(name, dataset, settings, seeds=len(seeds), divided=mesh is not None)
     return conduct(
-        populations,
+        {
+            name_of_population(name, place, len(populations)): [point.autoencoder for point in points]
+            for place, points in enumerate(populations)
+        },
         dataset,
-        lambda trials: swept(dataset, settings, structures, messages, seeds, trials),
+        lambda trials: swept(dataset, settings, populations, messages, seeds, trials),
         seeds=seeds,
         epochs=epochs,
         batch_size=batch_size,
@@ -166,37 +169,81 @@ def structures_of(name: str, dataset: Dataset, settings: Iterable[Setting]) -> t
     return list(structures.values()), messages
 
 
-def name_of_structure(name: str, place: int, count: int) -> str:
-    """What the folders of a structure are called: as the autoencoder, and numbered from 1 where there are several.
+def populations_of(
+    name: str, dataset: Dataset, settings: Iterable[Setting], *, seeds: int, divided: bool = False
+) -> tuple[list[list[Point]], list[str]]:
+    """The points of a grid by the population that they are trained in, and what must be said of them.
+
+    A structure is one population where the states of its members fit into half of the memory, else several of about
+    the same size, one after the other.
+
+    Args:
+      name: of the autoencoder.
+      dataset: the data.
+      settings: the points.
+      seeds: how many members a point has.
+      divided: whether members lie on several devices, which nobody divides further.
+
+    Raises:
+      InvalidInput: a hyper-parameter cannot be used.
+    """
+    structures, messages = structures_of(name, dataset, settings)
+    memory = None if divided else room_for_states()
+    populations: list[list[Point]] = []
+    for points in structures:
+        parameters = _parameters(points[0].autoencoder, dataset)
+        together = len(points) if memory is None else max(1, members_that_fit(parameters, memory) // seeds)
+        parts = -(-len(points) // together)
+        if memory is not None and parts > 1:
+            messages = [
+                *messages,
+                f"{name}: {len(points) * seeds} members of {parameters:,} parameters are trained as {parts} "
+                f"populations, one after the other, as the states of all do not fit into {memory:,} bytes, half of the "
+                "memory.",
+            ]
+        ends = [len(points) * part // parts for part in range(parts + 1)]
+        populations += [points[start:end] for start, end in itertools.pairwise(ends)]
+    return populations, messages
+
+
+def _parameters(autoencoder: Autoencoder, dataset: Dataset) -> int:
+    params = jax.eval_shape(lambda: autoencoder.init(dataset.shape, jax.random.key(0)))
+    return sum(math.prod(leaf.shape) for leaf in jax.tree.leaves(params))
+
+
+def name_of_population(name: str, place: int, count: int) -> str:
+    """What the folders of a population are called: as the autoencoder, and numbered from 1 where there are several.
 
     Example:
-      >>> name_of_structure("sparse", 0, 1), name_of_structure("sparse", 0, 2)
+      >>> name_of_population("sparse", 0, 1), name_of_population("sparse", 0, 2)
       ('sparse', 'sparse-1')
     """
     return name if count == 1 else f"{name}-{place + 1}"
 
 
-def names_of_structures(name: str, dataset: Dataset, grid: Mapping[str, Sequence[Any]]) -> list[str]:
-    """What the folders of all structures of a grid are called, as in :attr:`Sweep.names`.
+def names_of_populations(
+    name: str, dataset: Dataset, grid: Mapping[str, Sequence[Any]], *, seeds: int, divided: bool = False
+) -> list[str]:
+    """What the folders of all populations of a grid are called, as in :attr:`Sweep.names`.
 
     Raises:
       InvalidInput: as in :func:`sweep`.
     """
-    count = len(structures_of(name, dataset, settings_of(name, grid))[0])
-    return [name_of_structure(name, place, count) for place in range(count)]
+    populations, _ = populations_of(name, dataset, settings_of(name, grid), seeds=seeds, divided=divided)
+    return [name_of_population(name, place, len(populations)) for place in range(len(populations))]
 
 
 def swept(
     dataset: Dataset,
     settings: list[Setting],
-    structures: list[list[Point]],
+    populations: list[list[Point]],
     messages: Sequence[str],
     seeds: Sequence[int],
     trials: Trials,
 ) -> Sweep:
-    """The sweep of structures that were trained and asked, as far as that went; rows say which setting they are of."""
+    """The sweep of populations that were trained and asked, as far as that went; rows say which setting they are of."""
     rows: list[Row] = []
-    for points, answers in zip(structures, trials.rows, strict=False):
+    for points, answers in zip(populations, trials.rows, strict=False):
         members = [to_config(point.setting) for point in points for _ in seeds]
         rows += [row | members[row["member"]] for row in answers]
     return Sweep(
@@ -206,7 +253,7 @@ def swept(
         rows=rows,
         record=trials.record,
         messages=(*messages, *trials.messages),
-        structures=len(structures),
+        populations=len(populations),
     )
 
 

@@ -46,9 +46,7 @@ def stack(autoencoders: Sequence[Autoencoder]) -> Autoencoder:
                 f"{autoencoders[0].name} was given an array of shape {jnp.shape(leaf)} as "
                 f"{jax.tree_util.keystr(path)}: expected one number; give one autoencoder for each."
             )
-    return jax.tree.map(
-        lambda *values: jnp.stack([jnp.asarray(v, jnp.result_type(float)) for v in values]), *autoencoders
-    )
+    return jax.tree.map(lambda *values: jnp.asarray(np.array(values, jnp.result_type(float))), *autoencoders)
 
 
 def unstack(autoencoder: Autoencoder, member: int) -> Autoencoder:
@@ -73,7 +71,8 @@ def add_axis(tree: Any) -> Any:
     return jax.tree.map(lambda leaf: leaf[None], tree)
 
 
-@partial(jax.jit, static_argnames="shape")
+# Drawn once: a program that is compiled in half the time and gives the same bits.
+@partial(jax.jit, static_argnames="shape", compiler_options={"xla_backend_optimization_level": 1})
 def initial_population(autoencoder: Autoencoder, seeds: Any, shape: Shape) -> tuple[State, Selection]:
     """Every member before its first step."""
     return _divided(*jax.vmap(lambda one, seed: initial(one, shape, seed))(autoencoder, seeds))

@@ -84,7 +84,7 @@ def standing_of(arrays: dict[str, np.ndarray], place: Place, planned: Plan) -> S
     Raises:
       InvalidInput: the arrays are not those of such a population at that place.
     """
-    abstract = jax.eval_shape(lambda: initial_population(planned.autoencoder, planned.seeds, planned.dataset.shape))
+    abstract = initial_population.eval_shape(planned.autoencoder, planned.seeds, planned.dataset.shape)
     names = _named(abstract[0], "state") | _named(abstract[1], "selection")
     wrong = [
         name

@@ -1,6 +1,7 @@
 import dataclasses
 import json
 import signal
+import sys
 
 import jax
 import numpy as np
@@ -9,7 +10,7 @@ import pytest
 from ae_jax import InvalidInput, TrainingInterrupted
 from ae_jax.evaluation import evaluate
 from ae_jax.studies import Sweep, as_json, summarise, sweep
-from ae_jax.studies.sweep import grid_points
+from ae_jax.studies.sweep import grid_points, populations_of
 from ae_jax.training.compilation import watch_compilation
 
 SETTINGS = {"seeds": [5, 6], "epochs": 2, "batch_size": 16}
@@ -182,7 +183,37 @@ def test_a_sweep_that_goes_on_comes_to_the_same(structures, small, tmp_path):
 
 def test_the_first_of_several_structures_is_called_so_before_there_is_another(structures):
     assert dataclasses.replace(structures, runs=structures.runs[:1]).names == ["undercomplete-1"]
-    assert structures.structures == 2
+    assert structures.populations == 2
+
+
+def test_a_sweep_too_large_for_memory_is_trained_in_parts_and_says_so(weights, small, monkeypatch):
+    grid = SIZES | {"weight": [0.1, 10.0], "learning_rate": [1e-2, 1e-12]}
+    parameters = weights.runs[0].parameters
+    monkeypatch.setattr(
+        sys.modules["ae_jax.studies.sweep"], "room_for_states", lambda: 4 * 8 * parameters * 5
+    )  # of five of eight
+    with watch_compilation() as compilation:
+        found = sweep("contractive", small, grid, **SETTINGS)
+    assert [len(run) for run in found.runs] == [4, 4]
+    assert found.names == ["contractive-1", "contractive-2"]
+    assert found.messages[0].startswith(f"contractive: 8 members of {parameters:,} parameters are trained as 2 popul")
+    assert compilation.programs <= 6  # the second population needs none
+    ours, whole = (
+        {(row["weight"], row["learning_rate"], row["seed"], row["metric"]): row["value"] for row in study.rows}
+        for study in (found, weights)
+    )
+    assert ours.keys() == whole.keys()
+    np.testing.assert_allclose([ours[key] for key in whole], list(whole.values()), rtol=2e-4, atol=1e-5)
+
+
+def test_a_setting_whose_seeds_do_not_fit_is_one_population_and_several_devices_are_left_alone(small):
+    settings = grid_points("contractive", SIZES | {"weight": [0.1, 10.0]})
+    populations, messages = populations_of("contractive", small, settings, seeds=10**9)
+    assert [[point.place for point in points] for points in populations] == [[0], [1]]
+    assert len(messages) == 1
+    populations, messages = populations_of("contractive", small, settings, seeds=10**9, divided=True)
+    assert [[point.place for point in points] for points in populations] == [[0, 1]]
+    assert messages == []
 
 
 def test_settings_that_diverge_are_named_and_the_others_stay(small):
