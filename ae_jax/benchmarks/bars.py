@@ -12,7 +12,8 @@ class Bar(NamedTuple):
 
     Attributes:
       what: ``"ratio"`` of a peer's time over ours; ``"geometric mean"`` of those of all works that enter it;
-        ``"fraction"`` of the machine's matrix-product peak; ``"cost per member"`` of a population beside one alone.
+        ``"fraction"`` of the machine's matrix-product peak; ``"cost per member"`` of a population beside one alone;
+        ``"import"`` of this package over that of JAX, Flax and Optax.
       value: that the number must reach, or must not pass where ``at_most``.
       works: of which each must meet it.
       batches: of which each must meet it; none are all.
@@ -61,6 +62,7 @@ BARS = (
     Bar("ratio", 100.0, ("contractive-step",), (), "pytorch-jacrev"),
     Bar("ratio", 25.0, ("sweep",), (), "pythae"),
     Bar("cost per member", 1.0, at_most=True),
+    Bar("import", 1.2, at_most=True),
 )
 """Measured on two CPU cores; ratios are medians over the rounds of one run."""
 
@@ -108,6 +110,8 @@ def _numbers(bar: Bar, results: Mapping[str, Any]) -> dict[str, float]:
     if bar.what == "geometric mean":
         means = results.get("geometric_means", {})
         return {"all works": means[bar.peer]} if bar.peer in means else {}
+    if bar.what == "import":
+        return {"ae_jax": results["startup"]["import_ratio"]} if "startup" in results else {}
     if bar.what == "cost per member":
         return {f"{row['widths']}, {row['members']} members": row["cost"] for row in results.get("populations", [])}
     rows = results.get("roofline" if bar.what == "fraction" else "rows", [])

@@ -15,13 +15,14 @@ from ae_jax.benchmarks.measure import measure, require_installed, works_named
 from ae_jax.benchmarks.populations import MEMBERS, cost_of_members
 from ae_jax.benchmarks.roofline import look_at_machine
 from ae_jax.benchmarks.scaling import AXES, CHECK, cost_model, exponents
+from ae_jax.benchmarks.startup import startup
 from ae_jax.benchmarks.works import Work, whole
 from ae_jax.errors import InvalidInput, unknown
 from ae_jax.requirements import positive_whole
 from ae_jax.training.environment import environment
 
-MEASURES = ("peers", "populations", "scaling")
-"""What can be measured: every work against its peers, and the machine's limits; members; growth."""
+MEASURES = ("startup", "peers", "populations", "scaling")
+"""What can be measured: how it begins; every work against its peers, and the machine's limits; members; growth."""
 
 
 _SHORT_CHECK = CHECK | {"examples": 512, "members": 1}
@@ -95,12 +96,16 @@ class Study:
 
         Yields:
           ``rows``, ``roofline``, ``populations``, ``scaling``, ``geometric_means``, ``bars``, ``environment``, what
-          was ``skipped``, with the reason, and once it is fitted the ``cost_model``.
+          was ``skipped``, with the reason, and once they are known ``startup`` and ``cost_model``.
         """
         results = self._begun()
+        rounds, epochs = (1, 3) if self.quick else (self.rounds, self.epochs)
+        if "startup" in self.measures:
+            say("imports, the first epoch and the programs of a comparison")
+            results["startup"] = startup(rounds=rounds)
+            yield _finished(results)
         if "peers" in self.measures:
             yield from self._against_peers(results, say)
-        rounds, epochs = (1, 3) if self.quick else (self.rounds, self.epochs)
         if "populations" in self.measures:
             say("members of populations")
             members = MEMBERS[:2] if self.quick else MEMBERS

@@ -53,8 +53,9 @@ def bench(
         sparse, sweep.
       peer: against whom: pytorch, pytorch-compiled, pytorch-jacrev, pytorch-jacfwd, pythae, jax-scan, jax-loop.
       batch: examples in a step.
-      measure: peers, with the machine's limits; populations, what a member costs as members grow; scaling, how time
-        grows with examples, features, code, members and batch, and what that says of larger sizes.
+      measure: startup, which is imports, the first epoch and the programs of a comparison; peers, with the machine's
+        limits; populations, what a member costs as members grow; scaling, how time grows with examples, features,
+        code, members and batch, and what that says of larger sizes.
       rounds: in each of which everybody trains.
       epochs: of everybody in a round, at least 3.
       examples: trained on, rounded down to a multiple of 512; some works take a part of them.
@@ -98,6 +99,13 @@ def bench(
 
 def show(results: Mapping[str, Any]) -> None:
     """Prints what was measured as tables, of peers one for each work and batch size."""
+    if (start := results.get("startup")) is not None:
+        spread = _spread(start["import_low"], start["import_high"])
+        print(
+            f"import: {start['import_ratio']:.2f} ({spread}) times that of JAX, Flax and Optax; a first epoch from "
+            f"the compilation cache takes {start['first_epoch_ratio']:.2f} of one that is compiled; a comparison of six "
+            f"asks for {start['programs']} programs, {start['compile_s']:.0f} s of compiling.\n"
+        )
     for (work, batch), rows in itertools.groupby(results["rows"], lambda row: (row["work"], row["batch"])):
         show_peers(f"{work}, batch {batch}", list(rows))
     if results["roofline"]:

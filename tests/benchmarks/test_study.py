@@ -24,6 +24,7 @@ def measured(monkeypatch):
     monkeypatch.setattr(room, "look_at_machine", lambda **_: type("Machine", (), {"row": lambda self: {}})())
     monkeypatch.setattr(room, "cost_of_members", lambda **_: iter([{"widths": "w", "members": 1, "cost": 1.0}]))
     monkeypatch.setattr(room, "exponents", lambda *_, **__: iter([{"axis": "code", "exponent": 0.5}]))
+    monkeypatch.setattr(room, "startup", lambda rounds: {"import_ratio": 1.25})
     monkeypatch.setattr(room, "cost_model", lambda rows, *_, **__: {"fitted_to": len(rows)})
     return told
 
@@ -36,20 +37,21 @@ def test_every_piece_is_added_to_what_was_measured(measured):
         ("vae", 128, 1024, 5, 3, True),
         ("sparse", 128, 1024, 5, 3, True),
     ]
-    assert [len(piece["rows"]) for piece in pieces] == [1, 2, 3, 3, 3, 3]
+    assert [len(piece["rows"]) for piece in pieces] == [0, 1, 2, 3, 3, 3, 3]
     last = pieces[-1]
     assert len(last["roofline"]) == 3
     assert (len(last["populations"]), len(last["scaling"])) == (1, 1)
     assert last["cost_model"] == {"fitted_to": 1}
     assert last["geometric_means"] == {"pythae": 4.0}
-    assert {bar["met"] for bar in last["bars"]} == {True, None}
+    assert {bar["met"] for bar in last["bars"] if bar["what"] != "import"} == {True, None}
+    assert [bar["met"] for bar in last["bars"] if bar["what"] == "import"] == [False]
     assert last["environment"]["threads"] >= 1
     assert last["settings"]["works"] == ["vae", "sparse"]
     assert last["skipped"] == [
         "the GPU leg was left out, as JAX has no GPU here; the same command runs it where there is one"
     ]
     json.dumps(last)
-    assert said[:2] == ["the limits of this machine", f"vae, batch 64: {WORKS['vae'].about}"]
+    assert said[1:3] == ["the limits of this machine", f"vae, batch 64: {WORKS['vae'].about}"]
 
 
 def test_only_what_is_asked_for_is_measured(measured):
@@ -70,7 +72,7 @@ def test_quick_is_small(measured):
     [
         (
             {"measures": ["peer"]},
-            "unknown measure 'peer': did you mean 'peers'? Known are peers, populations, scaling.",
+            "unknown measure 'peer': did you mean 'peers'? Known are peers, populations, scaling, startup.",
         ),
         ({"rounds": 0}, "the benchmark was given rounds=0: expected a whole number above zero."),
         (

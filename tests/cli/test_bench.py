@@ -65,6 +65,8 @@ def test_populations_and_growth_are_shown(call, monkeypatch):
     growth = {"axis": "features", "exponent": 0.91, "exponent_low": 0.9, "exponent_high": 0.95}
     results = {"rows": [], "roofline": [], "bars": [], "skipped": [], "populations": [costs], "scaling": [growth]}
     cells = [{"examples": 10**n, "devices": d, "epoch_s": 10.0**n / d} for n in (6, 10) for d in (1, 8)]
+    results["startup"] = {"import_ratio": 1.1, "import_low": 1.0, "import_high": 1.15, "first_epoch_ratio": 0.7}
+    results["startup"] |= {"programs": 28, "compile_s": 17.8}
     results["cost_model"] = {"predicted_s": 1.5, "measured_s": 1.25, "table": cells}
     monkeypatch.setattr("ae_jax.benchmarks.study.Study.run", lambda self, say: iter([results]))
     out = call("bench").out
@@ -72,6 +74,7 @@ def test_populations_and_growth_are_shown(call, monkeypatch):
     assert "0.90 to 0.95" in out
     assert "1.5 s predicted, 1.25 s measured" in out
     assert "1.25e+09" in out
+    assert "import: 1.10 (1.00 to 1.15) times that of JAX, Flax and Optax" in out
 
 
 def test_a_peer_that_is_not_installed_is_one_sentence(call, monkeypatch):
