@@ -103,8 +103,8 @@ def show(results: Mapping[str, Any]) -> None:
         spread = _spread(start["import_low"], start["import_high"])
         print(
             f"import: {start['import_ratio']:.2f} ({spread}) times that of JAX, Flax and Optax; a first epoch from "
-            f"the compilation cache takes {start['first_epoch_ratio']:.2f} of one that is compiled; a comparison of six "
-            f"asks for {start['programs']} programs, {start['compile_s']:.0f} s of compiling.\n"
+            f"the compilation cache takes {start['first_epoch_ratio']:.2f} of one that is compiled; a comparison of "
+            f"six asks for {start['programs']} programs, {start['compile_s']:.0f} s of compiling.\n"
         )
     for (work, batch), rows in itertools.groupby(results["rows"], lambda row: (row["work"], row["batch"])):
         show_peers(f"{work}, batch {batch}", list(rows))
