@@ -269,8 +269,8 @@ json_values = st.one_of(
     st.floats(),
     st.text(max_size=5),
     st.sampled_from(["MLP", "Linear", "Gaussian", "SquaredError", "relu", "adam", "Autoencoder", "Scaling"]),
-    st.just([]),
-    st.just({}),
+    st.builds(list),
+    st.builds(dict),
     st.sampled_from(["MLP", "Linear", "Masking", "L1", "ELBO", "Optimizer", "Nothing"]).map(
         lambda name: {"type": name}
     ),
