@@ -2,7 +2,7 @@
 
 from ae_jax.evaluation.anomaly_scores import AnomalyScore, anomaly_score
 from ae_jax.evaluation.baseline import evaluate_pca
-from ae_jax.evaluation.contraction import jacobian_norm
+from ae_jax.evaluation.contraction import jacobian_norm, jacobian_spectrum
 from ae_jax.evaluation.denoising import (
     FAMILIES,
     denoising_baselines,
@@ -81,6 +81,7 @@ __all__ = [
     "gaussian_filter",
     "is_matched",
     "jacobian_norm",
+    "jacobian_spectrum",
     "kernel_distance",
     "knn_accuracy",
     "linear_probe_accuracy",

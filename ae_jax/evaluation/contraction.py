@@ -2,11 +2,14 @@
 
 from typing import Any
 
+import jax
 import jax.numpy as jnp
 import numpy as np
+from jaxtyping import Array
 
 from ae_jax.autoencoders import Autoencoder
 from ae_jax.data import Scaling
+from ae_jax.networks import deterministic
 from ae_jax.objectives.penalties import squared_jacobian_norm
 from ae_jax.training import Run
 
@@ -41,3 +44,46 @@ def jacobian_norm(run: Run, x: Any) -> np.ndarray:
 def norm_of_batch(autoencoder: Autoencoder, networks: Any, scaling: Scaling, stored: Any) -> Any:
     """The norm at each example of a batch, for :meth:`ae_jax.Run.apply`."""
     return jnp.sqrt(squared_jacobian_norm(networks, scaling(stored)))
+
+
+def jacobian_spectrum(run: Run, x: Any) -> np.ndarray:
+    r"""Singular values of the encoder's Jacobian at each example, the largest first; of a stochastic encoder's mean.
+
+    .. math:: \frac{\partial h(x)}{\partial x} = U \, \mathrm{diag}(\sigma) \, V^\top, \quad \|J\|_F^2 = \sum \sigma_i^2
+
+    A code that moves along few directions of the input only, those of the manifold that data lie on, has few large
+    ones. They cost a Jacobian and a decomposition for each example: some dozens of examples are enough for a mean.
+
+    Args:
+      run: a trained population.
+      x: examples in the units that it was trained on, ``[n, *shape]``.
+
+    Returns:
+      The values, ``[members, n, min(features, code)]``, or ``[n, min(features, code)]`` of a single run, in units of
+      code over model units of data.
+
+    Raises:
+      InvalidInput: another shape or range than trained on, no numbers, NaN or infinity.
+
+    Example:
+      >>> import ae_jax
+      >>> data = ae_jax.data.digits()
+      >>> run = ae_jax.fit(ae_jax.undercomplete(code=2, hidden=()), data, epochs=1)
+      >>> jacobian_spectrum(run, data.test.x[:5]).shape
+      (5, 2)
+
+    References:
+      Rifai et al., *Contractive auto-encoders: explicit invariance during feature extraction*, ICML 2011, figure 3.
+    """
+    return run.apply(_spectrum_of_batch, run.data.stored(x))
+
+
+def _spectrum_of_batch(autoencoder: Autoencoder, networks: Any, scaling: Scaling, stored: Any) -> Any:
+    def of_one(x: Array) -> Array:
+        def encode(features: Array) -> Array:
+            return deterministic(networks.encode(features.reshape(1, *x.shape)))[0]
+
+        narrower = jax.jacrev if autoencoder.networks.code < x.size else jax.jacfwd
+        return jnp.linalg.svd(narrower(encode)(x.ravel()), compute_uv=False)
+
+    return jax.lax.map(of_one, scaling(stored))  # one by one, as a Jacobian is as large as a thousand codes

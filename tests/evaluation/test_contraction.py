@@ -4,8 +4,9 @@ import numpy as np
 import pytest
 
 import ae_jax
-from ae_jax.evaluation import jacobian_norm
+from ae_jax.evaluation import jacobian_norm, jacobian_spectrum
 from ae_jax.networks import deterministic
+from ae_jax.training import untrained
 
 
 def test_a_linear_encoder_s_norm_is_its_kernel_s_everywhere(small):
@@ -35,3 +36,20 @@ def test_the_norm_is_that_of_jax_s_own_jacobian_of_the_encoder(autoencoder, smal
     norms = jacobian_norm(run, small.test.x)
     assert norms.shape == (20,)
     np.testing.assert_allclose(norms[:4], expected, rtol=1e-4)
+
+
+def test_the_spectrum_of_a_linear_encoder_is_its_kernel_s_everywhere(small):
+    run = untrained(ae_jax.undercomplete(code=3, hidden=()), small, seeds=[5, 6])
+    spectra = jacobian_spectrum(run, small.test.x)
+    kernels = np.asarray(run.params["encoder"][0]["kernel"])
+    expected = np.linalg.svd(kernels, compute_uv=False)
+    assert (np.diff(expected) < 0).all()
+    np.testing.assert_allclose(spectra, np.repeat(expected[:, None], 20, axis=1), rtol=1e-4)
+
+
+@pytest.mark.parametrize("code", [5, 70])  # narrower and wider than the 64 pixels
+def test_the_squares_of_the_spectrum_sum_to_that_of_the_norm(code, small):
+    run = untrained(ae_jax.contractive(code=code, hidden=()), small)
+    spectra = jacobian_spectrum(run, small.test.x)
+    assert spectra.shape == (20, min(code, 64))
+    np.testing.assert_allclose(np.linalg.norm(spectra, axis=1), jacobian_norm(run, small.test.x), rtol=1e-4)
