@@ -207,7 +207,7 @@ def contractive(
       learning_rate: of Adam.
 
     When to use:
-      Codes that must not move when inputs move a little: retrieval, classification, comparison of measurements.
+      Codes that hardly move when inputs move a little in any direction: of measurements to compare or to classify.
 
     Defaults:
       - ``code=16``: a quarter of the digits' 64 pixels, the size at which autoencoders and PCA are compared.
