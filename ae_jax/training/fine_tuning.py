@@ -12,13 +12,13 @@ import numpy as np
 import optax
 from jaxtyping import Array
 
-from ae_jax.autoencoders import Autoencoder
 from ae_jax.data import Dataset
 from ae_jax.data.scaling import Scaling
 from ae_jax.data.splits import balanced_rows
 from ae_jax.errors import InvalidInput, TrainingDiverged
 from ae_jax.losses import categorical_nll
-from ae_jax.networks import deterministic
+from ae_jax.networks import NetworksBuilder, deterministic
+from ae_jax.networks.functional import bind
 from ae_jax.optimizers import Optimizer
 from ae_jax.requirements import positive_whole, size
 from ae_jax.training.classifier import Classifier, logits_of
@@ -121,6 +121,8 @@ def fine_tune(
         validation=jax.device_put(validation),
         scaling=run.scaling,
         patience=np.float32(np.inf if patience is None else patience),
+        networks=run.autoencoder.networks,
+        outputs=run.autoencoder.objective.likelihood.outputs,
         at_once=members_at_once(len(run), parameters, room()),
     )
     rows: list[Row] = []
@@ -128,7 +130,7 @@ def fine_tune(
     while len(rows) < epochs and running.any():
         number = np.int32(len(rows) + 1)
         order = order_of_population(seeds, which, (number,), examples=examples, batch_size=batch_size).rows
-        state, selection, metrics = advance(state, selection, (run.autoencoder, frozen, chosen, order), number)
+        state, selection, metrics = advance(state, selection, (frozen, chosen, order), number)
         metrics, still = jax.device_get((metrics, selection.running))
         rows.append(Row(running, metrics))
         if progress is not None:
@@ -211,7 +213,8 @@ def _whole(encoder: Params, frozen: Params) -> Params:
     )
 
 
-@partial(jax.jit, static_argnames="at_once", donate_argnames="state")
+# Of networks alone, so that autoencoders that differ in what they were trained by share a program.
+@partial(jax.jit, static_argnames=("networks", "outputs", "at_once"), donate_argnames="state")
 def _advance_population(
     state: State,
     selection: Selection,
@@ -223,6 +226,8 @@ def _advance_population(
     validation: _Labelled | None,
     scaling: Scaling,
     patience: Any,
+    networks: NetworksBuilder,
+    outputs: int,
     at_once: int,
 ) -> tuple[State, Selection, dict[str, Metrics]]:
     """One epoch of every member."""
@@ -234,6 +239,7 @@ def _advance_population(
         validation=validation,
         scaling=scaling,
         patience=patience,
+        bind=partial(bind, networks, train.x.shape[1:], outputs=outputs),
     )
     return side_by_side(one, (state, selection, *members), at_once)
 
@@ -241,7 +247,6 @@ def _advance_population(
 def _advance(
     state: State,
     selection: Selection,
-    autoencoder: Autoencoder,
     frozen: Params,
     chosen: Array,
     order: Array,
@@ -252,12 +257,13 @@ def _advance(
     validation: _Labelled | None,
     scaling: Scaling,
     patience: Any,
+    bind: Callable[[Params], Any],
 ) -> tuple[State, Selection, dict[str, Metrics]]:
     """One epoch of one member, validated; one that is stopped, or where a value was not finite, keeps what it had."""
 
     def judged(params: Params, stored: Array, y: Array) -> tuple[Array, Array]:
         """Negative log-likelihood and error of each example."""
-        networks = autoencoder.bind(stored.shape[1:], _whole(params["encoder"], frozen))
+        networks = bind(_whole(params["encoder"], frozen))
         logits = logits_of(networks, params["head"], scaling(stored))
         return categorical_nll(logits, y), jnp.argmax(logits, axis=-1) != y
 
