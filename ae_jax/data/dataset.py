@@ -151,8 +151,9 @@ class Dataset:
                 "expected data that fit in the device's budget."
             )
         first, second = self.train, self.validation
-        unlabelled = first.labels is None or second.labels is None
-        labels = None if unlabelled else np.concatenate([first.labels, second.labels])
+        labels = None
+        if first.labels is not None and second.labels is not None:
+            labels = np.concatenate([first.labels, second.labels])
         train = Split(np.concatenate([first.x, second.x]), labels)
         validation = Split(second.x[:0], None if labels is None else labels[:0])
         return dataclasses.replace(self, train=train, validation=validation, statistics=None)
