@@ -12,12 +12,17 @@ MEASURED
 
 All are trained on the 60,000 training images. *Deep*: 784-1000-500-250-30 and back, a linear code, the Bernoulli
 likelihood, as in the paper; where the paper trains restricted Boltzmann machines layer by layer and then fine-tunes 200
-epochs of conjugate gradients, here Adam trains all layers from He's initial weights. *Logistic PCA*: the same
-likelihood with no hidden layer, a linear encoder and a decoder of log-odds that is linear, too; trained once more with
-half the epochs, which tells whether more would change it. It has no solution in closed form, and codes that were free
-of an encoder might be better still.
+epochs of conjugate gradients, here AdamW trains all layers from He's initial weights, with gelu units where the paper's
+are sigmoids, which do not get far from random weights. *Logistic PCA*: the same likelihood with no hidden layer, a
+linear encoder and a decoder of log-odds that is linear, too; trained once more with half the epochs, which tells
+whether more would change it. It has no solution in closed form, and codes that were free of an encoder might be better
+still.
 
-Hyper-parameters were chosen by ``--split validation``, which trains on 54,000 images and judges by the other 6,000.
+Hyper-parameters were chosen by the other 6,000 images, ``--split validation``, after 54,000 were trained on, in one
+trial each: of 16 epochs gelu 3.86, relu 4.26 and, at three times the rate, sigmoid 21.9; squared error with a linear
+output 6.46 where the Bernoulli likelihood had 3.86; batches of 128 3.50, those of 256 at twice the rate 3.46. Of 32
+epochs at three times the rate 3.21, with a tenth of the pixels masked 3.77, with a weight decay of 0.1 2.86: what
+limits the error is how little 60,000 images say of others, not how well they are learned.
 """
 
 import dataclasses
@@ -57,6 +62,8 @@ NETWORKS = {
     DEEP: MLP(hidden=(1000, 500, 250), code=CODE, activation="gelu"),
 }
 RATES = {LOGISTIC: 1e-2, DEEP: 3e-3}
+DECAYS = {LOGISTIC: 0.0, DEEP: 0.1}
+"""Of the weights, in each step times the learning rate (AdamW)."""
 ERROR, AT_HALF, TRAINED_ON, PICTURES = "sse", "sse_at_half", "sse_trained_on", "pictures"
 
 
@@ -77,11 +84,12 @@ def train(name: str, data: Dataset, epochs: int, seed: int, folder: Path) -> Run
     """Trains with a learning rate that rises for a fiftieth of all steps and falls to zero along half a cosine."""
     steps = epochs * -(-len(data.train.x) // BATCH)
     rate = {"init_value": 0.0, "peak_value": RATES[name], "warmup_steps": -(-steps // 50), "decay_steps": steps}
+    schedule = FromOptax(rule="warmup_cosine_decay_schedule", settings=rate)
     autoencoder = Autoencoder(
         name=name,
         networks=NETWORKS[name],
         objective=Reconstruction(likelihood=BernoulliLikelihood()),
-        optimizer=Optimizer(learning_rate=FromOptax(rule="warmup_cosine_decay_schedule", settings=rate)),
+        optimizer=Optimizer(rule="adamw", learning_rate=schedule, settings={"weight_decay": DECAYS[name]}),
     )
     return ae_jax.fit(autoencoder, data, seeds=seed, epochs=epochs, batch_size=BATCH, checkpoints=folder, resume=True)
 
@@ -144,6 +152,7 @@ def study(ledger: Ledger) -> None:
                 epochs=epochs,
                 batch=BATCH,
                 rate=RATES[name],
+                decay=DECAYS[name],
                 networks=to_config(NETWORKS[name]),
             )
 
@@ -181,9 +190,9 @@ EXPERIMENT = Experiment(
     name="hinton2006_reconstruction",
     study=study,
     budgets={
-        "default": {"epochs": 60, "linear_epochs": 60, "seeds": 3, "split": "test"},
+        "default": {"epochs": 40, "linear_epochs": 200, "seeds": 3, "split": "test"},
         "smoke": {"epochs": 4, "linear_epochs": 4, "seeds": 1, "split": "test"},
-        "full": {"epochs": 200, "linear_epochs": 200, "seeds": 5, "split": "test"},
+        "full": {"epochs": 200, "linear_epochs": 1000, "seeds": 5, "split": "test"},
     },
     data=("mnist",),
     expected=expected,
