@@ -89,3 +89,24 @@ class SaltAndPepper:
         chosen, coin = jax.random.split(key)
         extreme = jnp.where(jax.random.bernoulli(coin, 0.5, x.shape), self.high, self.low).astype(x.dtype)
         return jnp.where(jax.random.bernoulli(chosen, self.probability, x.shape), extreme, x)
+
+
+@component
+class Binarisation:
+    r"""Draws each feature as 0 or 1, with its value as the probability of a 1.
+
+    .. math:: \tilde x_i \sim \mathrm{Bernoulli}(x_i)
+
+    As the augmentation of a bound of the evidence (:class:`ae_jax.objectives.ELBO`) it binarises grey images afresh at
+    every use. Values below 0 count as 0, above 1 as 1.
+
+    Example:
+      >>> Binarisation()(jax.random.key(0), jnp.array([[0.0, 1.0]]))
+      Array([[0., 1.]], dtype=float32)
+
+    References:
+      Salakhutdinov and Murray, *On the quantitative analysis of deep belief networks*, ICML 2008, section 5.1.
+    """
+
+    def __call__(self, key: Key, x: Float[Array, "batch *features"]) -> Float[Array, "batch *features"]:
+        return (jax.random.uniform(key, x.shape, x.dtype) < x).astype(x.dtype)

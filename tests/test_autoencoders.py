@@ -16,7 +16,7 @@ import pytest
 import ae_jax
 from ae_jax import Autoencoder, InvalidInput, Optimizer, objectives
 from ae_jax.components import from_config, to_config
-from ae_jax.corruptions import Gaussian, Masking, SaltAndPepper
+from ae_jax.corruptions import Binarisation, Gaussian, Masking, SaltAndPepper
 from ae_jax.networks import MLP, Convolutional
 from ae_jax.objectives import (
     ELBO,
@@ -74,7 +74,9 @@ AUTOENCODERS = {name: make() for name, make in ae_jax.NAMED.items()} | {
     "winner take all": composed(
         dataclasses.replace(DENSE, code=9, code_activation="relu"), Reconstruction(bottleneck=WinnerTakeAll(rate=0.4))
     ),
-    "importance weighted": composed(STOCHASTIC, ImportanceWeighted(samples=3, penalties=(L1(weight=0.1),))),
+    "importance weighted": composed(
+        STOCHASTIC, ImportanceWeighted(samples=3, augmentation=Binarisation(), penalties=(L1(weight=0.1),))
+    ),
     "learned scale": composed(STOCHASTIC, ELBO(likelihood=LearnedGaussianLikelihood(), samples=3)),
     "scheduled": composed(
         DENSE,

@@ -4,9 +4,10 @@ import numpy as np
 import pytest
 
 from ae_jax import InvalidInput
-from ae_jax.corruptions import Corruption, Gaussian, Masking, SaltAndPepper
+from ae_jax.corruptions import Binarisation, Corruption, Gaussian, Masking, SaltAndPepper
 
-CORRUPTIONS = [Gaussian(scale=0.5), Masking(probability=0.3), SaltAndPepper(probability=0.3, low=-2.0, high=3.0)]
+LEVELLED = [Gaussian(scale=0.5), Masking(probability=0.3), SaltAndPepper(probability=0.3, low=-2.0, high=3.0)]
+CORRUPTIONS = [*LEVELLED, Binarisation()]
 UNTOUCHED = [Gaussian(scale=0.0), Masking(probability=0.0), SaltAndPepper(probability=0.0)]
 SHAPE = (50, 20, 10)
 COUNT = 50 * 20 * 10
@@ -53,6 +54,14 @@ def test_salt_and_pepper_sets_its_share_to_either_extreme(x, key):
     np.testing.assert_array_equal(damaged[kept], np.asarray(x)[kept])
 
 
+def test_binarisation_draws_ones_as_often_as_values_say(key):
+    x = jnp.broadcast_to(jnp.array([-0.5, 0.0, 0.3, 1.0, 1.5]), (COUNT, 5))
+    drawn = np.asarray(Binarisation()(key, x))
+    assert set(np.unique(drawn)) == {0.0, 1.0}
+    np.testing.assert_array_equal(drawn.mean(axis=0)[[0, 1, 3, 4]], [0, 0, 1, 1])
+    assert abs(drawn[:, 2].mean() - 0.3) < 5 * (0.3 * 0.7 / COUNT) ** 0.5
+
+
 @pytest.mark.parametrize("corruption", CORRUPTIONS, ids=kind)
 def test_the_key_decides(corruption, x, key):
     np.testing.assert_array_equal(corruption(key, x), corruption(key, x))
@@ -79,7 +88,7 @@ def test_shape_and_type_are_kept_also_while_its_numbers_are_traced(corruption, d
     assert damaged.dtype == dtype
 
 
-@pytest.mark.parametrize("corruption", CORRUPTIONS, ids=kind)
+@pytest.mark.parametrize("corruption", LEVELLED, ids=kind)
 def test_levels_can_be_mapped_over(corruption, key):
     x = jnp.full((3, 7), 0.5)
     levels = jax.tree.map(lambda *numbers: jnp.array(numbers), corruption, corruption)

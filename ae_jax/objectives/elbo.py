@@ -13,7 +13,7 @@ from ae_jax.objectives.likelihoods import BernoulliLikelihood, Likelihood
 from ae_jax.objectives.penalties import Penalty
 from ae_jax.objectives.terms import penalty_terms, require_parts, weighted_sum
 from ae_jax.objectives.variational import Variational, drawn, nll_of_latents
-from ae_jax.requirements import require_non_negative, size
+from ae_jax.requirements import require_non_negative, require_part, size
 from ae_jax.types import Key, Metrics, Weight
 
 
@@ -29,7 +29,9 @@ class ELBO(Variational):
       likelihood: p(x | z), :mod:`ae_jax.objectives.likelihoods`; its constants are kept.
       beta: weight of the divergence; a schedule makes a warm-up, a number other than 1 a beta-VAE.
       samples: how many latents are drawn for each example.
-      corruption: what damages the encoder's input; None leaves it clean.
+      augmentation: what is drawn anew of each example at every use, for encoder and likelihood alike, such as
+        :class:`ae_jax.corruptions.Binarisation`; None takes examples as they are.
+      corruption: what damages the encoder's input, and not what the likelihood is of; None leaves it clean.
       penalties: further terms, :mod:`ae_jax.objectives.penalties`.
 
     Raises:
@@ -48,18 +50,23 @@ class ELBO(Variational):
     likelihood: Likelihood = BernoulliLikelihood()
     beta: Weight = 1.0
     samples: int = static(default=1)
+    augmentation: Corruption | None = None
     corruption: Corruption | None = None
     penalties: tuple[Penalty, ...] = ()
 
     def __post_init__(self) -> None:
         object.__setattr__(self, "penalties", require_parts(self, self.likelihood, self.corruption, self.penalties))
+        if self.augmentation is not None:
+            kind = "a corruption, such as Binarisation(), or None"
+            require_part(self, Corruption, kind, augmentation=self.augmentation)
         require_non_negative(self, beta=self.beta)
         size(self, "samples", self.samples)
 
     def __call__(
         self, networks: Networks, key: Key, x: Float[Array, "batch *features"], step: Any
     ) -> tuple[Float[Array, ""], Metrics]:
-        corruption_key, sample_key, penalty_key = jax.random.split(key, 3)
+        corruption_key, sample_key, penalty_key, augmentation_key = jax.random.split(key, 4)
+        x = x if self.augmentation is None else self.augmentation(augmentation_key, x)
         inputs = x if self.corruption is None else self.corruption(corruption_key, x)
         posterior = networks.encode(inputs)
         nll = expected_nll(self.likelihood, networks, sample_key, posterior, x, samples=self.samples)

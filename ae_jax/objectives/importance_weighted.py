@@ -14,7 +14,7 @@ from ae_jax.objectives.likelihoods import BernoulliLikelihood, Likelihood
 from ae_jax.objectives.penalties import Penalty
 from ae_jax.objectives.terms import penalty_terms, require_parts, weighted_sum
 from ae_jax.objectives.variational import Variational, drawn, log_ratios, nll_of_latents
-from ae_jax.requirements import size
+from ae_jax.requirements import require_part, size
 from ae_jax.types import Key, Metrics
 
 
@@ -33,7 +33,9 @@ class ImportanceWeighted(Variational):
     Attributes:
       likelihood: p(x | z), :mod:`ae_jax.objectives.likelihoods`; its constants are kept.
       samples: k, how many latents are drawn for each example; the paper has 5 and 50. Time and memory grow with it.
-      corruption: what damages the encoder's input; None leaves it clean.
+      augmentation: what is drawn anew of each example at every use, for encoder and likelihood alike, such as
+        :class:`ae_jax.corruptions.Binarisation`; None takes examples as they are.
+      corruption: what damages the encoder's input, and not what the likelihood is of; None leaves it clean.
       penalties: further terms, :mod:`ae_jax.objectives.penalties`.
 
     Raises:
@@ -50,17 +52,22 @@ class ImportanceWeighted(Variational):
 
     likelihood: Likelihood = BernoulliLikelihood()
     samples: int = static(default=5)
+    augmentation: Corruption | None = None
     corruption: Corruption | None = None
     penalties: tuple[Penalty, ...] = ()
 
     def __post_init__(self) -> None:
         object.__setattr__(self, "penalties", require_parts(self, self.likelihood, self.corruption, self.penalties))
+        if self.augmentation is not None:
+            kind = "a corruption, such as Binarisation(), or None"
+            require_part(self, Corruption, kind, augmentation=self.augmentation)
         size(self, "samples", self.samples)
 
     def __call__(
         self, networks: Networks, key: Key, x: Float[Array, "batch *features"], step: Any
     ) -> tuple[Float[Array, ""], Metrics]:
-        corruption_key, sample_key, penalty_key = jax.random.split(key, 3)
+        corruption_key, sample_key, penalty_key, augmentation_key = jax.random.split(key, 4)
+        x = x if self.augmentation is None else self.augmentation(augmentation_key, x)
         inputs = x if self.corruption is None else self.corruption(corruption_key, x)
         posterior = networks.encode(inputs)
         latents = drawn(sample_key, posterior, self.samples)

@@ -1,3 +1,4 @@
+import dataclasses
 from functools import partial
 
 import jax
@@ -7,10 +8,10 @@ import pytest
 from scipy import special, stats
 
 from ae_jax import InvalidInput
-from ae_jax.corruptions import Masking
+from ae_jax.corruptions import Binarisation, Masking
 from ae_jax.distributions import DiagonalGaussian
 from ae_jax.networks import MLP, functional
-from ae_jax.objectives import ELBO, L1, BernoulliLikelihood, Contractive, GaussianLikelihood
+from ae_jax.objectives import ELBO, L1, BernoulliLikelihood, Contractive, GaussianLikelihood, ImportanceWeighted
 from ae_jax.objectives.elbo import expected_nll
 from ae_jax.schedules import Linear
 
@@ -101,6 +102,25 @@ def test_corruption_damages_the_encoder_s_input_only(stochastic):
     np.testing.assert_allclose(metrics["kl"], jnp.mean(blind.kl()), rtol=1e-5)
     assert other["kl"] == metrics["kl"]
     assert metrics["bernoulli_nll"] != other["bernoulli_nll"]
+
+
+@pytest.mark.parametrize("objective", [ELBO(samples=2), ImportanceWeighted(samples=2)], ids=lambda o: type(o).__name__)
+def test_what_is_drawn_anew_is_seen_by_encoder_and_likelihood_alike(stochastic, objective):
+    # The same draw whatever the key, so that the augmented objective is the plain one of what was drawn.
+    drawn = Binarisation()(KEY, jax.random.uniform(KEY, (6, 4)))
+    augmented = dataclasses.replace(objective, augmentation=lambda key, x: drawn)
+    grey, binary = jnp.full((6, 4), 0.5), drawn
+    np.testing.assert_array_equal(augmented(stochastic, KEY, grey, 0)[0], objective(stochastic, KEY, binary, 0)[0])
+    # And otherwise the key's, another one at every use.
+    binarised = dataclasses.replace(objective, augmentation=Binarisation())
+    losses = {float(binarised(stochastic, key, grey, 0)[0]) for key in jax.random.split(KEY, 3)}
+    assert len(losses) == 3
+
+
+@pytest.mark.parametrize("objective", [ELBO, ImportanceWeighted])
+def test_an_augmentation_that_is_none_is_refused(objective):
+    with pytest.raises(InvalidInput, match=r"expected a corruption, such as Binarisation\(\), or None"):
+        objective(augmentation=Binarisation)
 
 
 def test_penalties_are_of_the_posterior_mean(stochastic):
