@@ -33,7 +33,6 @@ from ae_jax.evaluation import anomaly_score, roc_auc, search
 from ae_jax.evaluation.pca import components_of
 from ae_jax.report.canvas import CLASSES, GREY, SMALL, annotate, new_axes
 from ae_jax.report.means import means, means_table
-from ae_jax.studies import interval
 from ae_jax.studies.experiment import Experiment, Ledger
 
 Rows = Sequence[dict[str, Any]]
@@ -144,14 +143,14 @@ def table(rows: Rows) -> str:
 
 
 def draw(rows: Rows) -> Figure:
-    """AUROC of each digit by the autoencoder's scores and the baselines'."""
-    figure, (ax,) = new_axes(1, columns=1, width=7.4, height=3.8)
-    digits = sorted({row["digit"] for row in rows})
+    """AUROC of each digit by the autoencoder's scores and the baselines', and their means beside the paper's."""
+    figure, (ax,) = new_axes(1, columns=1, width=9.6, height=3.8)
+    found = means(with_means(rows), by="digit")
+    places = np.arange(len(found))
     for place, method in enumerate((*SCORES, PCA, KNN, FOREST)):
-        values = [[r["value"] for r in rows if (r["autoencoder"], r["digit"]) == (method, digit)] for digit in digits]
-        answers = [interval(of_digit) for of_digit in values]
+        answers = [of[method] for of in found.values()]
         ax.errorbar(
-            np.arange(len(digits)) + 0.09 * (place - 3),
+            places + 0.1 * (place - 3),
             [answer.mean for answer in answers],
             yerr=[answer.half_width or 0.0 for answer in answers],
             fmt="osDv^Px"[place],
@@ -160,10 +159,10 @@ def draw(rows: Rows) -> Figure:
             capsize=2,
             label=method.replace("_", " "),
         )
-    for name, value in PUBLISHED.items():
-        ax.axhline(value, color=GREY, linestyle=":", linewidth=1)
-        ax.annotate(f"{name}, mean, published", (len(digits) - 0.5, value), fontsize=SMALL, color=GREY, ha="right")
-    ax.set_xticks(range(len(digits)), [str(digit) for digit in digits])
+    for (name, value), style in zip(PUBLISHED.items(), (":", "--"), strict=True):
+        ends = places[-1] - 0.4, places[-1] + 0.4
+        ax.hlines(value, *ends, color=GREY, linestyle=style, linewidth=1.5, label=f"published: {name}")
+    ax.set_xticks(places, list(found))
     ax.legend(fontsize=SMALL, frameon=False, loc="center left", bbox_to_anchor=(1.0, 0.5))
     annotate(ax, title="one digit against the rest", x="normal digit", y="AUROC x 100")
     return figure
