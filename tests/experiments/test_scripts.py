@@ -13,6 +13,9 @@ from typing import Any
 import numpy as np
 import pytest
 from sklearn.metrics import roc_auc_score
+from sklearn.neural_network import BernoulliRBM
+
+from ae_jax.data import digits
 
 EXPERIMENTS = Path(__file__).parents[2] / "experiments"
 
@@ -50,6 +53,7 @@ def test_every_script_has_a_test():
     known = {
         "anomaly_mnist_one_class.py",
         "benchmark.py",
+        "burda2016_iwae.py",
         "checkpoint_overhead.py",
         "compare_digits.py",
         "contractive_cost.py",
@@ -57,10 +61,15 @@ def test_every_script_has_a_test():
         "hinton2006_reconstruction.py",
         "kill_test.py",
         "kingma2014_elbo.py",
+        "masci2011_convolutional.py",
         "mnist_uses.py",
+        "rifai2011_contractive.py",
+        "sparse_codes.py",
         "streaming_cost.py",
         "tabular_anomalies.py",
         "training_overhead.py",
+        "vincent2010_denoising.py",
+        "what_each_is_for.py",
     }
     assert {path.name for path in EXPERIMENTS.glob("*.py")} == known
 
@@ -276,3 +285,107 @@ def test_one_digit_is_told_from_the_others_by_every_method(tmp_path):
     assert found[study.PCA].mean > 95
     assert found["knn_code"].mean > 60
     assert "| mean |" in printed
+
+
+def test_sparse_codes_are_classified_beside_pixels(tmp_path):
+    results, printed = smoke("sparse_codes", folder=tmp_path)
+    rows = {(row["autoencoder"], row["seed"], row["metric"]): row for row in results["rows"]}
+    for name in ("KL", "L1", "k-sparse", "winner-take-all"):
+        assert rows[name, 0, "accuracy"] != rows[name, 1, "accuracy"]
+        assert min(rows[name, seed, "accuracy"]["value"] for seed in (0, 1)) > 90
+        assert np.shape(rows[name, 0, "atoms"]["weights"]) == (20, 8, 8)
+        assert np.abs(rows[name, 0, "atoms"]["weights"]).max() == 127
+    # Of 256 units, 15 of an image are kept.
+    assert 0 < rows["k-sparse", 0, "active"]["value"] <= 100 * 15 / 256
+    # scikit-learn 1.9.1, LinearSVC(C=1), which cross-validation of the training part chooses; of seeds there are none.
+    assert rows["pixels", None, "accuracy"]["value"] == pytest.approx(95.23, abs=0.3)
+    assert "| winner-take-all |" in printed
+
+
+def test_the_importance_weighted_bound_stands_beside_the_elbo(tmp_path):
+    results, printed = smoke("burda2016_iwae", folder=tmp_path)
+    value = {(row["autoencoder"], row["seed"], row["metric"]): row["value"] for row in results["rows"]}
+    assert {(name, seed) for name, seed, _ in value} == {
+        (name, s) for name in ("VAE, k = 1", "IWAE, k = 5") for s in (0, 1)
+    }
+    for name, seed, metric in value:
+        if metric == "nll":
+            assert 0 < value[name, seed, "nll"] < value[name, seed, "negative_elbo"]
+            assert 0 < value[name, seed, "active_units"] <= 50
+    assert "| IWAE, k = 5 |" in printed
+
+
+def test_the_paper_s_rate_falls_in_eight_stages_each_thrice_as_long():
+    stages = module_of("burda2016_iwae.py").Stages(rate=1e-3, steps=3280.0 * 2500, growth=3.0)
+    starts = [2500 * sum(3**i for i in range(stage)) for stage in range(8)]
+    rates = [1e-4 * round(10 ** (1 - stage / 7), 1) for stage in range(8)]
+    np.testing.assert_allclose([stages(step) for step in starts], rates, rtol=1e-6)
+    np.testing.assert_allclose([stages(step - 1) for step in starts[1:]], rates[:-1], rtol=1e-6)
+
+
+def test_images_are_binarised_once_for_all_that_is_measured():
+    study = module_of("burda2016_iwae.py")
+    data = digits()
+    drawn = study.binarised(data, data.test.x)
+    np.testing.assert_array_equal(drawn, study.binarised(data, data.test.x))
+    assert set(np.unique(drawn)) == {0.0, 16.0}
+    assert abs((drawn - data.test.x).mean()) < 0.1
+    np.testing.assert_array_equal(study.binarised(data, drawn), drawn)
+
+
+def test_pre_trainings_are_fine_tuned_and_their_jacobians_measured(tmp_path):
+    results, printed = smoke("rifai2011_contractive", folder=tmp_path)
+    value = {(row["autoencoder"], row["metric"]): row["value"] for row in results["rows"]}
+    names = {"contractive", "denoising, Gaussian", "RBM", "denoising, masking", "weight decay", "plain"}
+    assert {name for name, _ in value} == names
+    assert value["contractive", "norm"] < value["plain", "norm"]
+    for row in results["rows"]:
+        if row["metric"] == "spectrum":  # of means, which are at most the roots of means of squares
+            assert 0.5 < np.linalg.norm(row["spectrum"]) / value[row["autoencoder"], "norm"] < 1.1
+        if row["metric"] == "test_error":
+            assert row["value"] < 50
+    assert "| contractive |" in printed
+
+
+def test_a_machine_of_contrastive_divergence_is_a_run(tmp_path):
+    study = module_of("rifai2011_contractive.py")
+    data = digits()
+    run = study.pre_trained(study.RBM, data, 6, 1, 3, tmp_path)
+    machine = BernoulliRBM(n_components=6, n_iter=1, random_state=3, **study.CONTRASTIVE)
+    x = np.asarray(data.scaling(data.train.x.reshape(-1, 64)))
+    np.testing.assert_allclose(run.encode(data.train.x), machine.fit_transform(x), rtol=1e-4)
+
+
+def test_stacks_stand_beside_a_perceptron_of_fresh_weights(tmp_path):
+    results, printed = smoke("vincent2010_denoising", folder=tmp_path)
+    value = {(row["autoencoder"], row["metric"]): row["value"] for row in results["rows"]}
+    names = {"no pre-training", "stacked plain", "stacked denoising, 25% masked"}
+    assert {name for name, _ in value} == names
+    assert value["stacked denoising, 25% masked", "test_error"] < 50
+    filters = [row["weights"] for row in results["rows"] if row["metric"] == "filters"]
+    assert [np.shape(weights) for weights in filters] == [(12, 8, 8)] * 3
+    assert all(np.abs(weights).max() == 127 for weights in filters)
+    assert "| stacked plain |" in printed
+
+
+def test_few_labels_are_learned_from_in_each_way(tmp_path):
+    results, printed = smoke("masci2011_convolutional", folder=tmp_path)
+    value = {(row["autoencoder"], row["labels"], row["metric"]): row["value"] for row in results["rows"]}
+    for name in ("convolutional", "fully connected"):
+        assert 0 < value[name, None, "mse"] < 0.1
+        for way in ("probe", "fine-tuned", "from scratch"):
+            assert value[name, 100, way] < value[name, 20, way] < 80
+    assert "| digits: convolutional, 100 labels |" in printed
+
+
+def test_each_autoencoder_is_put_to_every_use(tmp_path):
+    results, printed = smoke("what_each_is_for", folder=tmp_path)
+    asked = {(row["autoencoder"], row["use"], row["seed"]) for row in results["rows"]}
+    uses = ("reduce", "denoise", "detect", "search", "generate")
+    names = {name for name, _, _ in asked}
+    assert {"pca", "denoising", "variational"} <= names
+    assert asked >= {(name, use, seed) for name in names - {"pca"} for use in uses for seed in (0, 1)}
+    assert asked >= {("pca", use, None) for use in uses}
+    for use in uses:
+        assert f"| {use} | digits |" in printed
+    assert "| average rank |" in printed

@@ -1,0 +1,354 @@
+"""Which autoencoder suits my data: the named six and PCA in five uses, on three data sets, tested over seeds.
+
+COMMAND
+    ae-jax data prepare mnist fashion_mnist
+    python experiments/what_each_is_for.py
+EXPECTED
+    what each autoencoder exists for, in every data set: denoising gains most in PSNR from noisy inputs, the
+    variational one generates what is nearest to the data, and in each use some autoencoder is better than PCA.
+MEASURED
+    not yet.
+
+Every autoencoder has its defaults, with a code of 16 (sparse: 128), and sees the same number of batches of 128. Of each
+use one number is compared:
+
+- reduce: accuracy of a logistic regression on the codes;
+- denoise: decibels gained over the noisy input, mean of Gaussian noise of 0.3, masking of 25% and salt and pepper on
+  10% of the pixels; ``denoising`` was trained on the first, the others on none;
+- detect: trained again without one class, area under the ROC curve of ``error_and_knn`` for that class, mean over the
+  classes that were held out;
+- search: mean average precision of the 100 nearest training examples by the cosine of their codes;
+- generate: Fréchet distance of samples to test examples, on the 64 codes of an encoder that was trained to tell the
+  classes; ``variational`` samples from its prior, the others and PCA from a Gaussian fitted to their training codes
+  (Ghosh et al., *From variational to deterministic autoencoders*, ICLR 2020).
+
+Members of one seed share initialisation, batches and noise, so that differences are tested in pairs, by Student's t
+over seeds, corrected by Holm's method over the pairs of a use and data set. PCA has no seed and stands as it is. Ranks
+are averaged over uses and data sets, which are not independent of each other: the critical difference is a guide.
+"""
+
+import dataclasses
+import math
+from collections.abc import Callable, Sequence
+from functools import cached_property, partial
+from pathlib import Path
+from typing import Any
+
+import jax.numpy as jnp
+import numpy as np
+from matplotlib.figure import Figure
+
+import ae_jax
+from ae_jax import NAMED, Autoencoder, InvalidInput, Run
+from ae_jax.cli.experiments import run_experiment
+from ae_jax.components import to_config
+from ae_jax.corruptions import Gaussian, Masking, SaltAndPepper
+from ae_jax.data import Dataset, Split
+from ae_jax.evaluation import (
+    METRICS,
+    Metric,
+    anomaly_score,
+    evaluate_denoising,
+    frechet_distance,
+    linear_probe_accuracy,
+    retrieval_metrics,
+    roc_auc,
+    search,
+)
+from ae_jax.evaluation.pca import components_of
+from ae_jax.evaluation.subsample import evenly
+from ae_jax.networks import MLP
+from ae_jax.objectives import Reconstruction
+from ae_jax.report import critical_difference
+from ae_jax.report.charts import arrow
+from ae_jax.studies import Interval, average_ranks, interval, paired_differences
+from ae_jax.studies.experiment import Experiment, Ledger
+from ae_jax.training import fine_tune, untrained
+
+Rows = Sequence[dict[str, Any]]
+
+BATCH, CODE, FEATURES, FEATURE_EPOCHS, NEAREST = 128, 16, 64, 20, 100
+PCA, LEVEL = "pca", 0.05
+NOISES = {
+    "gaussian": {0.3: Gaussian(scale=0.3)},
+    "masking": {0.25: Masking(probability=0.25)},
+    "salt_and_pepper": {0.1: SaltAndPepper(probability=0.1)},
+}
+QUESTION = ("data", "use", "metric")
+
+
+@dataclasses.dataclass(frozen=True, eq=False)
+class Subject:
+    """What autoencoders are compared on.
+
+    Attributes:
+      data: examples with labels, no validation split, so that all train to the end.
+    """
+
+    data: Dataset
+
+    @cached_property
+    def features(self) -> Run:
+        """An encoder that was trained to tell the classes, in whose codes samples are compared with examples."""
+        encoder = untrained(ae_jax.undercomplete(code=FEATURES), self.data)
+        return fine_tune(encoder, self.data, epochs=FEATURE_EPOCHS, batch_size=BATCH).run
+
+    def without(self, label: int) -> Dataset:
+        """The data with no training example of one class."""
+        train = self.data.train
+        kept = train.labels != label
+        if kept.all() or not kept.any():
+            raise InvalidInput(f"{self.data.name} was to hold out the class {label}: expected one of several.")
+        return dataclasses.replace(self.data, train=Split(train.x[kept], train.labels[kept]), statistics=None)
+
+
+def subject_of(source: str, examples: int, tests: int) -> Subject:
+    """A data set with so many training and test examples at most, evenly spaced."""
+    whole = ae_jax.data.load(source).with_validation()
+    if whole.train.labels is None or whole.test.labels is None:
+        raise InvalidInput(f"{source} has no labels: expected classes, which four of the uses are judged by.")
+    parts = {}
+    for name, limit in (("train", examples), ("test", tests)):
+        split = whole.split(name)
+        rows = evenly(len(split.x), limit)
+        parts[name] = Split(split.x[rows], split.labels[rows])
+    return Subject(dataclasses.replace(whole, **parts, statistics=None))
+
+
+def reduced(run: Run, subject: Subject) -> list[float]:
+    train, test = subject.data.train, subject.data.test
+    return [
+        linear_probe_accuracy(of_train, train.labels, of_test, test.labels)
+        for of_train, of_test in zip(run.encode(train.x), run.encode(test.x), strict=True)
+    ]
+
+
+def denoised(run: Run, subject: Subject) -> list[float]:
+    gains: dict[int, list[float]] = {}
+    for row in evaluate_denoising(run, subject.data, families=NOISES):
+        if row["metric"] == "psnr_gain" and row["seed"] is not None:
+            gains.setdefault(row["member"], []).append(row["value"])
+    return [float(np.mean(of_member)) for of_member in gains.values()]
+
+
+def searched(run: Run, subject: Subject) -> list[float]:
+    train, test = subject.data.train, subject.data.test
+    found = []
+    for among, sought in zip(run.encode(train.x), run.encode(test.x), strict=True):
+        nearest = search(sought, among, k=NEAREST, metric="cosine").indices
+        found.append(retrieval_metrics(nearest, test.labels, train.labels, k=NEAREST)["map_at_k"])
+    return found
+
+
+def generated(run: Run, subject: Subject) -> list[float]:
+    real = subject.features.encode(subject.data.test.x)
+    low, high = subject.data.train.x.min(), subject.data.train.x.max()
+    return [
+        frechet_distance(real, subject.features.encode(np.clip(samples, low, high)))
+        for samples in samples_of(run, subject.data)
+    ]
+
+
+def samples_of(run: Run, data: Dataset) -> list[np.ndarray]:
+    """As many samples of each member as there are test examples, from its prior or a Gaussian fitted to its codes."""
+    count = len(data.test.x)
+    if hasattr(run.autoencoder.objective, "sample_prior"):
+        return list(run.sample(count))
+    normal = [(codes.mean(axis=0), np.cov(codes.T)) for codes in run.encode(data.train.x)]
+    drawn = [np.random.default_rng(0).multivariate_normal(*of, size=count, method="eigh") for of in normal]
+    return [run[member].decode(codes.astype(np.float32)) for member, codes in enumerate(drawn)]
+
+
+def detected(run: Run, normal: Dataset, label: int) -> list[float]:
+    """Of a run that was trained without a class."""
+    scores = anomaly_score(run, "error_and_knn", normal.train.x).score(normal.test.x)
+    return [roc_auc(of_member, normal.test.labels == label) for of_member in scores]
+
+
+USES: dict[str, tuple[str, Callable[[Run, Subject], list[float]]]] = {
+    "reduce": ("linear_probe_accuracy", reduced),
+    "denoise": ("psnr_gain", denoised),
+    "search": ("map_at_k", searched),
+    "generate": ("frechet_distance", generated),
+}
+"""What a run of all classes is put to, by which metric; what detects was trained without one."""
+
+
+def principal(data: Dataset) -> Run:
+    """PCA as a run like any other: linear networks that have the components as weights."""
+    pca = components_of(data, CODE).fitted
+    linear = Autoencoder(name=PCA, networks=MLP(hidden=(), code=CODE), objective=Reconstruction())
+    layers = {
+        "encoder": {"kernel": pca.components_.T, "bias": -pca.components_ @ pca.mean_},
+        "decoder": {"kernel": pca.components_, "bias": pca.mean_},
+    }
+    params = {part: {0: {name: jnp.asarray(of)[None] for name, of in layer.items()}} for part, layer in layers.items()}
+    return dataclasses.replace(untrained(linear, data), params=params, single=False)
+
+
+def measured(
+    fitted: Callable[[Dataset, str], Run], subject: Subject, held_out: Sequence[int], seeds: Sequence[int | None]
+) -> Rows:
+    """One number for each use and seed, of what ``fitted`` makes of data; its second argument names the training."""
+    whole = fitted(subject.data, "all")
+    values = {use: (metric, ask(whole, subject)) for use, (metric, ask) in USES.items()}
+    areas = []
+    for label in held_out:
+        normal = subject.without(label)
+        areas.append(detected(fitted(normal, f"without-{label}"), normal, label))
+    values["detect"] = ("roc_auc", np.mean(areas, axis=0).tolist())
+    about = {"data": subject.data.name, "autoencoder": whole.name, "split": "test"}
+    return [
+        about | {"use": use, "seed": seed, "metric": metric, "value": float(value)}
+        for use, (metric, of_seeds) in values.items()
+        for seed, value in zip(seeds, of_seeds, strict=True)
+    ]
+
+
+def study(ledger: Ledger) -> None:
+    budget, seeds = ledger.budget, list(range(ledger.budget["seeds"]))
+    held_out = budget["held_out"]
+
+    def by_pca(_: Path, subject: Subject) -> Rows:
+        return measured(lambda data, _: principal(data), subject, held_out, [None])
+
+    def by_training(folder: Path, subject: Subject, autoencoder: Autoencoder) -> Rows:
+        def fitted(data: Dataset, training: str) -> Run:
+            epochs = math.ceil(budget["steps"] * BATCH / len(data.train.x))
+            kept = {"checkpoints": folder / training, "resume": True}
+            return ae_jax.fit(autoencoder, data, seeds=seeds, epochs=epochs, batch_size=BATCH, **kept)
+
+        return measured(fitted, subject, held_out, seeds)
+
+    for source in ledger.sources:
+        subject = subject_of(source, budget["examples"], budget["tests"])
+        name = subject.data.name
+        asked = {"data": source} | {key: budget[key] for key in ("examples", "tests", "held_out")}
+        ledger.trial(f"{name}, {PCA}", partial(by_pca, subject=subject), **asked)
+        for each in budget["autoencoders"]:
+            autoencoder = NAMED[each]()
+            ledger.trial(
+                f"{name}, {each}",
+                partial(by_training, subject=subject, autoencoder=autoencoder),
+                **asked,
+                autoencoder=to_config(autoencoder),
+                steps=budget["steps"],
+                seeds=seeds,
+            )
+
+
+def questions_of(rows: Rows) -> dict[tuple[str, str], list[dict[str, Any]]]:
+    """Rows by use and data set, in the order of the uses."""
+    questions: dict[tuple[str, str], list[dict[str, Any]]] = {}
+    for row in sorted(rows, key=lambda row: ORDER.index(row["use"])):
+        questions.setdefault((row["use"], row["data"]), []).append(row)
+    return questions
+
+
+def means_of(rows: Rows) -> dict[str, Interval]:
+    """Of one question, each autoencoder's mean over seeds."""
+    names = dict.fromkeys(row["autoencoder"] for row in rows)
+    return {name: interval([row["value"] for row in rows if row["autoencoder"] == name]) for name in names}
+
+
+def winners(rows: Rows) -> list[str]:
+    """Of one question, the best mean first, and behind it what is not shown to be worse."""
+    found, metric = means_of(rows), METRICS[rows[0]["metric"]]
+    ranked = sorted(found, key=lambda name: found[name].mean, reverse=metric.better == "high")
+    worse = {
+        ({one.first, one.second} - {ranked[0]}).pop()
+        for one in paired_differences(rows, over=QUESTION)
+        if one.better == ranked[0] and one.corrected < LEVEL
+    }
+    return [name for name in ranked if name not in worse]
+
+
+def expected(rows: Rows) -> dict[str, bool]:
+    """What each autoencoder exists for, and that some autoencoder is worth more than PCA in every use."""
+    met = {}
+    for (use, data), asked in questions_of(rows).items():
+        found, best = means_of(asked), winners(asked)[0]
+        name = PURPOSES.get(use)
+        if name in found:
+            met[f"{data}, {use}: {name} is best (it is {best})"] = best == name
+        better = [
+            one.better
+            for one in paired_differences(asked, over=QUESTION)
+            if PCA in (one.first, one.second) and one.better not in (None, PCA) and one.corrected < LEVEL
+        ]
+        met[f"{data}, {use}: better than PCA ({', '.join(map(str, better)) or 'none'})"] = bool(better)
+    return met
+
+
+def table(rows: Rows) -> str:
+    """What is best for a use on a data set, and the numbers that say so."""
+    questions = questions_of(rows)
+    names = list(dict.fromkeys(row["autoencoder"] for row in rows))
+    data = list(dict.fromkeys(row["data"] for row in rows))
+    best = {question: winners(asked) for question, asked in questions.items()}
+    answers = [["to ...", *data], ["---"] * (1 + len(data))]
+    answers += [[use, *(", ".join(best[use, each]) for each in data)] for use in dict.fromkeys(u for u, _ in questions)]
+    numbers = [["use", "data", "measured", *names], ["---"] * 3 + ["---:"] * len(names)]
+    for (use, each), asked in questions.items():
+        metric, found = METRICS[asked[0]["metric"]], means_of(asked)
+        measure = f"{metric.label}{arrow(asked[0]['metric'])}"
+        numbers.append([use, each, measure, *(_cell(found[name], metric, name in best[use, each]) for name in names)])
+    ranks = average_ranks(rows, over=QUESTION).ranks
+    numbers.append(["average rank", "", "", *(f"{ranks[name]:.2f}" for name in names)])
+    return "\n\n".join("\n".join(f"| {' | '.join(line)} |" for line in lines) for lines in (answers, numbers))
+
+
+def _cell(answer: Interval, metric: Metric, shown: bool) -> str:
+    spread = "" if answer.half_width is None else f" ± {answer.half_width:{metric.format}}"
+    text = f"{answer.mean:{metric.format}}{spread}"
+    return f"**{text}**" if shown else text
+
+
+def draw(rows: Rows) -> Figure:
+    data = len({row["data"] for row in rows})
+    uses = len({row["use"] for row in rows})
+    title = f"{uses} uses on {data} data sets" if data > 1 else f"{uses} uses of {rows[0]['data']}"
+    return critical_difference(average_ranks(rows, over=QUESTION, level=LEVEL), title=title)
+
+
+ORDER = ("reduce", "denoise", "detect", "search", "generate")
+PURPOSES = {"denoise": "denoising", "generate": "variational"}
+ALL = tuple(NAMED)
+
+EXPERIMENT = Experiment(
+    name="what_each_is_for",
+    study=study,
+    budgets={
+        "default": {
+            "autoencoders": ALL,
+            "examples": 10_000,
+            "tests": 2_000,
+            "steps": 1_500,
+            "held_out": (4,),
+            "seeds": 5,
+        },
+        "smoke": {
+            "autoencoders": ("undercomplete", "denoising", "variational"),
+            "examples": 1_000,
+            "tests": 300,
+            "steps": 16,
+            "held_out": (4,),
+            "seeds": 2,
+        },
+        "full": {
+            "autoencoders": ALL,
+            "examples": 60_000,
+            "tests": 10_000,
+            "steps": 50_000,
+            "held_out": tuple(range(10)),
+            "seeds": 10,
+        },
+    },
+    data=("digits", "mnist", "fashion_mnist"),
+    expected=expected,
+    table=table,
+    draw=draw,
+)
+
+if __name__ == "__main__":
+    raise SystemExit(run_experiment(EXPERIMENT, __doc__ or ""))
