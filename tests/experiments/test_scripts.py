@@ -297,7 +297,7 @@ def test_sparse_codes_are_classified_beside_pixels(tmp_path):
         assert np.abs(rows[name, 0, "atoms"]["weights"]).max() == 127
     # Of 256 units, 15 of an image are kept.
     assert 0 < rows["k-sparse", 0, "active"]["value"] <= 100 * 15 / 256
-    # scikit-learn 1.9.1, LinearSVC on pixels: 94.75 by the C of the first 1,000 digits, 95.23 with C=1; none has a seed.
+    # scikit-learn 1.9.1, LinearSVC on pixels, which have no seed: 94.75 by the C of the first 1,000 digits.
     assert rows["pixels", None, "accuracy"]["value"] == pytest.approx(95.0, abs=0.5)
     assert "| winner-take-all |" in printed
 
