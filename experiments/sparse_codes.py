@@ -9,15 +9,21 @@ EXPECTED
     in the paper, 98.62% by the re-implementation; k-sparse, 1,000 units, k = 25, with logistic regression: 98.65% (as
     recalled). At the default, 1,000 units and fewer steps, winner-take-all codes beat pixels and the other codes.
 MEASURED
-    not yet.
+    not yet at the default. Of the digits, in choosing, winner-take-all codes of five seeds, C by cross-validation:
+    98.70 +- 0.51% (98.25, 98.57, 99.21, 99.05, 98.41), so that two of five are above 99.0 and the mean is not.
 
 One layer of code units each way with tied weights, a squared error, pixels in [0, 1]. *KL*: sigmoid units with a target
 for each one's mean activation; *L1*: ReLU units with a penalty; *k-sparse*: of each image the k largest units are
 kept; *winner-take-all*: in training, each ReLU unit reaches the decoder for its largest activations over the batch
 alone, and codes are plain ReLUs afterwards. The classifier is scikit-learn's LinearSVC on the codes as they are; its C
-is chosen by five-fold cross-validation of the digits' training images, on MNIST by the validation split, and so were
-the weights, targets and winners above. The re-implementation takes pixels from 0 to 16, and of each C states the
-accuracy on the test images.
+is chosen by five-fold cross-validation of the digits' training images, on MNIST by the validation split. By the same
+cross-validation the digits' weights of KL and L1 are the best of two and of three; MNIST has them, too, unchosen, and
+the papers' k and rate. The re-implementation takes pixels from 0 to 16, and states for each C the accuracy of one seed
+on the test images, of which 99.0% is the highest.
+
+What did not lift the digits' mean to 99.0, by cross-validation and two to five seeds each: rates of 0.04 and 0.1, 1,024
+units, weights that are not tied (lower), pixels from 0 to 16, a rate that falls to a hundredth, batches of all images,
+Gaussian noise on the input of 0.1 to 0.4, codes of unit length, standardised (lower) or their square roots.
 """
 
 import dataclasses
