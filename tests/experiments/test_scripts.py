@@ -291,7 +291,6 @@ def test_sparse_codes_are_classified_beside_pixels(tmp_path):
     results, printed = smoke("sparse_codes", folder=tmp_path)
     rows = {(row["autoencoder"], row["seed"], row["metric"]): row for row in results["rows"]}
     for name in ("KL", "L1", "k-sparse", "winner-take-all"):
-        assert rows[name, 0, "accuracy"] != rows[name, 1, "accuracy"]
         assert min(rows[name, seed, "accuracy"]["value"] for seed in (0, 1)) > 90
         assert np.shape(rows[name, 0, "atoms"]["weights"]) == (20, 8, 8)
         assert np.abs(rows[name, 0, "atoms"]["weights"]).max() == 127
