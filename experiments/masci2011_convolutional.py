@@ -17,7 +17,8 @@ Both codes have 32 units; what else there is are the defaults of ``ae_jax.convol
 trained without labels on 54,000 images. Labels are drawn for each seed, as many of each class; by them a logistic
 regression is fitted to the codes as they are (*probe*), and encoder and softmax layer are trained together from the
 pre-trained weights (*fine-tuned*) and from fresh ones (*from scratch*), each for the same number of steps and with its
-last parameters, so that no further label decides anything; the steps and rates were chosen on the validation split.
+last parameters, so that no further label decides anything; steps and rate are first guesses, which nothing has judged
+yet.
 """
 
 import dataclasses

@@ -16,8 +16,9 @@ One layer of 1000 sigmoid units, its decoder tied to it, the Bernoulli likelihoo
 54,000 images, the epoch with the lowest loss on 6,000 others kept. The RBM is scikit-learn's, trained by persistent
 contrastive divergence. Norm, saturation (below 0.05 or above 0.95, as recalled) and spectrum are those before
 fine-tuning, on test images. Fine-tuning trains encoder and softmax layer by gradient descent and keeps the epoch with
-the lowest error on the 6,000 images, by which all numbers below were chosen, too. The paper trains on 50,000 images
-and chooses by 10,000.
+the lowest error on the 6,000 images. By these its rate was chosen, 0.5 rather than 0.1 (1.97% against 2.38% after 8
+plain epochs and at most 15 of fine-tuning, seed 0); the weights of penalties, the levels of noise and the numbers of
+epochs are first guesses, which nothing has judged yet. The paper trains on 50,000 images and chooses by 10,000.
 """
 
 import dataclasses
@@ -67,7 +68,7 @@ ADAM = Optimizer(learning_rate=1e-3)
 DECAYING = Optimizer(rule="adamw", learning_rate=1e-3, settings={"weight_decay": 0.05})
 BATCH = 128
 CONTRASTIVE = {"learning_rate": 0.05, "batch_size": 100}
-TUNING, TUNING_BATCH = Optimizer(rule="sgd", learning_rate=0.1), 20
+TUNING, TUNING_BATCH = Optimizer(rule="sgd", learning_rate=0.5), 20
 ERROR, VALIDATION, NORM, SATURATED, SPECTRUM = "test_error", "validation_error", "norm", "saturated", "spectrum"
 COLUMNS = {
     ERROR: "test error, %",

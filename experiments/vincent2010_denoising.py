@@ -14,8 +14,9 @@ MEASURED
 
 Layers of sigmoid units with tied decoders and the Bernoulli likelihood are trained one after the other, each on the
 codes of the one below, masked anew at every use; then encoder and softmax layer are trained by gradient descent, and
-the epoch with the lowest error on 6,000 held-out images is kept, by which the learning rates were chosen, too. The
-paper's layers have 1000 or 2000 units, chosen by validation, and are trained on 50,000 images, ours on 54,000.
+the epoch with the lowest error on 6,000 held-out images is kept. The rate of fine-tuning is that of the tutorials; that
+of Adam and the numbers of epochs are first guesses, which nothing has judged yet. The paper's layers have 1000 or 2000
+units, chosen by validation, and are trained on 50,000 images, ours on 54,000.
 """
 
 from collections.abc import Sequence
