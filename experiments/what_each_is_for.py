@@ -154,7 +154,7 @@ def samples_of(run: Run, data: Dataset) -> list[np.ndarray]:
     count = len(data.test.x)
     if hasattr(run.autoencoder.objective, "sample_prior"):
         return list(run.sample(count))
-    normal = [(codes.mean(axis=0), np.cov(codes.T)) for codes in run.encode(data.train.x)]
+    normal = [(codes.mean(axis=0), np.cov(codes.T)) for codes in run.encode(data.train.x).astype(np.float64)]
     drawn = [np.random.default_rng(0).multivariate_normal(*of, size=count, method="eigh") for of in normal]
     return [run[member].decode(codes.astype(np.float32)) for member, codes in enumerate(drawn)]
 

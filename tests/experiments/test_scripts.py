@@ -12,6 +12,7 @@ from typing import Any
 
 import numpy as np
 import pytest
+from sklearn.decomposition import PCA
 from sklearn.metrics import roc_auc_score
 from sklearn.neural_network import BernoulliRBM
 
@@ -388,3 +389,30 @@ def test_each_autoencoder_is_put_to_every_use(tmp_path):
     for use in uses:
         assert f"| {use} | digits |" in printed
     assert "| average rank |" in printed
+
+
+def test_principal_components_are_a_run_like_any_other():
+    study = module_of("what_each_is_for.py")
+    data = study.subject_of("digits", examples=200, tests=20).data
+    run = study.principal(data)
+    flat = (data.train.x / 16.0).reshape(200, 64)
+    fitted = PCA(study.CODE).fit(flat)
+    x = (data.test.x / 16.0).reshape(20, 64)
+    np.testing.assert_allclose(np.abs(run.encode(data.test.x)[0]), np.abs(fitted.transform(x)), atol=1e-4)
+    made = 16.0 * fitted.inverse_transform(fitted.transform(x)).reshape(20, 8, 8)
+    np.testing.assert_allclose(run.reconstruct(data.test.x)[0], made, atol=1e-3)
+
+
+def test_what_is_best_stands_with_what_is_not_shown_to_be_worse():
+    study = module_of("what_each_is_for.py")
+    values = {"a": [0.90, 0.92, 0.91, 0.93], "b": [0.80, 0.81, 0.82, 0.81], "c": [0.95, 0.88, 0.93, 0.88], "pca": [0.7]}
+    about = {"data": "digits", "use": "search", "metric": "map_at_k", "split": "test"}
+    rows = [
+        about | {"autoencoder": name, "seed": None if name == "pca" else seed, "value": value}
+        for name, of_seeds in values.items()
+        for seed, value in enumerate(of_seeds)
+    ]
+    assert study.winners(rows) == ["a", "c"]
+    turned = [row | {"metric": "frechet_distance", "use": "generate"} for row in rows]
+    assert study.winners(turned)[0] == "pca"
+    assert study.expected(rows) == {"digits, search: better than PCA (a, b, c)": True}
