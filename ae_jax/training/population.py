@@ -71,8 +71,7 @@ def add_axis(tree: Any) -> Any:
     return jax.tree.map(lambda leaf: leaf[None], tree)
 
 
-# Drawn once: a program that is compiled in half the time and gives the same bits.
-@partial(jax.jit, static_argnames="shape", compiler_options={"xla_backend_optimization_level": 1})
+@partial(jax.jit, static_argnames="shape")
 def initial_population(autoencoder: Autoencoder, seeds: Any, shape: Shape) -> tuple[State, Selection]:
     """Every member before its first step."""
     return _divided(*jax.vmap(lambda one, seed: initial(one, shape, seed))(autoencoder, seeds))
