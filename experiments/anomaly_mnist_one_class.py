@@ -7,7 +7,8 @@ EXPECTED
     AUROC x 100, mean of the ten digits: a convolutional autoencoder judged by its reconstruction error at least at the
     paper's 89.7 (as recalled; their one-class method, Deep SVDD, 94.8), and above PCA with a code of the same size.
 MEASURED
-    not yet.
+    both met, mean of ten digits, seeds 0 to 2: 95.93 ± 0.17 by reconstruction error, 96.34 ± 0.36 with the distance to
+    codes of neighbours; PCA 95.35; 361 s on two CPU cores, beside other work.
 
 Trained on all images of one digit of the 60,000, tested on all 10,000 test images; seeds are one population for each
 digit. The paper normalises the contrast of each image and rescales by the normal class; here pixels are in [0, 1].
