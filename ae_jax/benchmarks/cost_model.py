@@ -116,7 +116,7 @@ def divided_epoch(model: CostModel, size: Size, devices: int, links: Links = LIN
       >>> model = CostModel(1e-11, 0.0, 0.0)
       >>> size = Size(examples=10**6, batch=100, parameters=10**6)
       >>> round(model.epoch(size)), round(divided_epoch(model, size, 10), 2)
-      (60, 6.71)
+      (60, 6.74)
     """
     share = size._replace(examples=-(-size.examples // devices))
     ring = 2 * (devices - 1) / devices * 4.0 * size.parameters / links.bandwidth
