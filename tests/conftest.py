@@ -21,6 +21,15 @@ jax.config.update("jax_numpy_rank_promotion", "raise")
 jax.local_devices()  # now, before a command that a test calls makes the CPU several of them
 
 
+@pytest.fixture(scope="module", autouse=True)
+def room_for_programs() -> Iterator[None]:
+    """Drops compiled programs before memory maps run out: each takes three, and LLVM dies where Linux gives no more."""
+    yield
+    maps = Path("/proc/self/maps")
+    if maps.exists() and len(maps.read_bytes().splitlines()) > 20_000:  # of 65,530 by default
+        jax.clear_caches()
+
+
 @pytest.fixture
 def x64() -> Iterator[None]:
     """Double precision for one test."""
