@@ -47,7 +47,8 @@ class Devices:
 
     Attributes:
       mesh: devices along two axes, such as data=4 or member=2,data=4: every batch is divided over data, members over
-        member; a CPU counts as so many devices.
+        member; a CPU counts as so many devices. By default a population is divided over as many accelerators as take
+        equal shares of it, and everything else is trained on one device.
       distributed: train together with other processes of the same command, on all their devices over data unless
         --mesh says otherwise; under Slurm or Open MPI, with one task for each GPU, nothing more need be said; else the
         address of the first process, the number of this one from 0, and how many there are. The first alone prints

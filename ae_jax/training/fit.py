@@ -65,9 +65,10 @@ def fit(
       resume: goes on from the newest checkpoint there that is whole, and starts where there is none; ``"extend"``
         allows more ``epochs`` than that training was to have.
       mesh: devices along two axes, such as ``"data=4"`` or ``{"member": 2, "data": 4}``: batches are divided over the
-        one, members over the other, and the result is the same but for rounding. None is this process's first device
-        or, of processes that :func:`ae_jax.training.initialize` joined, all devices over ``"data"``: then each calls
-        this, and the first alone writes checkpoints, where all can read them, and reports progress.
+        one, members over the other, and the result is the same but for rounding. None divides members over as many
+        accelerators as take equal shares and is else this process's first device or, of processes that
+        :func:`ae_jax.training.initialize` joined, all devices over ``"data"``: then each calls this, and the first
+        alone writes checkpoints, where all can read them, and reports progress.
       progress: called after each epoch.
 
     Returns:

@@ -102,6 +102,17 @@ def test_what_does_not_divide_is_refused(monkeypatch, unchecked, members, batch_
         mesh_of("member=2,data=4", members=members, batch_size=batch_size)
 
 
+@pytest.mark.parametrize(("members", "accelerators"), [(1, None), (6, 3), (7, None), (8, 4), (12, 4)])
+def test_members_are_divided_over_accelerators_unasked(monkeypatch, unchecked, members, accelerators):
+    """Over as many as take equal shares; never over the devices of a CPU."""
+    monkeypatch.setattr("ae_jax.training.mesh._made", lambda sizes: SimpleNamespace(shape=sizes))
+    monkeypatch.setattr(jax, "device_count", lambda: 4)
+    assert mesh_of(None, members=members, batch_size=16) is None
+    monkeypatch.setattr(jax, "default_backend", lambda: "gpu")
+    mesh = mesh_of(None, members=members, batch_size=16)
+    assert (None if mesh is None else mesh.shape) == (accelerators and {"member": accelerators, "data": 1})
+
+
 def test_a_training_on_a_mesh_of_one_device_is_that_without(small):
     choices = [autoencoder(), autoencoder(1e-2)]
     alone = ae_jax.fit(choices, small, epochs=2, batch_size=16)
