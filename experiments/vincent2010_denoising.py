@@ -148,7 +148,7 @@ EXPERIMENT = Experiment(
     name="vincent2010_denoising",
     study=study,
     budgets={
-        "default": {"units": (500, 500, 500), "noise": (0.1, 0.25, 0.4), "epochs": 15, "tuning_epochs": 20, "seeds": 3},
+        "default": {"units": (500, 500, 500), "noise": (0.1, 0.25), "epochs": 8, "tuning_epochs": 12, "seeds": 3},
         "smoke": {"units": (32, 24), "noise": (0.25,), "epochs": 40, "tuning_epochs": 60, "seeds": 1},
         "full": {
             "units": (1000, 1000, 1000),

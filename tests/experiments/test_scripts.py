@@ -295,6 +295,7 @@ def test_sparse_codes_are_classified_beside_pixels(tmp_path):
         assert min(rows[name, seed, "accuracy"]["value"] for seed in (0, 1)) > 90
         assert np.shape(rows[name, 0, "atoms"]["weights"]) == (20, 8, 8)
         assert np.abs(rows[name, 0, "atoms"]["weights"]).max() == 127
+    assert min(rows["winner-take-all, joined", seed, "accuracy"]["value"] for seed in (0, 1)) > 90
     # Of 256 units, 15 of an image are kept.
     assert 0 < rows["k-sparse", 0, "active"]["value"] <= 100 * 15 / 256
     # scikit-learn 1.9.1, LinearSVC on pixels, which have no seed: 94.75 by the C of the first 1,000 digits.
