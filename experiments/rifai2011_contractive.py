@@ -16,9 +16,10 @@ One layer of 1000 sigmoid units, its decoder tied to it, the Bernoulli likelihoo
 54,000 images, the epoch with the lowest loss on 6,000 others kept. The RBM is scikit-learn's, trained by persistent
 contrastive divergence. Norm, saturation (below 0.05 or above 0.95, as recalled) and spectrum are those before
 fine-tuning, on test images. Fine-tuning trains encoder and softmax layer by gradient descent and keeps the epoch with
-the lowest error on the 6,000 images. By these its rate was chosen, 0.5 rather than 0.1, and, with one seed, 8 epochs and
-5 of fine-tuning, the weight of the penalty, 0.5 (errors with 0.1, 0.5, 1, 2: 2.23, 1.73, 1.80, 2.10%; plain 2.37%),
-Gaussian noise of 0.5 (0.3, 0.5: 2.20, 2.13%) and masking of a quarter (a quarter, a half: 2.13, 2.30%); the decay and the numbers of epochs are first guesses.
+the lowest error on the 6,000 images. By these its rate was chosen, 0.5 rather than 0.1, and, with one seed, 8 epochs
+and 5 of fine-tuning, the weight of the penalty, 0.5 (errors by 0.1, 0.5, 1 and 2: 2.23, 1.73, 1.80 and 2.10%; plain
+2.37%), Gaussian noise of 0.5 (by 0.3 and 0.5: 2.20 and 2.13%) and masking of a quarter (a half: 2.30%, a quarter:
+2.13%); the weight decay and the numbers of epochs are first guesses, which nothing has judged yet.
 The paper trains on 50,000 images and chooses by 10,000.
 """
 
