@@ -33,8 +33,9 @@ from ae_jax.data import Dataset
 from ae_jax.evaluation import anomaly_score, roc_auc, search
 from ae_jax.evaluation.pca import components_of
 from ae_jax.report.canvas import CLASSES, GREY, SMALL, annotate, new_axes
-from ae_jax.report.means import means, means_table
+from ae_jax.report.means import means_table
 from ae_jax.studies.experiment import Experiment, Ledger
+from ae_jax.studies.results import intervals
 
 Rows = Sequence[dict[str, Any]]
 Scores = dict[str, dict[int | None, np.ndarray]]
@@ -100,7 +101,7 @@ def measured(data: Dataset, digit: int, seeds: Sequence[int], epochs: int, folde
 def study(ledger: Ledger) -> None:
     source, epochs = ledger.source, ledger.budget["epochs"]
     seeds = list(range(ledger.budget["seeds"]))
-    data = ae_jax.data.load(source).with_validation()
+    data = ledger.datasets()[source].with_validation()
     for digit in ledger.budget["digits"]:
         ledger.trial(
             f"digit {digit}",
@@ -128,7 +129,7 @@ def with_means(rows: Rows) -> list[dict[str, Any]]:
 
 def expected(rows: Rows) -> dict[str, bool]:
     """The paper's figure for an autoencoder, and that it is worth more than PCA."""
-    found = means(with_means(rows), by="digit")[MEAN]
+    found = intervals(with_means(rows), by=("digit",))[MEAN]
     ours, pca, published = found[ERROR].mean, found[PCA].mean, PUBLISHED["convolutional autoencoder"]
     return {
         f"reconstruction error {ours:.2f}, at least {published}": ours >= published,
@@ -140,13 +141,13 @@ def table(rows: Rows) -> str:
     """The paper's table 1: a line for each normal digit, and the mean of the ten."""
     published = ", ".join(f"{name} {value}" for name, value in PUBLISHED.items())
     columns = {name: name.replace("_", " ") for name in (*SCORES, PCA, KNN, FOREST)}
-    return f"{means_table(with_means(rows), by='digit', columns=columns)}\n\npublished means: {published}"
+    return f"{means_table(with_means(rows), by='digit', columns=columns)}\n\npublished means, as recalled: {published}"
 
 
 def draw(rows: Rows) -> Figure:
     """AUROC of each digit by the autoencoder's scores and the baselines', and their means beside the paper's."""
     figure, (ax,) = new_axes(1, columns=1, width=9.6, height=3.8)
-    found = means(with_means(rows), by="digit")
+    found = intervals(with_means(rows), by=("digit",))
     places = np.arange(len(found))
     for place, method in enumerate((*SCORES, PCA, KNN, FOREST)):
         answers = [of[method] for of in found.values()]
@@ -162,7 +163,7 @@ def draw(rows: Rows) -> Figure:
         )
     for (name, value), style in zip(PUBLISHED.items(), (":", "--"), strict=True):
         ends = places[-1] - 0.4, places[-1] + 0.4
-        ax.hlines(value, *ends, color=GREY, linestyle=style, linewidth=1.5, label=f"published: {name}")
+        ax.hlines(value, *ends, color=GREY, linestyle=style, linewidth=1.5, label=f"published, as recalled: {name}")
     ax.set_xticks(places, list(found))
     ax.legend(fontsize=SMALL, frameon=False, loc="center left", bbox_to_anchor=(1.0, 0.5))
     annotate(ax, title="one digit against the rest", x="normal digit", y="AUROC x 100")
@@ -172,6 +173,12 @@ def draw(rows: Rows) -> Figure:
 EXPERIMENT = Experiment(
     name="anomaly_mnist_one_class",
     study=study,
+    about={
+        "epochs": "how often every image is seen (count)",
+        "seeds": "trainings from other initial values (count)",
+        "digits": "that are normal, one after the other",
+    },
+    from_zero=("digits",),
     budgets={
         "default": {"epochs": 4, "seeds": 3, "digits": tuple(range(10))},
         "smoke": {"epochs": 1, "seeds": 2, "digits": (0, 8)},

@@ -21,8 +21,7 @@ still.
 Hyper-parameters were chosen by the other 6,000 images, ``--split validation``, after 54,000 were trained on, in one
 trial each: of 16 epochs gelu 3.86, relu 4.26 and, at three times the rate, sigmoid 21.9; squared error with a linear
 output 6.46 where the Bernoulli likelihood had 3.86; batches of 128 3.50, those of 256 at twice the rate 3.46. Of 32
-epochs at three times the rate 3.21, with a tenth of the pixels masked 3.77, with a weight decay of 0.1 2.86: what
-limits the error is how little 60,000 images say of others, not how well they are learned.
+epochs at three times the rate 3.21, with a tenth of the pixels masked 3.77, with a weight decay of 0.1 2.86.
 """
 
 import dataclasses
@@ -46,10 +45,11 @@ from ae_jax.networks import MLP
 from ae_jax.objectives import BernoulliLikelihood, Reconstruction
 from ae_jax.optimizers import Optimizer
 from ae_jax.report.canvas import shown_places
-from ae_jax.report.means import means, means_table
+from ae_jax.report.means import means_table
 from ae_jax.report.pictures import gallery
 from ae_jax.schedules import FromOptax
 from ae_jax.studies.experiment import Experiment, Ledger
+from ae_jax.studies.results import intervals
 
 Rows = Sequence[dict[str, Any]]
 
@@ -94,26 +94,30 @@ def train(name: str, data: Dataset, epochs: int, seed: int, folder: Path) -> Run
     return ae_jax.fit(autoencoder, data, seeds=seed, epochs=epochs, batch_size=BATCH, checkpoints=folder, resume=True)
 
 
-def measured(name: str, data: Dataset, epochs: int, seed: int, folder: Path, *, halved: bool = False) -> Rows:
+def measured(
+    name: str, data: Dataset, split: str, epochs: int, seed: int, folder: Path, *, halved: bool = False
+) -> Rows:
     """Errors of an autoencoder on images that it saw and did not see, and some of its reconstructions."""
     run = train(name, data, epochs, seed, folder / "whole")
     values = {ERROR: error_of(run, data.test.x), TRAINED_ON: error_of(run, data.train.x)}
     if halved:
         half = train(name, data, -(-epochs // 2), seed, folder / "half")
         values[AT_HALF] = error_of(half, data.test.x)
-    rows = [{"autoencoder": name, "seed": seed, "metric": metric, "value": value} for metric, value in values.items()]
+    about = {"autoencoder": name, "seed": seed, "data": data.name, "split": split}
+    rows = [about | {"metric": metric, "value": value} for metric, value in values.items()]
     made = np.asarray(run.scaling(run.reconstruct(shown(data))))
     return [*rows, pictures(name, made)] if seed == 0 else rows
 
 
-def measured_pca(data: Dataset) -> Rows:
+def measured_pca(data: Dataset, split: str) -> Rows:
     """Of PCA, which is exact, and the images themselves."""
     pca = components_of(data, CODE)
     rows: list[dict[str, Any]] = []
     for metric, x in ((ERROR, data.test.x), (TRAINED_ON, data.train.x)):
         target = scaled(data, x)
         value = mean_squared_error(pca.reconstruct(target), target) * target[0].size
-        rows.append({"autoencoder": PCA, "seed": None, "metric": metric, "value": value})
+        about = {"autoencoder": PCA, "seed": None, "data": data.name, "split": split}
+        rows.append(about | {"metric": metric, "value": value})
     originals = scaled(data, shown(data))
     return [*rows, pictures(PCA, pca.reconstruct(originals)), pictures(ORIGINAL, originals)]
 
@@ -142,12 +146,12 @@ def study(ledger: Ledger) -> None:
     source, budget = ledger.source, ledger.budget
     data = data_of(source, budget["split"])
     common = {"data": source, "split": budget["split"], "code": CODE}
-    ledger.trial(PCA, lambda folder: measured_pca(data), **common)
+    ledger.trial(PCA, lambda folder: measured_pca(data, budget["split"]), **common)
     for name, epochs in ((LOGISTIC, budget["linear_epochs"]), (DEEP, budget["epochs"])):
         for seed in range(budget["seeds"]):
             ledger.trial(
                 f"{name}, seed {seed}",
-                partial(measured, name, data, epochs, seed, halved=name == LOGISTIC),
+                partial(measured, name, data, budget["split"], epochs, seed, halved=name == LOGISTIC),
                 **common,
                 epochs=epochs,
                 batch=BATCH,
@@ -159,18 +163,21 @@ def study(ledger: Ledger) -> None:
 
 def expected(rows: Rows) -> dict[str, bool]:
     """That each is better than the one before, and, of MNIST's test images, the published figures."""
-    found = means(rows)
+    found = intervals(rows)
     error = {name: found[name][ERROR].mean for name in (PCA, LOGISTIC, DEEP)}
     half = found[LOGISTIC][AT_HALF].mean
-    return {
-        f"PCA {error[PCA]:.3f}, exactly {PUBLISHED[PCA]:.3f}": round(error[PCA], 3) == PUBLISHED[PCA],
+    met = {
         f"logistic PCA {error[LOGISTIC]:.2f}, below PCA": error[LOGISTIC] < error[PCA],
         f"logistic PCA {error[LOGISTIC]:.2f}, with half the epochs {half:.2f}, within 1%": abs(
             half / error[LOGISTIC] - 1
         )
         < 0.01,
-        f"deep autoencoder {error[DEEP]:.2f}, at most {PUBLISHED[DEEP]:.2f}": error[DEEP] <= PUBLISHED[DEEP],
+        f"deep autoencoder {error[DEEP]:.2f}, below logistic PCA": error[DEEP] < error[LOGISTIC],
     }
+    if any((row.get("data"), row.get("split")) == ("mnist", "test") for row in rows):
+        met[f"PCA {error[PCA]:.3f}, exactly {PUBLISHED[PCA]:.3f}"] = round(error[PCA], 3) == PUBLISHED[PCA]
+        met[f"deep autoencoder {error[DEEP]:.2f}, at most {PUBLISHED[DEEP]:.2f}"] = error[DEEP] <= PUBLISHED[DEEP]
+    return met
 
 
 def table(rows: Rows) -> str:
@@ -189,6 +196,12 @@ def draw(rows: Rows) -> Figure:
 EXPERIMENT = Experiment(
     name="hinton2006_reconstruction",
     study=study,
+    about={
+        "epochs": "of the deep autoencoder (count)",
+        "linear_epochs": "of logistic PCA (count)",
+        "seeds": "trainings from other initial values (count)",
+        "split": "whose images are judged by, test or validation",
+    },
     budgets={
         "default": {"epochs": 40, "linear_epochs": 200, "seeds": 3, "split": "test"},
         "smoke": {"epochs": 4, "linear_epochs": 4, "seeds": 1, "split": "test"},

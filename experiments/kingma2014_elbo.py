@@ -15,6 +15,7 @@ weights and lowers the rate by 10^(-1/5) after epochs 200 and 350; here weights 
 that a training of 25 epochs is the beginning of one of 500, and each number of epochs goes on from the one before.
 """
 
+import shutil
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
@@ -28,9 +29,10 @@ from ae_jax.cli.experiments import run_experiment
 from ae_jax.data import Dataset
 from ae_jax.evaluation import active_fraction, log_likelihood, negative_elbo
 from ae_jax.report.canvas import BLUE, SMALL, VERMILLION, annotate, new_axes
-from ae_jax.report.means import means, means_table
+from ae_jax.report.means import means_table
 from ae_jax.report.pictures import mosaic
 from ae_jax.studies.experiment import Experiment, Ledger
+from ae_jax.studies.results import intervals
 
 Rows = Sequence[dict[str, Any]]
 
@@ -40,8 +42,13 @@ NLL, BOUND, KL, ACTIVE, SAMPLES = "nll", "negative_elbo", "kl", "active_units", 
 COLUMNS = {NLL: "-log p(x), nats", BOUND: "-ELBO, nats", KL: "KL, nats", ACTIVE: f"active of {CODE} latents"}
 
 
-def train(data: Dataset, epochs: int, seed: int, folder: Path) -> Run:
-    """So many epochs, of which those that are in the folder are not trained again."""
+def train(data: Dataset, epochs: int, seed: int, folder: Path, before: Path | None) -> Run:
+    """So many epochs, of which those in the folder, or else in that of fewer, are not trained again."""
+    if before is not None and before.is_dir() and not folder.exists():
+        part = folder.with_suffix(".part")
+        shutil.rmtree(part, ignore_errors=True)
+        shutil.copytree(before, part, ignore=shutil.ignore_patterns("lock"))
+        part.rename(folder)
     autoencoder = ae_jax.variational(code=CODE, hidden=(HIDDEN,), activation="relu", learning_rate=RATE)
     return ae_jax.fit(
         autoencoder, data, seeds=seed, epochs=epochs, batch_size=BATCH, checkpoints=folder, resume="extend"
@@ -67,12 +74,13 @@ def study(ledger: Ledger) -> None:
     source, samples = ledger.source, ledger.budget["samples"]
     data = ae_jax.data.load(source)
     for seed in range(ledger.budget["seeds"]):
-        folder = ledger.folder / "training" / f"seed-{seed}"  # which every number of epochs goes on with
+        before = None
         for epochs in sorted(ledger.budget["epochs"]):
+            folder = ledger.folder / "training" / f"seed-{seed}-epochs-{epochs}"
             ledger.trial(
                 f"{epochs} epochs, seed {seed}",
-                lambda _, epochs=epochs, seed=seed, folder=folder: measured(
-                    train(data, epochs, seed, folder), data.test.x, epochs, samples
+                lambda _, epochs=epochs, seed=seed, folder=folder, before=before: measured(
+                    train(data, epochs, seed, folder, before), data.test.x, epochs, samples
                 ),
                 data=source,
                 seed=seed,
@@ -83,11 +91,12 @@ def study(ledger: Ledger) -> None:
                 rate=RATE,
                 batch=BATCH,
             )
+            before = folder
 
 
 def expected(rows: Rows) -> dict[str, bool]:
     """The published figure after the last epoch, and that more epochs are better."""
-    found = [of[NLL].mean for of in means(rows, by="epochs").values()]
+    found = [of[NLL].mean for of in intervals(rows, by=("epochs",)).values()]
     last = max(row["epochs"] for row in rows)
     return {
         f"{found[-1]:.2f} nats after {last} epochs, within {TOLERANCE} of {PUBLISHED}": abs(found[-1] - PUBLISHED)
@@ -105,7 +114,7 @@ def table(rows: Rows) -> str:
 def draw(rows: Rows) -> Figure:
     """Likelihood and bound over epochs, beside images drawn from the prior after the last."""
     figure, (curves, images) = new_axes(2, columns=2, width=4.4, height=3.4)
-    found = means(rows, by="epochs")
+    found = intervals(rows, by=("epochs",))
     epochs = [int(number) for number in found]
     for metric, colour, marker in ((BOUND, VERMILLION, "s"), (NLL, BLUE, "o")):
         answers = [of[metric] for of in found.values()]
@@ -128,6 +137,11 @@ def draw(rows: Rows) -> Figure:
 EXPERIMENT = Experiment(
     name="kingma2014_elbo",
     study=study,
+    about={
+        "epochs": "after which is measured (counts)",
+        "seeds": "trainings from other initial values (count)",
+        "samples": "latents for each likelihood (count)",
+    },
     budgets={
         "default": {"epochs": (25, 50, 100, 200, 500), "seeds": 2, "samples": 200},
         "smoke": {"epochs": (2, 4), "seeds": 1, "samples": 8},

@@ -9,7 +9,7 @@ EXPECTED
     with convolutional autoencoders 7.23, 1.88 and 0.71, the same network without pre-training 7.63, 2.21 and 0.79.
     Here, on both data sets: at equal code size the convolutional error of reconstruction is below the fully connected
     one, and so is the test error after fine-tuning at every number of labels; fine-tuning is below training from fresh
-    weights, the more the fewer labels.
+    weights.
 MEASURED
     not yet.
 
@@ -38,8 +38,9 @@ from ae_jax.data import Dataset, Split
 from ae_jax.data.splits import balanced_rows
 from ae_jax.evaluation import linear_probe_accuracy, mean_squared_error
 from ae_jax.report.canvas import BLUE, SMALL, VERMILLION, annotate, new_axes
-from ae_jax.report.means import means, means_table
+from ae_jax.report.means import means_table
 from ae_jax.studies.experiment import Experiment, Ledger
+from ae_jax.studies.results import intervals
 from ae_jax.training import fine_tune, untrained
 
 Rows = Sequence[dict[str, Any]]
@@ -94,8 +95,7 @@ def measured(name: str, data: Dataset, budget: dict[str, Any], seed: int, folder
 
 def study(ledger: Ledger) -> None:
     budget = ledger.budget
-    for source in ledger.sources:
-        data = ae_jax.data.load(source)
+    for source, data in ledger.datasets().items():
         for seed in range(budget["seeds"]):
             for name, autoencoder in KINDS.items():
                 ledger.trial(
@@ -123,7 +123,7 @@ def expected(rows: Rows) -> dict[str, bool]:
     """That convolutions reconstruct and classify better, and that pre-training helps where labels are few."""
     found = {
         group: {metric: each.mean for metric, each in of.items()}
-        for group, of in means(grouped(rows), by="group").items()
+        for group, of in intervals(grouped(rows), by=("group",)).items()
     }
     met = {}
     for data in dict.fromkeys(row["data"] for row in rows):
@@ -158,7 +158,7 @@ def draw(rows: Rows) -> Figure:
         for name, colour in zip(KINDS, (BLUE, VERMILLION), strict=True):
             for way, style in STYLES.items():
                 own = [row for row in rows if (row["data"], row["autoencoder"], row["metric"]) == (data, name, way)]
-                found = means(own, by="labels")
+                found = intervals(own, by=("labels",))
                 values = [found[str(count)][way] for count in counts]
                 spread = [value.half_width or 0.0 for value in values]
                 line = {"color": colour, "linestyle": style, "marker": "o", "markersize": 3, "capsize": 2}
@@ -175,6 +175,12 @@ def draw(rows: Rows) -> Figure:
 EXPERIMENT = Experiment(
     name="masci2011_convolutional",
     study=study,
+    about={
+        "labels": "images whose class is known, each a comparison (counts)",
+        "epochs": "of training without labels (count)",
+        "steps": "of training with labels (count)",
+        "seeds": "trainings from other initial values (count)",
+    },
     budgets={
         "default": {"labels": (100, 300, 1000), "epochs": 5, "steps": 1000, "seeds": 3},
         "smoke": {"labels": (20, 100), "epochs": 20, "steps": 200, "seeds": 1},

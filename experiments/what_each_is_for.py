@@ -1,11 +1,12 @@
 """Which autoencoder suits my data: the named six and PCA in five uses, on three data sets, tested over seeds.
 
 COMMAND
-    ae-jax data prepare mnist fashion_mnist
+    ae-jax data prepare mnist
+    ae-jax data prepare fashion_mnist
     python experiments/what_each_is_for.py
 EXPECTED
-    what each autoencoder exists for, in every data set: denoising gains most in PSNR from noisy inputs, the
-    variational one generates what is nearest to the data, and in each use some autoencoder is better than PCA.
+    what each autoencoder exists for, in every data set: denoising has the best mean in PSNR gained over noisy
+    inputs, the variational one in what it generates, and in each use some autoencoder is better than PCA.
 MEASURED
     not yet.
 
@@ -44,6 +45,7 @@ from ae_jax.cli.experiments import run_experiment
 from ae_jax.components import to_config
 from ae_jax.corruptions import Gaussian, Masking, SaltAndPepper
 from ae_jax.data import Dataset, Split
+from ae_jax.errors import require_known
 from ae_jax.evaluation import (
     METRICS,
     Metric,
@@ -220,8 +222,10 @@ def study(ledger: Ledger) -> None:
 
         return measured(fitted, subject, held_out, seeds)
 
-    for source in ledger.sources:
-        subject = subject_of(source, budget["examples"], budget["tests"])
+    for each in budget["autoencoders"]:
+        require_known("autoencoder", each, ALL)
+    subjects = {source: subject_of(source, budget["examples"], budget["tests"]) for source in ledger.sources}
+    for source, subject in subjects.items():
         name = subject.data.name
         asked = {"data": source} | {key: budget[key] for key in ("examples", "tests", "held_out")}
         ledger.trial(f"{name}, {PCA}", partial(by_pca, subject=subject), **asked)
@@ -318,6 +322,15 @@ ALL = tuple(NAMED)
 EXPERIMENT = Experiment(
     name="what_each_is_for",
     study=study,
+    about={
+        "autoencoders": "that are compared with PCA, by their names",
+        "examples": "to train on, at most (count)",
+        "tests": "to judge by, at most (count)",
+        "steps": "of each training (count)",
+        "held_out": "classes without which is trained to detect them",
+        "seeds": "trainings from other initial values (count)",
+    },
+    from_zero=("held_out",),
     budgets={
         "default": {
             "autoencoders": ALL,

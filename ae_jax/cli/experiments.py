@@ -11,7 +11,7 @@ from ae_jax.cli.session import exit_code, quiet_libraries, say, use_cache
 if TYPE_CHECKING:
     from ae_jax.studies.experiment import Experiment, Ledger
 
-MISSED = 1
+MISSED = 4
 """The exit code where what was expected did not come about, at a budget at which it should."""
 
 
@@ -24,7 +24,7 @@ def run_experiment(experiment: "Experiment", about: str, arguments: Sequence[str
       arguments: by default those of the process.
 
     Returns:
-      The exit code: as of ``ae-jax``, and 1 where an expectation was missed at another budget than ``smoke``.
+      The exit code: as of ``ae-jax``, and 4 where an expectation was missed at another budget than ``smoke``.
     """
     quiet_libraries()
     options = vars(_parser(experiment, about).parse_args(arguments))
@@ -35,7 +35,9 @@ def _parser(experiment: "Experiment", about: str) -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(description=about, formatter_class=argparse.RawDescriptionHelpFormatter)
     budget = parser.add_mutually_exclusive_group()
     budget.add_argument("--smoke", action="store_true", help="a budget that only shows that everything works")
-    budget.add_argument("--full", action="store_true", help="the paper's own budget, for an accelerator")
+    budget.add_argument(
+        "--full", action="store_true", help="the paper's own budget, or one near it, for an accelerator"
+    )
     parser.add_argument("--data", nargs="+", metavar="NAME|PATH", help=f"(default: {' '.join(experiment.data)})")
     parser.add_argument("--out", type=Path, help="folder of results (default: runs/, and the names of both)")
     for key, value in experiment.budgets["default"].items():
@@ -43,7 +45,8 @@ def _parser(experiment: "Experiment", about: str) -> argparse.ArgumentParser:
         kind: Callable[[str], Any] = type(value[0]) if several else type(value)
         budgets = ", ".join(f"{name} {_words(experiment.budgets[name][key])}" for name in experiment.budgets)
         count = "+" if several else None
-        parser.add_argument(f"--{key.replace('_', '-')}", type=kind, nargs=count, help=f"({budgets})")
+        option, about_it = f"--{key.replace('_', '-')}", f"{experiment.about[key]} ({budgets})"
+        parser.add_argument(option, type=kind, nargs=count, help=about_it)
     return parser
 
 

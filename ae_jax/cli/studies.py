@@ -164,8 +164,8 @@ def sweep_named(name: str) -> Callable[..., int]:
         devices.join()
         dataset = by_each(data.load)
         folder = out or Path("runs") / f"sweep-{name}-{dataset.name}"
-        divided = devices.mesh is not None
-        names = by_each(lambda: names_of_populations(name, dataset, grid, seeds=training.seeds, divided=divided))
+        members = None if emit_jobs is not None else training.seeds
+        names = by_each(lambda: names_of_populations(name, dataset, grid, seeds=members, mesh=devices.mesh))
         by_leader(lambda: _require_free(folder, [folder / "runs" / each for each in names]))
         if emit_jobs is not None:
             return emit(

@@ -42,7 +42,8 @@ def negative_elbo(run: Run, x: Any, *, seed: int = 0) -> dict[str, np.ndarray]:
 
     .. math:: \mathbb{E}_{q(z|x)} [-\log p(x|z)] + \mathrm{KL}(q(z|x) \| p(z))
 
-    The expectation is a mean over 16 latents whose keys depend on the seed and the example's position alone.
+    The expectation is a mean over 16 latents whose keys depend on the seed and the example's position alone. Examples
+    are taken as they are, also where training augmented them, as by ``augmentation=Binarisation()``.
 
     Args:
       run: a trained population of variational autoencoders.

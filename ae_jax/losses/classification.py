@@ -16,7 +16,7 @@ def categorical_nll(logits: Float[Array, "batch classes"], target: Int[Array, ".
 
     Args:
       logits: unnormalised log-probabilities, ``[batch, classes]``.
-      target: number of the class of each example, from 0, ``[batch]``.
+      target: number of the class of each example, from 0 to ``classes - 1``, ``[batch]``; of another the loss is NaN.
 
     Returns:
       The negative log-likelihood of each example, ``[batch]``, in nats.
@@ -36,4 +36,5 @@ def categorical_nll(logits: Float[Array, "batch classes"], target: Int[Array, ".
             f"categorical_nll was given classes of shape {target.shape} for logits of shape {logits.shape}: expected "
             "one class for each example."
         )
-    return -jnp.take_along_axis(jax.nn.log_softmax(logits), target[:, None], axis=-1)[:, 0]
+    nll = -jnp.take_along_axis(jax.nn.log_softmax(logits), target[:, None], axis=-1, mode="fill")[:, 0]
+    return jnp.where(target < 0, jnp.nan, nll)

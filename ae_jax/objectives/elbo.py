@@ -13,7 +13,7 @@ from ae_jax.objectives.likelihoods import BernoulliLikelihood, Likelihood
 from ae_jax.objectives.penalties import Penalty
 from ae_jax.objectives.terms import penalty_terms, require_parts, weighted_sum
 from ae_jax.objectives.variational import Variational, drawn, nll_of_latents
-from ae_jax.requirements import require_non_negative, require_part, size
+from ae_jax.requirements import require_non_negative, size
 from ae_jax.types import Key, Metrics, Weight
 
 
@@ -30,7 +30,8 @@ class ELBO(Variational):
       beta: weight of the divergence; a schedule makes a warm-up, a number other than 1 a beta-VAE.
       samples: how many latents are drawn for each example.
       augmentation: what is drawn anew of each example at every use, for encoder and likelihood alike, such as
-        :class:`ae_jax.corruptions.Binarisation`; None takes examples as they are.
+        :class:`ae_jax.corruptions.Binarisation`; None takes examples as they are, as every evaluation does: binarise
+        what is evaluated where its bound is to be that of training.
       corruption: what damages the encoder's input, and not what the likelihood is of; None leaves it clean.
       penalties: further terms, :mod:`ae_jax.objectives.penalties`.
 
@@ -55,10 +56,8 @@ class ELBO(Variational):
     penalties: tuple[Penalty, ...] = ()
 
     def __post_init__(self) -> None:
-        object.__setattr__(self, "penalties", require_parts(self, self.likelihood, self.corruption, self.penalties))
-        if self.augmentation is not None:
-            kind = "a corruption, such as Binarisation(), or None"
-            require_part(self, Corruption, kind, augmentation=self.augmentation)
+        parts = require_parts(self, self.likelihood, self.corruption, self.penalties, self.augmentation)
+        object.__setattr__(self, "penalties", parts)
         require_non_negative(self, beta=self.beta)
         size(self, "samples", self.samples)
 

@@ -14,7 +14,7 @@ from ae_jax.objectives.likelihoods import BernoulliLikelihood, Likelihood
 from ae_jax.objectives.penalties import Penalty
 from ae_jax.objectives.terms import penalty_terms, require_parts, weighted_sum
 from ae_jax.objectives.variational import Variational, drawn, log_ratios, nll_of_latents
-from ae_jax.requirements import require_part, size
+from ae_jax.requirements import size
 from ae_jax.types import Key, Metrics
 
 
@@ -34,7 +34,8 @@ class ImportanceWeighted(Variational):
       likelihood: p(x | z), :mod:`ae_jax.objectives.likelihoods`; its constants are kept.
       samples: k, how many latents are drawn for each example; the paper has 5 and 50. Time and memory grow with it.
       augmentation: what is drawn anew of each example at every use, for encoder and likelihood alike, such as
-        :class:`ae_jax.corruptions.Binarisation`; None takes examples as they are.
+        :class:`ae_jax.corruptions.Binarisation`; None takes examples as they are, as every evaluation does: binarise
+        what is evaluated where its bound is to be that of training.
       corruption: what damages the encoder's input, and not what the likelihood is of; None leaves it clean.
       penalties: further terms, :mod:`ae_jax.objectives.penalties`.
 
@@ -57,10 +58,8 @@ class ImportanceWeighted(Variational):
     penalties: tuple[Penalty, ...] = ()
 
     def __post_init__(self) -> None:
-        object.__setattr__(self, "penalties", require_parts(self, self.likelihood, self.corruption, self.penalties))
-        if self.augmentation is not None:
-            kind = "a corruption, such as Binarisation(), or None"
-            require_part(self, Corruption, kind, augmentation=self.augmentation)
+        parts = require_parts(self, self.likelihood, self.corruption, self.penalties, self.augmentation)
+        object.__setattr__(self, "penalties", parts)
         size(self, "samples", self.samples)
 
     def __call__(
@@ -94,6 +93,9 @@ def importance_gain(log_weights: Float[Array, "samples batch"]) -> Float[Array, 
 
     Returns:
       The gain at each example, ``[batch]``; zero where all weights are equal.
+
+    References:
+      Burda et al., *Importance weighted autoencoders*, ICLR 2016, theorem 1.
 
     Example:
       >>> [round(float(nats), 3) for nats in importance_gain(jnp.log(jnp.array([[1.0, 2.0], [4.0, 2.0]])))]

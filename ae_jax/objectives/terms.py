@@ -32,7 +32,9 @@ class Objective(Protocol):
     ) -> tuple[Float[Array, ""], Metrics]: ...
 
 
-def require_parts(owner: object, likelihood: Any, corruption: Any, penalties: Any) -> tuple[Penalty, ...]:
+def require_parts(
+    owner: object, likelihood: Any, corruption: Any, penalties: Any, augmentation: Any = None
+) -> tuple[Penalty, ...]:
     """The penalties of an objective as a tuple, where all of its parts are of their kinds.
 
     Raises:
@@ -41,6 +43,8 @@ def require_parts(owner: object, likelihood: Any, corruption: Any, penalties: An
     require_part(owner, Likelihood, "a likelihood, such as SquaredError()", likelihood=likelihood)
     if corruption is not None:
         require_part(owner, Corruption, "a corruption, such as Masking(), or None", corruption=corruption)
+    if augmentation is not None:
+        require_part(owner, Corruption, "a corruption, such as Binarisation(), or None", augmentation=augmentation)
     if not isinstance(penalties, (tuple, list)):
         raise InvalidInput(
             f"{type(owner).__name__} was given penalties={shown(penalties)}: expected a tuple, such as (L1(),)."

@@ -3,21 +3,7 @@
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from ae_jax.studies.results import Interval, interval
-
-
-def means(rows: Sequence[Mapping[str, Any]], *, by: str = "autoencoder") -> dict[str, dict[str, Interval]]:
-    """Group -> metric -> mean over the rows and its 95% confidence interval, both in order of appearance.
-
-    Example:
-      >>> means([{"autoencoder": "a", "metric": "error", "value": value} for value in (1.0, 3.0)])["a"]["error"].mean
-      2.0
-    """
-    values: dict[str, dict[str, list[float | None]]] = {}
-    for row in rows:
-        value = None if row["value"] is None else float(row["value"])
-        values.setdefault(str(row[by]), {}).setdefault(row["metric"], []).append(value)
-    return {group: {name: interval(each) for name, each in of.items()} for group, of in values.items()}
+from ae_jax.studies.results import Interval, intervals
 
 
 def means_table(
@@ -30,7 +16,7 @@ def means_table(
     """Means over seeds as a Markdown table: a line for each group, a column for each metric.
 
     Args:
-      rows: with the group, ``metric`` and ``value``; a value of None is left out.
+      rows: with the group, ``metric`` and ``value``, as in :func:`ae_jax.studies.results.intervals`.
       by: the key that makes a group.
       columns: metrics that are shown, in that order, each with its heading; by default all.
       digits: behind the point, of all metrics or of each.
@@ -45,7 +31,7 @@ def means_table(
       | --- | ---: |
       | a | 1.10 ± 1.27 |
     """
-    found = means(rows, by=by)
+    found = intervals(rows, by=(by,))
     if columns is None:
         columns = {name: name for metrics in found.values() for name in metrics}
     lines = [[by, *columns.values()], ["---", *("---:" for _ in columns)]]

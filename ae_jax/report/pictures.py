@@ -11,9 +11,9 @@ from matplotlib.figure import Figure
 from ae_jax.corruptions import Corruption
 from ae_jax.evaluation.denoising import corrupted
 from ae_jax.evaluation.evaluate import NOISE
-from ae_jax.objectives import Variational
 from ae_jax.report.canvas import SMALL, is_image, new_axes, shown_member
 from ae_jax.report.strips import strips, value_bar
+from ae_jax.requirements import size
 from ae_jax.training import Run
 
 _WIDTH, _LARGEST = 7.6, 0.9
@@ -59,7 +59,7 @@ def reconstructions(
 def prior_samples(
     run: Run, *, count: int = 30, seed: int = 0, bounds: tuple[float, float] | None = None
 ) -> Figure | None:
-    """New data from the prior of a variational autoencoder.
+    """New data from the prior of an autoencoder that has one, such as a variational autoencoder.
 
     Args:
       run: a trained population; its first finite member is shown.
@@ -70,7 +70,7 @@ def prior_samples(
     Returns:
       The figure; None where the autoencoder has no prior.
     """
-    if not isinstance(run.autoencoder.objective, Variational):
+    if not hasattr(run.autoencoder.objective, "sample_prior"):
         return None
     samples = shown_member(run).sample(count, seed=seed)
     low, high = bounds or (float(samples.min()), float(samples.max()))
@@ -93,7 +93,11 @@ def filters(run: Run, *, count: int = _FILTERS) -> Figure | None:
 
     Returns:
       The figure; None where the networks have no such layer.
+
+    Raises:
+      InvalidInput: a count below one.
     """
+    count = size("filters", "count", count)
     kernels = first_kernels(shown_member(run))
     if kernels is None or not np.isfinite(kernels).all():
         return None
@@ -133,7 +137,7 @@ def mosaic(rows: Sequence[np.ndarray]) -> np.ndarray:
       (17, 26, 1)
     """
     shape = (*rows[0].shape[1:3], math.prod(rows[0].shape[3:]))
-    gap = max(1, round(0.08 * min(shape[:2])))
+    gap = _gap(shape[:2])
     columns = max(map(len, rows))
     step = shape[0] + gap, shape[1] + gap
     picture = np.full((len(rows) * step[0] - gap, columns * step[1] - gap, shape[2]), np.nan)
@@ -142,6 +146,11 @@ def mosaic(rows: Sequence[np.ndarray]) -> np.ndarray:
             top, left = i * step[0], j * step[1]
             picture[top : top + shape[0], left : left + shape[1]] = np.asarray(image).reshape(shape)
     return picture
+
+
+def _gap(shape: tuple[int, ...]) -> int:
+    """Pixels between two images of a mosaic, of images of so many rows and columns."""
+    return max(1, round(0.08 * min(shape)))
 
 
 def gallery(
@@ -176,8 +185,9 @@ def gallery(
     else:
         shown = ax.imshow(picture[..., 0], cmap=cmap, vmin=low, vmax=high, interpolation="nearest")
         value_bar(figure, [ax], shown, unit)
-    step = (picture.shape[0] + 1) / len(rows)
-    ax.set_yticks([step * (row + 0.5) - 1 for row in range(len(rows))], names)
+    height = rows[0].shape[1]
+    step = height + _gap(rows[0].shape[1:3])
+    ax.set_yticks([step * row + (height - 1) / 2 for row in range(len(rows))], names)
     ax.set_xticks([])
     ax.tick_params(length=0, labelsize=SMALL)
     for spine in ax.spines.values():

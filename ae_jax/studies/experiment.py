@@ -9,6 +9,7 @@ from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from ae_jax.data import Dataset, load
 from ae_jax.errors import InvalidInput
 from ae_jax.studies.journal import remember, remembered
 from ae_jax.studies.results import write_results
@@ -36,12 +37,14 @@ class Experiment:
       data: sources that it is about by default, as :func:`ae_jax.data.load` takes them; those of ``smoke`` are
         ``smoke_data``.
       smoke_data: sources that need nothing prepared.
+      about: what each key of the budget is, with its unit, for ``--help``.
+      from_zero: keys of the budget whose numbers may be 0, such as those of classes.
       expected: rows -> sentence -> whether it holds.
       table: rows -> Markdown, as the paper has it.
       draw: rows -> the paper's figure, or None where there is none.
 
     Raises:
-      InvalidInput: a budget is missing, or budgets have different keys.
+      InvalidInput: a budget is missing, budgets have different keys, or some that nothing is said about.
     """
 
     name: str
@@ -49,6 +52,8 @@ class Experiment:
     budgets: Mapping[str, Budget]
     data: tuple[str, ...]
     smoke_data: tuple[str, ...] = ("digits",)
+    about: Mapping[str, str]
+    from_zero: tuple[str, ...] = ()
     expected: Callable[[Sequence[dict[str, Any]]], dict[str, bool]]
     table: Callable[[Sequence[dict[str, Any]]], str]
     draw: "Callable[[Sequence[dict[str, Any]]], Figure | None] | None" = None
@@ -59,6 +64,11 @@ class Experiment:
             raise InvalidInput(
                 f"the experiment {self.name} was given budgets of the keys {keys}: expected {', '.join(BUDGETS)}, each "
                 "with the same keys in the same order."
+            )
+        if set(self.about) != set(keys["default"]):
+            raise InvalidInput(
+                f"the experiment {self.name} was given words about {', '.join(self.about)}: expected some about "
+                f"each of {', '.join(keys['default'])}."
             )
 
 
@@ -81,7 +91,7 @@ class Ledger:
       said: told of each trial, one line.
 
     Raises:
-      InvalidInput: no such budget, or a change of what it does not have.
+      InvalidInput: no such budget, a change of what it does not have, or a number that is not above zero.
     """
 
     def __init__(
@@ -102,6 +112,12 @@ class Ledger:
             )
         self.experiment, self.folder, self._name, self._said = experiment, folder, budget, said
         self.budget = dict(experiment.budgets[budget]) | dict(changes or {})
+        for key, value in self.budget.items():
+            for number in value if isinstance(value, tuple) else (value,):
+                if not isinstance(number, str) and not (number > 0 or (number == 0 and key in experiment.from_zero)):
+                    raise InvalidInput(
+                        f"the experiment {experiment.name} was given {key}={number}: expected a number above zero."
+                    )
         own = experiment.smoke_data if budget == "smoke" else experiment.data
         self.sources = tuple(own if sources is None else sources)
         self.rows: list[dict[str, Any]] = []
@@ -120,6 +136,22 @@ class Ledger:
             )
         return self.sources[0]
 
+    def datasets(self, load: Callable[[str], Dataset] = load, *, labelled: bool = True) -> dict[str, Dataset]:
+        """The data by their sources, read before anything is trained.
+
+        Args:
+          load: reads a source.
+          labelled: whether each training example needs a label.
+
+        Raises:
+          InvalidInput: data that cannot be read, or that have no labels.
+        """
+        found = {source: load(source) for source in self.sources}
+        for source, data in found.items():
+            if labelled and data.train.labels is None:
+                raise InvalidInput(f"{source} has no labels: expected the class of each training example.")
+        return found
+
     def trial(
         self, name: str, measure: Callable[[Path], Sequence[Mapping[str, Any]]], **settings: Any
     ) -> list[dict[str, Any]]:
@@ -129,12 +161,19 @@ class Ledger:
           name: of the trial, each its own.
           measure: gives the rows; called with a folder for the checkpoints of what it trains, which belongs to this
             trial with these settings alone: ``fit(..., checkpoints=folder, resume=True)``.
-          settings: everything that the rows depend on beside the data and the code, ready for JSON: a trial of other
-            settings is another one.
+          settings: everything that the rows depend on beside the code, ready for JSON, the names of data among it: a
+            trial of other settings is another one. Files are not looked at: where they changed, give another ``--out``.
 
         Returns:
           The rows, which are in :attr:`rows` too.
+
+        Raises:
+          InvalidInput: the name of another trial.
         """
+        if name in self._seconds:
+            raise InvalidInput(
+                f"the experiment {self.experiment.name} was given {name} twice: expected each number of a budget once."
+            )
         asked = {"trial": name, "settings": settings, "version": environment()["versions"]["ae_jax"]}
         digest = hashlib.sha256(json.dumps(asked, sort_keys=True).encode()).hexdigest()[:12]
         place = self.folder / "trials" / f"{re.sub(r'[^a-z0-9]+', '-', name.lower()).strip('-')}-{digest}"
@@ -144,7 +183,10 @@ class Ledger:
             started = time.perf_counter()
             rows = [dict(row) for row in measure(place / "checkpoints")]
             # Through JSON, so that rows are the same whether they were measured now or before.
-            kept = {"rows": json.loads(json.dumps(rows)), "wall_s": round(time.perf_counter() - started, 1)}
+            kept = {
+                "rows": json.loads(json.dumps(rows, default=_plain)),
+                "wall_s": round(time.perf_counter() - started, 1),
+            }
             remember(place / "rows.json", kept)
         self.rows += kept["rows"]
         self._seconds[name] = kept["wall_s"]
@@ -167,3 +209,8 @@ class Ledger:
             "trials": self._seconds,
             "rows": self.rows,
         }
+
+
+def _plain(value: Any) -> Any:
+    """A number of NumPy's or JAX's as one of Python's."""
+    return value.item()

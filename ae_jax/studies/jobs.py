@@ -135,7 +135,8 @@ def jobs_of(
       seeds, epochs, batch_size, patience, on_divergence: as in :func:`ae_jax.studies.sweep`.
       checkpoints: how often each job saves its training, and how many checkpoints it keeps; the folder is the job's.
       out: the folder of the whole sweep.
-      members_per_job: members that a job has at most; by default all of a structure, which are one program then.
+      members_per_job: members that a job has at most; by default all of a structure, which are one program then. What
+        the memory of the machines that train them holds is not known here.
 
     Raises:
       InvalidInput: as in :func:`ae_jax.studies.sweep`.

@@ -2,7 +2,7 @@
 
 import contextlib
 import json
-from collections.abc import Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -69,18 +69,35 @@ def summarise(
       >>> summarise(rows)["a"]["mse"].mean
       0.1
     """
+    order = list(METRICS)
+    found = intervals((row for row in rows if row["split"] == split), by=by)
+    return {group: {metric: of[metric] for metric in sorted(of, key=order.index)} for group, of in found.items()}
+
+
+def intervals(
+    rows: Iterable[Mapping[str, Any]], *, by: Sequence[str] = ("autoencoder",)
+) -> dict[str, dict[str, Interval]]:
+    """Every group's metrics, of any name, as intervals over its rows, both in order of appearance.
+
+    Args:
+      rows: with the keys of groups, ``metric`` and ``value``; a value of None, and a row with ``"finite": False``, is
+        left out of means and counts.
+      by: the keys that make a group; one names it by its value, several by ``key=value``.
+
+    Returns:
+      group -> metric -> interval.
+
+    Example:
+      >>> rows = [{"autoencoder": "a", "metric": "error", "value": value} for value in (1.0, 3.0)]
+      >>> intervals(rows)["a"]["error"].mean
+      2.0
+    """
     groups: dict[str, dict[str, list[float | None]]] = {}
     for row in rows:
-        if row["split"] == split:
-            group = str(row[by[0]]) if len(by) == 1 else ", ".join(f"{key}={row[key]}" for key in by)
-            groups.setdefault(group, {}).setdefault(row["metric"], []).append(
-                row["value"] if row.get("finite", True) else None
-            )
-    order = list(METRICS)
-    return {
-        group: {metric: interval(values[metric]) for metric in sorted(values, key=order.index)}
-        for group, values in groups.items()
-    }
+        group = str(row[by[0]]) if len(by) == 1 else ", ".join(f"{key}={row[key]}" for key in by)
+        value = row["value"] if row.get("finite", True) else None
+        groups.setdefault(group, {}).setdefault(row["metric"], []).append(None if value is None else float(value))
+    return {group: {metric: interval(values) for metric, values in of.items()} for group, of in groups.items()}
 
 
 def best(summary: dict[str, dict[str, Interval]], metric: str) -> str | None:

@@ -10,7 +10,7 @@ from scipy import stats
 
 from ae_jax.errors import InvalidInput, require_known
 from ae_jax.evaluation import METRICS, Row
-from ae_jax.requirements import require_inside
+from ae_jax.requirements import require_inside, size
 from ae_jax.studies.results import Interval, interval
 
 _Measured = dict[tuple[Any, ...], dict[str, dict[int | None, float | None]]]
@@ -24,7 +24,8 @@ class Difference(NamedTuple):
       question: the keys that it was asked by and their values, such as ``{"metric": "mse"}``.
       first, second: names of the autoencoders.
       difference: mean and 95% confidence interval of the first one's values less the second one's.
-      p_value: two-sided, of no difference; NaN of fewer than two shared seeds.
+      p_value: two-sided, of no difference; NaN of fewer than two shared seeds, and by Student's test where all
+        differences are the same.
       corrected: the same by Holm's step-down correction over all differences of one call.
       better: name of the one with the better mean; None where neither is or no way is better.
     """
@@ -73,7 +74,8 @@ def paired_differences(
 
     Members of one seed share initialisation, batches and noise, so that their values go together and the differences
     vary less than the values do. What has no seed, a baseline such as PCA, is the same beside every seed. Members that
-    diverged are left out. Student's test of differences that are all the same gives 0, and either test 1 of zeros.
+    diverged are left out. Of differences that are all the same, whose spread nothing is known of, Student's test says
+    NaN, but either test says 1 of zeros.
 
     Args:
       rows: long-format results.
@@ -86,7 +88,8 @@ def paired_differences(
       A difference for each question and pair, in the order of appearance; p values are corrected over all of them.
 
     Raises:
-      InvalidInput: an unknown test, or an autoencoder with two values of one seed in a question.
+      InvalidInput: an unknown test or metric, no metric in ``over``, a row that lacks a key, or an autoencoder with two
+        values of one seed in a question.
 
     Example:
       >>> values = {"a": (1.0, 2.0, 3.0), "b": (1.5, 2.6, 3.4)}
@@ -173,7 +176,7 @@ def average_ranks(
 
     Raises:
       InvalidInput: fewer than three autoencoders or two questions, a question of no better way or without an answer by
-        one of them, or a level that is no probability between 0 and 1.
+        one of them, a level that is no probability between 0 and 1, or rows as in :func:`paired_differences`.
 
     Example:
       >>> rows = [
@@ -224,6 +227,12 @@ def nemenyi(autoencoders: int, questions: int, *, level: float = 0.05) -> float:
       questions: N, the blocks that they were ranked in.
       level: alpha.
 
+    Returns:
+      The critical difference, in ranks.
+
+    Raises:
+      InvalidInput: fewer than two autoencoders, no question, or a level that is no probability between 0 and 1.
+
     Example:
       >>> round(nemenyi(4, 14), 2)
       1.25
@@ -231,13 +240,22 @@ def nemenyi(autoencoders: int, questions: int, *, level: float = 0.05) -> float:
     References:
       Demšar, *Statistical comparisons of classifiers over multiple data sets*, JMLR 2006, table 5.
     """
+    if size("nemenyi", "autoencoders", autoencoders) < 2:
+        raise InvalidInput("nemenyi was given one autoencoder: expected two or more, whose ranks may differ.")
+    size("nemenyi", "questions", questions)
+    require_inside("nemenyi", 0, 1, level=level)
     quantile = stats.studentized_range.ppf(1 - level, autoencoders, np.inf) / math.sqrt(2)
     return float(quantile * math.sqrt(autoencoders * (autoencoders + 1) / (6 * questions)))
 
 
 def _measured(rows: Sequence[Row], over: Sequence[str], split: str) -> _Measured:
     measured: _Measured = {}
+    if "metric" not in over:
+        raise InvalidInput(f"over was given as {', '.join(over)}: expected metric among the keys of a question.")
     for row in rows:
+        if lacking := {"autoencoder", "metric", "seed", "split", "value"} - set(row):
+            raise InvalidInput(f"a row lacks {', '.join(sorted(lacking))}: expected it of every row that is compared.")
+        require_known("metric", row["metric"], METRICS)
         if row["split"] != split:
             continue
         question = tuple(row.get(key) for key in over)
@@ -267,8 +285,8 @@ def _p_value(differences: np.ndarray, test: str) -> float:
         return math.nan
     if not differences.any():
         return 1.0
-    if test == "t" and np.ptp(differences) == 0:
-        return 0.0
+    if test == "t" and np.ptp(differences) <= 1e-12 * np.abs(differences).max():
+        return math.nan
     found: Any = stats.wilcoxon(differences) if test == "wilcoxon" else stats.ttest_1samp(differences, 0.0)
     return float(found.pvalue)
 

@@ -20,7 +20,7 @@ from ae_jax.studies.suited import suited
 from ae_jax.studies.trials import Trials, conduct
 from ae_jax.training import Checkpoints, Progress, Run
 from ae_jax.training.continuation import Resume
-from ae_jax.training.mesh import Devices
+from ae_jax.training.mesh import Devices, shares_of
 from ae_jax.training.population import members_that_fit, room_for_states
 from ae_jax.training.step import OnDivergence
 
@@ -102,7 +102,8 @@ def sweep(
 
     Points that differ only in numbers (a weight, a noise level, a learning rate) are one compiled program; each other
     structure (a code size) is one more. Where the states of a structure's members do not fit into half of the memory,
-    they are trained as several populations by that program, one after the other, which the messages say.
+    they are trained as several populations, one after the other, which the messages say: by that program where they are
+    of one size, and else by one for each of two sizes.
 
     Args:
       name: of the autoencoder, one of :data:`ae_jax.NAMED`.
@@ -128,7 +129,7 @@ def sweep(
       (1, [0.1, 1.0])
     """
     settings = settings_of(name, grid)
-    populations, messages = populations_of(name, dataset, settings, seeds=len(seeds), divided=mesh is not None)
+    populations, messages = populations_of(name, dataset, settings, seeds=len(seeds), mesh=mesh)
     return conduct(
         {
             name_of_population(name, place, len(populations)): [point.autoencoder for point in points]
@@ -170,7 +171,7 @@ def structures_of(name: str, dataset: Dataset, settings: Iterable[Setting]) -> t
 
 
 def populations_of(
-    name: str, dataset: Dataset, settings: Iterable[Setting], *, seeds: int, divided: bool = False
+    name: str, dataset: Dataset, settings: Iterable[Setting], *, seeds: int, mesh: Devices | None = None
 ) -> tuple[list[list[Point]], list[str]]:
     """The points of a grid by the population that they are trained in, and what must be said of them.
 
@@ -182,26 +183,35 @@ def populations_of(
       dataset: the data.
       settings: the points.
       seeds: how many members a point has.
-      divided: whether members lie on several devices, which nobody divides further.
+      mesh: as in :func:`ae_jax.fit`; each accelerator that members are divided over has a memory of its own. Processes
+        that are joined might not agree on what there is, and train every structure whole.
+
+    Returns:
+      The populations, of whole points, and the messages.
 
     Raises:
-      InvalidInput: a hyper-parameter cannot be used.
+      InvalidInput: a hyper-parameter cannot be used, or what is no description of a mesh.
     """
     structures, messages = structures_of(name, dataset, settings)
-    memory = None if divided else room_for_states()
+    shares = shares_of(mesh)
+    memory = None if jax.process_count() > 1 else room_for_states()
+    if memory is not None and jax.default_backend() != "cpu":
+        memory *= shares
+    step = shares // math.gcd(shares, max(1, seeds))  # points whose members take equal shares
     populations: list[list[Point]] = []
     for points in structures:
         parameters = _parameters(points[0].autoencoder, dataset)
-        together = len(points) if memory is None else max(1, members_that_fit(parameters, memory) // seeds)
-        parts = -(-len(points) // together)
-        if memory is not None and parts > 1:
+        pieces = -(-len(points) // step)
+        fit = len(points) * seeds if memory is None else members_that_fit(parameters, memory)
+        parts = -(-pieces // max(1, fit // (step * max(1, seeds))))
+        if fit < len(points) * seeds:
+            several = f"as {parts} populations, one after the other" if parts > 1 else "all the same"
             messages = [
                 *messages,
-                f"{name}: {len(points) * seeds} members of {parameters:,} parameters are trained as {parts} "
-                f"populations, one after the other, as the states of all do not fit into {memory:,} bytes, half of the "
-                "memory.",
+                f"{name}: {len(points) * seeds} members of {parameters:,} parameters are trained {several}, as the "
+                f"states of all do not fit into {memory:,} bytes, half of the memory.",
             ]
-        ends = [len(points) * part // parts for part in range(parts + 1)]
+        ends = [step * (pieces * part // parts) for part in range(parts + 1)]
         populations += [points[start:end] for start, end in itertools.pairwise(ends)]
     return populations, messages
 
@@ -222,14 +232,25 @@ def name_of_population(name: str, place: int, count: int) -> str:
 
 
 def names_of_populations(
-    name: str, dataset: Dataset, grid: Mapping[str, Sequence[Any]], *, seeds: int, divided: bool = False
+    name: str, dataset: Dataset, grid: Mapping[str, Sequence[Any]], *, seeds: int | None, mesh: Devices | None = None
 ) -> list[str]:
     """What the folders of all populations of a grid are called, as in :attr:`Sweep.names`.
+
+    Args:
+      name, dataset, grid, mesh: as in :func:`sweep`.
+      seeds: how many members a point has; None of jobs, which make each structure one population.
+
+    Returns:
+      The names, in order.
 
     Raises:
       InvalidInput: as in :func:`sweep`.
     """
-    populations, _ = populations_of(name, dataset, settings_of(name, grid), seeds=seeds, divided=divided)
+    settings = settings_of(name, grid)
+    if seeds is None:
+        populations, _ = structures_of(name, dataset, settings)
+    else:
+        populations, _ = populations_of(name, dataset, settings, seeds=seeds, mesh=mesh)
     return [name_of_population(name, place, len(populations)) for place in range(len(populations))]
 
 

@@ -22,8 +22,9 @@ class Classifier:
     Of a single run it is a single classifier, and results have no member axis.
 
     Attributes:
-      run: the encoders as they were trained for this, with the decoders that they came with; ``run.encode`` gives the
-        codes that the classes are told by.
+      run: the encoders as they were trained for this, with the decoders that they came with (a tied decoder has the
+        encoder's new kernels); ``run.encode`` gives the codes that the classes are told by. Its history, best epochs,
+        settings and record are those of the training before.
       head: each member's softmax layer, ``kernel`` ``[members, code, classes]`` and ``bias`` ``[members, classes]``.
       classes: what is told apart, sorted, ``[classes]``.
       history: split -> ``categorical_nll`` (nats) or ``error`` (a fraction) -> ``[members, epochs]``, NaN after a

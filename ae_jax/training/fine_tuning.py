@@ -20,7 +20,7 @@ from ae_jax.losses import categorical_nll
 from ae_jax.networks import NetworksBuilder, deterministic
 from ae_jax.networks.functional import bind
 from ae_jax.optimizers import Optimizer
-from ae_jax.requirements import positive_whole, size
+from ae_jax.requirements import positive_whole, require_part, size
 from ae_jax.training.classifier import Classifier, logits_of
 from ae_jax.training.loop import Progress
 from ae_jax.training.population import members_at_once, order_of_population, room, side_by_side
@@ -70,7 +70,7 @@ def fine_tune(
       epochs: how often every example is seen, at most.
       batch_size: examples in a step, at most all.
       optimizer: of encoder and softmax layer alike; what the encoder does not use of a run's parameters is left as it
-        is.
+        is. A leaf of which the encoder uses a part is trained as a whole, which a weight decay shrinks.
       patience: epochs without a lower validation error after which a member stops; None trains all epochs.
       labels: how many training examples are used, by each member those that
         :func:`ae_jax.data.splits.balanced_rows` draws by its seed; None uses all.
@@ -100,12 +100,14 @@ def fine_tune(
     """
     epochs, batch_size = size("fine_tune", "epochs", epochs), positive_whole("fine_tune", "batch_size", batch_size)
     classes, train, validation = _labelled(run, data)
-    if patience is not None and validation is None:
-        raise InvalidInput(
-            f"fine_tune was given patience={size('fine_tune', 'patience', patience)} and no labelled validation "
-            "split: expected one to judge by."
-        )
-    chosen = _chosen(train.y, labels, run.seeds)
+    require_part("fine_tune", Optimizer, "one, such as Optimizer(learning_rate=1e-3)", optimizer=optimizer)
+    if patience is not None:
+        patience = size("fine_tune", "patience", patience)
+        if validation is None:
+            raise InvalidInput(
+                f"fine_tune was given patience={patience} and no labelled validation split: expected one to judge by."
+            )
+    chosen = _chosen(train.y, None if labels is None else size("fine_tune", "labels", labels), run.seeds)
     examples = chosen.shape[1]
     batch_size = min(batch_size, examples)
     encoder, frozen, width = _divided(run)

@@ -66,9 +66,9 @@ def fit(
         allows more ``epochs`` than that training was to have.
       mesh: devices along two axes, such as ``"data=4"`` or ``{"member": 2, "data": 4}``: batches are divided over the
         one, members over the other, and the result is the same but for rounding. None divides members over as many
-        accelerators as take equal shares and is else this process's first device or, of processes that
-        :func:`ae_jax.training.initialize` joined, all devices over ``"data"``: then each calls this, and the first
-        alone writes checkpoints, where all can read them, and reports progress.
+        accelerators as take equal shares and have room for them, and is else this process's first device or, of
+        processes that :func:`ae_jax.training.initialize` joined, all devices over ``"data"``: then each calls this,
+        and the first alone writes checkpoints, where all can read them, and reports progress.
       progress: called after each epoch.
 
     Returns:

@@ -26,9 +26,8 @@ def mesh_of(asked: Any, *, members: int, batch_size: int) -> Mesh | None:
     Batches are divided over ``"data"`` and members over ``"member"``; an axis that is not named has one device.
 
     Args:
-      asked: see :data:`Devices`; None for as many of this process's accelerators over ``"member"`` as divide the
-        members, for its first device where that is one, as on CPUs, and where processes were joined by
-        :func:`ae_jax.training.distributed.initialize` for all their devices over ``"data"``.
+      asked: see :data:`Devices`; None for this process's first device or, where processes were joined by
+        :func:`ae_jax.training.distributed.initialize`, for all their devices over ``"data"``.
       members: of the population.
       batch_size: examples in a step.
 
@@ -44,12 +43,9 @@ def mesh_of(asked: Any, *, members: int, batch_size: int) -> Mesh | None:
       ('member', 'data')
     """
     if asked is None:
-        if jax.process_count() > 1:
-            asked = {DATA: jax.device_count()}
-        elif (accelerators := _accelerators_for(members)) > 1:
-            asked = {MEMBER: accelerators}
-        else:
+        if jax.process_count() == 1:
             return None
+        asked = {DATA: jax.device_count()}
     mesh = _given(asked) if isinstance(asked, Mesh) else _made(_sizes(asked))
     for axis, count, what in ((MEMBER, members, "members"), (DATA, batch_size, "examples of a batch")):
         if count % mesh.shape[axis]:
@@ -57,12 +53,6 @@ def mesh_of(asked: Any, *, members: int, batch_size: int) -> Mesh | None:
                 f"the {count} {what} do not divide into {axis}={mesh.shape[axis]}: expected a multiple of it."
             )
     return mesh
-
-
-def _accelerators_for(members: int) -> int:
-    """How many devices take equal shares of a population; one on CPUs, where a small one is slower when divided."""
-    there = 1 if jax.default_backend() == "cpu" else jax.device_count()
-    return max(count for count in range(1, there + 1) if members % count == 0)
 
 
 def provide_cpu_devices(asked: Devices | int) -> None:
@@ -81,6 +71,34 @@ def provide_cpu_devices(asked: Devices | int) -> None:
     count = asked if isinstance(asked, int) else math.prod(_sizes(asked).values())
     with contextlib.suppress(RuntimeError):
         jax.config.update("jax_num_cpu_devices", count)
+
+
+def accelerators_for(members: int) -> int:
+    """How many devices of this process take equal shares of a population: the most that do.
+
+    One on CPUs, where a small population is slower when divided, and where processes are joined, which divide data.
+
+    Example:
+      >>> accelerators_for(12)
+      1
+    """
+    there = 1 if jax.default_backend() == "cpu" or jax.process_count() > 1 else jax.device_count()
+    return max(count for count in range(1, there + 1) if members % count == 0)
+
+
+def shares_of(asked: Devices | None) -> int:
+    """Over how many devices a mesh divides members.
+
+    Raises:
+      InvalidInput: it is no description of a mesh.
+
+    Example:
+      >>> shares_of(None), shares_of("member=2,data=4")
+      (1, 2)
+    """
+    if asked is None:
+        return 1
+    return asked.shape[MEMBER] if isinstance(asked, Mesh) else _sizes(asked)[MEMBER]
 
 
 def name_of(mesh: Mesh) -> str:

@@ -14,8 +14,8 @@ from ae_jax.data import Dataset, from_arrays
 from ae_jax.data.checks import require_unit_interval
 from ae_jax.errors import InvalidInput, require_known
 from ae_jax.requirements import positive_whole, shown, size
-from ae_jax.training.mesh import Devices, mesh_of
-from ae_jax.training.population import stack
+from ae_jax.training.mesh import MEMBER, Devices, accelerators_for, mesh_of
+from ae_jax.training.population import members_at_once, room, stack
 from ae_jax.training.step import OnDivergence
 
 _PARAMETERS = 2**33
@@ -83,7 +83,9 @@ def plan(
     # Building the networks in the abstract finds those that do not fit the data, at no cost.
     params = jax.eval_shape(lambda: choices[0].init(dataset.shape, jax.random.key(0)))
     batch_size = min(batch_size, dataset.training_examples)
-    _require_feasible(choices[0], params, epochs * -(-dataset.training_examples // batch_size))
+    parameters = _feasible(choices[0], params, epochs * -(-dataset.training_examples // batch_size))
+    if mesh is None:
+        mesh = _unasked(len(choices) * len(members), parameters)
     return Plan(
         autoencoder=population,
         seeds=np.array([seed for _ in choices for seed in members], np.uint32),
@@ -97,14 +99,22 @@ def plan(
     )
 
 
-def _require_feasible(autoencoder: Autoencoder, params: Any, steps: int) -> None:
-    """Raises a sentence for what no device holds, and for more steps than are counted."""
+def _unasked(members: int, parameters: int) -> Devices | None:
+    """Members over accelerators, where the share of each is trained side by side: on a mesh nobody waits for a turn."""
+    accelerators = accelerators_for(members)
+    share = members // accelerators
+    return {MEMBER: accelerators} if accelerators > 1 and members_at_once(share, parameters, room()) == share else None
+
+
+def _feasible(autoencoder: Autoencoder, params: Any, steps: int) -> int:
+    """How many parameters a member has; raises a sentence for what no device holds, and for more steps than counted."""
     if (count := sum(math.prod(leaf.shape) for leaf in jax.tree.leaves(params))) >= _PARAMETERS:
         raise InvalidInput(
             f"{autoencoder.name} has {count:,} parameters: expected fewer than {_PARAMETERS:,}; choose smaller widths."
         )
     if steps >= 2**31:
         raise InvalidInput(f"fit was given epochs of {steps:,} steps together: expected fewer than 2**31.")
+    return count
 
 
 def _choices(autoencoder: Any) -> tuple[list[Autoencoder], bool]:

@@ -304,15 +304,12 @@ def merged(runs: Sequence[Run]) -> Run:
             raise InvalidInput(f"runs of {runs[0].name} cannot be merged, as their {name} differ: expected the same.")
     counts = {name: [0] for run in runs for name, value in run.record.items() if isinstance(value, list)}
     records = [{name: len(run) * zero for name, zero in counts.items()} | run.record for run in runs]
-    epochs = max(values.shape[1] for run in runs for terms in run.history.values() for values in terms.values())
     return Run(
         autoencoder=population,
         seeds=np.concatenate([run.seeds for run in runs]),
         data=runs[0].data,
         params=jax.tree.map(lambda *leaves: jnp.concatenate(leaves), *(run.params for run in runs)),
-        history=jax.tree.map(
-            lambda *values: np.concatenate([_until(epochs, one) for one in values]), *(run.history for run in runs)
-        ),
+        history=jax.tree.map(joined, *(run.history for run in runs)),
         best_epoch=np.concatenate([run.best_epoch for run in runs]),
         finite=np.concatenate([run.finite for run in runs]),
         settings=runs[0].settings,
@@ -320,9 +317,19 @@ def merged(runs: Sequence[Run]) -> Run:
     )
 
 
-def _until(epochs: int, values: np.ndarray) -> np.ndarray:
-    """History with as many epochs, NaN after its end."""
-    return np.pad(values, ((0, 0), (0, epochs - values.shape[1])), constant_values=np.nan)
+def joined(*histories: np.ndarray) -> np.ndarray:
+    """One term of the history of several runs, ``[members, epochs]``, NaN after the end of the shorter ones.
+
+    Example:
+      >>> joined(np.zeros((1, 2)), np.ones((2, 1)))
+      array([[ 0.,  0.],
+             [ 1., nan],
+             [ 1., nan]])
+    """
+    epochs = max(values.shape[1] for values in histories)
+    return np.concatenate(
+        [np.pad(one, ((0, 0), (0, epochs - one.shape[1])), constant_values=np.nan) for one in histories]
+    )
 
 
 @partial(jax.jit, static_argnames=("function", "shape"))

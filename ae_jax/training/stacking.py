@@ -18,7 +18,7 @@ from ae_jax.training.checkpoint import Checkpoints
 from ae_jax.training.fit import fit
 from ae_jax.training.loop import Progress
 from ae_jax.training.record import added
-from ae_jax.training.run import Run
+from ae_jax.training.run import Run, joined
 from ae_jax.training.run_folder import History
 from ae_jax.training.untrained import untrained
 from ae_jax.types import Params
@@ -116,7 +116,7 @@ def fit_layerwise(
     return dataclasses.replace(
         start,
         params=jax.tree.map(lambda *members: jnp.concatenate(members), *params),
-        history=jax.tree.map(lambda *members: np.concatenate(members), *histories),
+        history=jax.tree.map(joined, *histories),
         best_epoch=np.array([_epochs(stack[:-1]) + int(stack[-1].best_epoch[0]) for stack in stacks]),
         finite=np.array([all(run.finite.all() for run in stack) for stack in stacks]),
         settings=stacks[0][0].settings | {"epochs": epochs * len(layers)},

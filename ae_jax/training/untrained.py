@@ -37,7 +37,7 @@ def untrained(autoencoder: Autoencoder | Sequence[Autoencoder], data: Any, *, se
       >>> run.encode(ae_jax.data.digits().test.x).shape, run.best_epoch.tolist()
       ((2, 359, 2), [0, 0])
     """
-    planned = plan(autoencoder, data, seeds=seeds, epochs=1, batch_size=1, patience=None)
+    planned = plan(autoencoder, data, seeds=seeds, epochs=1, batch_size=jax.device_count(), patience=None)
     _, selection = initial_population(planned.autoencoder, planned.seeds, planned.dataset.shape)
     return Run(
         autoencoder=planned.autoencoder,

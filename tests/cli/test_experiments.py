@@ -2,6 +2,7 @@
 
 import dataclasses
 import json
+import re
 from pathlib import Path
 
 import pytest
@@ -25,6 +26,7 @@ EXPERIMENT = Experiment(
         "smoke": {"seeds": 1, "rates": (0.5,)},
         "full": {"seeds": 9, "rates": (0.1, 0.2)},
     },
+    about={"seeds": "trainings (count)", "rates": "of learning"},
     data=("mnist",),
     expected=lambda rows: {f"{len(rows)} rows are at least 2": len(rows) >= 2},
     table=means_table,
@@ -50,9 +52,21 @@ def test_it_prints_writes_and_draws(tmp_path: Path, capsys: pytest.CaptureFixtur
 
 
 def test_what_is_missed_is_an_exit_code_but_of_a_smoke_run(capsys: pytest.CaptureFixture[str]):
-    assert run_experiment(EXPERIMENT, "Counts.", ["--seeds", "1"]) == 1
+    assert run_experiment(EXPERIMENT, "Counts.", ["--seeds", "1"]) == 4
     assert run_experiment(EXPERIMENT, "Counts.", ["--smoke"]) == 0
     assert capsys.readouterr().out.count("MISSED 1 rows are at least 2") == 2
+
+
+def test_help_says_what_each_number_is(capsys: pytest.CaptureFixture[str]):
+    with pytest.raises(SystemExit):
+        run_experiment(EXPERIMENT, "Counts.", ["--help"])
+    assert "trainings (count) (default 3, smoke 1, full 9)" in " ".join(capsys.readouterr().out.split())
+
+
+@pytest.mark.parametrize("chosen", [["--seeds", "0"], ["--rates", "0.1", "-1"], ["--seeds", "-3"]])
+def test_a_budget_of_nothing_is_refused(chosen: list[str], capsys: pytest.CaptureFixture[str]):
+    assert run_experiment(EXPERIMENT, "Counts.", chosen) == 2
+    assert re.search(r"counting was given \w+=[-.\d]+: expected a number above zero", capsys.readouterr().err)
 
 
 def test_budget_data_and_folder_are_options(tmp_path: Path):

@@ -256,7 +256,7 @@ def test_principal_components_of_all_of_mnist_err_as_much_as_published(real_data
     study = module_of("hinton2006_reconstruction.py")
     data = study.data_of(str(real_data / "mnist"), "test")
     assert (len(data.train.x), len(data.test.x)) == (60_000, 10_000)
-    error = next(row["value"] for row in study.measured_pca(data) if row["metric"] == study.ERROR)
+    error = next(row["value"] for row in study.measured_pca(data, "test") if row["metric"] == study.ERROR)
     assert round(error, 3) == study.PUBLISHED[study.PCA] == 13.866
 
 
@@ -269,7 +269,7 @@ def test_a_training_of_more_epochs_goes_on_with_one_of_fewer(tmp_path):
         assert 0 <= value[epochs, "active_units"] <= 40
     assert value[4, "nll"] < value[2, "nll"]
     assert "| 4 |" in printed
-    checkpoints = tmp_path / "runs" / "kingma2014_elbo-smoke" / "training" / "seed-0"
+    checkpoints = tmp_path / "runs" / "kingma2014_elbo-smoke" / "training" / "seed-0-epochs-4"
     assert (checkpoints / "000004-000000").is_dir()
 
 
@@ -280,7 +280,7 @@ def test_one_digit_is_told_from_the_others_by_every_method(tmp_path):
     rows = results["rows"]
     assert {(row["autoencoder"], row["digit"]) for row in rows} == {(m, digit) for m in methods for digit in (0, 8)}
     assert {row["seed"] for row in rows if row["autoencoder"] in study.SCORES} == {0, 1}
-    found = study.means(study.with_means(rows), by="digit")["mean"]
+    found = study.intervals(study.with_means(rows), by=("digit",))["mean"]
     # Of digits, that are easy: neighbours in pixels and PCA find what training for one epoch does not yet.
     assert found[study.KNN].mean > 95
     assert found[study.PCA].mean > 95

@@ -41,3 +41,9 @@ def test_two_classes_are_a_bernoulli():
 def test_another_number_of_classes_than_examples_is_refused(target):
     with pytest.raises(InvalidInput, match=r"expected one class for each example"):
         losses.categorical_nll(jnp.asarray(LOGITS), target)
+
+
+@pytest.mark.parametrize("wrong", [-1, 4])
+def test_a_class_that_there_is_not_makes_nan(wrong):
+    nll = losses.categorical_nll(jnp.asarray(LOGITS), jnp.asarray(CLASSES).at[2].set(wrong))
+    assert np.isnan(nll).tolist() == [False, False, True, False, False, False]

@@ -4,9 +4,11 @@ import dataclasses
 import json
 from pathlib import Path
 
+import numpy as np
 import pytest
 
 from ae_jax import InvalidInput
+from ae_jax.data import from_splits
 from ae_jax.studies.experiment import RESULTS, Experiment, Ledger
 
 EXPERIMENT = Experiment(
@@ -17,6 +19,7 @@ EXPERIMENT = Experiment(
         "smoke": {"epochs": 1, "seeds": 1},
         "full": {"epochs": 100, "seeds": 5},
     },
+    about={"epochs": "how often (count)", "seeds": "trainings (count)"},
     data=("mnist",),
     expected=lambda rows: {},
     table=lambda rows: "",
@@ -42,11 +45,31 @@ def test_a_trial_that_was_measured_is_not_measured_again(tmp_path: Path):
 
 def test_a_trial_of_other_settings_is_another_one_with_a_folder_of_its_own(tmp_path: Path):
     folders = []
-    ledger = Ledger(EXPERIMENT, tmp_path)
     for epochs in (3, 4):
-        ledger.trial("a", lambda folder: folders.append(folder) or [row(1.0)], epochs=epochs)
+        Ledger(EXPERIMENT, tmp_path).trial("a", lambda folder: folders.append(folder) or [row(1.0)], epochs=epochs)
     assert len(set(folders)) == 2
     assert all(tmp_path in folder.parents for folder in folders)
+
+
+def test_a_name_stands_for_one_trial(tmp_path: Path):
+    ledger = Ledger(EXPERIMENT, tmp_path)
+    ledger.trial("a", lambda folder: [row(1.0)])
+    with pytest.raises(InvalidInput, match="doubling was given a twice: expected each number of a budget once"):
+        ledger.trial("a", lambda folder: [row(1.0)], epochs=4)
+
+
+def test_numbers_of_numpy_are_kept(tmp_path: Path):
+    ledger = Ledger(EXPERIMENT, tmp_path)
+    assert ledger.trial("a", lambda folder: [row(np.float32(0.5)), row(np.int64(3))]) == [row(0.5), row(3)]
+
+
+def test_data_are_read_before_anything_is_trained_and_have_labels(tmp_path: Path):
+    ledger = Ledger(EXPERIMENT, tmp_path, sources=["digits"])
+    assert list(ledger.datasets()) == ["digits"]
+    blind = from_splits(np.zeros((9, 4), np.float32), name="blind")
+    with pytest.raises(InvalidInput, match="digits has no labels: expected the class of each training example"):
+        ledger.datasets(lambda source: blind)
+    assert ledger.datasets(lambda source: blind, labelled=False) == {"digits": blind}
 
 
 def test_what_is_damaged_is_measured_again(tmp_path: Path):

@@ -92,10 +92,12 @@ def test_of_one_shared_seed_nothing_is_tested_and_nothing_is_counted():
     assert tested.corrected == tested.p_value
 
 
-@pytest.mark.parametrize(("second", "p_value"), [([1.0, 2.0, 3.0], 1.0), ([0.0, 1.0, 2.0], 0.0)])
-def test_differences_that_are_all_the_same_are_certain(second, p_value):
+@pytest.mark.parametrize(
+    ("second", "p_value"), [([1.0, 2.0, 3.0], 1.0), ([0.0, 1.0, 2.0], np.nan), ([0.9, 1.9, 2.9], np.nan)]
+)
+def test_of_differences_that_are_all_the_same_nothing_is_known_but_of_zeros(second, p_value):
     (found,) = paired_differences(rows_of({"a": [1.0, 2.0, 3.0], "b": second}))
-    assert found.p_value == p_value
+    np.testing.assert_equal([found.p_value, found.corrected], [p_value, p_value])
 
 
 def test_two_values_of_one_seed_are_refused():
@@ -226,3 +228,26 @@ def test_a_metric_of_no_better_way_cannot_be_ranked():
     rows = rows_of({"a": 1.0, "b": 2.0, "c": 3.0}) + rows_of({"a": 1.0, "b": 2.0, "c": 3.0}, "kl")
     with pytest.raises(InvalidInput, match="given the metric kl: expected one with a better way"):
         average_ranks(rows)
+
+
+@pytest.mark.parametrize(
+    ("change", "over", "sentence"),
+    [
+        ({"metric": "mine"}, ("metric",), "unknown metric 'mine'"),
+        ({}, ("split",), "over was given as split: expected metric among the keys of a question"),
+        ({"split": None}, ("metric",), "a row lacks split: expected it of every row that is compared"),
+    ],
+)
+def test_rows_that_cannot_be_compared_are_a_sentence(change, over, sentence):
+    rows = [
+        {key: value for key, value in (row | change).items() if value is not None or key == "seed"}
+        for row in rows_of({"a": [1.0, 2.0], "b": [2.0, 4.0]})
+    ]
+    with pytest.raises(InvalidInput, match=sentence):
+        paired_differences(rows, over=over)
+
+
+@pytest.mark.parametrize(("counts", "level"), [((1, 5), 0.05), ((3, 0), 0.05), ((3, 5), 2.0)])
+def test_a_critical_difference_of_nothing_is_refused(unchecked, counts, level):
+    with pytest.raises(InvalidInput, match="nemenyi was given"):
+        nemenyi(*counts, level=level)

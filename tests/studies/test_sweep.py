@@ -206,14 +206,36 @@ def test_a_sweep_too_large_for_memory_is_trained_in_parts_and_says_so(weights, s
     np.testing.assert_allclose([ours[key] for key in whole], list(whole.values()), rtol=2e-4, atol=1e-5)
 
 
-def test_a_setting_whose_seeds_do_not_fit_is_one_population_and_several_devices_are_left_alone(small):
+def test_a_setting_whose_seeds_do_not_fit_is_one_population(small):
     settings = grid_points("contractive", SIZES | {"weight": [0.1, 10.0]})
     populations, messages = populations_of("contractive", small, settings, seeds=10**9)
     assert [[point.place for point in points] for points in populations] == [[0], [1]]
-    assert len(messages) == 1
-    populations, messages = populations_of("contractive", small, settings, seeds=10**9, divided=True)
-    assert [[point.place for point in points] for points in populations] == [[0, 1]]
-    assert messages == []
+    (message,) = messages
+    assert "trained as 2 populations, one after the other" in message
+    (one,), messages = populations_of("contractive", small, settings[:1], seeds=10**9)
+    assert len(one) == 1
+    assert "trained all the same, as the states of all do not fit" in messages[0]
+
+
+@pytest.mark.parametrize(
+    ("backend", "mesh", "sizes"),
+    [("cpu", "member=2", [2, 2, 2]), ("gpu", "member=2", [6]), ("gpu", "data=2", [3, 3]), ("gpu", "member=4", [6])],
+)
+def test_each_accelerator_that_members_are_divided_over_has_its_own_memory(
+    monkeypatch, small, weights, backend, mesh, sizes
+):
+    """Which holds three of six members here; a mesh of two has equal shares of every population."""
+    settings = grid_points("contractive", SIZES | {"weight": [0.1, 1.0, 10.0], "learning_rate": [1e-2, 1e-12]})
+    room = 4 * 8 * weights.runs[0].parameters * 3
+    monkeypatch.setattr(sys.modules["ae_jax.studies.sweep"], "room_for_states", lambda: room)
+    monkeypatch.setattr(jax, "default_backend", lambda: backend)
+    populations, _ = populations_of("contractive", small, settings, seeds=1, mesh=mesh)
+    assert [len(points) for points in populations] == sizes
+
+
+def test_no_seeds_are_refused(small):
+    with pytest.raises(InvalidInput, match="fit was given no seeds: expected at least one"):
+        sweep("contractive", small, SIZES, seeds=[])
 
 
 def test_settings_that_diverge_are_named_and_the_others_stay(small):

@@ -193,9 +193,12 @@ def test_some_members_that_diverge_are_a_warning():
             {"batch_size": 0},
             "fine_tune was given batch_size=0: expected a whole number above zero",
         ),
+        (from_splits((X, Y), (X, Y)), {"patience": -1}, "fine_tune was given patience=-1: expected a whole number"),
+        (from_splits((X, Y)), {"labels": 2.5}, "fine_tune was given labels=2.5: expected a whole number above zero"),
+        (from_splits((X, Y)), {"optimizer": "sgd"}, "fine_tune was given optimizer='sgd': expected one, such as Opt"),
     ],
 )
-def test_what_cannot_be_used_is_refused_in_a_sentence(data, options, sentence):
+def test_what_cannot_be_used_is_refused_in_a_sentence(unchecked, data, options, sentence):
     with pytest.raises(InvalidInput, match=sentence):
         fine_tune(untrained(SIGMOID, X), data, **options)
 

@@ -12,6 +12,7 @@ from ae_jax import InvalidInput
 from ae_jax.training.compilation import watch_compilation
 from ae_jax.training.distributed import Agreement, initialize, leads, require_alike, signal_of_any, spans, together
 from ae_jax.training.mesh import (
+    accelerators_for,
     ambient,
     at_home,
     gathered,
@@ -21,6 +22,7 @@ from ae_jax.training.mesh import (
     put_examples,
     put_members,
     share_of,
+    shares_of,
 )
 
 
@@ -102,15 +104,18 @@ def test_what_does_not_divide_is_refused(monkeypatch, unchecked, members, batch_
         mesh_of("member=2,data=4", members=members, batch_size=batch_size)
 
 
-@pytest.mark.parametrize(("members", "accelerators"), [(1, None), (6, 3), (7, None), (8, 4), (12, 4)])
-def test_members_are_divided_over_accelerators_unasked(monkeypatch, unchecked, members, accelerators):
-    """Over as many as take equal shares; never over the devices of a CPU."""
-    monkeypatch.setattr("ae_jax.training.mesh._made", lambda sizes: SimpleNamespace(shape=sizes))
+@pytest.mark.parametrize(("members", "accelerators"), [(1, 1), (6, 3), (7, 1), (8, 4), (12, 4)])
+def test_as_many_accelerators_as_take_equal_shares_and_never_the_devices_of_a_cpu(monkeypatch, members, accelerators):
     monkeypatch.setattr(jax, "device_count", lambda: 4)
-    assert mesh_of(None, members=members, batch_size=16) is None
+    assert accelerators_for(members) == 1
     monkeypatch.setattr(jax, "default_backend", lambda: "gpu")
-    mesh = mesh_of(None, members=members, batch_size=16)
-    assert (None if mesh is None else mesh.shape) == (accelerators and {"member": accelerators, "data": 1})
+    assert accelerators_for(members) == accelerators
+    monkeypatch.setattr(jax, "process_count", lambda: 2)
+    assert accelerators_for(members) == 1
+
+
+def test_members_are_divided_over(one):
+    assert [shares_of(asked) for asked in (None, "data=4", "member=2,data=4", {"member": 3}, one)] == [1, 1, 2, 3, 1]
 
 
 def test_a_training_on_a_mesh_of_one_device_is_that_without(small):

@@ -41,3 +41,16 @@ def test_seeds_are_whole_numbers(seeds):
 @pytest.mark.usefixtures("unchecked")
 def test_a_policy_that_is_none_is_refused():
     assert refused(on_divergence=3).startswith("unknown policy of divergence '3': Known are ")
+
+
+@pytest.mark.parametrize(("room", "asked"), [(10**9, {"member": 3}), (100, None)])
+def test_members_are_divided_over_accelerators_that_have_room_for_their_shares(monkeypatch, room, asked):
+    """Of 6 members on 4 accelerators; where a share would have to take turns, the first accelerator has them all."""
+    found = []
+    monkeypatch.setattr("ae_jax.training.plan.mesh_of", lambda mesh, **sizes: found.append(mesh))
+    monkeypatch.setattr("ae_jax.training.plan.accelerators_for", lambda members: 3)
+    monkeypatch.setattr("ae_jax.training.plan.room", lambda: room)
+    population = {"seeds": range(6), "epochs": 1, "batch_size": 4, "patience": None}
+    plan(ae_jax.undercomplete(code=2, hidden=()), X, **population)
+    plan(ae_jax.undercomplete(code=2, hidden=()), X, **population, mesh="data=2")
+    assert found == [asked, "data=2"]

@@ -123,3 +123,16 @@ def test_streamed_data_are_refused(tmp_path):
     data = ae_jax.data.load(str(tmp_path / "x.npy"), reading=Reading(budget=200))
     with pytest.raises(InvalidInput, match="x is streamed: expected data in memory to train layers on"):
         fit_layerwise(LAYERS, data)
+
+
+def test_a_seed_whose_layers_stop_earlier_has_nan_from_there(small, monkeypatch):
+    """As patience has it."""
+    whole = ae_jax.fit
+
+    def uneven(*arguments, seeds, **options):
+        return whole(*arguments, seeds=seeds, **options | {"epochs": 2 if seeds == stacking._seed_of(5, 0) else 3})
+
+    monkeypatch.setattr(stacking, "fit", uneven)
+    losses = fit_layerwise(LAYERS, small, seeds=[5, 6], epochs=3, batch_size=16).history["train"]["loss"]
+    assert losses.shape == (2, 6)
+    assert np.isnan(losses).tolist() == [[False] * 5 + [True], [False] * 6]

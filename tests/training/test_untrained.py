@@ -7,6 +7,7 @@ import pytest
 import ae_jax
 from ae_jax import InvalidInput
 from ae_jax.training import load, untrained
+from ae_jax.training.run import merged
 
 CHOICE = ae_jax.undercomplete(code=3, hidden=(12,), learning_rate=1e-3)
 
@@ -39,3 +40,19 @@ def test_parameters_from_elsewhere_take_their_place(small):
 def test_data_that_training_refuses_are_refused(small):
     with pytest.raises(InvalidInput, match="expected an integer from 0"):
         untrained(CHOICE, small, seeds=-1)
+
+
+def test_runs_of_no_epoch_are_merged(small):
+    both = merged([untrained(CHOICE, small, seeds=[seed]) for seed in (5, 6)])
+    np.testing.assert_array_equal(
+        both.encode(small.test.x), untrained(CHOICE, small, seeds=[5, 6]).encode(small.test.x)
+    )
+
+
+def test_joined_processes_have_one_too(small, monkeypatch):
+    """Which divide the batches of a training, but nothing is trained here."""
+    asked = []
+    monkeypatch.setattr("ae_jax.training.plan.mesh_of", lambda mesh, **sizes: asked.append(sizes))
+    monkeypatch.setattr(jax, "device_count", lambda: 4)
+    untrained(CHOICE, small, seeds=5)
+    assert asked == [{"members": 1, "batch_size": 4}]
