@@ -6,7 +6,9 @@ from typing import Any
 
 import jax
 import numpy as np
+from matplotlib.axes import Axes
 from matplotlib.figure import Figure
+from matplotlib.image import AxesImage
 
 from ae_jax.corruptions import Corruption
 from ae_jax.evaluation.denoising import corrupted
@@ -137,20 +139,48 @@ def mosaic(rows: Sequence[np.ndarray]) -> np.ndarray:
       (17, 26, 1)
     """
     shape = (*rows[0].shape[1:3], math.prod(rows[0].shape[3:]))
-    gap = _gap(shape[:2])
-    columns = max(map(len, rows))
-    step = shape[0] + gap, shape[1] + gap
-    picture = np.full((len(rows) * step[0] - gap, columns * step[1] - gap, shape[2]), np.nan)
+    down, across = steps_of(rows[0])
+    gap = down - shape[0]
+    picture = np.full((len(rows) * down - gap, max(map(len, rows)) * across - gap, shape[2]), np.nan)
     for i, row in enumerate(rows):
         for j, image in enumerate(row):
-            top, left = i * step[0], j * step[1]
+            top, left = i * down, j * across
             picture[top : top + shape[0], left : left + shape[1]] = np.asarray(image).reshape(shape)
     return picture
 
 
-def _gap(shape: tuple[int, ...]) -> int:
-    """Pixels between two images of a mosaic, of images of so many rows and columns."""
-    return max(1, round(0.08 * min(shape)))
+def steps_of(row: np.ndarray) -> tuple[int, int]:
+    """How many pixels images of a mosaic stand apart, from top to top and from left to left.
+
+    Example:
+      >>> steps_of(np.zeros((3, 8, 8)))
+      (9, 9)
+    """
+    height, width = row.shape[1:3]
+    gap = max(1, round(0.08 * min(height, width)))
+    return height + gap, width + gap
+
+
+def draw_mosaic(
+    ax: Axes, rows: Sequence[np.ndarray], names: Sequence[str], low: float, high: float, *, cmap: str = "gray"
+) -> AxesImage | None:
+    """Rows of images with their names at the left, on one scale of values.
+
+    Args:
+      ax: what is drawn on.
+      rows, names, low, high, cmap: as in :func:`gallery`.
+
+    Returns:
+      What a bar of values is of; None of images in colour.
+    """
+    picture = mosaic(rows)
+    places = [row * steps_of(rows[0])[0] + (rows[0].shape[1] - 1) / 2 for row in range(len(rows))]
+    ax.set_yticks(places, names, parse_math=False)
+    if picture.shape[2] == 1:
+        return ax.imshow(picture[..., 0], cmap=cmap, vmin=low, vmax=high, interpolation="nearest")
+    scaled = np.clip((picture - low) / ((high - low) or 1.0), 0, 1)
+    ax.imshow(np.where(np.isnan(scaled), 1.0, scaled), interpolation="nearest")
+    return None
 
 
 def gallery(
@@ -179,15 +209,9 @@ def gallery(
     width = min(_WIDTH, margin + _LARGEST * max(map(len, rows)))
     height = 0.25 + (width - margin) * picture.shape[0] / picture.shape[1]
     figure, (ax,) = new_axes(1, columns=1, width=width, height=min(max(height, 0.9), _WIDTH))
-    if colour:
-        scaled = np.clip((picture - low) / ((high - low) or 1.0), 0, 1)
-        ax.imshow(np.where(np.isnan(scaled), 1.0, scaled), interpolation="nearest")
-    else:
-        shown = ax.imshow(picture[..., 0], cmap=cmap, vmin=low, vmax=high, interpolation="nearest")
+    shown = draw_mosaic(ax, rows, names, low, high, cmap=cmap)
+    if shown is not None:
         value_bar(figure, [ax], shown, unit)
-    height = rows[0].shape[1]
-    step = height + _gap(rows[0].shape[1:3])
-    ax.set_yticks([step * row + (height - 1) / 2 for row in range(len(rows))], names)
     ax.set_xticks([])
     ax.tick_params(length=0, labelsize=SMALL)
     for spine in ax.spines.values():

@@ -26,7 +26,7 @@ from ae_jax.report.canvas import (
     new_axes,
     shown_member,
 )
-from ae_jax.report.pictures import mosaic
+from ae_jax.report.pictures import draw_mosaic, mosaic, steps_of
 from ae_jax.report.strips import strip, strips, value_bar
 from ae_jax.studies import interval
 from ae_jax.training import Run
@@ -124,7 +124,7 @@ def denoising_grid_figure(run: Run, x: Any, *, seed: int = 0) -> Figure:
         return _strips_of_levels(panels, low, high)
     figure, axes = _picture_axes([list(rows) for rows in panels.values()])
     for ax, (family, rows) in zip(axes, panels.items(), strict=True):
-        shown = _draw(ax, rows, ["damaged", "denoised"], low, high)
+        shown = draw_mosaic(ax, rows, ["damaged", "denoised"], low, high)
         levels = [f"{level:g}" for level in FAMILIES[family]]
         _columns(
             ax, rows[0], [level if place % len(clean) == 0 else "" for level in levels for place in range(len(clean))]
@@ -166,7 +166,7 @@ def image_grid(x: Any, *, count: int = 60) -> Figure:
         return strips({"examples": x[:_STRIP]}, low, high)
     rows = [x[start : start + 10] for start in range(0, len(x), 10)]
     figure, (ax,) = _picture_axes([rows])
-    shown = _draw(ax, rows, [""] * len(rows), low, high)
+    shown = draw_mosaic(ax, rows, [""] * len(rows), low, high)
     value_bar(figure, [ax], shown, "value")
     return figure
 
@@ -196,7 +196,7 @@ def retrieval_strips(
     if not is_image(queries.shape[1:]):
         return _strips_of_results(rows, wrong, names, low, high)
     figure, (ax,) = _picture_axes([rows])
-    shown = _draw(ax, rows, names, low, high)
+    shown = draw_mosaic(ax, rows, names, low, high)
     _columns(ax, rows[0], ["query", *(str(rank + 1) for rank in range(results.shape[1]))])
     for q in range(len(rows)):
         _frame(ax, rows[0], q, 0, BLUE)
@@ -234,7 +234,7 @@ def anomaly_strip(x: Any, scores: np.ndarray, explanation: Any = None, *, count:
     for ax, (kind, part, found, signed) in zip(axes, panels, strict=True):
         part = part.sum(axis=-1) if signed and part.ndim == 4 else part
         ends = (-bound, bound) if signed else (low, high)
-        shown = _draw(ax, [part], [""], *ends, cmap="RdBu_r" if signed else "gray")
+        shown = draw_mosaic(ax, [part], [""], *ends, cmap="RdBu_r" if signed else "gray")
         annotate(ax, title=kind)
         if not signed:
             _columns(ax, part, [f"{score:.3g}" for score in found])
@@ -272,7 +272,7 @@ def latent_traversals(run: Run, x: Any, *, units: int = 10, steps: int = 9) -> F
         ticks = [f"{deviation:+.2g} sd" if deviation else "mean" for deviation in deviations]
         return strips(dict(zip(names, made, strict=True)), low, high, rows="", ticks=ticks)
     figure, (ax,) = _picture_axes([list(made)])
-    shown = _draw(ax, list(made), names, low, high)
+    shown = draw_mosaic(ax, list(made), names, low, high)
     _columns(ax, made[0], [f"{deviation:+.2g}" if deviation else "0" for deviation in deviations])
     ax.set_xlabel("standard deviations from the mean code", fontsize=SMALL, color=INK)
     value_bar(figure, [ax], shown, "value")
@@ -323,30 +323,9 @@ def _picture_axes(panels: Sequence[Sequence[np.ndarray]]) -> tuple[Figure, list[
     return figure, axes
 
 
-def _draw(
-    ax: Axes, rows: Sequence[np.ndarray], names: Sequence[str], low: float, high: float, *, cmap: str = "gray"
-) -> Any:
-    """Rows of images with their names at the left, on one scale of values."""
-    picture = mosaic(rows)
-    places = [step * _steps(rows[0])[0] + (rows[0].shape[1] - 1) / 2 for step in range(len(rows))]
-    ax.set_yticks(places, names, parse_math=False)
-    if picture.shape[2] == 1:
-        return ax.imshow(picture[..., 0], cmap=cmap, vmin=low, vmax=high, interpolation="nearest")
-    scaled = np.clip((picture - low) / ((high - low) or 1.0), 0, 1)
-    ax.imshow(np.where(np.isnan(scaled), 1.0, scaled), interpolation="nearest")
-    return None
-
-
-def _steps(row: np.ndarray) -> tuple[int, int]:
-    """How far images stand apart in a mosaic, down and across."""
-    height, width = row.shape[1:3]
-    pair = mosaic([np.zeros((2, height, width))] * 2)
-    return pair.shape[0] - height, pair.shape[1] - width
-
-
 def _columns(ax: Axes, row: np.ndarray, names: Sequence[str]) -> None:
     """Names above the images of a mosaic."""
-    across = _steps(row)[1]
+    across = steps_of(row)[1]
     ax.set_xticks([place * across + (row.shape[2] - 1) / 2 for place in range(len(names))], names)
     ax.tick_params(top=False, labeltop=True, bottom=False, labelbottom=False, labelsize=SMALL)
 
@@ -354,7 +333,7 @@ def _columns(ax: Axes, row: np.ndarray, names: Sequence[str]) -> None:
 def _frame(ax: Axes, row: np.ndarray, down: int, across: int, colour: str, *, crossed: bool = False) -> None:
     """A frame about one image of a mosaic, and a stroke through it where it is wrong."""
     height, width = row.shape[1:3]
-    steps = _steps(row)
+    steps = steps_of(row)
     top, left = down * steps[0] - 0.5, across * steps[1] - 0.5
     ax.add_patch(Rectangle((left, top), width, height, fill=False, edgecolor=colour, linewidth=2.0, clip_on=False))
     if crossed:
@@ -368,7 +347,7 @@ def _rows_or_strips(parts: dict[str, np.ndarray], low: float, high: float) -> Fi
         return strips({name: part[:_STRIP] for name, part in parts.items()}, low, high)
     rows = [part[:10] for part in parts.values()]
     figure, (ax,) = _picture_axes([rows])
-    value_bar(figure, [ax], _draw(ax, rows, list(parts), low, high), "value")
+    value_bar(figure, [ax], draw_mosaic(ax, rows, list(parts), low, high), "value")
     return figure
 
 
