@@ -7,8 +7,8 @@ EXPECTED
     contractive the smallest Jacobian norm; sparse a mean activation within 0.02 of its target 0.05; denoising the best
     PSNR from corrupted inputs; convolutional no worse than undercomplete with fewer parameters.
 MEASURED
-    all five met, see the table in README.md: seeds 0 to 4, 95% confidence intervals; 95 s on two CPU cores, of which
-    46 s compiling.
+    all five met, see the table in README.md: seeds 0 to 4, 95% confidence intervals; 88 s on two CPU cores, of which
+    22 s compiling.
 
 Hyper-parameters were chosen on the validation split. Prints the table as Markdown, says of each expectation whether it
 was met, and draws experiments/figures/compare_digits.png.

@@ -3,7 +3,7 @@
 COMMAND
     python experiments/convolution_cost.py
 EXPECTED
-    10 to 18 times fewer seconds for 28 x 28 images, 16 and 32 channels, batch 128, with equal losses.
+    7 to 18 times fewer seconds for 28 x 28 images, 16 and 32 channels, batch 128, with equal losses.
 MEASURED
     see the table in experiments/README.md; ratios of medians, rounds interleaved in one process.
 """

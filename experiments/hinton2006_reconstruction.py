@@ -8,7 +8,8 @@ EXPECTED
     deep autoencoder 3.00 in the paper (as recalled); PCA exactly 13.866, and the deep autoencoder at or below 3.00
     without its pre-training.
 MEASURED
-    not yet.
+    all met, seeds 0 to 2: PCA 13.866, logistic PCA 7.784 ± 0.006 (with half the epochs 7.807), deep autoencoder 2.675 ±
+    0.019 (1.780 on the training images); 1,924 s on one of two cores of an AMD EPYC, the other busy with other work.
 
 All are trained on the 60,000 training images. *Deep*: 784-1000-500-250-30 and back, a linear code, the Bernoulli
 likelihood, as in the paper; where the paper trains restricted Boltzmann machines layer by layer and then fine-tunes 200

@@ -27,7 +27,8 @@ from typing import Any
 import numpy as np
 
 import ae_jax
-from ae_jax import Autoencoder
+from ae_jax import Autoencoder, InvalidInput
+from ae_jax.cli.session import exit_code
 from ae_jax.corruptions import Corruption, Gaussian, Masking
 from ae_jax.data import Dataset
 from ae_jax.evaluation import evaluate_denoising, retrieval_metrics, search
@@ -135,7 +136,7 @@ def main() -> int:
     options = parser.parse_args()
     data = ae_jax.data.load(options.data)
     if data.train.labels is None:
-        sys.exit(f"{options.data} has no labels: expected images with labels.")
+        raise InvalidInput(f"{options.data} has no labels: expected images with labels.")
     rows: list[dict[str, Any]] = []
     for use in options.uses:
         started = time.perf_counter()
@@ -152,4 +153,4 @@ def main() -> int:
 
 
 if __name__ == "__main__":
-    sys.exit(main())
+    sys.exit(exit_code(main))
