@@ -11,7 +11,12 @@ EXPECTED
     highest, contractive units are the most saturated, and the contractive error is below the plain one beyond their 95%
     confidence intervals.
 MEASURED
-    not yet.
+    all met, seeds 0 to 2. Test error in percent, norm, saturated units in percent: contractive 1.36 ± 0.32, 5.518 ±
+    0.035, 75.6; denoising, Gaussian 1.61 ± 0.10, 12.26 ± 0.02, 25.1; RBM 1.41 ± 0.10, 8.67 ± 0.07, 55.4; denoising,
+    masking 1.70 ± 0.09, 16.07 ± 0.14, 29.9; weight decay 1.85 ± 0.04, 18.32 ± 0.11, 11.0; plain 1.86 ± 0.10, 19.13 ±
+    0.11, 11.3. The order of errors is the paper's but for the RBM, which is second here. The plain norm is 3.5 times
+    the contractive one, 24 times in the paper. 2,266 s on one of two cores of an AMD EPYC, the other busy with other
+    work.
 
 One layer of 1000 sigmoid units, its decoder tied to it, the Bernoulli likelihood; trained without labels by Adam on
 54,000 images, the epoch with the lowest loss on 6,000 others kept. The RBM is scikit-learn's, trained by persistent
@@ -170,14 +175,14 @@ def table(rows: Rows) -> str:
 
 def draw(rows: Rows) -> Figure:
     """The paper's figure 3: mean singular values of the encoder's Jacobian."""
-    figure, (ax,) = new_axes(1, columns=1, width=5.4, height=3.6)
+    figure, (ax,) = new_axes(1, columns=1, width=6.8, height=3.6)
     for name, colour in zip(OBJECTIVES, CLASSES, strict=False):
         spectra = [row["spectrum"] for row in rows if row["metric"] == SPECTRUM and row["autoencoder"] == name]
         spectrum = np.mean(spectra, axis=0)
         ax.plot(np.arange(1, len(spectrum) + 1), spectrum, color=colour, label=name, linewidth=1.5)
     ax.set_yscale("log")
     ax.set_ylim(bottom=1e-4 * max(max(row["spectrum"]) for row in rows if row["metric"] == SPECTRUM))
-    ax.legend(fontsize=SMALL, frameon=False)
+    ax.legend(fontsize=SMALL, frameon=False, loc="center left", bbox_to_anchor=(1.0, 0.5))
     annotate(ax, title="singular values of the Jacobian, mean over test images", x="rank", y="singular value")
     return figure
 
