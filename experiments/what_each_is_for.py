@@ -336,7 +336,7 @@ EXPERIMENT = Experiment(
             "autoencoders": ALL,
             "examples": 10_000,
             "tests": 2_000,
-            "steps": 1_500,
+            "steps": 1_000,
             "held_out": (4,),
             "seeds": 5,
         },
