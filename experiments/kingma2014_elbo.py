@@ -7,20 +7,20 @@ EXPECTED
     784-400-40, Adam 1e-4, batch 100, 500 epochs: a negative log-likelihood of the test images within 0.5 nats of 89.9,
     importance-sampled with 200 samples (pythae's reproduction: 89.78).
 MEASURED
-    missed, with --seeds 1 (seed 0): 92.88 nats after all 500 epochs, by 2.5 nats more than allowed; after 25, 50, 100 and
-    200 epochs 102.49, 98.89, 96.24 and 94.41. About 1,800 s on one of two cores of an AMD EPYC, beside other work.
+    missed, with --seeds 1 (seed 0): 92.88 nats after all 500 epochs, by 2.5 nats more than allowed; after 25, 50, 100
+    and 200 epochs 102.49, 98.89, 96.24 and 94.41. About 1,800 s on one of two cores of an AMD EPYC, beside other work.
 
 One hidden layer of 400 rectified units each way, 40 latents, one latent drawn for each image and step; of all epochs so
 far, the parameters with the lowest bound on the 10,000 validation images are measured. pythae draws PyTorch's initial
 weights and lowers the rate by 10^(-1/5) after epochs 200 and 350; here weights are He's and the rate is constant, so
 that a training of 25 epochs is the beginning of one of 500, and each number of epochs goes on from the one before.
 
-Why it is missed is not known. Tried, 25 epochs on validation images, one seed each: PyTorch's initial weights, 104.6 nats
-and a bound of 110.3 where He's have 103.6 and 110.3; two hidden layers of 400 with PyTorch's, 104.0 and 108.4. In the
-script that pythae publishes a second layer of 400 is commented out each way and its rate falls at epochs up to 1,000, so
-that the training behind its 89.78 may have been another one; the 89.9 are of maxout networks of 400 units (Rezende and
-Mohamed, *Variational inference with normalizing flows*, ICML 2015). Next: a larger rate that falls, and a warm-up of the
-divergence, which has all latents active from the start here.
+Why it is missed is not known. Tried, 25 epochs on validation images, one seed each: PyTorch's initial weights, 104.6
+nats and a bound of 110.3 where He's have 103.6 and 110.3; two hidden layers of 400 with PyTorch's, 104.0 and 108.4. In
+the script that pythae publishes a second layer of 400 is commented out each way and its rate falls at epochs up to
+1,000, so that the training behind its 89.78 may have been another one; the 89.9 are of maxout networks of 400 units
+(Rezende and Mohamed, *Variational inference with normalizing flows*, ICML 2015). Next: a larger rate that falls, and a
+warm-up of the divergence, which has all latents active from the start here.
 """
 
 import shutil
