@@ -8,7 +8,12 @@ EXPECTED
     what each autoencoder exists for, in every data set: denoising has the best mean in PSNR gained over noisy
     inputs, the variational one in what it generates, and in each use some autoencoder is better than PCA.
 MEASURED
-    not yet.
+    seeds 0 to 4, 13 of 21 met, table in experiments/README.md. Met: denoising denoises best on digits and MNIST; in
+    each use of MNIST, and in reducing and denoising everywhere, some autoencoder is better than PCA. Missed: on
+    Fashion-MNIST the variational one denoises by 4.14 dB and denoising by 4.08, which are not told apart; the
+    variational one generates best nowhere; on digits nothing is better than PCA in searching and generating, on
+    Fashion-MNIST in detecting and generating. No average ranks are told apart (Friedman p = 0.466). 1,990 s on one of
+    two cores of an AMD EPYC, beside other work.
 
 Every autoencoder has its defaults, with a code of 16 (sparse: 128), and sees the same number of batches of 128. Of each
 use one number is compared:
