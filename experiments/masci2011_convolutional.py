@@ -168,7 +168,7 @@ def draw(rows: Rows) -> Figure:
         ax.set_xticks(counts, [f"{count:,}" for count in counts])
         ax.set_xticks([], minor=True)
         annotate(ax, title=data, x="labels", y="test error, %")
-    axes[0].legend(fontsize=SMALL, frameon=False, loc="upper right")
+    axes[len(sets) - 1].legend(fontsize=SMALL, frameon=False, loc="center left", bbox_to_anchor=(1.0, 0.5))
     return figure
 
 
