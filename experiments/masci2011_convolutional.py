@@ -11,7 +11,12 @@ EXPECTED
     one, and so is the test error after fine-tuning at every number of labels; fine-tuning is below training from fresh
     weights.
 MEASURED
-    not yet.
+    12 of 14 met, seeds 0 to 2. MNIST: mean squared error 0.0060 ± 0.0034 (convolutional) against 0.0109 ± 0.0001; test
+    error in percent by 100, 300 and 1,000 labels, convolutional fine-tuned 21.41 ± 3.25, 13.07 ± 1.01, 7.63 ± 0.25,
+    from scratch 23.90 ± 3.71, 15.53 ± 2.33, 9.27 ± 1.11, fully connected fine-tuned 24.29 ± 4.68, 14.87 ± 1.28, 9.83 ±
+    0.46. Fashion-MNIST: 0.0122 ± 0.0033 against 0.0119 ± 0.0001, missed; fine-tuned 29.17 ± 3.92, 24.47 ± 2.14, 19.05 ±
+    1.13 against 29.87 ± 3.25, 24.04 ± 1.20, 19.78 ± 2.16, missed at 300; all these intervals overlap. 1,149 s on one of
+    two cores of an AMD EPYC, beside other work.
 
 Both codes have 32 units; what else there is are the defaults of ``ae_jax.convolutional`` and ``ae_jax.undercomplete``,
 trained without labels on 54,000 images. Labels are drawn for each seed, as many of each class; by them a logistic
