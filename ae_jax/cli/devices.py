@@ -55,7 +55,7 @@ class Devices:
         and writes, where all can read.
     """
 
-    mesh: Annotated[str | None, one(str, "AXIS=N[,AXIS=N]"), arg(help_behavior_hint="(default: one device)")] = None
+    mesh: Annotated[str | None, one(str, "AXIS=N[,AXIS=N]"), arg(help_behavior_hint="(default: as above)")] = None
     distributed: Annotated[Any, _DISTRIBUTED, arg(help_behavior_hint="(default: this process alone)")] = None
 
     def join(self) -> None:
