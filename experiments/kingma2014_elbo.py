@@ -4,27 +4,31 @@ COMMAND
     ae-jax data prepare binarized_mnist
     python experiments/kingma2014_elbo.py
 EXPECTED
-    784-400-40, Adam 1e-4, batch 100, 500 epochs: a negative log-likelihood of the test images within 0.5 nats of 89.9,
-    importance-sampled with 200 samples (pythae's reproduction: 89.78).
+    784-400-40, Adam 1e-4, batch 100, 500 epochs: a negative log-likelihood of the test images of 89.9 nats, importance-
+    sampled with 200 samples (pythae's reproduction: 89.78). Here at most half a nat above it, with one hidden layer of
+    400 units each way, and with two.
 MEASURED
-    missed, with --seeds 1 (seed 0): 92.88 nats after all 500 epochs, by 2.5 nats more than allowed; after 25, 50, 100
-    and 200 epochs 102.49, 98.89, 96.24 and 94.41. About 1,800 s on one of two cores of an AMD EPYC, beside other work.
+    not yet with this recipe.
 
-One hidden layer of 400 rectified units each way, 40 latents, one latent drawn for each image and step; of all epochs so
-far, the parameters with the lowest bound on the 10,000 validation images are measured. pythae draws PyTorch's initial
-weights and lowers the rate by 10^(-1/5) after epochs 200 and 350; here weights are He's and the rate is constant, so
-that a training of 25 epochs is the beginning of one of 500, and each number of epochs goes on from the one before.
+40 latents, one drawn for each image and step; of all epochs, the parameters with the lowest bound on the 10,000
+validation images are measured. Adam's rate falls along half a cosine to a fiftieth, from 4e-3 with one hidden layer and
+from 2e-3 with two, units are GELU, batches of 100.
 
-Why it is missed is not known. Tried, 25 epochs on validation images, one seed each: PyTorch's initial weights, 104.6
-nats and a bound of 110.3 where He's have 103.6 and 110.3; two hidden layers of 400 with PyTorch's, 104.0 and 108.4. In
-the script that pythae publishes a second layer of 400 is commented out each way and its rate falls at epochs up to
-1,000, so that the training behind its 89.78 may have been another one; the 89.9 are of maxout networks of 400 units
-(Rezende and Mohamed, *Variational inference with normalizing flows*, ICML 2015). Next: a larger rate that falls, and a
-warm-up of the divergence, which has all latents active from the start here.
+That recipe was chosen on the first 1,000 validation images, seed 0. Nats after 40 epochs: one hidden layer, ReLU from
+1e-3 95.24, from 2e-3 94.28, from 1e-3 with a warm-up of the divergence over half of the steps 97.29, tanh from 1e-3
+96.26, GELU from 1e-3 94.70, from 4e-3 92.86, SiLU from 4e-3 92.86, GELU from 2e-3 with batches of 50 92.93; two, ReLU
+from 1e-3 92.12, GELU from 4e-3 92.09. After 100 epochs, two hidden layers: ReLU from 1e-3 91.10, GELU from 2e-3 90.50.
+
+With ReLU and the published schedule, a constant 1e-4 for 500 epochs, one hidden layer came to 92.88 nats on the test
+images (--layers 1 --activation relu --rate 1e-4 --fall 1 --epochs 500 --seeds 1), where its bound still falls on the
+training images. What networks the 89.9 are of is not plain: in the source (Rezende and Mohamed, *Variational inference
+with normalizing flows*, ICML 2015) they are of maxout units, 400 of them; the script that pythae publishes has a second
+layer of 400, each way, commented out. One layer spends 30 nats on its latents, two spend 26.
 """
 
-import shutil
+import math
 from collections.abc import Sequence
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -32,113 +36,129 @@ import numpy as np
 from matplotlib.figure import Figure
 
 import ae_jax
-from ae_jax import Run
 from ae_jax.cli.experiments import run_experiment
 from ae_jax.data import Dataset
 from ae_jax.evaluation import active_fraction, log_likelihood, negative_elbo
-from ae_jax.report.canvas import BLUE, SMALL, VERMILLION, annotate, new_axes
+from ae_jax.report.canvas import CLASSES, GREY, SMALL, annotate, new_axes
 from ae_jax.report.means import means_table
 from ae_jax.report.pictures import mosaic
+from ae_jax.schedules import Cosine
 from ae_jax.studies.experiment import Experiment, Ledger
 from ae_jax.studies.results import intervals
 
 Rows = Sequence[dict[str, Any]]
 
-HIDDEN, CODE, RATE, BATCH = 400, 40, 1e-4, 100
+HIDDEN, CODE, BATCH = 400, 40, 100
 PUBLISHED, TOLERANCE = 89.9, 0.5
-NLL, BOUND, KL, ACTIVE, SAMPLES = "nll", "negative_elbo", "kl", "active_units", "samples"
+NLL, BOUND, KL, ACTIVE, CURVE, SAMPLES = "nll", "negative_elbo", "kl", "active_units", "validation", "samples"
 COLUMNS = {NLL: "-log p(x), nats", BOUND: "-ELBO, nats", KL: "KL, nats", ACTIVE: f"active of {CODE} latents"}
 
 
-def train(data: Dataset, epochs: int, seed: int, folder: Path, before: Path | None) -> Run:
-    """So many epochs, of which those in the folder, or else in that of fewer, are not trained again."""
-    if before is not None and before.is_dir() and not folder.exists():
-        part = folder.with_suffix(".part")
-        shutil.rmtree(part, ignore_errors=True)
-        shutil.copytree(before, part, ignore=shutil.ignore_patterns("lock"))
-        part.rename(folder)
-    autoencoder = ae_jax.variational(code=CODE, hidden=(HIDDEN,), activation="relu", learning_rate=RATE)
-    return ae_jax.fit(
-        autoencoder, data, seeds=seed, epochs=epochs, batch_size=BATCH, checkpoints=folder, resume="extend"
+def measured(folder: Path, name: str, data: Dataset, layers: int, budget: dict[str, Any]) -> Rows:
+    """Means over the test images of the negative log-likelihood, the bound and its divergence; active units.
+
+    Beside them the bound of the validation images after each epoch, and new images of the first member.
+    """
+    steps = budget["epochs"] * math.ceil(len(data.train.x) / BATCH)
+    rate = budget["rate"] / layers
+    autoencoder = ae_jax.variational(
+        code=CODE,
+        hidden=(HIDDEN,) * layers,
+        activation=budget["activation"],
+        learning_rate=Cosine(start=rate, end=rate / budget["fall"], steps=steps),
     )
-
-
-def measured(run: Run, x: np.ndarray, epochs: int, samples: int) -> Rows:
-    """Means over the images of the negative log-likelihood, the bound and its divergence; active units; new images."""
+    run = ae_jax.fit(
+        autoencoder,
+        data,
+        seeds=list(range(budget["seeds"])),
+        epochs=budget["epochs"],
+        batch_size=BATCH,
+        checkpoints=folder,
+        resume=True,
+    )
+    x = data.test.x
+    estimate = log_likelihood(run, x, samples=budget["samples"], chunk=100)
     bound = negative_elbo(run, x)
-    values = {
-        NLL: -log_likelihood(run, x, samples=samples, chunk=100).log_likelihood.mean(dtype=np.float64),
-        BOUND: bound[BOUND].mean(dtype=np.float64),
-        KL: bound["kl"].mean(dtype=np.float64),
-        ACTIVE: CODE * active_fraction(run.encode(x), scale=1.0),
+    means = {
+        NLL: -estimate.log_likelihood.mean(axis=1, dtype=np.float64),
+        BOUND: bound[BOUND].mean(axis=1, dtype=np.float64),
+        KL: bound["kl"].mean(axis=1, dtype=np.float64),
+        ACTIVE: [CODE * active_fraction(codes, scale=1.0) for codes in run.encode(x)],
     }
-    about = {"autoencoder": run.name, "seed": int(run.seeds[0]), "epochs": epochs}
-    rows = [about | {"metric": metric, "value": float(value)} for metric, value in values.items()]
-    shades = np.rint(255 * np.clip(run.scaling(run.sample(40)), 0, 1)).astype(int).tolist()
-    return [*rows, about | {"metric": SAMPLES, "value": None, "pixels": shades}]
+    about = {"autoencoder": name, "layers": layers}
+    rows = [
+        about | {"seed": seed, "metric": metric, "value": float(values[seed])}
+        for metric, values in means.items()
+        for seed in range(len(run))
+    ]
+    for seed, curve in enumerate(run.history["validation"]["loss"]):
+        rows.append(about | {"seed": seed, "metric": CURVE, "value": None, "curve": curve.round(3).tolist()})
+    shades = np.rint(255 * np.clip(run.scaling(run[0].sample(40)), 0, 1)).astype(int).tolist()
+    return [*rows, about | {"seed": 0, "metric": SAMPLES, "value": None, "pixels": shades}]
 
 
 def study(ledger: Ledger) -> None:
-    source, samples = ledger.source, ledger.budget["samples"]
+    source, budget = ledger.source, ledger.budget
     data = ae_jax.data.load(source)
-    for seed in range(ledger.budget["seeds"]):
-        before = None
-        for epochs in sorted(ledger.budget["epochs"]):
-            folder = ledger.folder / "training" / f"seed-{seed}-epochs-{epochs}"
-            ledger.trial(
-                f"{epochs} epochs, seed {seed}",
-                lambda _, epochs=epochs, seed=seed, folder=folder, before=before: measured(
-                    train(data, epochs, seed, folder, before), data.test.x, epochs, samples
-                ),
-                data=source,
-                seed=seed,
-                epochs=epochs,
-                samples=samples,
-                hidden=HIDDEN,
-                code=CODE,
-                rate=RATE,
-                batch=BATCH,
-            )
-            before = folder
+    data.split("validation")  # of which the epoch that is measured is chosen
+    for layers in budget["layers"]:
+        name = "-".join(map(str, [math.prod(data.shape), *[HIDDEN] * layers, CODE]))
+        ledger.trial(
+            name,
+            partial(measured, name=name, data=data, layers=layers, budget=budget),
+            data=source,
+            layers=layers,
+            hidden=HIDDEN,
+            code=CODE,
+            batch=BATCH,
+            **{key: budget[key] for key in budget if key != "layers"},
+        )
 
 
 def expected(rows: Rows) -> dict[str, bool]:
-    """The published figure after the last epoch, and that more epochs are better."""
-    found = [of[NLL].mean for of in intervals(rows, by=("epochs",)).values()]
-    last = max(row["epochs"] for row in rows)
+    """The published figure, by each of the networks."""
+    found = {name: of[NLL].mean for name, of in intervals(rows).items()}
     return {
-        f"{found[-1]:.2f} nats after {last} epochs, within {TOLERANCE} of {PUBLISHED}": abs(found[-1] - PUBLISHED)
-        <= TOLERANCE,
-        "lower with more epochs": sorted(found, reverse=True) == found,
+        f"{name}: {nats:.2f} nats, at most {TOLERANCE} above {PUBLISHED}": nats <= PUBLISHED + TOLERANCE
+        for name, nats in found.items()
     }
 
 
 def table(rows: Rows) -> str:
-    """What was measured after so many epochs."""
-    digits = {ACTIVE: 1}
-    return means_table([row for row in rows if row["metric"] in COLUMNS], by="epochs", columns=COLUMNS, digits=digits)
+    """What was measured of each of the networks."""
+    return means_table([row for row in rows if row["metric"] in COLUMNS], columns=COLUMNS, digits={ACTIVE: 1})
 
 
 def draw(rows: Rows) -> Figure:
-    """Likelihood and bound over epochs, beside images drawn from the prior after the last."""
+    """The bound over epochs and the likelihood at their end, beside images drawn from the prior of the last."""
     figure, (curves, images) = new_axes(2, columns=2, width=4.4, height=3.4)
-    found = intervals(rows, by=("epochs",))
-    epochs = [int(number) for number in found]
-    for metric, colour, marker in ((BOUND, VERMILLION, "s"), (NLL, BLUE, "o")):
-        answers = [of[metric] for of in found.values()]
-        errors = [answer.half_width or 0.0 for answer in answers]
-        values = [answer.mean for answer in answers]
-        curves.errorbar(epochs, values, yerr=errors, color=colour, marker=marker, capsize=3, label=COLUMNS[metric])
-    curves.axhline(PUBLISHED, color=BLUE, linestyle=":", linewidth=1, label=f"published, {PUBLISHED}")
-    curves.set_xscale("log")
-    curves.set_xticks(epochs, [str(number) for number in epochs])
-    curves.set_xticks([], minor=True)
-    curves.legend(fontsize=SMALL, frameon=False)
-    annotate(curves, title="test images", x="epochs", y="nats")
-    pixels = np.array(next(row["pixels"] for row in reversed(rows) if row["metric"] == SAMPLES))
+    found = intervals(rows)
+    for place, (name, of) in enumerate(found.items()):
+        colour = CLASSES[place % len(CLASSES)]
+        bounds = [row["curve"] for row in rows if row["autoencoder"] == name and row["metric"] == CURVE]
+        epochs = len(bounds[0])
+        for curve in bounds:
+            curves.plot(range(1, epochs + 1), curve, color=colour, linewidth=0.8)
+        curves.errorbar(
+            [epochs],
+            [of[NLL].mean],
+            yerr=[of[NLL].half_width or 0.0],
+            color=colour,
+            marker="o",
+            capsize=3,
+            linestyle="none",
+            label=f"{name}: {of[NLL].mean:.2f}",
+        )
+    curves.axhline(PUBLISHED, color=GREY, linestyle=":", linewidth=1, label=f"published: {PUBLISHED}")
+    last = [row["curve"][-1] for row in rows if row["metric"] == CURVE]
+    curves.set_ylim(min(PUBLISHED, *(of[NLL].mean for of in found.values())) - 2, max(last) + 12)
+    curves.legend(fontsize=SMALL, frameon=False, title="-log p(x), test images", title_fontsize=SMALL)
+    annotate(curves, title="-ELBO, validation images", x="epoch", y="nats")
+    shown = next(row for row in reversed(rows) if row["metric"] == SAMPLES)
+    pixels = np.array(shown["pixels"])
     images.imshow(mosaic(list(pixels.reshape(5, 8, *pixels.shape[1:])))[..., 0], cmap="gray", vmin=0, vmax=255)
     images.set_axis_off()
-    annotate(images, title=f"drawn from the prior, {epochs[-1]} epochs")
+    annotate(images, title=f"drawn from the prior of {shown['autoencoder']}")
     return figure
 
 
@@ -146,14 +166,42 @@ EXPERIMENT = Experiment(
     name="kingma2014_elbo",
     study=study,
     about={
-        "epochs": "after which is measured (counts)",
+        "layers": f"hidden layers of {HIDDEN} units each way, each number a training (counts)",
+        "activation": "of the hidden layers, by its name",
+        "epochs": "how often every image is seen (count)",
+        "rate": "learning rate of the first step, over the number of hidden layers",
+        "fall": "of the rate along half a cosine, first over last (ratio)",
         "seeds": "trainings from other initial values (count)",
         "samples": "latents for each likelihood (count)",
     },
     budgets={
-        "default": {"epochs": (25, 50, 100, 200, 500), "seeds": 2, "samples": 200},
-        "smoke": {"epochs": (2, 4), "seeds": 1, "samples": 8},
-        "full": {"epochs": (25, 50, 100, 200, 500), "seeds": 3, "samples": 200},
+        "default": {
+            "layers": (1, 2),
+            "activation": "gelu",
+            "epochs": 100,
+            "rate": 4e-3,
+            "fall": 50.0,
+            "seeds": 3,
+            "samples": 200,
+        },
+        "smoke": {
+            "layers": (1, 2),
+            "activation": "gelu",
+            "epochs": 2,
+            "rate": 4e-3,
+            "fall": 50.0,
+            "seeds": 2,
+            "samples": 8,
+        },
+        "full": {
+            "layers": (1, 2),
+            "activation": "gelu",
+            "epochs": 500,
+            "rate": 4e-3,
+            "fall": 50.0,
+            "seeds": 3,
+            "samples": 200,
+        },
     },
     data=("binarized_mnist",),
     expected=expected,

@@ -260,17 +260,19 @@ def test_principal_components_of_all_of_mnist_err_as_much_as_published(real_data
     assert round(error, 3) == study.PUBLISHED[study.PCA] == 13.866
 
 
-def test_a_training_of_more_epochs_goes_on_with_one_of_fewer(tmp_path):
+def test_likelihoods_of_two_depths_lie_below_their_bounds(tmp_path):
     results, printed = smoke("kingma2014_elbo", folder=tmp_path)
-    value = {(row["epochs"], row["metric"]): row["value"] for row in results["rows"]}
-    for epochs in (2, 4):
-        assert value[epochs, "nll"] < value[epochs, "negative_elbo"]
-        assert 0 < value[epochs, "kl"] < value[epochs, "negative_elbo"]
-        assert 0 <= value[epochs, "active_units"] <= 40
-    assert value[4, "nll"] < value[2, "nll"]
-    assert "| 4 |" in printed
-    checkpoints = tmp_path / "runs" / "kingma2014_elbo-smoke" / "training" / "seed-0-epochs-4"
-    assert (checkpoints / "000004-000000").is_dir()
+    names = ("64-400-40", "64-400-400-40")
+    value = {(row["autoencoder"], row["seed"], row["metric"]): row["value"] for row in results["rows"]}
+    for name in names:
+        for seed in (0, 1):
+            assert value[name, seed, "nll"] < value[name, seed, "negative_elbo"]
+            assert 0 < value[name, seed, "kl"] < value[name, seed, "negative_elbo"]
+            assert 0 <= value[name, seed, "active_units"] <= 40
+        assert f"| {name} |" in printed
+    curves = [row["curve"] for row in results["rows"] if row["metric"] == "validation"]
+    assert len(curves) == 4
+    assert all(len(curve) == 2 and curve[1] < curve[0] for curve in curves)
 
 
 def test_one_digit_is_told_from_the_others_by_every_method(tmp_path):
