@@ -44,6 +44,7 @@ from sklearn.preprocessing import StandardScaler
 import ae_jax
 from ae_jax import Run
 from ae_jax.evaluation import anomaly_score, roc_auc
+from ae_jax.studies import interval
 
 FEWEST, MOST = 1_000, 50_000
 BATCH = 128
@@ -228,6 +229,15 @@ def means(rows: list[dict[str, Any]], protocol: str) -> dict[str, dict[str, floa
     return {method: {name: float(np.mean(values)) for name, values in of.items()} for method, of in found.items()}
 
 
+def means_of_seeds(rows: list[dict[str, Any]], protocol: str) -> dict[str, list[float]]:
+    """Method -> of each seed, the mean over sets."""
+    found: dict[str, dict[int, list[float]]] = {}
+    for row in rows:
+        if row["protocol"] == protocol:
+            found.setdefault(row["method"], {}).setdefault(row["seed"], []).append(row["auroc"])
+    return {method: [float(np.mean(values)) for values in of.values()] for method, of in found.items()}
+
+
 def published_of(path: Path | None, protocol: str, sets: Sequence[str]) -> dict[str, dict[str, float]]:
     """The published columns on the same sets; none of a protocol that was not published."""
     key = {"semi-supervised": "semi_supervised", "unsupervised": "unsupervised"}.get(protocol)
@@ -241,8 +251,8 @@ def published_of(path: Path | None, protocol: str, sets: Sequence[str]) -> dict[
 
 
 def print_table(rows: list[dict[str, Any]], protocol: str, published: Path | None, seeds: int) -> None:
-    """Every method's mean over sets and, behind it, the sets'."""
-    found = means(rows, protocol)
+    """Every method's mean over sets with its 95% confidence interval over seeds and, behind it, the sets' means."""
+    found, overall = means(rows, protocol), means_of_seeds(rows, protocol)
     sets = list(next(iter(found.values())))
     headline = HEADLINE[protocol]
     found |= published_of(published, protocol, sets)
@@ -252,7 +262,9 @@ def print_table(rows: list[dict[str, Any]], protocol: str, published: Path | Non
     for method, of in sorted(found.items(), key=lambda item: -np.mean(list(item[1].values()))):
         values = " | ".join(f"{of[name]:.1f}" for name in sets)
         name = f"**{method}**" if method == headline else method
-        print(f"| {name} | {np.mean(list(of.values())):.2f} | {values} |")
+        spread = interval(overall.get(method, ())).half_width
+        mean = f"{np.mean(list(of.values())):.2f}" + ("" if spread is None else f" ± {spread:.2f}")
+        print(f"| {name} | {mean} | {values} |")
 
 
 def expectations(rows: list[dict[str, Any]]) -> dict[str, bool]:
