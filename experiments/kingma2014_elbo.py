@@ -8,22 +8,23 @@ EXPECTED
     sampled with 200 samples (pythae's reproduction: 89.78). Here at most half a nat above it, with one hidden layer of
     400 units each way, and with two.
 MEASURED
-    not yet with this recipe.
+    seeds 0 to 2, 100 epochs: two hidden layers 89.80 ± 0.16 nats, which meets it; one 91.49 ± 0.17, which misses it by
+    1.1 nats. 2,279 s on one of two cores of an AMD EPYC, beside other work. The published schedule, --full --seeds 1:
+    one hidden layer 92.88 nats, missed.
 
-40 latents, one drawn for each image and step; of all epochs, the parameters with the lowest bound on the 10,000
-validation images are measured. Adam's rate falls along half a cosine to a fiftieth, from 4e-3 with one hidden layer and
-from 2e-3 with two, units are GELU, batches of 100.
+40 latents, one drawn for each image and step, batches of 100; of all epochs, the parameters with the lowest bound on
+the 10,000 validation images are measured. Units are GELU, and Adam's rate falls along half a cosine to a fiftieth, from
+4e-3 with one hidden layer and from 2e-3 with two; with ``--full`` they are ReLU, and the rate is a constant 1e-4.
 
-That recipe was chosen on the first 1,000 validation images, seed 0. Nats after 40 epochs: one hidden layer, ReLU from
+The recipe was chosen on the first 1,000 validation images, seed 0. Nats after 40 epochs: one hidden layer, ReLU from
 1e-3 95.24, from 2e-3 94.28, from 1e-3 with a warm-up of the divergence over half of the steps 97.29, tanh from 1e-3
 96.26, GELU from 1e-3 94.70, from 4e-3 92.86, SiLU from 4e-3 92.86, GELU from 2e-3 with batches of 50 92.93; two, ReLU
 from 1e-3 92.12, GELU from 4e-3 92.09. After 100 epochs, two hidden layers: ReLU from 1e-3 91.10, GELU from 2e-3 90.50.
+500 epochs of it overfit: one hidden layer comes to 93.20 nats on the test images (--layers 1 --epochs 500 --seeds 1).
 
-With ReLU and the published schedule, a constant 1e-4 for 500 epochs, one hidden layer came to 92.88 nats on the test
-images (--layers 1 --activation relu --rate 1e-4 --fall 1 --epochs 500 --seeds 1), where its bound still falls on the
-training images. What networks the 89.9 are of is not plain: in the source (Rezende and Mohamed, *Variational inference
-with normalizing flows*, ICML 2015) they are of maxout units, 400 of them; the script that pythae publishes has a second
-layer of 400, each way, commented out. One layer spends 30 nats on its latents, two spend 26.
+What networks the 89.9 are of is not plain: in their source (Rezende and Mohamed, *Variational inference with
+normalizing flows*, ICML 2015) they have layers of 400 maxout units, and in the script that pythae publishes a second
+layer of 400, each way, is commented out. One layer spends 30 nats on its latents, two spend 26.
 """
 
 import math
@@ -194,11 +195,11 @@ EXPERIMENT = Experiment(
             "samples": 8,
         },
         "full": {
-            "layers": (1, 2),
-            "activation": "gelu",
+            "layers": (1,),
+            "activation": "relu",
             "epochs": 500,
-            "rate": 4e-3,
-            "fall": 50.0,
+            "rate": 1e-4,
+            "fall": 1.0,
             "seeds": 3,
             "samples": 200,
         },
