@@ -146,7 +146,9 @@ def measured_pixels(data: Dataset, fitted: int) -> Rows:
     ]
 
 
-def measured(autoencoder: Autoencoder, data: Dataset, seeds: int, epochs: int, batch: int, fitted: int, folder: Path):
+def measured(
+    autoencoder: Autoencoder, data: Dataset, seeds: int, epochs: int, batch: int, fitted: int, folder: Path
+) -> Rows:
     """Accuracies of codes, how many of their units are active, and what some units draw."""
     run = ae_jax.fit(
         autoencoder, data, seeds=list(range(seeds)), epochs=epochs, batch_size=batch, checkpoints=folder, resume=True
@@ -161,17 +163,7 @@ def measured(autoencoder: Autoencoder, data: Dataset, seeds: int, epochs: int, b
         seed = int(member.seeds[0])
         rows += [about | {"seed": seed, "metric": metric, "value": value} for metric, value in values.items()]
     drawn = np.rint(127 * atoms(run[0], run[0].encode(data.train.x[:fitted]))).astype(int).tolist()
-    return [
-        *rows,
-        {
-            "data": data.name,
-            "autoencoder": autoencoder.name,
-            "seed": 0,
-            "metric": ATOMS,
-            "value": None,
-            "weights": drawn,
-        },
-    ]
+    return [*rows, about | {"seed": 0, "metric": ATOMS, "value": None, "weights": drawn}]
 
 
 def measured_joined(

@@ -221,22 +221,13 @@ def same(one: Fold, other: Fold) -> bool:
     return all(map(np.array_equal, one, other))
 
 
-def means(rows: list[dict[str, Any]], protocol: str) -> dict[str, dict[str, float]]:
-    """Method -> set -> mean over seeds."""
-    found: dict[str, dict[str, list[float]]] = {}
+def means(rows: list[dict[str, Any]], protocol: str, by: str = "set") -> dict[str, dict[Any, float]]:
+    """Method -> set -> mean over seeds; or by ``"seed"``, method -> seed -> mean over sets."""
+    found: dict[str, dict[Any, list[float]]] = {}
     for row in rows:
         if row["protocol"] == protocol:
-            found.setdefault(row["method"], {}).setdefault(row["set"], []).append(row["auroc"])
-    return {method: {name: float(np.mean(values)) for name, values in of.items()} for method, of in found.items()}
-
-
-def means_of_seeds(rows: list[dict[str, Any]], protocol: str) -> dict[str, list[float]]:
-    """Method -> of each seed, the mean over sets."""
-    found: dict[str, dict[int, list[float]]] = {}
-    for row in rows:
-        if row["protocol"] == protocol:
-            found.setdefault(row["method"], {}).setdefault(row["seed"], []).append(row["auroc"])
-    return {method: [float(np.mean(values)) for values in of.values()] for method, of in found.items()}
+            found.setdefault(row["method"], {}).setdefault(row[by], []).append(row["auroc"])
+    return {method: {key: float(np.mean(values)) for key, values in of.items()} for method, of in found.items()}
 
 
 def published_of(path: Path | None, protocol: str, sets: Sequence[str]) -> dict[str, dict[str, float]]:
@@ -253,7 +244,7 @@ def published_of(path: Path | None, protocol: str, sets: Sequence[str]) -> dict[
 
 def print_table(rows: list[dict[str, Any]], protocol: str, published: Path | None, seeds: int) -> None:
     """Every method's mean over sets with its 95% confidence interval over seeds and, behind it, the sets' means."""
-    found, overall = means(rows, protocol), means_of_seeds(rows, protocol)
+    found, of_seeds = means(rows, protocol), means(rows, protocol, by="seed")
     sets = list(next(iter(found.values())))
     headline = HEADLINE[protocol]
     found |= published_of(published, protocol, sets)
@@ -263,7 +254,7 @@ def print_table(rows: list[dict[str, Any]], protocol: str, published: Path | Non
     for method, of in sorted(found.items(), key=lambda item: -np.mean(list(item[1].values()))):
         values = " | ".join(f"{of[name]:.1f}" for name in sets)
         name = f"**{method}**" if method == headline else method
-        spread = interval(overall.get(method, ())).half_width
+        spread = interval(list(of_seeds.get(method, {}).values())).half_width
         mean = f"{np.mean(list(of.values())):.2f}" + ("" if spread is None else f" ± {spread:.2f}")
         print(f"| {name} | {mean} | {values} |")
 
