@@ -41,6 +41,7 @@ import numpy as np
 from matplotlib.figure import Figure
 
 import ae_jax
+from ae_jax import Autoencoder
 from ae_jax.cli.experiments import run_experiment
 from ae_jax.data import Dataset
 from ae_jax.evaluation import active_fraction, log_likelihood, negative_elbo
@@ -59,21 +60,25 @@ NLL, BOUND, KL, ACTIVE, CURVE, SAMPLES = "nll", "negative_elbo", "kl", "active_u
 COLUMNS = {NLL: "-log p(x), nats", BOUND: "-ELBO, nats", KL: "KL, nats", ACTIVE: f"active of {CODE} latents"}
 
 
-def measured(folder: Path, name: str, data: Dataset, layers: int, budget: dict[str, Any]) -> Rows:
-    """Means over the test images of the negative log-likelihood, the bound and its divergence; active units.
-
-    Beside them the bound of the validation images after each epoch, and new images of the first member.
-    """
-    steps = budget["epochs"] * math.ceil(len(data.train.x) / BATCH)
+def recipe(layers: int, examples: int, budget: dict[str, Any]) -> Autoencoder:
+    """So many hidden layers each way, and a rate that falls from the first step to the last."""
+    steps = budget["epochs"] * math.ceil(examples / BATCH)
     rate = budget["rate"] / layers
-    autoencoder = ae_jax.variational(
+    return ae_jax.variational(
         code=CODE,
         hidden=(HIDDEN,) * layers,
         activation=budget["activation"],
         learning_rate=Cosine(start=rate, end=rate / budget["fall"], steps=steps),
     )
+
+
+def measured(folder: Path, name: str, data: Dataset, layers: int, budget: dict[str, Any]) -> Rows:
+    """Means over the test images of the negative log-likelihood, the bound and its divergence; active units.
+
+    Beside them the bound of the validation images after each epoch, and new images of the first member.
+    """
     run = ae_jax.fit(
-        autoencoder,
+        recipe(layers, len(data.train.x), budget),
         data,
         seeds=list(range(budget["seeds"])),
         epochs=budget["epochs"],

@@ -281,6 +281,19 @@ def test_likelihoods_of_two_depths_lie_below_their_bounds(tmp_path):
     assert all(len(curve) == 2 and curve[1] < curve[0] for curve in curves)
 
 
+def test_the_rate_of_static_mnist_falls_to_a_fiftieth_and_is_constant_as_published():
+    study = module_of("kingma2014_elbo.py")
+    budgets = study.EXPERIMENT.budgets
+    falling = study.recipe(2, 50_000, budgets["default"])
+    assert falling.networks.hidden == (400, 400)
+    rates = [float(falling.optimizer.learning_rate(step)) for step in (0, 25_000, 50_000)]
+    assert rates == pytest.approx([2e-3, 1.02e-3, 4e-5])
+    published = study.recipe(1, 50_000, budgets["full"])
+    assert published.networks.hidden == (400,)
+    rates = [float(published.optimizer.learning_rate(step)) for step in (0, 125_000, 250_000)]
+    assert rates == pytest.approx([1e-4] * 3)
+
+
 def test_one_digit_is_told_from_the_others_by_every_method(tmp_path):
     results, printed = smoke("anomaly_mnist_one_class", folder=tmp_path)
     study = module_of("anomaly_mnist_one_class.py")
