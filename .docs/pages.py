@@ -18,7 +18,7 @@ import ae_jax
 from ae_jax.cli.dispatch import COMMANDS, OF_AUTOENCODER, PARTS, dispatch
 from ae_jax.report.canvas import to_png
 
-WITHOUT_PAGE = {"__main__", "autoencoders", "cli", "components", "errors", "locks", "requirements", "types"}
+WITHOUT_PAGE = {"__main__", "models", "cli", "components", "errors", "locks", "_checks", "types"}
 """Shown elsewhere, or of use to the package alone."""
 
 ROOMS = [module.name for module in pkgutil.iter_modules(ae_jax.__path__) if module.name not in WITHOUT_PAGE]
@@ -28,7 +28,7 @@ ROOMS = [module.name for module in pkgutil.iter_modules(ae_jax.__path__) if modu
 def generate(source: Path) -> None:
     """Writes all pages and pictures into the folder of Sphinx's sources."""
     pages = {f"autoencoders/{name}.rst": autoencoder_page(name) for name in ae_jax.NAMED}
-    pages["autoencoders.rst"] = index_page("The six autoencoders", "autoencoders", ae_jax.NAMED)
+    pages["autoencoders.rst"] = index_page("The six autoencoders", "models", ae_jax.NAMED)
     pages |= {f"commands/{name}.rst": command_page(name) for name in COMMANDS}
     pages["commands.rst"] = index_page("Command line", "commands", COMMANDS) + block(help_of())
     pages |= {f"reference/{room}.rst": room_page(room) for room in ROOMS}

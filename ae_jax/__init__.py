@@ -5,7 +5,9 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from ae_jax import corruptions, data, losses, networks, objectives, schedules
-    from ae_jax.autoencoders import (
+    from ae_jax.components import component, static
+    from ae_jax.errors import InvalidInput, TrainingDiverged
+    from ae_jax.models import (
         NAMED,
         Autoencoder,
         contractive,
@@ -16,8 +18,6 @@ if TYPE_CHECKING:
         undercomplete,
         variational,
     )
-    from ae_jax.components import component, static
-    from ae_jax.errors import InvalidInput, TrainingDiverged
     from ae_jax.optimizers import Optimizer
     from ae_jax.training import Run, TrainingInterrupted, fit, load
 
@@ -63,7 +63,7 @@ def __getattr__(name: str) -> Any:
         raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
     if name in ("corruptions", "data", "losses", "networks", "objectives", "schedules"):
         return importlib.import_module(f"{__name__}.{name}")
-    home = next((home for home, names in _HOMES.items() if name in names), "autoencoders")
+    home = next((home for home, names in _HOMES.items() if name in names), "models")
     return getattr(importlib.import_module(f"{__name__}.{home}"), name)
 
 

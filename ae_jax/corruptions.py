@@ -6,8 +6,8 @@ import jax
 import jax.numpy as jnp
 from jaxtyping import Array, Float
 
+from ae_jax._checks import require_non_negative, require_number, require_probability
 from ae_jax.components import component
-from ae_jax.requirements import require_non_negative, require_number, require_probability
 from ae_jax.types import Key, Number
 
 

@@ -4,9 +4,9 @@ import inspect
 
 import optax
 
+from ae_jax._checks import require_number, require_positive, shown
 from ae_jax.components import component, static
 from ae_jax.errors import InvalidInput, require_known
-from ae_jax.requirements import require_number, require_positive, shown
 from ae_jax.types import Number, Weight
 
 RULES = ("adabelief", "adagrad", "adam", "adamax", "adamw", "lamb", "lion", "nadam", "radam", "rmsprop", "sgd", "yogi")

@@ -7,9 +7,9 @@ import jax.numpy as jnp
 import optax
 from jaxtyping import Array, Float
 
+from ae_jax._checks import require_number, require_positive, shown
 from ae_jax.components import component, static
 from ae_jax.errors import InvalidInput, first_line, require_known
-from ae_jax.requirements import require_number, require_positive, shown
 from ae_jax.types import Number, Weight
 
 

@@ -40,7 +40,7 @@ import numpy as np
 
 import ae_jax
 from ae_jax.components import component
-from ae_jax.data import Dataset, Reading
+from ae_jax.data import Dataset, ReadOptions
 from ae_jax.data.shards import ArrayRows
 from ae_jax.data.splits import from_rows
 from ae_jax.training import Checkpoints, TrainingInterrupted
@@ -80,7 +80,7 @@ def kinds() -> dict[str, Kind]:
     """The three kinds of training, none of which takes more than seconds."""
     digits = ae_jax.data.digits()
     rows = ArrayRows(digits.train.x, digits.train.labels)
-    streamed = from_rows(rows, name="streamed", scaling="unit", reading=Reading(budget=16 * 64 * 256))
+    streamed = from_rows(rows, name="streamed", scaling="unit", reading=ReadOptions(budget=16 * 64 * 256))
     population = [ae_jax.variational(code=3, hidden=(12,), learning_rate=rate) for rate in (1e-3, 0.1)]
     warm_up = ae_jax.schedules.Linear(start=0.0, end=1.0, steps=60)
     bursting = ae_jax.variational(code=3, hidden=(12,), beta=warm_up)

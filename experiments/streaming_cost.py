@@ -30,7 +30,7 @@ import numpy as np
 
 import ae_jax
 from ae_jax.benchmarks import interleave, ratio
-from ae_jax.data import Dataset, Reading, from_splits
+from ae_jax.data import Dataset, ReadOptions, from_splits
 from ae_jax.data.shards import NpyRows
 from ae_jax.data.splits import from_rows
 from ae_jax.training import Progress
@@ -56,7 +56,7 @@ def overhead(folder: Path, rounds: int, epochs: int, examples: int) -> dict[str,
     """Ratio of the streamed epoch over the one in memory, on the same examples."""
     images = np.random.default_rng(0).integers(0, 256, (examples, FEATURES), np.uint8)
     np.save(folder / "images.npy", images)
-    streamed = from_rows(NpyRows([folder / "images.npy"]), name="images", reading=Reading(budget=images.size // 2))
+    streamed = from_rows(NpyRows([folder / "images.npy"]), name="images", reading=ReadOptions(budget=images.size // 2))
     assert streamed.stream is not None
     trained = np.delete(images, streamed.stream.held_out, axis=0)
     in_memory = from_splits(trained, streamed.validation, streamed.test)
@@ -93,7 +93,7 @@ def write_large(path: Path, gigabytes: float) -> int:
 def train_large(path: Path) -> dict[str, Any]:
     """One epoch on a file, and the peak of this process's resident memory."""
     size = path.stat().st_size
-    data = ae_jax.data.load(str(path), Reading() if size > 2**30 else Reading(budget=size // 2))
+    data = ae_jax.data.load(str(path), ReadOptions() if size > 2**30 else ReadOptions(budget=size // 2))
     assert data.stream is not None
     started = time.perf_counter()
     run = ae_jax.fit(ae_jax.undercomplete(hidden=(16,), code=8), data, epochs=1, batch_size=1024)

@@ -7,13 +7,13 @@ import pytest
 
 import ae_jax
 from ae_jax import InvalidInput
+from ae_jax._checks import require_positive
 from ae_jax.components import (
     component,
     from_config,
     static,
     to_config,
 )
-from ae_jax.requirements import require_positive
 
 
 @component

@@ -17,10 +17,10 @@ from hypothesis import strategies as st
 
 import ae_jax
 from ae_jax import InvalidInput, corruptions, objectives, schedules
-from ae_jax.autoencoders import NAMED, Autoencoder
 from ae_jax.cli import main
 from ae_jax.components import from_config, to_config
 from ae_jax.errors import TrainingDiverged
+from ae_jax.models import NAMED, Autoencoder
 from ae_jax.networks import ACTIVATIONS, MLP, Convolutional
 from ae_jax.optimizers import RULES, Optimizer
 from ae_jax.studies import trials

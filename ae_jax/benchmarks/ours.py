@@ -7,9 +7,9 @@ from typing import Any
 
 import numpy as np
 
-from ae_jax.autoencoders import Autoencoder
 from ae_jax.benchmarks.peers import Train
 from ae_jax.data import Scaling, from_splits
+from ae_jax.models import Autoencoder
 from ae_jax.training import fit
 from ae_jax.training.mesh import Devices
 

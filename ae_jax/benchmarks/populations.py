@@ -7,10 +7,10 @@ from typing import Any
 
 import numpy as np
 
-from ae_jax.autoencoders import Autoencoder, variational
 from ae_jax.benchmarks.images import blobs, digit_images
 from ae_jax.benchmarks.ours import ours
 from ae_jax.benchmarks.timing import interleave, ratio
+from ae_jax.models import Autoencoder, variational
 
 MEMBERS = (1, 2, 4, 8, 16, 32, 64, 128)
 

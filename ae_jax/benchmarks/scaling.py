@@ -9,11 +9,11 @@ from typing import Any, NamedTuple
 import jax
 import numpy as np
 
-from ae_jax.autoencoders import Autoencoder, variational
 from ae_jax.benchmarks.cost_model import LINKS, Size, fit_cost, table
 from ae_jax.benchmarks.images import blobs
 from ae_jax.benchmarks.ours import ours
 from ae_jax.benchmarks.timing import interleave
+from ae_jax.models import Autoencoder, variational
 
 AXES: dict[str, tuple[int, ...]] = {
     "examples": (1024, 2048, 4096, 8192),

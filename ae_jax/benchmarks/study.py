@@ -9,6 +9,7 @@ from typing import Any
 
 import jax
 
+from ae_jax._checks import positive_whole
 from ae_jax.benchmarks.bars import geometric_means, judge
 from ae_jax.benchmarks.images import images_of
 from ae_jax.benchmarks.measure import measure, require_installed, works_named
@@ -18,7 +19,6 @@ from ae_jax.benchmarks.scaling import AXES, CHECK, cost_model, exponents
 from ae_jax.benchmarks.startup import startup
 from ae_jax.benchmarks.works import Work, whole
 from ae_jax.errors import InvalidInput, unknown
-from ae_jax.requirements import positive_whole
 from ae_jax.training.environment import environment
 
 MEASURES = ("startup", "peers", "populations", "scaling")

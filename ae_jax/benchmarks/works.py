@@ -9,9 +9,9 @@ from typing import Any, Literal
 import jax
 import numpy as np
 
-from ae_jax.autoencoders import Autoencoder, convolutional, variational
 from ae_jax.benchmarks.images import digit_images
 from ae_jax.errors import InvalidInput
+from ae_jax.models import Autoencoder, convolutional, variational
 from ae_jax.networks import MLP
 from ae_jax.objectives import Contractive, KLSparsity, Reconstruction
 from ae_jax.optimizers import Optimizer

@@ -61,7 +61,7 @@ def dispatch(arguments: Sequence[str]) -> int:
         name, rest = choose(f"command of {command}", rest, prog, description_of(chosen), PARTS[command])
         chosen, prog = PARTS[command][name], f"{prog} {name}"
     elif command in OF_AUTOENCODER:
-        from ae_jax.autoencoders import NAMED
+        from ae_jax.models import NAMED
 
         name, rest = choose("autoencoder", rest, prog, description_of(chosen), NAMED)
         chosen, prog, about = OF_AUTOENCODER[command](name), f"{prog} {name}", f"{name}: {summary(NAMED[name])}"

@@ -7,9 +7,9 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 from tyro.conf import arg
 
-from ae_jax.autoencoders import Autoencoder, named
 from ae_jax.cli.options import one, read_number, read_whole, several
 from ae_jax.errors import unknown
+from ae_jax.models import Autoencoder, named
 from ae_jax.networks.activations import ACTIVATIONS
 from ae_jax.objectives import (
     BernoulliLikelihood,

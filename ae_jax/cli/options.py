@@ -13,7 +13,7 @@ from tyro.constructors import PrimitiveConstructorSpec
 from ae_jax.errors import unknown
 
 if TYPE_CHECKING:
-    from ae_jax.data import Dataset, Reading
+    from ae_jax.data import Dataset, ReadOptions
 
 
 def read_whole(text: str) -> int:
@@ -189,15 +189,15 @@ class Data:
 
         return load(self.data, self.reading(), scaling=self.scaling)
 
-    def reading(self) -> "Reading":
+    def reading(self) -> "ReadOptions":
         """How the source is read.
 
         Raises:
           InvalidInput: a number that cannot be used.
         """
-        from ae_jax.data import Reading
+        from ae_jax.data import ReadOptions
 
-        return Reading(
+        return ReadOptions(
             label=self.label,
             columns=self.columns,
             image_size=self.image_size,

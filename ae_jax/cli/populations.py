@@ -14,7 +14,7 @@ from ae_jax.errors import InvalidInput, unknown
 
 if TYPE_CHECKING:
     from ae_jax.data import Dataset
-    from ae_jax.data.contents import Contents
+    from ae_jax.data.contents import RawData
     from ae_jax.training import Run
 
 RunFolder = Annotated[Positional[Path], arg(metavar="RUN")]
@@ -148,7 +148,7 @@ def dataset_of(run: "Run", source: str | None, label: str | None = None) -> "Dat
     Raises:
       InvalidInput: it has no name, or cannot be loaded.
     """
-    from ae_jax.data import Reading, load
+    from ae_jax.data import ReadOptions, load
     from ae_jax.data.sources import is_named, parse_path, reading_of
 
     if source is None:
@@ -156,7 +156,7 @@ def dataset_of(run: "Run", source: str | None, label: str | None = None) -> "Dat
             raise InvalidInput(f"the run was trained on {run.data.name}, which has no name here: name it with --data.")
         source = run.data.name
     if is_named(source):
-        reading = Reading(label=label, budget=run.data.reading.budget)
+        reading = ReadOptions(label=label, budget=run.data.reading.budget)
         return load(source, reading, scaling=run.scaling)
     reading = reading_of(parse_path(source)[0], run.data)
     if label is not None:
@@ -172,7 +172,7 @@ def examples_of(
     label: str | None = None,
     labelled: bool = True,
     by_default: str = "test",
-) -> "Contents":
+) -> "RawData":
     """Rows of a file as they stand, or those of a split of a data set.
 
     Args:
@@ -188,7 +188,7 @@ def examples_of(
     """
     import numpy as np
 
-    from ae_jax.data.contents import Contents
+    from ae_jax.data.contents import RawData
     from ae_jax.data.sources import examples
 
     if source is not None and split is None:
@@ -200,8 +200,8 @@ def examples_of(
         raise unknown("split", split, ("all", "train", "validation", "test"))
     if split != "all":
         part = dataset.split(split or by_default)
-        return Contents(part.x, part.labels)
+        return RawData(part.x, part.labels)
     parts = [part for part in (dataset.train, dataset.validation, dataset.test) if len(part.x)]
     labels = [part.labels for part in parts if part.labels is not None]
     joined = np.concatenate(labels) if len(labels) == len(parts) else None
-    return Contents(np.concatenate([part.x for part in parts]), joined)
+    return RawData(np.concatenate([part.x for part in parts]), joined)

@@ -11,7 +11,7 @@ from ae_jax.errors import InvalidInput
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
-    from ae_jax.data.contents import Contents
+    from ae_jax.data.contents import RawData
     from ae_jax.evaluation.neighbors import Neighbors
 
 _SHOWN = 8
@@ -25,7 +25,7 @@ def database_and_queries(
     label: str | None,
     queries: str | None,
     query_label: str | None,
-) -> "tuple[Contents, Contents, bool]":
+) -> "tuple[RawData, RawData, bool]":
     """The database, the queries, and whether they are the database itself.
 
     Raises:
@@ -110,7 +110,7 @@ def neighbour_table(
     return table
 
 
-def retrieval_figure(indices: np.ndarray, queries: "Contents", database: "Contents") -> "Figure":
+def retrieval_figure(indices: np.ndarray, queries: "RawData", database: "RawData") -> "Figure":
     """Some queries, of every label in turn, beside their nearest neighbours."""
     from ae_jax.evaluation.inquiry import class_names
     from ae_jax.report.canvas import shown_places

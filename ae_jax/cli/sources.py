@@ -5,9 +5,9 @@ from typing import Annotated, Any
 
 from tyro.conf import Positional, arg
 
+from ae_jax._checks import require_positive
 from ae_jax.cli.options import Json, one, read_number
 from ae_jax.cli.printing import print_columns, print_json
-from ae_jax.requirements import require_positive
 
 Name = Annotated[Positional[str], arg(metavar="NAME")]
 From = Annotated[Path | None, one(Path, "FOLDER"), arg(name="from", help_behavior_hint="(default: downloads them)")]

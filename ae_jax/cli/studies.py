@@ -53,7 +53,7 @@ def compare(
       json: print the results as JSON instead of a table.
     """
     from ae_jax import studies
-    from ae_jax.autoencoders import NAMED
+    from ae_jax.models import NAMED
 
     devices.join()
     dataset = by_each(data.load)

@@ -15,7 +15,7 @@ from ae_jax.errors import InvalidInput
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
-    from ae_jax.data.contents import Contents
+    from ae_jax.data.contents import RawData
     from ae_jax.training import Run
 
 _POINTS = 2000
@@ -324,7 +324,7 @@ def sample(
     return use.told(json)
 
 
-def map_of(run: "Run", shown: "Contents") -> "Figure":
+def map_of(run: "Run", shown: "RawData") -> "Figure":
     """Codes in two dimensions, of examples from beginning to end, as files are often sorted by label."""
     from ae_jax.evaluation.subsample import evenly
     from ae_jax.report import code_map

@@ -14,7 +14,7 @@ if TYPE_CHECKING:
     from matplotlib.figure import Figure
     from numpy import ndarray
 
-    from ae_jax.data.contents import Contents
+    from ae_jax.data.contents import RawData
     from ae_jax.training import Run
 
 
@@ -50,7 +50,7 @@ class Use:
 
     def examples(
         self, source: str | None, split: str | None, label: str | None = None, *, by_default: str = "test"
-    ) -> "Contents":
+    ) -> "RawData":
         """Examples with any labels, as :func:`ae_jax.cli.populations.examples_of` finds them.
 
         Raises:

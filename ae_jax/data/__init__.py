@@ -2,7 +2,7 @@
 
 from ae_jax.data.builders import RECIPES, prepare
 from ae_jax.data.dataset import Dataset, Split
-from ae_jax.data.description import Description, Reading
+from ae_jax.data.description import DataSpec, ReadOptions
 from ae_jax.data.scaling import Scaling
 from ae_jax.data.sources import EMBEDDED, digits, load
 from ae_jax.data.splits import from_arrays, from_splits
@@ -10,9 +10,9 @@ from ae_jax.data.splits import from_arrays, from_splits
 __all__ = [
     "EMBEDDED",
     "RECIPES",
+    "DataSpec",
     "Dataset",
-    "Description",
-    "Reading",
+    "ReadOptions",
     "Scaling",
     "Split",
     "digits",

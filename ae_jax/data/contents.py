@@ -5,7 +5,7 @@ from typing import Any, NamedTuple
 import numpy as np
 
 
-class Contents(NamedTuple):
+class RawData(NamedTuple):
     """Examples of one source, or of one split of it.
 
     Attributes:

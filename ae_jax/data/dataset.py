@@ -8,7 +8,7 @@ import numpy as np
 
 from ae_jax.components import to_config
 from ae_jax.data.checks import as_labels, require_examples, require_finite
-from ae_jax.data.description import Description, Reading
+from ae_jax.data.description import DataSpec, ReadOptions
 from ae_jax.data.scaling import Scaling, Statistics
 from ae_jax.data.streaming import Stream
 from ae_jax.errors import InvalidInput, unknown
@@ -55,7 +55,7 @@ class Dataset:
     test: Split
     scaling: Scaling = Scaling()
     columns: tuple[str, ...] | None = None
-    reading: Reading = Reading()
+    reading: ReadOptions = ReadOptions()
     stream: Stream | None = None
     statistics: Statistics | None = None
 
@@ -102,10 +102,10 @@ class Dataset:
         return float(scaled.min()), float(scaled.max())
 
     @cached_property
-    def description(self) -> Description:
+    def description(self) -> DataSpec:
         """What the data are like."""
         low, high = self.range
-        return Description(
+        return DataSpec(
             name=self.name,
             shape=self.shape,
             dtype=self.train.x.dtype.name,

@@ -6,13 +6,13 @@ from typing import Any, Literal
 
 import numpy as np
 
+from ae_jax._checks import positive_whole, widths
 from ae_jax.components import component, static
 from ae_jax.data.checks import as_examples, require_shape
 from ae_jax.data.frames import from_frame, is_frame
 from ae_jax.data.scaling import Scaling
 from ae_jax.data.streaming import DEVICE_BUDGET
 from ae_jax.errors import InvalidInput
-from ae_jax.requirements import positive_whole, widths
 from ae_jax.types import Shape
 
 _REACH, _FAR = 10, 100
@@ -20,7 +20,7 @@ _REACH, _FAR = 10, 100
 
 
 @component
-class Reading:
+class ReadOptions:
     """How a source is read, where it leaves a choice.
 
     Attributes:
@@ -32,7 +32,7 @@ class Reading:
       budget: bytes of examples that the device may hold; what is held out of a larger source depends on it.
 
     Example:
-      >>> Reading(columns=["height", "weight"]).columns
+      >>> ReadOptions(columns=["height", "weight"]).columns
       ('height', 'weight')
     """
 
@@ -51,11 +51,13 @@ class Reading:
         if self.shape is not None:
             object.__setattr__(self, "shape", widths(self, "shape", tuple(self.shape)))
             if not self.shape:
-                raise InvalidInput("Reading was given an empty shape: expected one number or more, such as (28, 28).")
+                raise InvalidInput(
+                    "ReadOptions was given an empty shape: expected one number or more, such as (28, 28)."
+                )
 
 
 @component
-class Description:
+class DataSpec:
     """Name, shape, type, range and scaling of a data set.
 
     Attributes:
@@ -79,7 +81,7 @@ class Description:
     high: float = static()
     likelihood: Literal["BernoulliLikelihood", "GaussianLikelihood"] = static()
     columns: tuple[str, ...] | None = static(default=None)
-    reading: Reading = static(default=Reading())
+    reading: ReadOptions = static(default=ReadOptions())
     scaling: Scaling = Scaling()
 
     @property

@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 
 from ae_jax.data.checks import as_examples, as_labels
-from ae_jax.data.contents import Contents
+from ae_jax.data.contents import RawData
 from ae_jax.errors import InvalidInput, unknown
 
 _NO_NUMBERS = ("category", "categorical", "enum", "dictionary")
@@ -29,7 +29,7 @@ def is_frame(values: Any) -> bool:
 
 def from_frame(
     frame: Any, *, columns: Sequence[str] | None = None, label: str | None = None, name: str = "data"
-) -> Contents:
+) -> RawData:
     """Examples, one for each row of a data frame, with the labels in one of its columns.
 
     Args:
@@ -52,7 +52,7 @@ def from_frame(
         raise InvalidInput(f"{name} has no rows: expected at least one example below the names of the columns.")
     x = np.stack([_numbers(_column(frame, names.index(each)), f"column {each!r} of {name}") for each in features], 1)
     labels = None if label is None else _labels(_column(frame, names.index(label)), f"column {label!r} of {name}")
-    return Contents(x, labels, tuple(features))
+    return RawData(x, labels, tuple(features))
 
 
 def _features(names: list[str], columns: Sequence[str] | None, label: str | None, source: str) -> list[str]:

@@ -9,7 +9,7 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from ae_jax.data.contents import Contents
+from ae_jax.data.contents import RawData
 from ae_jax.errors import InvalidInput
 from ae_jax.types import Shape
 
@@ -85,7 +85,7 @@ class Records:
         """The path of a shard."""
         return str(self._shards[shard].path)
 
-    def all(self) -> Contents:
+    def all(self) -> RawData:
         """All examples of the split, and their labels."""
         count = sum(self.lengths)
         x = np.empty((count, *self.shape), self.dtype)
@@ -99,7 +99,7 @@ class Records:
                 if labels is not None:
                     labels[rows] = part
             first += length
-        return Contents(x, labels)
+        return RawData(x, labels)
 
     def _decoded(self, column: Column, features: list[Any], shard: int) -> np.ndarray:
         try:

@@ -9,9 +9,9 @@ import numpy as np
 
 from ae_jax.data import files
 from ae_jax.data.builders import RECIPES
-from ae_jax.data.contents import Contents
+from ae_jax.data.contents import RawData
 from ae_jax.data.dataset import Dataset
-from ae_jax.data.description import Description, Reading
+from ae_jax.data.description import DataSpec, ReadOptions
 from ae_jax.data.prepared import prepared_records
 from ae_jax.data.scaling import Scaling, Statistics, fitted
 from ae_jax.data.shards import NpyRows, ParquetRows
@@ -50,7 +50,7 @@ EMBEDDED: dict[str, Callable[..., Dataset]] = {"digits": digits}
 
 def load(
     source: str,
-    reading: Reading = Reading(),
+    reading: ReadOptions = ReadOptions(),
     *,
     scaling: Scaling | str | None = None,
     seed: int = 0,
@@ -77,7 +77,7 @@ def load(
         arrays cannot be used, or a choice that the source does not offer.
     """
     if is_named(source):
-        if reading != Reading(budget=reading.budget):
+        if reading != ReadOptions(budget=reading.budget):
             raise InvalidInput(
                 f"{source} was given a label, columns, an image size, a shape or transpose: expected none, as it says "
                 "itself what they are."
@@ -103,7 +103,7 @@ def load(
     return dataset
 
 
-def examples(source: str, data: Description, *, label: str | None = None, labelled: bool = True) -> Contents | None:
+def examples(source: str, data: DataSpec, *, label: str | None = None, labelled: bool = True) -> RawData | None:
     """All examples of a file or folder as they stand there, read as those were that a run was trained on.
 
     Args:
@@ -124,14 +124,14 @@ def examples(source: str, data: Description, *, label: str | None = None, labell
     path, key = parse_path(source)
     if files.is_image_file(path):
         _require_no_label(path, label)
-        return Contents(data.stored(files.read_image(path, image_size=data.reading.image_size).x, source))
+        return RawData(data.stored(files.read_image(path, image_size=data.reading.image_size).x, source))
     reading = dataclasses.replace(reading_of(path, data), label=_label_in(path, data, label) if labelled else None)
     if not labelled and key is None and path.suffix.lower() in (".npz", ".mat"):
         reading = dataclasses.replace(reading, label=data.reading.label)  # examples are told from labels by their name
     rows = rows_of(path, reading) if path.is_dir() else None
     contents = _read(path, key, reading) if rows is None else {"all": read_all(rows)}
     found = contents.get("all")
-    return None if found is None else Contents(data.stored(found.x, source), found.labels, found.columns)
+    return None if found is None else RawData(data.stored(found.x, source), found.labels, found.columns)
 
 
 def is_named(source: str) -> bool:
@@ -144,7 +144,7 @@ def is_named(source: str) -> bool:
     return source in EMBEDDED or source in RECIPES or source.startswith("tfds:")
 
 
-def reading_of(path: Path, data: Description) -> Reading:
+def reading_of(path: Path, data: DataSpec) -> ReadOptions:
     """How data are read that a run trained on others: as those were, as far as a file or folder of that kind can be.
 
     Labels may be missing. A ``.npy`` file whose examples have the shape of those already is taken as it stands.
@@ -159,7 +159,7 @@ def reading_of(path: Path, data: Description) -> Reading:
         used = tuple(option for option in used if option != "label")
     if path.suffix.lower() == ".npy" and path.is_file() and files.array_shape(path)[1:] == data.shape:
         used = ()
-    return Reading(budget=then.budget, **{key: value for key, value in remembered.items() if key in used})
+    return ReadOptions(budget=then.budget, **{key: value for key, value in remembered.items() if key in used})
 
 
 def parse_path(source: str) -> tuple[Path, str | None]:
@@ -195,7 +195,7 @@ def has_label(path: Path, label: str | None) -> bool:
     return label is not None and label in files.names_in(tables[0] if tables else path)
 
 
-def rows_of(path: Path, reading: Reading = Reading()) -> Rows | None:
+def rows_of(path: Path, reading: ReadOptions = ReadOptions()) -> Rows | None:
     """What can be read in pieces: a ``.npy`` or ``.parquet`` file, or a folder of such shards and nothing else.
 
     Returns:
@@ -212,7 +212,7 @@ def rows_of(path: Path, reading: Reading = Reading()) -> Rows | None:
     if tables:
         return ParquetRows(tables, columns=reading.columns, label=reading.label)
     fits = path.is_file() and _EXPANSION * path.stat().st_size <= reading.budget
-    return None if fits or reading != Reading(budget=reading.budget) else NpyRows(arrays)
+    return None if fits or reading != ReadOptions(budget=reading.budget) else NpyRows(arrays)
 
 
 def _name_of(path: Path) -> str:
@@ -231,7 +231,7 @@ def _path_and_key(source: str) -> tuple[Path, str | None]:
     return path, None
 
 
-def _require_shards_alone(folder: Path, shards: list[Path], reading: Reading) -> None:
+def _require_shards_alone(folder: Path, shards: list[Path], reading: ReadOptions) -> None:
     kind = shards[0].suffix.lower()
     other = next((entry for entry in _visible(folder) if entry not in shards), None)
     if other is not None:
@@ -264,7 +264,7 @@ def rescaled(dataset: Dataset, scaling: Scaling | str | None) -> Dataset:
     return dataclasses.replace(dataset, scaling=fitted(scaling, statistics, of_bytes=train.dtype == np.uint8))
 
 
-def _prepared(source: str, reading: Reading, *, scaling: Scaling | str | None, seed: int) -> Dataset:
+def _prepared(source: str, reading: ReadOptions, *, scaling: Scaling | str | None, seed: int) -> Dataset:
     """A data set that TFDS has prepared, in its own splits."""
     name = source.removeprefix("tfds:").replace(":", "/").replace("/", "-")
     there = prepared_records(source)
@@ -285,19 +285,19 @@ def _prepared(source: str, reading: Reading, *, scaling: Scaling | str | None, s
     return from_rows(splits["train"], held_out, name=name, scaling=scaling, reading=reading, seed=seed)
 
 
-def _read(path: Path, key: str | None, reading: Reading) -> dict[str, Contents]:
+def _read(path: Path, key: str | None, reading: ReadOptions) -> dict[str, RawData]:
     how = {field.name: getattr(reading, field.name) for field in dataclasses.fields(reading) if field.name != "budget"}
     return files.read(path, key=key, **how)
 
 
-def _unnamed(contents: dict[str, Contents], reading: Reading) -> tuple[dict[str, Contents], Reading]:
+def _unnamed(contents: dict[str, RawData], reading: ReadOptions) -> tuple[dict[str, RawData], ReadOptions]:
     """Contents of a shape, whose columns name no features of it any more; the reading remembers them."""
     columns = next(iter(contents.values())).columns
     bare = {split: one._replace(columns=None) for split, one in contents.items()}
     return bare, dataclasses.replace(reading, columns=columns)
 
 
-def _label_in(path: Path, data: Description, label: str | None) -> str | None:
+def _label_in(path: Path, data: DataSpec, label: str | None) -> str | None:
     """The label that is asked for; else that of what was trained on, where a file or a folder of tables has it."""
     if label is not None:
         if not _shards(path, ".parquet") and path.exists() and "label" not in files.options(path):

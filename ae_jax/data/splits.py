@@ -7,15 +7,15 @@ from typing import Any
 
 import numpy as np
 
+from ae_jax._checks import size
 from ae_jax.data.checks import as_examples, as_labels, warn_of_lost_digits
-from ae_jax.data.contents import Contents
+from ae_jax.data.contents import RawData
 from ae_jax.data.dataset import Dataset, Split
-from ae_jax.data.description import Reading
+from ae_jax.data.description import ReadOptions
 from ae_jax.data.frames import from_frame, is_frame
 from ae_jax.data.scaling import Scaling, Statistics, fitted
 from ae_jax.data.streaming import Rows, Stream, bytes_of_one, survey
 from ae_jax.errors import InvalidInput
-from ae_jax.requirements import size
 
 VALIDATION, TEST = 0.1, 0.2
 """What is held out of a source that has no such splits, as fractions of its training examples."""
@@ -127,11 +127,11 @@ def from_splits(
 
 
 def from_contents(
-    contents: Mapping[str, Contents],
+    contents: Mapping[str, RawData],
     *,
     name: str,
     scaling: Scaling | str | None = None,
-    reading: Reading = Reading(),
+    reading: ReadOptions = ReadOptions(),
     seed: int = 0,
 ) -> Dataset:
     """A data set from what a source holds, in its own splits as far as it has them.
@@ -169,11 +169,11 @@ def from_contents(
 
 def from_rows(
     rows: Rows,
-    held_out: dict[str, Contents] | None = None,
+    held_out: dict[str, RawData] | None = None,
     *,
     name: str,
     scaling: Scaling | str | None = None,
-    reading: Reading = Reading(),
+    reading: ReadOptions = ReadOptions(),
     seed: int = 0,
 ) -> Dataset:
     """A data set whose training examples are streamed.
@@ -254,10 +254,10 @@ def balanced_rows(labels: np.ndarray, count: int, *, seed: int) -> np.ndarray:
     return np.sort(by_class[np.argsort(rounds, kind="stable")[:count]])
 
 
-def _contents(x: Any, labels: Any, columns: Sequence[str] | None, name: str) -> Contents:
+def _contents(x: Any, labels: Any, columns: Sequence[str] | None, name: str) -> RawData:
     """Examples, labels and names of the features, of an array or of a frame."""
     if not is_frame(x):
-        return Contents(x, labels, None if columns is None else tuple(columns))
+        return RawData(x, labels, None if columns is None else tuple(columns))
     named = isinstance(labels, str)
     contents = from_frame(x, columns=columns, label=labels if named else None, name=name)
     return contents if named else contents._replace(labels=labels)

@@ -8,7 +8,7 @@ from typing import Any, NamedTuple, Protocol, runtime_checkable
 import numpy as np
 
 from ae_jax.data.checks import as_examples, storage_type
-from ae_jax.data.contents import Contents
+from ae_jax.data.contents import RawData
 from ae_jax.data.scaling import Statistics
 from ae_jax.errors import InvalidInput
 from ae_jax.types import Shape
@@ -95,7 +95,7 @@ def bytes_of_one(rows: Rows) -> int:
     return max(1, int(np.prod(rows.shape))) * storage_type(rows.dtype).itemsize
 
 
-def read_all(rows: Rows) -> Contents:
+def read_all(rows: Rows) -> RawData:
     """Everything that a source holds, in memory."""
     if not sum(rows.lengths):
         raise InvalidInput(f"{rows.name} holds no examples: expected at least one.")
@@ -267,7 +267,7 @@ class Stream:
         return np.random.default_rng([seed, shard]).permutation(trained)[low:high]
 
 
-def survey(stream: Stream, taken: Mapping[str, np.ndarray], *, moments: bool) -> tuple[Statistics, dict[str, Contents]]:
+def survey(stream: Stream, taken: Mapping[str, np.ndarray], *, moments: bool) -> tuple[Statistics, dict[str, RawData]]:
     """Reads a stream once, checks every example, and takes some of them into memory.
 
     Args:
@@ -299,9 +299,9 @@ def survey(stream: Stream, taken: Mapping[str, np.ndarray], *, moments: bool) ->
     return statistics, {name: _joined(pieces, stream.rows.columns) for name, pieces in found.items()}
 
 
-def _joined(pieces: list[tuple[np.ndarray, Any]], columns: tuple[str, ...] | None) -> Contents:
+def _joined(pieces: list[tuple[np.ndarray, Any]], columns: tuple[str, ...] | None) -> RawData:
     labels = None if pieces[0][1] is None else np.concatenate([labels for _, labels in pieces])
-    return Contents(np.concatenate([x for x, _ in pieces]), labels, columns)
+    return RawData(np.concatenate([x for x, _ in pieces]), labels, columns)
 
 
 def _among(numbers: np.ndarray, first: int, count: int) -> np.ndarray:

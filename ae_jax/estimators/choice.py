@@ -4,10 +4,10 @@ import inspect
 from collections.abc import Mapping
 from typing import Any
 
-from ae_jax.autoencoders import Autoencoder, named
+from ae_jax._checks import positive_whole
 from ae_jax.data import Dataset
 from ae_jax.errors import InvalidInput, unknown
-from ae_jax.requirements import positive_whole
+from ae_jax.models import Autoencoder, named
 from ae_jax.studies import suited
 
 

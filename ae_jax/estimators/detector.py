@@ -9,11 +9,11 @@ import jax.numpy as jnp
 import numpy as np
 from sklearn.base import OutlierMixin
 
-from ae_jax.autoencoders import Autoencoder
 from ae_jax.errors import InvalidInput
 from ae_jax.estimators.learner import AutoencoderEstimator
 from ae_jax.evaluation.anomaly_scores import anomaly_score
 from ae_jax.evaluation.scores import Score, definition_of
+from ae_jax.models import Autoencoder
 from ae_jax.types import Shape
 
 

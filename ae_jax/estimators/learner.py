@@ -11,13 +11,13 @@ from sklearn.base import BaseEstimator
 from sklearn.utils import check_random_state
 from sklearn.utils.validation import check_is_fitted, validate_data
 
-from ae_jax.autoencoders import Autoencoder
+from ae_jax._checks import positive_whole, widths
 from ae_jax.data import Dataset, Scaling, from_arrays
 from ae_jax.errors import InvalidInput
 from ae_jax.estimators.choice import choose
 from ae_jax.estimators.columns import ColumnScaling, fit_columns
+from ae_jax.models import Autoencoder
 from ae_jax.networks import deterministic
-from ae_jax.requirements import positive_whole, widths
 from ae_jax.training import Run, fit
 from ae_jax.types import Shape
 
@@ -185,7 +185,7 @@ class AutoencoderEstimator(BaseEstimator):
 
 
 _OF_ANY_NUMBER = "GaussianLikelihood"
-"""What :class:`ae_jax.data.Description` calls data that need not lie in [0, 1]."""
+"""What :class:`ae_jax.data.DataSpec` calls data that need not lie in [0, 1]."""
 
 
 def _in_numpy(run: Run) -> Run:

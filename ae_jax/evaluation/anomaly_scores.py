@@ -7,11 +7,11 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
-from ae_jax.autoencoders import Autoencoder
+from ae_jax._checks import positive_whole
 from ae_jax.data import Scaling
 from ae_jax.errors import InvalidInput
 from ae_jax.evaluation.scores import SCORES, Score, Statistics, SumOverFeatures, definition_of
-from ae_jax.requirements import positive_whole
+from ae_jax.models import Autoencoder
 from ae_jax.training import Run
 
 

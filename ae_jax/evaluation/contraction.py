@@ -7,8 +7,8 @@ import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Array
 
-from ae_jax.autoencoders import Autoencoder
 from ae_jax.data import Scaling
+from ae_jax.models import Autoencoder
 from ae_jax.networks import deterministic
 from ae_jax.objectives.penalties import squared_jacobian_norm
 from ae_jax.training import Run

@@ -8,7 +8,7 @@ import jax
 import numpy as np
 from jaxtyping import Float
 
-from ae_jax.autoencoders import Autoencoder
+from ae_jax._checks import positive_whole, require_positive
 from ae_jax.corruptions import Corruption, Gaussian, Masking, SaltAndPepper
 from ae_jax.data import Dataset, Scaling
 from ae_jax.errors import InvalidInput
@@ -18,8 +18,8 @@ from ae_jax.evaluation.metrics import Row
 from ae_jax.evaluation.pca import principal_components
 from ae_jax.evaluation.reconstruction import mean_squared_error, psnr, structural_similarity
 from ae_jax.evaluation.subsample import evenly
+from ae_jax.models import Autoencoder
 from ae_jax.networks import deterministic
-from ae_jax.requirements import positive_whole, require_positive
 from ae_jax.training import Run
 from ae_jax.types import Key
 

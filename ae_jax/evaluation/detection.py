@@ -7,8 +7,8 @@ import numpy as np
 from jaxtyping import Float
 from sklearn import metrics
 
+from ae_jax._checks import positive_whole, require_number
 from ae_jax.errors import InvalidInput
-from ae_jax.requirements import positive_whole, require_number
 
 Scores = Float[np.ndarray, "_"] | Sequence[float]
 Labels = np.ndarray | Sequence[int | bool]

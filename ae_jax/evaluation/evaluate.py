@@ -5,7 +5,6 @@ from typing import Any
 import jax
 import numpy as np
 
-from ae_jax.autoencoders import Autoencoder
 from ae_jax.corruptions import Corruption, Gaussian
 from ae_jax.data import Dataset, Scaling
 from ae_jax.evaluation.contraction import norm_of_batch
@@ -15,6 +14,7 @@ from ae_jax.evaluation.likelihood import negative_elbo
 from ae_jax.evaluation.metrics import Row
 from ae_jax.evaluation.reconstruction import mean_squared_error, psnr
 from ae_jax.evaluation.representation import active_fraction, label_accuracies, mean_activation
+from ae_jax.models import Autoencoder
 from ae_jax.networks import deterministic
 from ae_jax.objectives import Variational
 from ae_jax.training import Run

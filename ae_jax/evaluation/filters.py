@@ -7,9 +7,9 @@ import numpy as np
 from jaxtyping import Float
 from scipy import ndimage
 
+from ae_jax._checks import positive_whole, require_non_negative
 from ae_jax.errors import InvalidInput
 from ae_jax.evaluation.reconstruction import mean_squared_error
-from ae_jax.requirements import positive_whole, require_non_negative
 
 Images = Float[np.ndarray, "n *features"]
 Filter = Callable[[np.ndarray, Any], np.ndarray]

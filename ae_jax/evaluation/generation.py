@@ -9,9 +9,9 @@ from collections.abc import Iterator
 import numpy as np
 from jaxtyping import Bool, Float
 
+from ae_jax._checks import positive_whole
 from ae_jax.errors import InvalidInput
 from ae_jax.evaluation.neighbors import search
-from ae_jax.requirements import positive_whole
 
 Features = Float[np.ndarray, "_ features"]
 

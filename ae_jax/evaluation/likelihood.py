@@ -9,13 +9,13 @@ import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Float
 
-from ae_jax.autoencoders import Autoencoder
+from ae_jax._checks import positive_whole
 from ae_jax.data import Scaling
 from ae_jax.errors import InvalidInput
+from ae_jax.models import Autoencoder
 from ae_jax.objectives import SquaredError, Variational
 from ae_jax.objectives.elbo import expected_nll
 from ae_jax.objectives.variational import log_ratios, nll_of_latents
-from ae_jax.requirements import positive_whole
 from ae_jax.training import Run
 
 _SAMPLES = 16

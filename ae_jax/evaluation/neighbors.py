@@ -9,9 +9,9 @@ import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Array, Bool, Float, Int, Num
 
+from ae_jax._checks import positive_whole
 from ae_jax.data.checks import as_examples
 from ae_jax.errors import InvalidInput, unknown
-from ae_jax.requirements import positive_whole
 
 Rows = Num[np.ndarray, "_ _"] | Bool[np.ndarray, "_ _"]
 

@@ -6,6 +6,7 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
+from ae_jax._checks import non_negative_whole
 from ae_jax.data import Dataset
 from ae_jax.errors import InvalidInput, unknown
 from ae_jax.evaluation.anomaly_scores import AnomalyScore, anomaly_score
@@ -34,7 +35,6 @@ from ae_jax.evaluation.retrieval import binarise, random_hyperplanes, retrieval_
 from ae_jax.evaluation.scores import SCORES
 from ae_jax.evaluation.subsample import evenly
 from ae_jax.objectives import BernoulliLikelihood
-from ae_jax.requirements import non_negative_whole
 from ae_jax.training import Run
 
 _NEIGHBORS = 5

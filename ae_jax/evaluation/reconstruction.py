@@ -3,8 +3,8 @@
 import numpy as np
 from jaxtyping import Float
 
+from ae_jax._checks import require_positive
 from ae_jax.errors import InvalidInput
-from ae_jax.requirements import require_positive
 
 _RADIUS, _SIGMA = 5, 1.5
 """Of the Gaussian window of Wang et al., in pixels."""

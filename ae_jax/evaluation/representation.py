@@ -15,9 +15,9 @@ from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import StandardScaler
 from threadpoolctl import threadpool_limits
 
+from ae_jax._checks import positive_whole
 from ae_jax.errors import InvalidInput
 from ae_jax.evaluation.subsample import evenly
-from ae_jax.requirements import positive_whole
 
 Codes = Float[np.ndarray, "_ units"]
 Labels = np.ndarray | None

@@ -5,9 +5,9 @@ from typing import NamedTuple
 import numpy as np
 from jaxtyping import Bool, Float, Int, Num, Shaped
 
+from ae_jax._checks import positive_whole
 from ae_jax.data.checks import as_labels
 from ae_jax.errors import InvalidInput
-from ae_jax.requirements import positive_whole
 
 
 def binarise(

@@ -9,12 +9,12 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
-from ae_jax.autoencoders import Autoencoder
+from ae_jax._checks import non_negative_whole, positive_whole, require_positive
 from ae_jax.data import Scaling
 from ae_jax.errors import InvalidInput, unknown
 from ae_jax.evaluation.likelihood import elbo_of_batch, require_variational
+from ae_jax.models import Autoencoder
 from ae_jax.networks import deterministic
-from ae_jax.requirements import non_negative_whole, positive_whole, require_positive
 from ae_jax.training import Run
 
 Statistics = dict[str, np.ndarray]

@@ -6,6 +6,7 @@ import jax.numpy as jnp
 from flax import nnx
 from jaxtyping import Array, Float
 
+from ae_jax._checks import size, widths
 from ae_jax.components import component, static
 from ae_jax.distributions import DiagonalGaussian
 from ae_jax.errors import InvalidInput
@@ -13,7 +14,6 @@ from ae_jax.losses.jacobian import DenseLayer
 from ae_jax.networks.activations import activation_named, apply, kernel_initializer
 from ae_jax.networks.functional import Code
 from ae_jax.networks.winners import keep_winners, require_winners
-from ae_jax.requirements import size, widths
 from ae_jax.types import Shape
 
 

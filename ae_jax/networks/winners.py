@@ -4,9 +4,9 @@ from typing import Protocol, runtime_checkable
 
 from jaxtyping import Array, Float
 
+from ae_jax._checks import size
 from ae_jax.errors import InvalidInput
 from ae_jax.losses import top_k_winners
-from ae_jax.requirements import size
 
 
 @runtime_checkable

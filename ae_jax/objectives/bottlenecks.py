@@ -5,8 +5,8 @@ from typing import Protocol, runtime_checkable
 from jaxtyping import Array, Float
 
 from ae_jax import losses
+from ae_jax._checks import require_probability
 from ae_jax.components import component
-from ae_jax.requirements import require_probability
 from ae_jax.types import Key, Number
 
 

@@ -6,6 +6,7 @@ import jax
 import jax.numpy as jnp
 from jaxtyping import Array, Float
 
+from ae_jax._checks import require_non_negative, size
 from ae_jax.components import component, static
 from ae_jax.corruptions import Corruption
 from ae_jax.networks import Code, Networks
@@ -13,7 +14,6 @@ from ae_jax.objectives.likelihoods import BernoulliLikelihood, Likelihood
 from ae_jax.objectives.penalties import Penalty
 from ae_jax.objectives.terms import penalty_terms, require_parts, weighted_sum
 from ae_jax.objectives.variational import Variational, drawn, nll_of_latents
-from ae_jax.requirements import require_non_negative, size
 from ae_jax.types import Key, Metrics, Weight
 
 

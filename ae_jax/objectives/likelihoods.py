@@ -7,8 +7,8 @@ import jax.numpy as jnp
 from jaxtyping import Array, Float
 
 from ae_jax import losses
+from ae_jax._checks import require_number, require_positive
 from ae_jax.components import component
-from ae_jax.requirements import require_number, require_positive
 from ae_jax.types import Number
 
 Outputs = Float[Array, "batch *rest"]

@@ -6,11 +6,11 @@ import jax.numpy as jnp
 from jaxtyping import Array, Float
 
 from ae_jax import losses
+from ae_jax._checks import require_inside, require_non_negative, size
 from ae_jax.components import component, static
 from ae_jax.errors import InvalidInput, require_known
 from ae_jax.losses import jacobian
 from ae_jax.networks import Code, Networks, deterministic
-from ae_jax.requirements import require_inside, require_non_negative, size
 from ae_jax.types import Key, Number, Weight
 
 Batch = Float[Array, "batch *features"]

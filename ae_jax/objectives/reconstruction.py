@@ -5,6 +5,7 @@ from typing import Any
 import jax
 from jaxtyping import Array, Float
 
+from ae_jax._checks import require_part
 from ae_jax.components import component
 from ae_jax.corruptions import Corruption
 from ae_jax.networks import Networks, deterministic
@@ -12,7 +13,6 @@ from ae_jax.objectives.bottlenecks import Bottleneck
 from ae_jax.objectives.likelihoods import Likelihood, SquaredError
 from ae_jax.objectives.penalties import Penalty
 from ae_jax.objectives.terms import penalty_terms, require_parts, weighted_sum
-from ae_jax.requirements import require_part
 from ae_jax.types import Key, Metrics
 
 

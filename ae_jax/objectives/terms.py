@@ -7,12 +7,12 @@ import jax
 import jax.numpy as jnp
 from jaxtyping import Array, Float
 
+from ae_jax._checks import require_part, shown
 from ae_jax.corruptions import Corruption
 from ae_jax.errors import InvalidInput
 from ae_jax.networks import Code, Networks
 from ae_jax.objectives.likelihoods import Likelihood
 from ae_jax.objectives.penalties import Penalty
-from ae_jax.requirements import require_part, shown
 from ae_jax.schedules import value_at
 from ae_jax.types import Key, Metrics, Weight
 

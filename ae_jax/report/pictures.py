@@ -10,12 +10,12 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.image import AxesImage
 
+from ae_jax._checks import size
 from ae_jax.corruptions import Corruption
 from ae_jax.evaluation.denoising import corrupted
 from ae_jax.evaluation.evaluate import NOISE
 from ae_jax.report.canvas import SMALL, is_image, new_axes, shown_member
 from ae_jax.report.strips import strips, value_bar
-from ae_jax.requirements import size
 from ae_jax.training import Run
 
 _WIDTH, _LARGEST = 7.6, 0.9

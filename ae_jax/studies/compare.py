@@ -6,11 +6,11 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
-from ae_jax.autoencoders import NAMED, Autoencoder
 from ae_jax.components import to_config
 from ae_jax.data import Dataset
 from ae_jax.errors import InvalidInput
 from ae_jax.evaluation import Row, evaluate_pca
+from ae_jax.models import NAMED, Autoencoder
 from ae_jax.studies.suited import suited
 from ae_jax.studies.trials import Trials, conduct
 from ae_jax.training import Checkpoints, Progress, Run

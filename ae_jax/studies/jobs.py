@@ -7,13 +7,13 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any, TypeVar, get_args
 
-from ae_jax.autoencoders import NAMED, named
+from ae_jax._checks import positive_whole
 from ae_jax.components import from_config, to_config
 from ae_jax.data import Dataset
-from ae_jax.data.description import Reading
+from ae_jax.data.description import ReadOptions
 from ae_jax.data.sources import is_named
 from ae_jax.errors import InvalidInput, first_line, unknown
-from ae_jax.requirements import positive_whole
+from ae_jax.models import NAMED, named
 from ae_jax.studies.journal import digest_of
 from ae_jax.studies.results import write_whole
 from ae_jax.studies.sweep import Setting, name_of_population, settings_of, structures_of
@@ -47,7 +47,7 @@ class FanOut:
     structures: int
     seeds: tuple[int, ...]
     source: str
-    reading: Reading
+    reading: ReadOptions
     scaling: str | None
     digest: str
     epochs: int
@@ -114,7 +114,7 @@ def jobs_of(
     grid: Mapping[str, Sequence[Any]],
     *,
     source: str,
-    reading: Reading = Reading(),
+    reading: ReadOptions = ReadOptions(),
     scaling: str | None = None,
     seeds: Sequence[int] = (0, 1, 2, 3, 4),
     epochs: int = 200,
@@ -302,9 +302,9 @@ def _fan_out(config: Any) -> FanOut:
     return FanOut(**fields | {"seeds": seeds, "reading": _reading(fields["reading"])})
 
 
-def _reading(config: Any) -> Reading:
+def _reading(config: Any) -> ReadOptions:
     reading = from_config(config)
-    _require(isinstance(reading, Reading), "reading", config, "a Reading")
+    _require(isinstance(reading, ReadOptions), "reading", config, "a ReadOptions")
     _require(isinstance(reading.label, (str, type(None))), "label", reading.label, "a name")
     texts = all(isinstance(name, str) for name in reading.columns or ())
     _require(texts, "columns", reading.columns, "names")

@@ -8,9 +8,9 @@ from typing import Any, Literal, NamedTuple
 import numpy as np
 from scipy import stats
 
+from ae_jax._checks import require_inside, size
 from ae_jax.errors import InvalidInput, require_known
 from ae_jax.evaluation import METRICS, Row
-from ae_jax.requirements import require_inside, size
 from ae_jax.studies.results import Interval, interval
 
 _Measured = dict[tuple[Any, ...], dict[str, dict[int | None, float | None]]]

@@ -6,8 +6,8 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
+from ae_jax._checks import non_negative_whole, positive_whole
 from ae_jax.errors import InvalidInput, first_line, unknown
-from ae_jax.requirements import non_negative_whole, positive_whole
 from ae_jax.studies.fan_out import Outcome, data_of, finished, run_job
 from ae_jax.studies.jobs import Job, read_jobs
 from ae_jax.training import TrainingInterrupted, stop_on_signal

@@ -3,8 +3,8 @@
 import inspect
 from typing import Any
 
-from ae_jax.autoencoders import Autoencoder, named
 from ae_jax.data import Dataset
+from ae_jax.models import Autoencoder, named
 from ae_jax.objectives import GaussianLikelihood
 
 

@@ -11,11 +11,11 @@ from typing import Any, NamedTuple
 import jax
 import numpy as np
 
-from ae_jax.autoencoders import Autoencoder, named
 from ae_jax.components import to_config
 from ae_jax.data import Dataset
 from ae_jax.errors import InvalidInput, unknown
 from ae_jax.evaluation import Row
+from ae_jax.models import Autoencoder, named
 from ae_jax.studies.suited import suited
 from ae_jax.studies.trials import Trials, conduct
 from ae_jax.training import Checkpoints, Progress, Run

@@ -11,11 +11,11 @@ from typing import Any, TypeVar, cast
 
 import numpy as np
 
-from ae_jax.autoencoders import Autoencoder
 from ae_jax.components import to_config
 from ae_jax.data import Dataset
 from ae_jax.errors import InvalidInput, TrainingDiverged
 from ae_jax.evaluation import Row, evaluate
+from ae_jax.models import Autoencoder
 from ae_jax.studies.journal import Answers, begin, finish, forget, keep_answers, kept_answers
 from ae_jax.training import Checkpoints, Progress, Run, TrainingInterrupted, fit
 from ae_jax.training.compilation import watch_compilation

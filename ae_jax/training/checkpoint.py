@@ -27,8 +27,8 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
+from ae_jax._checks import positive_whole, require_positive
 from ae_jax.errors import InvalidInput, first_line
-from ae_jax.requirements import positive_whole, require_positive
 from ae_jax.training.integrity import force_entries, read_json, require_sealed, seal
 from ae_jax.types import Shape
 

@@ -7,9 +7,9 @@ import jax
 import numpy as np
 from jaxtyping import Array, Float
 
-from ae_jax.autoencoders import Autoencoder
 from ae_jax.data.checks import as_labels
 from ae_jax.data.scaling import Scaling
+from ae_jax.models import Autoencoder
 from ae_jax.networks import deterministic
 from ae_jax.training.run import Run
 from ae_jax.training.run_folder import History

@@ -12,6 +12,7 @@ import numpy as np
 import optax
 from jaxtyping import Array
 
+from ae_jax._checks import positive_whole, require_part, size
 from ae_jax.data import Dataset
 from ae_jax.data.scaling import Scaling
 from ae_jax.data.splits import balanced_rows
@@ -20,7 +21,6 @@ from ae_jax.losses import categorical_nll
 from ae_jax.networks import NetworksBuilder, deterministic
 from ae_jax.networks.functional import bind
 from ae_jax.optimizers import Optimizer
-from ae_jax.requirements import positive_whole, require_part, size
 from ae_jax.training.classifier import Classifier, logits_of
 from ae_jax.training.loop import Progress
 from ae_jax.training.population import members_at_once, order_of_population, room, side_by_side

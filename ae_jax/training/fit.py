@@ -10,9 +10,9 @@ from typing import Any
 
 import numpy as np
 
-from ae_jax.autoencoders import Autoencoder
 from ae_jax.errors import InvalidInput, TrainingDiverged
 from ae_jax.locks import locked
+from ae_jax.models import Autoencoder
 from ae_jax.training.checkpoint import Checkpoint, Checkpoints, Writer, clear, newest, progress_of
 from ae_jax.training.compilation import watch_compilation
 from ae_jax.training.continuation import Resume, configuration_of, require_same, warn_of_others

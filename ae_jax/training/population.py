@@ -12,8 +12,8 @@ import jax.numpy as jnp
 import numpy as np
 from jax.sharding import Mesh
 
-from ae_jax.autoencoders import Autoencoder
 from ae_jax.errors import InvalidInput
+from ae_jax.models import Autoencoder
 from ae_jax.training.mesh import MEMBER, ambient, everywhere, meshed, over_members, put_members
 from ae_jax.training.state import Order, Selection, State, Trained, initial
 from ae_jax.training.step import OnDivergence, advance, order_of

@@ -12,14 +12,14 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
-from ae_jax.autoencoders import Autoencoder
+from ae_jax._checks import positive_whole
 from ae_jax.components import to_config
 from ae_jax.data.checks import as_examples, require_shape
-from ae_jax.data.description import Description
+from ae_jax.data.description import DataSpec
 from ae_jax.data.scaling import Scaling
 from ae_jax.errors import InvalidInput
+from ae_jax.models import Autoencoder
 from ae_jax.networks import deterministic
-from ae_jax.requirements import positive_whole
 from ae_jax.training.display import run_html
 from ae_jax.training.population import stack, take, unstack
 from ae_jax.training.record import added
@@ -65,7 +65,7 @@ class Run:
 
     autoencoder: Autoencoder
     seeds: np.ndarray
-    data: Description
+    data: DataSpec
     params: Params
     history: History
     best_epoch: np.ndarray

@@ -13,11 +13,11 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
-from ae_jax.autoencoders import Autoencoder
 from ae_jax.components import from_config
-from ae_jax.data.description import Description, Reading
+from ae_jax.data.description import DataSpec, ReadOptions
 from ae_jax.data.scaling import Scaling
 from ae_jax.errors import InvalidInput, first_line
+from ae_jax.models import Autoencoder
 from ae_jax.training.checkpoint import read_arrays, write_arrays
 from ae_jax.training.integrity import SEAL, force_entries, read_json, require_sealed, seal
 from ae_jax.training.population import stack
@@ -191,16 +191,16 @@ def _autoencoder(config: Any) -> Autoencoder:
     return autoencoder
 
 
-def _description(config: Any) -> Description:
+def _description(config: Any) -> DataSpec:
     _require(isinstance(config, dict), "data", config, "an object")
     shape, names = config["shape"], config["columns"]
     whole = isinstance(shape, list) and shape and all(type(size) is int and size > 0 for size in shape)
     _require(whole, "shape", shape, "integers above zero")
     _require(names is None or [len(names)] == shape, "columns", names, f"a name for each feature of {shape}")
     data = from_config(config)
-    _require(isinstance(data, Description), "data", data, "a Description")
+    _require(isinstance(data, DataSpec), "data", data, "a DataSpec")
     _require(isinstance(data.scaling, Scaling), "scaling", data.scaling, "a Scaling")
-    for name, kind in (("name", str), ("examples", dict), ("reading", Reading)):
+    for name, kind in (("name", str), ("examples", dict), ("reading", ReadOptions)):
         _require(isinstance(getattr(data, name), kind), name, getattr(data, name), f"of type {kind.__name__}")
     for name in ("low", "high"):
         _require(np.isfinite(getattr(data, name)), name, getattr(data, name), "a finite number")

@@ -9,11 +9,11 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
-from ae_jax.autoencoders import Autoencoder
+from ae_jax._checks import shown
 from ae_jax.data import Dataset, Split
 from ae_jax.errors import InvalidInput
+from ae_jax.models import Autoencoder
 from ae_jax.networks import MLP
-from ae_jax.requirements import shown
 from ae_jax.training.checkpoint import Checkpoints
 from ae_jax.training.fit import fit
 from ae_jax.training.loop import Progress

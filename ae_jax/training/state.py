@@ -6,7 +6,7 @@ import jax
 import jax.numpy as jnp
 from jaxtyping import Array, Bool, Float, Int
 
-from ae_jax.autoencoders import Autoencoder
+from ae_jax.models import Autoencoder
 from ae_jax.optimizers import Optimizer
 from ae_jax.types import Key, Params, Shape
 

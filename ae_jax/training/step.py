@@ -7,8 +7,8 @@ import jax.numpy as jnp
 import optax
 from jaxtyping import Array, Float
 
-from ae_jax.autoencoders import Autoencoder
 from ae_jax.data.scaling import Scaling
+from ae_jax.models import Autoencoder
 from ae_jax.training.mesh import over_data
 from ae_jax.training.state import TRAIN, VALIDATE, Order, Selection, State, Trained, key_for
 from ae_jax.types import Key, Metrics

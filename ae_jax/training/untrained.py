@@ -6,7 +6,7 @@ from typing import Any
 import jax
 import numpy as np
 
-from ae_jax.autoencoders import Autoencoder
+from ae_jax.models import Autoencoder
 from ae_jax.training.environment import environment
 from ae_jax.training.plan import plan
 from ae_jax.training.population import initial_population

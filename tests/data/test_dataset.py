@@ -5,7 +5,7 @@ import pandas
 import pytest
 
 from ae_jax import InvalidInput
-from ae_jax.data import Dataset, Reading, Scaling, Split, from_arrays, from_splits, load
+from ae_jax.data import Dataset, ReadOptions, Scaling, Split, from_arrays, from_splits, load
 
 X = np.arange(60, dtype=np.float32).reshape(30, 2)
 LABELS = np.repeat([0, 1, 2], 10)
@@ -57,7 +57,7 @@ def test_a_split_is_asked_for_by_name():
 def test_its_description_is_json():
     data = from_arrays(np.full((10, 4, 3), 7, np.uint8), name="mine")
     assert json.loads(json.dumps(data.describe())) == {
-        "type": "Description",
+        "type": "DataSpec",
         "name": "mine",
         "shape": [4, 3],
         "dtype": "uint8",
@@ -67,7 +67,7 @@ def test_its_description_is_json():
         "likelihood": "BernoulliLikelihood",
         "columns": None,
         "reading": {
-            "type": "Reading",
+            "type": "ReadOptions",
             "label": None,
             "columns": None,
             "image_size": None,
@@ -250,6 +250,6 @@ def test_what_was_held_out_for_validation_is_trained_on(labels):
 
 def test_validation_examples_do_not_join_a_stream(tmp_path):
     np.save(tmp_path / "x.npy", X)
-    data = load(str(tmp_path / "x.npy"), Reading(budget=100))
+    data = load(str(tmp_path / "x.npy"), ReadOptions(budget=100))
     with pytest.raises(InvalidInput, match=r"the training examples of .* are streamed.*device's budget"):
         data.with_validation()

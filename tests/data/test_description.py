@@ -6,7 +6,7 @@ import pytest
 
 from ae_jax import InvalidInput
 from ae_jax.components import from_config, to_config
-from ae_jax.data import Reading, from_arrays
+from ae_jax.data import ReadOptions, from_arrays
 
 RNG = np.random.default_rng(0)
 BYTES = RNG.integers(0, 256, (20, 4, 4)).astype(np.uint8)
@@ -81,13 +81,13 @@ def test_columns_of_a_frame_are_taken_by_their_names():
 
 
 def test_a_shape_that_is_none_is_refused():
-    with pytest.raises(InvalidInput, match=r"Reading was given shape\[1\]=0: expected a whole number above zero"):
-        Reading(shape=(28, 0))
-    with pytest.raises(InvalidInput, match="Reading was given an empty shape: expected one number or more"):
-        Reading(shape=())
+    with pytest.raises(InvalidInput, match=r"ReadOptions was given shape\[1\]=0: expected a whole number above zero"):
+        ReadOptions(shape=(28, 0))
+    with pytest.raises(InvalidInput, match="ReadOptions was given an empty shape: expected one number or more"):
+        ReadOptions(shape=())
 
 
 def test_how_a_source_was_read_comes_back_from_json():
-    reading = Reading(transpose=True, shape=[28, 28])
+    reading = ReadOptions(transpose=True, shape=[28, 28])
     assert reading.shape == (28, 28)
     assert from_config(json.loads(json.dumps(to_config(reading)))) == reading

@@ -15,13 +15,13 @@ import pytest
 
 import ae_jax
 from ae_jax import InvalidInput
-from ae_jax.data.contents import Contents
+from ae_jax.data.contents import RawData
 from ae_jax.data.prepared import prepared_records
 
 SHAPE = (4, 4)
 
 
-def prepared_contents(name: str | Path, data_dir: Path | None = None) -> dict[str, Contents]:
+def prepared_contents(name: str | Path, data_dir: Path | None = None) -> dict[str, RawData]:
     return {split: records.all() for split, records in prepared_records(name, data_dir=data_dir).items()}
 
 
@@ -288,7 +288,7 @@ def test_a_prepared_data_set_beyond_the_budget_is_streamed(
     folder: Path, monkeypatch: pytest.MonkeyPatch, budget: int
 ) -> None:
     monkeypatch.setenv("TFDS_DATA_DIR", str(folder))
-    dataset = ae_jax.data.load("tfds:tiny", ae_jax.data.Reading(budget=budget))
+    dataset = ae_jax.data.load("tfds:tiny", ae_jax.data.ReadOptions(budget=budget))
     assert (dataset.stream is None) == (budget > 20 * 16)
     few = 2 if dataset.stream is None else 1  # a sixteenth of the budget, which is less than one
     assert dataset.description.examples == {"train": 20 - few, "validation": few, "test": 8}

@@ -6,7 +6,7 @@ from PIL import Image
 from sklearn.datasets import load_digits
 
 from ae_jax import InvalidInput
-from ae_jax.data import EMBEDDED, Reading, Scaling, from_arrays, load
+from ae_jax.data import EMBEDDED, ReadOptions, Scaling, from_arrays, load
 from ae_jax.data.sources import examples, parse_path, reading_of, rescaled
 
 X = np.arange(40, dtype=np.uint8).reshape(20, 2)
@@ -55,8 +55,8 @@ def test_a_file_of_examples_and_labels_loads(tmp_path):
 def test_a_table_remembers_how_it_was_read(tmp_path):
     frame = pandas.DataFrame(X / 40, columns=["a", "b"]).assign(kind=LABELS)
     frame.to_csv(tmp_path / "mine.csv", index=False)
-    data = load(str(tmp_path / "mine.csv"), Reading(label="kind"), scaling="standard")
-    assert (data.columns, data.reading) == (("a", "b"), Reading(label="kind"))
+    data = load(str(tmp_path / "mine.csv"), ReadOptions(label="kind"), scaling="standard")
+    assert (data.columns, data.reading) == (("a", "b"), ReadOptions(label="kind"))
     assert sorted(set(data.train.labels)) == [0, 1]
     found = examples(str(tmp_path / "mine.csv"), data.description)
     np.testing.assert_allclose(found.x, X / 40, rtol=1e-6)
@@ -77,7 +77,7 @@ def test_a_folder_of_shards_is_one_data_set(tmp_path, kind, budget):
             np.save(folder / f"{place}.npy", part)
         else:
             pandas.DataFrame(part, columns=["a", "b"]).to_parquet(folder / f"{place}.parquet", row_group_size=20)
-    data = load(str(folder), Reading(budget=budget), scaling="unit")
+    data = load(str(folder), ReadOptions(budget=budget), scaling="unit")
     assert data.name == "many"
     assert (data.stream is None) == (budget > x.nbytes)
     held_out = (30, 60) if data.stream is None else (7, 7)  # a sixteenth of the budget each
@@ -88,8 +88,8 @@ def test_a_folder_of_shards_is_one_data_set(tmp_path, kind, budget):
 
 def test_large_files_are_streamed_and_small_ones_are_not(tmp_path):
     np.save(tmp_path / "mine.npy", X)
-    assert load(str(tmp_path / "mine.npy"), Reading(budget=X.nbytes)).stream is None
-    streamed = load(str(tmp_path / "mine.npy"), Reading(budget=X.nbytes - 1))
+    assert load(str(tmp_path / "mine.npy"), ReadOptions(budget=X.nbytes)).stream is None
+    streamed = load(str(tmp_path / "mine.npy"), ReadOptions(budget=X.nbytes - 1))
     assert streamed.stream is not None
     assert streamed.scaling == Scaling(scale=255.0)
 
@@ -106,18 +106,18 @@ def test_a_stray_file_among_others_is_no_data_set(tmp_path):
 def test_shards_of_arrays_have_no_columns(tmp_path):
     np.save(tmp_path / "a.npy", X)
     with pytest.raises(InvalidInput, match=r"given --label, which a folder of .npy shards does not use: leave it out"):
-        load(str(tmp_path), Reading(label="y"))
+        load(str(tmp_path), ReadOptions(label="y"))
 
 
 def test_what_cannot_be_streamed_says_that_it_is_large(tmp_path):
     np.savez(tmp_path / "mine.npz", x=X)
     with pytest.warns(UserWarning, match="takes 28 bytes on the device, more than its budget of 10, .*cannot be"):
-        load(str(tmp_path / "mine.npz"), Reading(budget=10))
+        load(str(tmp_path / "mine.npz"), ReadOptions(budget=10))
 
 
 def test_what_is_held_out_of_a_streamed_source_is_found_again(tmp_path):
     np.save(tmp_path / "mine.npy", np.arange(2000, dtype=np.float32).reshape(1000, 2))
-    first = load(str(tmp_path / "mine.npy"), Reading(budget=1000))
+    first = load(str(tmp_path / "mine.npy"), ReadOptions(budget=1000))
     again = load(str(tmp_path / "mine.npy"), first.description.reading)
     np.testing.assert_array_equal(first.test.x, again.test.x)
     assert first.description == again.description
@@ -239,7 +239,7 @@ def test_a_remembered_label_may_be_missing(suffix, tmp_path):
             np.savez(path, x=X, **({"kind": LABELS} if "kind" in kept else {}))
         else:
             kept.to_csv(path, index=False) if suffix == "csv" else kept.to_parquet(path)
-    data = load(str(tmp_path / f"mine.{suffix}"), Reading(label="kind")).description
+    data = load(str(tmp_path / f"mine.{suffix}"), ReadOptions(label="kind")).description
     assert reading_of(tmp_path / f"mine.{suffix}", data).label == "kind"
     assert reading_of(tmp_path / f"bare.{suffix}", data).label is None
     found = load(str(tmp_path / f"bare.{suffix}"), reading_of(tmp_path / f"bare.{suffix}", data))
@@ -250,7 +250,7 @@ def test_a_named_source_says_itself_how_it_is_read():
     with pytest.raises(
         InvalidInput, match="digits was given a label, columns, an image size, a shape or transpose: expected"
     ):
-        load("digits", Reading(label="y"))
+        load("digits", ReadOptions(label="y"))
 
 
 @pytest.fixture
@@ -264,7 +264,7 @@ def faces(tmp_path):
 
 def test_how_an_array_lies_is_remembered(tmp_path, faces):
     source = f"{tmp_path / 'faces.mat'}:faces"
-    data = load(source, Reading(label="who", transpose=True, shape=(2, 3)))
+    data = load(source, ReadOptions(label="who", transpose=True, shape=(2, 3)))
     assert data.shape == (2, 3)
     assert (data.description.reading.transpose, data.description.reading.shape) == (True, (2, 3))
     found = examples(source, data.description)
@@ -273,7 +273,7 @@ def test_how_an_array_lies_is_remembered(tmp_path, faces):
 
 
 def test_an_array_of_the_shape_trained_on_is_taken_as_it_stands(tmp_path, faces):
-    data = load(f"{tmp_path / 'faces.mat'}:faces", Reading(transpose=True, shape=(2, 3))).description
+    data = load(f"{tmp_path / 'faces.mat'}:faces", ReadOptions(transpose=True, shape=(2, 3))).description
     np.save(tmp_path / "more.npy", faces)
     np.testing.assert_array_equal(examples(str(tmp_path / "more.npy"), data).x, faces)
     np.save(tmp_path / "columns.npy", faces.reshape(20, 6).T)
@@ -281,7 +281,7 @@ def test_an_array_of_the_shape_trained_on_is_taken_as_it_stands(tmp_path, faces)
 
 
 def test_a_single_image_is_one_example(tmp_path, faces):
-    data = load(f"{tmp_path / 'faces.mat'}:faces", Reading(transpose=True, shape=(2, 3))).description
+    data = load(f"{tmp_path / 'faces.mat'}:faces", ReadOptions(transpose=True, shape=(2, 3))).description
     Image.fromarray(faces[3]).save(tmp_path / "one.png")
     np.testing.assert_array_equal(examples(str(tmp_path / "one.png"), data).x, faces[3:4])
     with pytest.raises(InvalidInput, match=r"one.png was given --label, which a source of its kind does not use"):
@@ -295,7 +295,7 @@ def test_pixels_of_a_table_are_taken_by_their_names(tmp_path, faces, kind):
     frame = pandas.DataFrame(faces.reshape(20, 6), columns=list("abcdef")).assign(label=LABELS)
     write = {"csv": lambda frame, path: frame.to_csv(path, index=False), "parquet": pandas.DataFrame.to_parquet}[kind]
     write(frame, tmp_path / f"mine.{kind}")
-    data = load(str(tmp_path / f"mine.{kind}"), Reading(label="label", shape=(2, 3), budget=10**6))
+    data = load(str(tmp_path / f"mine.{kind}"), ReadOptions(label="label", shape=(2, 3), budget=10**6))
     assert (data.shape, data.columns) == ((2, 3), None)
     assert sorted(set(data.train.labels)) == [0, 1]
     write(frame[["label", *"fedcba"]], tmp_path / f"other.{kind}")
@@ -319,7 +319,7 @@ def test_labels_are_left_out_where_a_later_source_has_none(tmp_path, kind):
             "mat": lambda place, _, arrays: scipy.io.savemat(place, arrays),
         }[kind](place, table, arrays)
     key = ":x" if kind in ("npz", "mat") else ""
-    data = load(f"{path}{key}", Reading(label="kind")).description
+    data = load(f"{path}{key}", ReadOptions(label="kind")).description
     np.testing.assert_array_equal(examples(f"{path}{key}", data).labels, LABELS)
     assert examples(f"{bare}{key}", data).labels is None
     assert examples(f"{path}{key}", data, labelled=False).labels is None
@@ -330,7 +330,7 @@ def test_labels_are_left_out_where_a_later_source_has_none(tmp_path, kind):
 def test_another_label_may_be_asked_for(tmp_path):
     frame = pandas.DataFrame(X / 40, columns=["a", "b"]).assign(kind=LABELS, other=LABELS + 5)
     frame.to_csv(tmp_path / "mine.csv", index=False)
-    data = load(str(tmp_path / "mine.csv"), Reading(label="kind", columns=["a", "b"])).description
+    data = load(str(tmp_path / "mine.csv"), ReadOptions(label="kind", columns=["a", "b"])).description
     np.testing.assert_array_equal(examples(str(tmp_path / "mine.csv"), data, label="other").labels, LABELS + 5)
     np.save(tmp_path / "mine.npy", np.float32(X / 40))
     with pytest.raises(InvalidInput, match=r"mine.npy was given --label, which a source of its kind does not use"):
@@ -342,16 +342,16 @@ def test_labels_of_a_folder_of_tables_are_found(tmp_path):
     frame = pandas.DataFrame(X / 40, columns=["a", "b"]).assign(kind=LABELS)
     for place in range(2):
         frame[place::2].to_parquet(tmp_path / "many" / f"{place}.parquet")
-    data = load(str(tmp_path / "many"), Reading(label="kind")).description
+    data = load(str(tmp_path / "many"), ReadOptions(label="kind")).description
     assert examples(str(tmp_path / "many"), data).labels.tolist() == 10 * [0] + 10 * [1]
 
 
 def test_shards_keep_their_shape(tmp_path):
     np.save(tmp_path / "a.npy", X)
     with pytest.raises(InvalidInput, match=r"given --shape, which a folder of .npy shards does not use: leave it out"):
-        load(str(tmp_path), Reading(shape=(1, 2)))
+        load(str(tmp_path), ReadOptions(shape=(1, 2)))
     with pytest.raises(InvalidInput, match=r"given --transpose, which a folder of .npy shards does not use"):
-        load(str(tmp_path), Reading(transpose=True))
+        load(str(tmp_path), ReadOptions(transpose=True))
 
 
 def test_what_is_shaped_is_not_streamed_and_says_so(tmp_path):
@@ -359,4 +359,4 @@ def test_what_is_shaped_is_not_streamed_and_says_so(tmp_path):
     with pytest.warns(
         UserWarning, match="cannot be streamed; .npy and .parquet files and folders of them can, in their"
     ):
-        assert load(str(tmp_path / "mine.parquet"), Reading(shape=(1, 2), budget=10)).stream is None
+        assert load(str(tmp_path / "mine.parquet"), ReadOptions(shape=(1, 2), budget=10)).stream is None

@@ -5,8 +5,8 @@ import pandas
 import pytest
 
 from ae_jax import InvalidInput
-from ae_jax.data import Reading
-from ae_jax.data.contents import Contents
+from ae_jax.data import ReadOptions
+from ae_jax.data.contents import RawData
 from ae_jax.data.shards import ArrayRows, NpyRows, ParquetRows
 from ae_jax.data.splits import from_rows
 from ae_jax.data.streaming import Stream, survey
@@ -14,7 +14,7 @@ from ae_jax.data.streaming import Stream, survey
 ROWS = np.arange(1000, dtype=np.float32)
 X = np.stack([ROWS, 20 * (ROWS % 7), np.ones(1000, np.float32)], axis=1)
 BUDGET = X.nbytes
-READING = Reading(budget=BUDGET)
+READING = ReadOptions(budget=BUDGET)
 
 
 @pytest.fixture
@@ -166,12 +166,12 @@ def test_a_constant_column_is_refused_when_it_is_scaled(shards):
 def test_bytes_are_scaled_by_the_highest_of_all():
     x = np.zeros((40_000, 1), np.uint8)
     x[17] = 200  # hardly in the sample
-    data = from_rows(ArrayRows(x), name="mine", reading=Reading(budget=20_000))
+    data = from_rows(ArrayRows(x), name="mine", reading=ReadOptions(budget=20_000))
     assert data.scaling.scale == 255.0
 
 
 def test_a_source_with_splits_keeps_them(shards):
-    data = from_rows(shards, {"test": Contents(X[:5]), "more": Contents(X[:9])}, name="mine", reading=READING)
+    data = from_rows(shards, {"test": RawData(X[:5]), "more": RawData(X[:9])}, name="mine", reading=READING)
     assert len(data.test.x) == 5
     assert data.training_examples == 1000 - len(data.validation.x)
 

@@ -142,9 +142,9 @@ HOSTILE = [
     (changed("fan_out.seeds", [5, 5]), "line 1 of .*seeds is .5, 5.: expected each once"),
     (changed("fan_out.cadence", {"keep": 0}), "line 1 of .*keep=0: expected a whole number above zero"),
     (changed("fan_out.cadence", {"folder": "/etc"}), "line 1 of .*is no job"),
-    (changed("fan_out.reading", {"type": "Reading", "label": 5}), "line 1 of .*label is 5: expected a name"),
-    (changed("fan_out.reading", {"type": "Reading", "columns": [5]}), "line 1 of .*columns is .*: expected names"),
-    (changed("fan_out.reading", {"type": "Masking"}), "line 1 of .*reading is .*: expected a Reading"),
+    (changed("fan_out.reading", {"type": "ReadOptions", "label": 5}), "line 1 of .*label is 5: expected a name"),
+    (changed("fan_out.reading", {"type": "ReadOptions", "columns": [5]}), "line 1 of .*columns is .*: expected names"),
+    (changed("fan_out.reading", {"type": "Masking"}), "line 1 of .*reading is .*: expected a ReadOptions"),
     (lambda lines: lines[1]["fan_out"].update(epochs=3), "line 2 of .*it is of another sweep than the first line"),
     (lambda lines: lines.pop(0), "line 1 of .*it is job 1 of 2, and stands as job 0 of 1"),
 ]

@@ -8,7 +8,7 @@ import pytest
 import ae_jax
 from ae_jax import InvalidInput
 from ae_jax.components import component
-from ae_jax.data import Dataset, Reading
+from ae_jax.data import Dataset, ReadOptions
 from ae_jax.data.shards import ArrayRows
 from ae_jax.data.splits import from_rows
 from ae_jax.schedules import Cosine, Linear
@@ -119,7 +119,7 @@ def test_another_stream_is_found_by_some_of_its_rows(planned, digits, whole):
     def streamed(x) -> Dataset:
         rows = ArrayRows(x)
         rows.whole = whole
-        return from_rows(rows, name="streamed", scaling="unit", reading=Reading(budget=16 * 64 * 32 * 4))
+        return from_rows(rows, name="streamed", scaling="unit", reading=ReadOptions(budget=16 * 64 * 32 * 4))
 
     data = streamed(digits.train.x[:160])
     other = dataclasses.replace(data, stream=streamed(16 - digits.train.x[:160]).stream)

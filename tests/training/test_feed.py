@@ -8,7 +8,7 @@ import pytest
 
 import ae_jax
 from ae_jax import TrainingDiverged
-from ae_jax.data import Dataset, Reading
+from ae_jax.data import Dataset, ReadOptions
 from ae_jax.data.shards import ArrayRows
 from ae_jax.data.splits import from_rows
 from ae_jax.studies import compare
@@ -22,7 +22,7 @@ BUDGET = 16 * 64 * 64
 def streamed(digits: Dataset) -> Dataset:
     """The training digits in chunks of 64."""
     rows = ArrayRows(digits.train.x, digits.train.labels)
-    return from_rows(rows, name="streamed", scaling="unit", reading=Reading(budget=BUDGET))
+    return from_rows(rows, name="streamed", scaling="unit", reading=ReadOptions(budget=BUDGET))
 
 
 def autoencoder(rate: float = 1e-3) -> ae_jax.Autoencoder:

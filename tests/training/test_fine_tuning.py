@@ -11,7 +11,7 @@ from sklearn.linear_model import LogisticRegression
 import ae_jax
 from ae_jax import Autoencoder, InvalidInput, Optimizer, TrainingDiverged
 from ae_jax.components import component, static
-from ae_jax.data import Reading, from_splits
+from ae_jax.data import ReadOptions, from_splits
 from ae_jax.data.splits import balanced_rows
 from ae_jax.networks import MLP
 from ae_jax.objectives import Reconstruction
@@ -205,6 +205,6 @@ def test_what_cannot_be_used_is_refused_in_a_sentence(unchecked, data, options, 
 
 def test_streamed_data_are_refused(tmp_path):
     np.save(tmp_path / "x.npy", X)
-    data = ae_jax.data.load(str(tmp_path / "x.npy"), reading=Reading(budget=200))
+    data = ae_jax.data.load(str(tmp_path / "x.npy"), reading=ReadOptions(budget=200))
     with pytest.raises(InvalidInput, match="x is streamed: expected data in memory to fine-tune on"):
         fine_tune(untrained(SIGMOID, X), data)

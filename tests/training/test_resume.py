@@ -17,7 +17,7 @@ import pytest
 
 import ae_jax
 from ae_jax import InvalidInput, Run, TrainingInterrupted
-from ae_jax.data import Dataset, Reading
+from ae_jax.data import Dataset, ReadOptions
 from ae_jax.data.shards import ArrayRows
 from ae_jax.data.splits import from_rows
 from ae_jax.schedules import Linear
@@ -47,7 +47,7 @@ def variational(rate: float = 1e-3, beta: Any = 1.0) -> ae_jax.Autoencoder:
 def streamed(digits: Dataset) -> Dataset:
     """160 digits in chunks of 32, but for what is held out."""
     rows = ArrayRows(digits.train.x[:160], digits.train.labels[:160])
-    return from_rows(rows, name="streamed", scaling="unit", reading=Reading(budget=16 * 64 * 32))
+    return from_rows(rows, name="streamed", scaling="unit", reading=ReadOptions(budget=16 * 64 * 32))
 
 
 @dataclasses.dataclass(frozen=True)

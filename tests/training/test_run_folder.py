@@ -358,7 +358,7 @@ def test_what_a_changed_run_says_is_refused_though_it_is_sealed(folder, damage, 
     ("damage", "sentence"),
     [
         (of_data(scaling=2.0), r"is damaged \(scaling is 2.0: expected a Scaling\)"),
-        (of_data(reading="x"), r"is damaged \(reading is 'x': expected of type Reading\)"),
+        (of_data(reading="x"), r"is damaged \(reading is 'x': expected of type ReadOptions\)"),
     ],
 )
 def test_a_description_of_other_parts_is_refused(folder, damage, sentence, unchecked):

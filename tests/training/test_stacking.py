@@ -8,7 +8,7 @@ import pytest
 import ae_jax
 from ae_jax import Autoencoder, InvalidInput
 from ae_jax.corruptions import Masking
-from ae_jax.data import Dataset, Reading, Split
+from ae_jax.data import Dataset, ReadOptions, Split
 from ae_jax.networks import MLP
 from ae_jax.objectives import BernoulliLikelihood, Reconstruction, SquaredError
 from ae_jax.training import fit_layerwise, stacking, untrained
@@ -120,7 +120,7 @@ def test_layers_that_make_no_network_are_refused(small, layers, sentence):
 
 def test_streamed_data_are_refused(tmp_path):
     np.save(tmp_path / "x.npy", np.random.default_rng(0).uniform(size=(12, 5)).astype(np.float32))
-    data = ae_jax.data.load(str(tmp_path / "x.npy"), reading=Reading(budget=200))
+    data = ae_jax.data.load(str(tmp_path / "x.npy"), reading=ReadOptions(budget=200))
     with pytest.raises(InvalidInput, match="x is streamed: expected data in memory to train layers on"):
         fit_layerwise(LAYERS, data)
 

@@ -15,7 +15,7 @@ import jax
 import numpy as np
 
 import ae_jax
-from ae_jax.data import Dataset, Reading, Scaling, Split
+from ae_jax.data import Dataset, ReadOptions, Scaling, Split
 from ae_jax.data.shards import ArrayRows
 from ae_jax.data.splits import from_rows
 from ae_jax.training import Checkpoints, TrainingInterrupted, initialize, loop
@@ -41,7 +41,7 @@ def in_memory() -> Dataset:
 def streamed() -> Dataset:
     """120 digits to train on in chunks of 32, the last of which is shorter."""
     rows = ArrayRows(ae_jax.data.digits().train.x[:200])
-    return from_rows(rows, name="streamed", scaling="unit", reading=Reading(budget=16 * 64 * 32))
+    return from_rows(rows, name="streamed", scaling="unit", reading=ReadOptions(budget=16 * 64 * 32))
 
 
 def train(

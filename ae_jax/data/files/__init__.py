@@ -5,7 +5,7 @@ from pathlib import Path
 from typing import NamedTuple
 
 from ae_jax.data.checks import as_labels, require_examples
-from ae_jax.data.contents import Contents
+from ae_jax.data.contents import RawData
 from ae_jax.data.files.idx import has_idx_images, idx_images, idx_splits, is_idx
 from ae_jax.data.files.images import SUFFIXES as IMAGE_SUFFIXES
 from ae_jax.data.files.images import image_splits, images_of
@@ -22,7 +22,7 @@ class _Kind(NamedTuple):
     """A kind of format: what sentences call it, its reader, and the options that it uses."""
 
     name: str
-    read: Callable[..., dict[str, Contents]]
+    read: Callable[..., dict[str, RawData]]
     options: tuple[str, ...] = ()
     first_axis_fastest: bool = False
 
@@ -80,7 +80,7 @@ def read(
     image_size: tuple[int, int] | None = None,
     transpose: bool = False,
     shape: Sequence[int] | None = None,
-) -> dict[str, Contents]:
+) -> dict[str, RawData]:
     """What a file or folder holds, in memory.
 
     Args:
@@ -119,7 +119,7 @@ def read(
     }
 
 
-def read_image(path: Path, *, image_size: tuple[int, int] | None = None) -> Contents:
+def read_image(path: Path, *, image_size: tuple[int, int] | None = None) -> RawData:
     """A single image as one example, ``[1, height, width]`` or ``[1, height, width, 3]``.
 
     Args:
@@ -129,7 +129,7 @@ def read_image(path: Path, *, image_size: tuple[int, int] | None = None) -> Cont
     Raises:
       InvalidInput: what :func:`ae_jax.data.files.images.image_splits` refuses of an image.
     """
-    return Contents(images_of([path], image_size))
+    return RawData(images_of([path], image_size))
 
 
 def is_image_file(path: Path) -> bool:
@@ -167,7 +167,7 @@ def _flag(option: str) -> str:
     return ":NAME behind it" if option == "key" else f"--{option.replace('_', '-')}"
 
 
-def _checked(contents: Contents, path: Path, split: str) -> Contents:
+def _checked(contents: RawData, path: Path, split: str) -> RawData:
     """The contents, where they are examples of numbers with a label each."""
     what = str(path) if split == "all" else f"the {split} split of {path}"
     require_examples(contents.x, what)

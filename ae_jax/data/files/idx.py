@@ -8,7 +8,7 @@ from pathlib import Path
 
 import numpy as np
 
-from ae_jax.data.contents import Contents
+from ae_jax.data.contents import RawData
 from ae_jax.data.files.damage import reading
 from ae_jax.errors import InvalidInput
 
@@ -85,22 +85,22 @@ def _read(file: BufferedIOBase, count: int) -> bytes:
     return b"".join(parts)
 
 
-def idx_images(path: Path) -> dict[str, Contents]:
+def idx_images(path: Path) -> dict[str, RawData]:
     """What an idx file holds, with the labels of ``images-idx3`` from the ``labels-idx1`` beside it, where that is."""
     x = read_idx(path)
     beside = _labels_beside(path)
     if beside is None:
-        return {"all": Contents(x)}
+        return {"all": RawData(x)}
     labels = read_idx(beside)
     if labels.shape != x.shape[:1]:
         raise InvalidInput(
             f"{path} holds {len(x)} images and {beside} labels of shape {labels.shape}: expected one label for each "
             "image; put the files together that belong together."
         )
-    return {"all": Contents(x, labels)}
+    return {"all": RawData(x, labels)}
 
 
-def idx_splits(folder: Path) -> dict[str, Contents]:
+def idx_splits(folder: Path) -> dict[str, RawData]:
     """What a folder of MNIST's four files holds, as the splits ``train`` and ``test``.
 
     Args:

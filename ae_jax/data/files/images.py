@@ -7,10 +7,10 @@ from typing import Any
 
 import numpy as np
 
-from ae_jax.data.contents import Contents
+from ae_jax._checks import positive_whole
+from ae_jax.data.contents import RawData
 from ae_jax.data.files.damage import reading
 from ae_jax.errors import InvalidInput
-from ae_jax.requirements import positive_whole
 
 SUFFIXES = (".png", ".jpg", ".jpeg", ".bmp", ".gif", ".tif", ".tiff", ".webp", ".ppm", ".pgm")
 
@@ -28,7 +28,7 @@ _SPLITS = {
 }
 
 
-def image_splits(folder: Path, *, image_size: tuple[int, int] | None = None) -> dict[str, Contents]:
+def image_splits(folder: Path, *, image_size: tuple[int, int] | None = None) -> dict[str, RawData]:
     """The images of a folder, sorted by name, as bytes: grey ``[n, height, width]`` or RGB ``[n, height, width, 3]``.
 
     In a folder of folders, their names are the labels; unless they are those of splits (``train``, with ``val`` or
@@ -83,7 +83,7 @@ def _splits(folder: Path, folders: list[Path]) -> dict[str, Path]:
     return splits
 
 
-def _contents(folder: Path, size: tuple[int, int] | None) -> Contents:
+def _contents(folder: Path, size: tuple[int, int] | None) -> RawData:
     """Images and labels (or None) of a flat folder or of folders of classes."""
     images, folders = _listed(folder)
     if images and folders:
@@ -92,9 +92,9 @@ def _contents(folder: Path, size: tuple[int, int] | None) -> Contents:
             "expected images alone, or a folder for each class alone; move one or the other away."
         )
     if not folders:
-        return Contents(images_of(_of_class(folder), size))
+        return RawData(images_of(_of_class(folder), size))
     classes = [(path, each.name) for each in folders for path in _of_class(each)]
-    return Contents(images_of([path for path, _ in classes], size), np.array([label for _, label in classes]))
+    return RawData(images_of([path for path, _ in classes], size), np.array([label for _, label in classes]))
 
 
 def _of_class(folder: Path) -> list[Path]:

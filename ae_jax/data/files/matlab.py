@@ -6,7 +6,7 @@ from typing import Any
 
 import numpy as np
 
-from ae_jax.data.contents import Contents
+from ae_jax.data.contents import RawData
 from ae_jax.data.files.damage import reading
 from ae_jax.data.files.layout import examples_first
 from ae_jax.errors import InvalidInput, unknown
@@ -17,7 +17,7 @@ _NO_ARRAYS = ("cell", "struct", "object", "opaque", "function", "char")
 
 def read_mat(
     path: Path, *, key: str | None = None, label: str | None = None, transpose: bool = False
-) -> dict[str, Contents]:
+) -> dict[str, RawData]:
     """Two variables of a ``.mat`` file; what is sparse there is made dense.
 
     Args:
@@ -48,7 +48,7 @@ def read_mat(
         arrays = io.loadmat(path, variable_names=names)
         x, *labels = [_dense(arrays[name]) for name in names]
     x = examples_first(x, transpose=transpose)
-    return {"all": Contents(x, _classes(labels[0], len(x), f"{label} in {path}") if labels else None)}
+    return {"all": RawData(x, _classes(labels[0], len(x), f"{label} in {path}") if labels else None)}
 
 
 def variable_names(path: Path) -> tuple[str, ...]:

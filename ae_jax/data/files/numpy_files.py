@@ -7,7 +7,7 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from ae_jax.data.contents import Contents
+from ae_jax.data.contents import RawData
 from ae_jax.data.files.damage import reading
 from ae_jax.data.files.layout import examples_first
 from ae_jax.errors import InvalidInput, unknown
@@ -17,7 +17,7 @@ _MAGIC = b"\x93NUMPY"
 _AXES = 32  # of NumPy 1's arrays
 
 
-def read_npy(path: Path, *, transpose: bool = False) -> dict[str, Contents]:
+def read_npy(path: Path, *, transpose: bool = False) -> dict[str, RawData]:
     """The array of a ``.npy`` file, in memory, under ``"all"``.
 
     Args:
@@ -30,12 +30,12 @@ def read_npy(path: Path, *, transpose: bool = False) -> dict[str, Contents]:
     with reading(path, "an array written by numpy.save"), path.open("rb") as file:
         read_header(file, path.stat().st_size)
         file.seek(0)
-        return {"all": Contents(examples_first(np.load(file, allow_pickle=False), transpose=transpose))}
+        return {"all": RawData(examples_first(np.load(file, allow_pickle=False), transpose=transpose))}
 
 
 def read_npz(
     path: Path, *, key: str | None = None, label: str | None = None, transpose: bool = False
-) -> dict[str, Contents]:
+) -> dict[str, RawData]:
     """Two arrays of a ``.npz`` archive.
 
     Args:
@@ -55,7 +55,7 @@ def read_npz(
         archive = np.load(file, allow_pickle=False)
         examples, labels = _names(archive.files, key, label, path)
         x, y = _array(archive, examples), None if labels is None else _array(archive, labels)
-    return {"all": Contents(examples_first(x, transpose=transpose), y)}
+    return {"all": RawData(examples_first(x, transpose=transpose), y)}
 
 
 class Header(NamedTuple):

@@ -7,7 +7,7 @@ from importlib import import_module
 from pathlib import Path
 from typing import Any
 
-from ae_jax.data.contents import Contents
+from ae_jax.data.contents import RawData
 from ae_jax.data.files.damage import reading
 from ae_jax.data.frames import from_frame
 from ae_jax.errors import InvalidInput
@@ -17,7 +17,7 @@ _COUNTED = 3
 """From how many on 0, 1, 2 and so on are names rather than an example; fewer may well be one."""
 
 
-def read_csv(path: Path, *, columns: Sequence[str] | None = None, label: str | None = None) -> dict[str, Contents]:
+def read_csv(path: Path, *, columns: Sequence[str] | None = None, label: str | None = None) -> dict[str, RawData]:
     """The rows of a file of comma-separated (``.csv``) or tab-separated (``.tsv``) values.
 
     A first line of numbers only is an example, and the columns are then named ``"0"``, ``"1"`` and so on. Numbers are
@@ -55,7 +55,7 @@ def read_csv(path: Path, *, columns: Sequence[str] | None = None, label: str | N
     return {"all": from_frame(frame, columns=columns, label=label, name=str(path))}
 
 
-def read_parquet(path: Path, *, columns: Sequence[str] | None = None, label: str | None = None) -> dict[str, Contents]:
+def read_parquet(path: Path, *, columns: Sequence[str] | None = None, label: str | None = None) -> dict[str, RawData]:
     """The rows of a Parquet file.
 
     Args:

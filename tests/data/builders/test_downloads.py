@@ -11,14 +11,14 @@ from ae_jax import InvalidInput
 from ae_jax.data.builders import Preparing, Recipe, prepare
 from ae_jax.data.builders.checksums import recorded
 from ae_jax.data.builders.downloads import fetch
-from ae_jax.data.contents import Contents
+from ae_jax.data.contents import RawData
 from ae_jax.data.prepared import prepared_records
 
 FROM = "or build it from files at hand by `ae-jax data prepare tiny --from FOLDER`"
 FILE = "tiny-train.npy"
 
 
-def prepared_contents(name: str | Path, data_dir: Path | None = None) -> dict[str, Contents]:
+def prepared_contents(name: str | Path, data_dir: Path | None = None) -> dict[str, RawData]:
     return {split: records.all() for split, records in prepared_records(name, data_dir=data_dir).items()}
 
 

@@ -13,11 +13,11 @@ from ae_jax import InvalidInput
 from ae_jax.data.builders import RECIPES, Preparing, Recipe, folder_of, is_prepared, prepare
 from ae_jax.data.builders.folders import alone, data_folder
 from ae_jax.data.builders.preparing import content_digest
-from ae_jax.data.contents import Contents
+from ae_jax.data.contents import RawData
 from ae_jax.data.prepared import prepared_records
 
 
-def prepared_contents(name: str | Path, data_dir: Path | None = None) -> dict[str, Contents]:
+def prepared_contents(name: str | Path, data_dir: Path | None = None) -> dict[str, RawData]:
     return {split: records.all() for split, records in prepared_records(name, data_dir=data_dir).items()}
 
 

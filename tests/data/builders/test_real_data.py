@@ -8,11 +8,11 @@ import pytest
 
 from ae_jax.data.builders import RECIPES, prepare
 from ae_jax.data.builders.preparing import content_digest
-from ae_jax.data.contents import Contents
+from ae_jax.data.contents import RawData
 from ae_jax.data.prepared import prepared_records
 
 
-def prepared_contents(name: str | Path, data_dir: Path | None = None) -> dict[str, Contents]:
+def prepared_contents(name: str | Path, data_dir: Path | None = None) -> dict[str, RawData]:
     return {split: records.all() for split, records in prepared_records(name, data_dir=data_dir).items()}
 
 
@@ -22,12 +22,12 @@ def data_dir(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 @pytest.fixture(scope="module")
-def mnist(real_data: Path, data_dir: Path) -> dict[str, Contents]:
+def mnist(real_data: Path, data_dir: Path) -> dict[str, RawData]:
     prepare("mnist", source=real_data / "mnist", data_dir=data_dir)
     return prepared_contents("mnist", data_dir=data_dir)
 
 
-def assert_published(name: str, contents: dict[str, Contents]) -> None:
+def assert_published(name: str, contents: dict[str, RawData]) -> None:
     """Counts, types and digests are those of what was published."""
     recipe = RECIPES[name]
     assert list(contents) == list(recipe.splits)
@@ -41,11 +41,11 @@ def assert_published(name: str, contents: dict[str, Contents]) -> None:
     assert "tensorflow" not in sys.modules
 
 
-def test_mnist(mnist: dict[str, Contents]) -> None:
+def test_mnist(mnist: dict[str, RawData]) -> None:
     assert_published("mnist", mnist)
 
 
-def test_mnist_in_pieces(mnist: dict[str, Contents], data_dir: Path) -> None:
+def test_mnist_in_pieces(mnist: dict[str, RawData], data_dir: Path) -> None:
     records = prepared_records("mnist", data_dir=data_dir)["train"]
     assert (records.lengths, records.shape, records.dtype) == ([60_000], (28, 28), np.uint8)
     x, labels = records.read(0, 12_345, 12_400)

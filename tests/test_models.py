@@ -294,7 +294,7 @@ def test_every_named_autoencoder_says_when_to_use_it_and_how_it_fails(name):
 def test_the_defaults_that_a_named_autoencoder_explains_are_those_of_its_signature(name):
     explained = re.findall(r"``(\w+=[^`]+)``", section(name, "Defaults"))
     parameters = inspect.signature(ae_jax.NAMED[name]).parameters
-    assert eval(f"dict({', '.join(explained)})", vars(ae_jax.autoencoders)) == {
+    assert eval(f"dict({', '.join(explained)})", vars(ae_jax.objectives)) == {
         key: parameter.default for key, parameter in parameters.items()
     }
 

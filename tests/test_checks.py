@@ -10,10 +10,7 @@ import pytest
 
 import ae_jax
 from ae_jax import InvalidInput
-from ae_jax.autoencoders import Autoencoder
-from ae_jax.networks import MLP
-from ae_jax.objectives import ELBO, L1, Reconstruction, SquaredError
-from ae_jax.requirements import (
+from ae_jax._checks import (
     non_negative_whole,
     positive_whole,
     require_inside,
@@ -25,6 +22,9 @@ from ae_jax.requirements import (
     size,
     widths,
 )
+from ae_jax.models import Autoencoder
+from ae_jax.networks import MLP
+from ae_jax.objectives import ELBO, L1, Reconstruction, SquaredError
 
 
 @pytest.mark.parametrize(
@@ -116,11 +116,11 @@ def test_sizes_have_32_bits_and_counts_64():
     assert size("MLP", "code", 2**31 - 1) == 2**31 - 1
     with pytest.raises(InvalidInput, match=r"MLP was given code=2147483648: expected a number below 2\*\*31"):
         size("MLP", "code", 2**31)
-    assert positive_whole("Reading", "budget", 2**40) == 2**40
+    assert positive_whole("ReadOptions", "budget", 2**40) == 2**40
     with pytest.raises(
         InvalidInput, match=r"was given budget=an integer of 16,610 bits: expected a number below 2\*\*63"
     ):
-        positive_whole("Reading", "budget", 10**5000)
+        positive_whole("ReadOptions", "budget", 10**5000)
     with pytest.raises(InvalidInput, match="was given skip=an integer of 16,610 bits: expected zero or a whole number"):
         non_negative_whole("search", "skip", -(10**5000))
 

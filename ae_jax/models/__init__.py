@@ -1,0 +1,44 @@
+"""The named autoencoders, one file each: a function from hyper-parameters to networks and an objective."""
+
+from collections.abc import Callable
+
+from ae_jax.errors import require_known
+from ae_jax.models.autoencoder import Autoencoder
+from ae_jax.models.contractive import contractive
+from ae_jax.models.convolutional import convolutional
+from ae_jax.models.denoising import denoising
+from ae_jax.models.sparse import sparse
+from ae_jax.models.undercomplete import undercomplete
+from ae_jax.models.variational import variational
+
+__all__ = [
+    "NAMED",
+    "Autoencoder",
+    "contractive",
+    "convolutional",
+    "denoising",
+    "named",
+    "sparse",
+    "undercomplete",
+    "variational",
+]
+
+NAMED: dict[str, Callable[..., Autoencoder]] = {
+    function.__name__: function
+    for function in (undercomplete, sparse, contractive, denoising, convolutional, variational)
+}
+"""The named autoencoders by their names."""
+
+
+def named(name: str) -> Callable[..., Autoencoder]:
+    """The function that makes the autoencoder of that name.
+
+    Raises:
+      InvalidInput: nobody bears that name; the sentence has the nearest one.
+
+    Example:
+      >>> named("sparse")(weight=2.0).name
+      'sparse'
+    """
+    require_known("autoencoder", name, NAMED)
+    return NAMED[name]

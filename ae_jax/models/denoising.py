@@ -1,0 +1,62 @@
+"""The denoising autoencoder."""
+
+from ae_jax.corruptions import Gaussian
+from ae_jax.models.autoencoder import Autoencoder
+from ae_jax.networks import MLP
+from ae_jax.objectives import Likelihood, Reconstruction, SquaredError
+from ae_jax.optimizers import Optimizer
+from ae_jax.types import Number, Weight
+
+
+def denoising(
+    *,
+    code: int = 16,
+    hidden: tuple[int, ...] = (256,),
+    activation: str = "gelu",
+    noise: Number = 0.3,
+    likelihood: Likelihood = SquaredError(),
+    learning_rate: Weight = 2e-3,
+) -> Autoencoder:
+    r"""Reconstructs the clean example from a corrupted one, and so learns where data lie.
+
+    .. math:: \min \; \mathbb{E} \|g(h(x + \sigma\epsilon)) - x\|^2, \quad \epsilon \sim \mathcal{N}(0, I)
+
+    Another corruption is ``Reconstruction(corruption=Masking(probability=0.25))`` in an :class:`Autoencoder`.
+
+    Args:
+      code: size of the code.
+      hidden: widths of the encoder's hidden layers; the decoder mirrors them.
+      activation: of the hidden layers.
+      noise: sigma, standard deviation of the Gaussian noise, in units of the (scaled) data.
+      likelihood: the reconstruction loss.
+      learning_rate: of Adam.
+
+    When to use:
+      To clean data, to find anomalies in tables, and for codes that may be larger than the data without copying them.
+
+    Defaults:
+      - ``code=16``: a quarter of the digits' 64 pixels, the size at which autoencoders and PCA are compared.
+      - ``hidden=(256,)``, ``activation="gelu"``, ``learning_rate=2e-3``: chosen on the validation split of the digits.
+      - ``noise=0.3``: the level at which evaluations corrupt inputs, of data in [0, 1].
+      - ``likelihood=SquaredError()``: one of the paper's two.
+
+    Failure modes:
+      - Noise of another level or kind than it meets: of little noise it learns to copy, of much only to give averages,
+        and Gaussian noise does not teach it to fill in what is masked. ``ae-jax evaluate --questions denoising`` and
+        :func:`ae_jax.evaluation.denoising_grid` show levels and kinds beside each other.
+      - The noise is in units of the scaled data: 0.3 is much in [0, 1] and little after standardisation.
+      - Clean inputs come out smoother than they were, with an error above that of :func:`undercomplete`.
+
+    Example:
+      >>> denoising(noise=0.1).objective.corruption
+      Gaussian(scale=0.1)
+
+    References:
+      Vincent et al., *Extracting and composing robust features with denoising autoencoders*, ICML 2008.
+    """
+    return Autoencoder(
+        name="denoising",
+        networks=MLP(hidden=hidden, code=code, activation=activation),
+        objective=Reconstruction(likelihood=likelihood, corruption=Gaussian(scale=noise)),
+        optimizer=Optimizer(learning_rate=learning_rate),
+    )

@@ -1,0 +1,60 @@
+"""The undercomplete autoencoder."""
+
+from ae_jax.models.autoencoder import Autoencoder
+from ae_jax.networks import MLP
+from ae_jax.objectives import Likelihood, Reconstruction, SquaredError
+from ae_jax.optimizers import Optimizer
+from ae_jax.types import Weight
+
+
+def undercomplete(
+    *,
+    code: int = 16,
+    hidden: tuple[int, ...] = (256,),
+    activation: str = "gelu",
+    likelihood: Likelihood = SquaredError(),
+    learning_rate: Weight = 2e-3,
+) -> Autoencoder:
+    r"""A code smaller than the data, and nothing else.
+
+    .. math:: \min_{h, g} \; \mathbb{E} \|g(h(x)) - x\|^2, \quad \dim h(x) < \dim x
+
+    With linear networks it finds the subspace of PCA (Baldi and Hornik, 1989); hidden layers bend it.
+
+    Args:
+      code: size of the code.
+      hidden: widths of the encoder's hidden layers; the decoder mirrors them.
+      activation: of the hidden layers.
+      likelihood: the reconstruction loss.
+      learning_rate: of Adam.
+
+    When to use:
+      First, and as the yardstick of the others: to reduce dimensions, to compress, to find what reconstructs badly.
+      Where a linear map will do, PCA gives it at once and exactly.
+
+    Defaults:
+      - ``code=16``: a quarter of the digits' 64 pixels, the size at which autoencoders and PCA are compared.
+      - ``hidden=(256,)``, ``activation="gelu"``, ``learning_rate=2e-3``: chosen on the validation split of the digits.
+      - ``likelihood=SquaredError()``: what PCA minimises, and what the reference reports.
+
+    Failure modes:
+      - A code that is not smaller than the data lets the networks copy their input: the error goes to zero, and the
+        code tells no more than the data did. Make it smaller, or add a corruption or a penalty, which is what
+        :func:`denoising`, :func:`sparse` and :func:`contractive` do.
+      - Nothing holds the code where there are no data: of noisy inputs it makes less than PCA does. Use
+        :func:`denoising` where inputs are noisy.
+      - Nothing fixes the axes of the code: units of two seeds are not the same units. Compare distances, not units.
+
+    Example:
+      >>> undercomplete(code=2, hidden=(64, 32)).networks.hidden
+      (64, 32)
+
+    References:
+      Hinton and Salakhutdinov, *Reducing the dimensionality of data with neural networks*, Science 2006.
+    """
+    return Autoencoder(
+        name="undercomplete",
+        networks=MLP(hidden=hidden, code=code, activation=activation),
+        objective=Reconstruction(likelihood=likelihood),
+        optimizer=Optimizer(learning_rate=learning_rate),
+    )
