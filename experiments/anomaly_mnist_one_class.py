@@ -34,7 +34,7 @@ from ae_jax.evaluation import anomaly_score, roc_auc, search
 from ae_jax.evaluation.pca import components_of
 from ae_jax.report.canvas import CLASSES, GREY, SMALL, annotate, new_axes
 from ae_jax.report.means import means_table
-from ae_jax.studies.experiment import Experiment, Ledger
+from ae_jax.studies.experiment import Experiment, ExperimentLog
 from ae_jax.studies.results import intervals
 
 Rows = Sequence[dict[str, Any]]
@@ -98,12 +98,12 @@ def measured(data: Dataset, digit: int, seeds: Sequence[int], epochs: int, folde
     ]
 
 
-def study(ledger: Ledger) -> None:
-    source, epochs = ledger.source, ledger.budget["epochs"]
-    seeds = list(range(ledger.budget["seeds"]))
-    data = ledger.datasets()[source].with_validation()
-    for digit in ledger.budget["digits"]:
-        ledger.trial(
+def study(log: ExperimentLog) -> None:
+    source, epochs = log.source, log.budget["epochs"]
+    seeds = list(range(log.budget["seeds"]))
+    data = log.datasets()[source].with_validation()
+    for digit in log.budget["digits"]:
+        log.trial(
             f"digit {digit}",
             lambda folder, digit=digit: measured(data, digit, seeds, epochs, folder),
             data=source,

@@ -44,7 +44,7 @@ from ae_jax.networks import MLP
 from ae_jax.objectives import ELBO, ImportanceWeighted
 from ae_jax.report.canvas import BLUE, GREY, SMALL, VERMILLION, annotate, new_axes
 from ae_jax.report.means import means_table
-from ae_jax.studies.experiment import Experiment, Ledger
+from ae_jax.studies.experiment import Experiment, ExperimentLog
 from ae_jax.studies.results import intervals
 from ae_jax.types import Number
 
@@ -124,15 +124,15 @@ def binarised(data: Dataset, x: np.ndarray) -> np.ndarray:
     return np.asarray(data.scaling.invert(Binarisation()(jax.random.key(0), data.scaling(x.astype(np.float32)))))
 
 
-def study(ledger: Ledger) -> None:
-    source, budget = ledger.source, ledger.budget
+def study(log: ExperimentLog) -> None:
+    source, budget = log.source, log.budget
     data = ae_jax.data.load(source)
     count = min(budget["images"], len(data.test.x))
     x = binarised(data, data.test.x)[np.linspace(0, len(data.test.x) - 1, count).astype(int)]
     for name, numbers in (("VAE", budget["vae"]), ("IWAE", budget["iwae"])):
         for latents in numbers:
             seeds = list(range(budget["dear_seeds" if latents >= DEAR else "seeds"]))
-            ledger.trial(
+            log.trial(
                 f"{name}, k = {latents}",
                 partial(measured, name, latents, data, seeds, budget, x),
                 data=source,

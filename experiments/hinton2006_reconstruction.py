@@ -49,7 +49,7 @@ from ae_jax.report.canvas import shown_places
 from ae_jax.report.means import means_table
 from ae_jax.report.pictures import gallery
 from ae_jax.schedules import FromOptax
-from ae_jax.studies.experiment import Experiment, Ledger
+from ae_jax.studies.experiment import Experiment, ExperimentLog
 from ae_jax.studies.results import intervals
 
 Rows = Sequence[dict[str, Any]]
@@ -143,14 +143,14 @@ def pictures(name: str, x: np.ndarray) -> dict[str, Any]:
     return {"autoencoder": name, "seed": None, "metric": PICTURES, "value": None, "pixels": pixels}
 
 
-def study(ledger: Ledger) -> None:
-    source, budget = ledger.source, ledger.budget
+def study(log: ExperimentLog) -> None:
+    source, budget = log.source, log.budget
     data = data_of(source, budget["split"])
     common = {"data": source, "split": budget["split"], "code": CODE}
-    ledger.trial(PCA, lambda folder: measured_pca(data, budget["split"]), **common)
+    log.trial(PCA, lambda folder: measured_pca(data, budget["split"]), **common)
     for name, epochs in ((LOGISTIC, budget["linear_epochs"]), (DEEP, budget["epochs"])):
         for seed in range(budget["seeds"]):
-            ledger.trial(
+            log.trial(
                 f"{name}, seed {seed}",
                 partial(measured, name, data, budget["split"], epochs, seed, halved=name == LOGISTIC),
                 **common,

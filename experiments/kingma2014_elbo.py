@@ -49,7 +49,7 @@ from ae_jax.report.canvas import CLASSES, GREY, SMALL, annotate, new_axes
 from ae_jax.report.means import means_table
 from ae_jax.report.pictures import mosaic
 from ae_jax.schedules import Cosine
-from ae_jax.studies.experiment import Experiment, Ledger
+from ae_jax.studies.experiment import Experiment, ExperimentLog
 from ae_jax.studies.results import intervals
 
 Rows = Sequence[dict[str, Any]]
@@ -107,13 +107,13 @@ def measured(folder: Path, name: str, data: Dataset, layers: int, budget: dict[s
     return [*rows, about | {"seed": 0, "metric": SAMPLES, "value": None, "pixels": shades}]
 
 
-def study(ledger: Ledger) -> None:
-    source, budget = ledger.source, ledger.budget
+def study(log: ExperimentLog) -> None:
+    source, budget = log.source, log.budget
     data = ae_jax.data.load(source)
     data.split("validation")  # of which the epoch that is measured is chosen
     for layers in budget["layers"]:
         name = "-".join(map(str, [math.prod(data.shape), *[HIDDEN] * layers, CODE]))
-        ledger.trial(
+        log.trial(
             name,
             partial(measured, name=name, data=data, layers=layers, budget=budget),
             data=source,

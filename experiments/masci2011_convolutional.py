@@ -44,7 +44,7 @@ from ae_jax.data.splits import balanced_rows
 from ae_jax.evaluation import linear_probe_accuracy, mean_squared_error
 from ae_jax.report.canvas import BLUE, SMALL, VERMILLION, annotate, new_axes
 from ae_jax.report.means import means_table
-from ae_jax.studies.experiment import Experiment, Ledger
+from ae_jax.studies.experiment import Experiment, ExperimentLog
 from ae_jax.studies.results import intervals
 from ae_jax.training import fine_tune, untrained
 
@@ -98,12 +98,12 @@ def measured(name: str, data: Dataset, budget: dict[str, Any], seed: int, folder
     return rows
 
 
-def study(ledger: Ledger) -> None:
-    budget = ledger.budget
-    for source, data in ledger.datasets().items():
+def study(log: ExperimentLog) -> None:
+    budget = log.budget
+    for source, data in log.datasets().items():
         for seed in range(budget["seeds"]):
             for name, autoencoder in KINDS.items():
-                ledger.trial(
+                log.trial(
                     f"{source}: {name}, seed {seed}",
                     partial(measured, name, data, budget, seed),
                     data=source,

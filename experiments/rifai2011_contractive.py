@@ -50,7 +50,7 @@ from ae_jax.networks import MLP
 from ae_jax.objectives import BernoulliLikelihood, Contractive, Reconstruction
 from ae_jax.report.canvas import CLASSES, SMALL, annotate, new_axes
 from ae_jax.report.means import means_table
-from ae_jax.studies.experiment import Experiment, Ledger
+from ae_jax.studies.experiment import Experiment, ExperimentLog
 from ae_jax.studies.results import intervals
 from ae_jax.training import fine_tune, untrained
 
@@ -130,12 +130,12 @@ def measured(name: str, data: Dataset, budget: dict[str, Any], seed: int, folder
     return [*rows, about | {"metric": SPECTRUM, "value": None, "spectrum": spectrum}]
 
 
-def study(ledger: Ledger) -> None:
-    source, budget = ledger.source, ledger.budget
-    data = ledger.datasets()[source]
+def study(log: ExperimentLog) -> None:
+    source, budget = log.source, log.budget
+    data = log.datasets()[source]
     for seed in range(budget["seeds"]):
         for name in OBJECTIVES:
-            ledger.trial(
+            log.trial(
                 f"{name}, seed {seed}",
                 partial(measured, name, data, budget, seed),
                 data=source,

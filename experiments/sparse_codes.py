@@ -58,7 +58,7 @@ from ae_jax.objectives import L1, KLSparsity, Reconstruction, WinnerTakeAll
 from ae_jax.report.canvas import BLUE, SMALL, VERMILLION, annotate, new_axes
 from ae_jax.report.means import means_table
 from ae_jax.report.pictures import mosaic
-from ae_jax.studies.experiment import Experiment, Ledger
+from ae_jax.studies.experiment import Experiment, ExperimentLog
 from ae_jax.studies.results import intervals
 
 Rows = Sequence[dict[str, Any]]
@@ -201,16 +201,16 @@ def atoms(run: Run, codes: np.ndarray) -> np.ndarray:
     return drawn / np.abs(drawn).max(axis=tuple(range(1, drawn.ndim)), keepdims=True)
 
 
-def study(ledger: Ledger) -> None:
-    for source, data in ledger.datasets(load).items():
-        units, batch, prefix = (256, 256, "digits_") if source == "digits" else (ledger.budget["units"], 100, "")
-        steps, seeds = (ledger.budget[f"{prefix}{key}"] for key in ("steps", "seeds"))
-        batch, fitted = min(batch, len(data.train.x)), min(ledger.budget["fitted"], len(data.train.x))
+def study(log: ExperimentLog) -> None:
+    for source, data in log.datasets(load).items():
+        units, batch, prefix = (256, 256, "digits_") if source == "digits" else (log.budget["units"], 100, "")
+        steps, seeds = (log.budget[f"{prefix}{key}"] for key in ("steps", "seeds"))
+        batch, fitted = min(batch, len(data.train.x)), min(log.budget["fitted"], len(data.train.x))
         epochs = max(1, round(steps / -(-len(data.train.x) // batch)))
         common = {"data": source, "fitted": fitted, "cs": CS}
-        ledger.trial(f"{source}, {PIXELS}", lambda _, data=data, fitted=fitted: measured_pixels(data, fitted), **common)
+        log.trial(f"{source}, {PIXELS}", lambda _, data=data, fitted=fitted: measured_pixels(data, fitted), **common)
         for name, autoencoder in recipes(source, units).items():
-            ledger.trial(
+            log.trial(
                 f"{source}, {name}",
                 partial(measured, autoencoder, data, seeds, epochs, batch, fitted),
                 **common,
@@ -220,8 +220,8 @@ def study(ledger: Ledger) -> None:
                 batch=batch,
             )
         if source == "digits":
-            winners, joined = recipes(source, units)[WINNERS], ledger.budget["digits_joined"]
-            ledger.trial(
+            winners, joined = recipes(source, units)[WINNERS], log.budget["digits_joined"]
+            log.trial(
                 f"{source}, {JOINED}",
                 partial(measured_joined, winners, data, seeds, joined, epochs, batch, fitted),
                 **common,

@@ -40,7 +40,7 @@ from ae_jax.networks import MLP
 from ae_jax.objectives import BernoulliLikelihood, Reconstruction
 from ae_jax.report.means import means_table
 from ae_jax.report.pictures import first_kernels, gallery
-from ae_jax.studies.experiment import Experiment, Ledger
+from ae_jax.studies.experiment import Experiment, ExperimentLog
 from ae_jax.studies.results import intervals
 from ae_jax.training import fine_tune, fit_layerwise, untrained
 
@@ -96,9 +96,9 @@ def measured(run: Run, data: Dataset, epochs: int) -> Rows:
     return [*rows, about | {"metric": FILTERS, "value": None, "weights": shades.astype(int).tolist()}]
 
 
-def study(ledger: Ledger) -> None:
-    source, budget = ledger.source, ledger.budget
-    data = ledger.datasets()[source]
+def study(log: ExperimentLog) -> None:
+    source, budget = log.source, log.budget
+    data = log.datasets()[source]
     units, tuning = tuple(budget["units"]), budget["tuning_epochs"]
     tuned = {"tuning": [to_config(TUNING), tuning, TUNING_BATCH], "data": source, "units": list(units)}
 
@@ -111,9 +111,9 @@ def study(ledger: Ledger) -> None:
         return measured(fit_layerwise(layers, data, seeds=seed, **settings), data, tuning)
 
     for seed in range(budget["seeds"]):
-        ledger.trial(f"{NONE}, seed {seed}", partial(from_scratch, seed=seed), **tuned, seed=seed)
+        log.trial(f"{NONE}, seed {seed}", partial(from_scratch, seed=seed), **tuned, seed=seed)
         for noise in (0.0, *budget["noise"]):
-            ledger.trial(
+            log.trial(
                 f"{name_of(noise)}, seed {seed}",
                 partial(stacked, seed=seed, noise=noise),
                 **tuned,

@@ -69,7 +69,7 @@ from ae_jax.objectives import Reconstruction
 from ae_jax.report import critical_difference
 from ae_jax.report.charts import arrow
 from ae_jax.studies import Interval, average_ranks, interval, paired_differences
-from ae_jax.studies.experiment import Experiment, Ledger
+from ae_jax.studies.experiment import Experiment, ExperimentLog
 from ae_jax.training import fine_tune, untrained
 
 Rows = Sequence[dict[str, Any]]
@@ -212,8 +212,8 @@ def measured(
     ]
 
 
-def study(ledger: Ledger) -> None:
-    budget, seeds = ledger.budget, list(range(ledger.budget["seeds"]))
+def study(log: ExperimentLog) -> None:
+    budget, seeds = log.budget, list(range(log.budget["seeds"]))
     held_out = budget["held_out"]
 
     def by_pca(_: Path, subject: Subject) -> Rows:
@@ -229,14 +229,14 @@ def study(ledger: Ledger) -> None:
 
     for each in budget["autoencoders"]:
         require_known("autoencoder", each, ALL)
-    subjects = {source: subject_of(source, budget["examples"], budget["tests"]) for source in ledger.sources}
+    subjects = {source: subject_of(source, budget["examples"], budget["tests"]) for source in log.sources}
     for source, subject in subjects.items():
         name = subject.data.name
         asked = {"data": source} | {key: budget[key] for key in ("examples", "tests", "held_out")}
-        ledger.trial(f"{name}, {PCA}", partial(by_pca, subject=subject), **asked)
+        log.trial(f"{name}, {PCA}", partial(by_pca, subject=subject), **asked)
         for each in budget["autoencoders"]:
             autoencoder = NAMED[each]()
-            ledger.trial(
+            log.trial(
                 f"{name}, {each}",
                 partial(by_training, subject=subject, autoencoder=autoencoder),
                 **asked,

@@ -23,7 +23,7 @@ from ae_jax.errors import TrainingDiverged
 from ae_jax.models import NAMED, Autoencoder
 from ae_jax.networks import ACTIVATIONS, MLP, Convolutional
 from ae_jax.optimizers import RULES, Optimizer
-from ae_jax.studies import trials
+from ae_jax.studies import study_results
 from ae_jax.training.plan import plan
 
 X = np.random.default_rng(0).uniform(size=(8, 4, 4)).astype(np.float32)
@@ -349,7 +349,7 @@ def test_any_arguments_are_planned_or_refused_in_one_sentence(
 
     monkeypatch.chdir(folder)
     monkeypatch.setenv("AE_JAX_CACHE", "")
-    monkeypatch.setattr(trials, "plan", planning)
+    monkeypatch.setattr(study_results, "plan", planning)
     arguments = [command, name, "--data", "few.npy", *(word for pair in given for word in pair)]
     code = main(arguments)
     error = capsys.readouterr().err

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 from ae_jax.cli.session import exit_code, quiet_libraries, say, use_cache
 
 if TYPE_CHECKING:
-    from ae_jax.studies.experiment import Experiment, Ledger
+    from ae_jax.studies.experiment import Experiment, ExperimentLog
 
 MISSED = 4
 """The exit code where what was expected did not come about, at a budget at which it should."""
@@ -51,31 +51,31 @@ def _parser(experiment: "Experiment", about: str) -> argparse.ArgumentParser:
 
 
 def _run(experiment: "Experiment", options: dict[str, Any]) -> int:
-    from ae_jax.studies.experiment import RESULTS, Ledger
+    from ae_jax.studies.experiment import RESULTS, ExperimentLog
 
     use_cache()
     budget = "smoke" if options["smoke"] else "full" if options["full"] else "default"
     own = {key: options[key] for key in experiment.budgets["default"] if options[key] is not None}
     changes = {key: tuple(value) if isinstance(value, list) else value for key, value in own.items()}
     folder = options["out"] or Path("runs") / f"{experiment.name}{'' if budget == 'default' else f'-{budget}'}"
-    ledger = Ledger(experiment, folder, budget=budget, changes=changes, sources=options["data"], said=say)
-    experiment.study(ledger)
-    met = experiment.expected(ledger.rows)
-    ledger.write(expected=met)
-    show(ledger, met)
-    if experiment.draw is not None and (figure := experiment.draw(ledger.rows)) is not None:
+    log = ExperimentLog(experiment, folder, budget=budget, changes=changes, sources=options["data"], said=say)
+    experiment.study(log)
+    met = experiment.expected(log.rows)
+    log.write(expected=met)
+    show(log, met)
+    if experiment.draw is not None and (figure := experiment.draw(log.rows)) is not None:
         figure.savefig(folder / f"{experiment.name}.png", dpi=110)
     say(f"{folder / RESULTS}")
     return 0 if budget == "smoke" or all(met.values()) else MISSED
 
 
-def show(ledger: "Ledger", met: dict[str, bool]) -> None:
+def show(log: "ExperimentLog", met: dict[str, bool]) -> None:
     """Prints the table, and of each expectation whether it was met."""
-    print(ledger.experiment.table(ledger.rows))
+    print(log.experiment.table(log.rows))
     print()
     for sentence, holds in met.items():
         print(f"{'met' if holds else 'MISSED':6} {sentence}")
-    results = ledger.results()
+    results = log.results()
     print(f"{results['wall_s']:.0f} s, {results['device']}, {results['versions']}")
     sys.stdout.flush()
 

@@ -11,8 +11,8 @@ from ae_jax.data import Dataset
 from ae_jax.errors import InvalidInput
 from ae_jax.evaluation import Row, evaluate_pca
 from ae_jax.models import NAMED, Autoencoder
+from ae_jax.studies.study_results import StudyResults, conduct
 from ae_jax.studies.suited import suited
-from ae_jax.studies.trials import Trials, conduct
 from ae_jax.training import Checkpoints, Progress, Run
 from ae_jax.training.continuation import Resume
 from ae_jax.training.mesh import Devices
@@ -119,7 +119,7 @@ def compare(
     code = min(autoencoder.networks.code for autoencoder in chosen)
     baseline = evaluate_pca(dataset, code=min(code, len(dataset.train.x), math.prod(dataset.shape)))
 
-    def study_of(trials: Trials) -> Comparison:
+    def study_of(trials: StudyResults) -> Comparison:
         return Comparison(
             dataset=dataset,
             runs={run.name: run for run in trials.runs},

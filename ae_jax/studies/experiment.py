@@ -11,8 +11,8 @@ from typing import TYPE_CHECKING, Any
 
 from ae_jax.data import Dataset, load
 from ae_jax.errors import InvalidInput
-from ae_jax.studies.journal import remember, remembered
 from ae_jax.studies.results import write_results
+from ae_jax.studies.study_state import remember, remembered
 from ae_jax.training.environment import environment
 
 if TYPE_CHECKING:
@@ -31,7 +31,7 @@ class Experiment:
 
     Attributes:
       name: of the experiment and of its folder.
-      study: trains and measures, by :meth:`Ledger.trial`; called with the ledger alone.
+      study: trains and measures, by :meth:`ExperimentLog.trial`; called with the log alone.
       budgets: of ``"default"``, ``"smoke"`` (a minute, to see that everything works) and ``"full"`` (the paper's own),
         the same keys in each: numbers, words or tuples of them.
       data: sources that it is about by default, as :func:`ae_jax.data.load` takes them; those of ``smoke`` are
@@ -48,7 +48,7 @@ class Experiment:
     """
 
     name: str
-    study: "Callable[[Ledger], None]"
+    study: "Callable[[ExperimentLog], None]"
     budgets: Mapping[str, Budget]
     data: tuple[str, ...]
     smoke_data: tuple[str, ...] = ("digits",)
@@ -72,7 +72,7 @@ class Experiment:
             )
 
 
-class Ledger:
+class ExperimentLog:
     """What an experiment found so far, kept in a folder, so that the same command goes on where it was ended.
 
     Attributes:

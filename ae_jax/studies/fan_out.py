@@ -10,9 +10,9 @@ from ae_jax.errors import InvalidInput
 from ae_jax.evaluation import Row
 from ae_jax.locks import locked
 from ae_jax.studies.jobs import FanOut, Job, as_config
-from ae_jax.studies.journal import digest_of, remember, remembered
+from ae_jax.studies.study_results import StudyResults, conduct
+from ae_jax.studies.study_state import digest_of, remember, remembered
 from ae_jax.studies.sweep import Setting, Sweep, structures_of, swept
-from ae_jax.studies.trials import Trials, conduct
 from ae_jax.training import Progress, Run
 from ae_jax.training.record import added
 from ae_jax.training.run import load as load_run
@@ -111,7 +111,7 @@ def collect(jobs: Sequence[Job], dataset: Dataset) -> Sweep:
     if [[point.place for point in points] for points in structures] != _places(jobs):
         raise InvalidInput("the jobs are not those of one sweep: expected every setting with every seed once.")
     record = added([{key: value for key, value in one["record"].items() if key != "settings"} for one in done])
-    trials = Trials(
+    trials = StudyResults(
         runs=[merged([_run(job) for job in of]) for of in _by_structure(jobs)],
         rows=[_rows(of, [done[job.number]["rows"] for job in of]) for of in _by_structure(jobs)],
         messages=[message for one in done for message in one["messages"]],
@@ -140,7 +140,7 @@ def not_done(missing: Sequence[int], count: int) -> InvalidInput:
     )
 
 
-def _trained(job: Job, dataset: Dataset, progress: Callable[[Progress], None] | None) -> Trials:
+def _trained(job: Job, dataset: Dataset, progress: Callable[[Progress], None] | None) -> StudyResults:
     points = structures_of(job.fan_out.autoencoder, dataset, job.settings)[0]
     if len(points) != 1:
         raise InvalidInput(f"job {job.number} has settings of several structures: write the jobs anew.")

@@ -14,8 +14,8 @@ from ae_jax.data.description import ReadOptions
 from ae_jax.data.sources import is_named
 from ae_jax.errors import InvalidInput, first_line, unknown
 from ae_jax.models import NAMED, named
-from ae_jax.studies.journal import digest_of
 from ae_jax.studies.results import write_whole
+from ae_jax.studies.study_state import digest_of
 from ae_jax.studies.sweep import Setting, name_of_population, settings_of, structures_of
 from ae_jax.training import Checkpoints
 from ae_jax.training.plan import plan
@@ -36,7 +36,7 @@ class FanOut:
       structures: how many the grid has.
       seeds: of the whole sweep.
       source, reading, scaling: of the data, as :func:`ae_jax.data.load` takes them.
-      digest: of the data, :func:`ae_jax.studies.journal.digest_of`.
+      digest: of the data, :func:`ae_jax.studies.study_state.digest_of`.
       epochs, batch_size, patience, on_divergence: as in :func:`ae_jax.fit`.
       cadence: every_epochs, every_steps, every_minutes and keep of :class:`ae_jax.training.Checkpoints`.
       out: absolute path of the folder of the whole sweep; the jobs have theirs in the one beside it, of that name and

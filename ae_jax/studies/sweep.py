@@ -16,8 +16,8 @@ from ae_jax.data import Dataset
 from ae_jax.errors import InvalidInput, unknown
 from ae_jax.evaluation import Row
 from ae_jax.models import Autoencoder, named
+from ae_jax.studies.study_results import StudyResults, conduct
 from ae_jax.studies.suited import suited
-from ae_jax.studies.trials import Trials, conduct
 from ae_jax.training import Checkpoints, Progress, Run
 from ae_jax.training.continuation import Resume
 from ae_jax.training.mesh import Devices, shares_of
@@ -260,7 +260,7 @@ def swept(
     populations: list[list[Point]],
     messages: Sequence[str],
     seeds: Sequence[int],
-    trials: Trials,
+    trials: StudyResults,
 ) -> Sweep:
     """The sweep of populations that were trained and asked, as far as that went; rows say which setting they are of."""
     rows: list[Row] = []

@@ -10,12 +10,12 @@ from matplotlib.figure import Figure
 
 from ae_jax.cli.experiments import run_experiment
 from ae_jax.report.means import means_table
-from ae_jax.studies.experiment import Experiment, Ledger
+from ae_jax.studies.experiment import Experiment, ExperimentLog
 
 
-def study(ledger: Ledger) -> None:
-    for seed in range(ledger.budget["seeds"]):
-        ledger.trial(f"seed {seed}", lambda folder, seed=seed: [{"autoencoder": "a", "metric": "mse", "value": seed}])
+def study(log: ExperimentLog) -> None:
+    for seed in range(log.budget["seeds"]):
+        log.trial(f"seed {seed}", lambda folder, seed=seed: [{"autoencoder": "a", "metric": "mse", "value": seed}])
 
 
 EXPERIMENT = Experiment(
@@ -78,10 +78,10 @@ def test_budget_data_and_folder_are_options(tmp_path: Path):
 
 
 def test_bad_input_is_a_sentence(capsys: pytest.CaptureFixture[str]):
-    def refused(ledger: Ledger) -> None:
+    def refused(log: ExperimentLog) -> None:
         import ae_jax
 
-        ae_jax.data.load(*ledger.sources)
+        ae_jax.data.load(*log.sources)
 
     assert run_experiment(dataclasses.replace(EXPERIMENT, study=refused), "Counts.", ["--data", "nowhere.npy"]) == 2
     assert capsys.readouterr().err.startswith("ae-jax: there is no file nowhere.npy")

@@ -120,8 +120,8 @@ def test_a_line_that_cannot_be_used_is_refused_in_one_sentence(call, line, monke
 @pytest.mark.parametrize("place", ["/proc/ae-jax/out", "{file}/out"], ids=["not creatable", "below a file"])
 @pytest.mark.parametrize("line", ["compare", "train sparse", "sweep sparse --weight 1 2"])
 def test_a_folder_that_cannot_be_written_is_refused_before_training(call, file, line, place, monkeypatch):
-    trials = import_module("ae_jax.studies.trials")
-    monkeypatch.setattr(trials, "fit", lambda *_, **__: pytest.fail("was trained"))
+    study_results = import_module("ae_jax.studies.study_results")
+    monkeypatch.setattr(study_results, "fit", lambda *_, **__: pytest.fail("was trained"))
     out = place.format(file=file)
     refused(call(*line.split(), "--out", out), f"{out} cannot be written (")
 

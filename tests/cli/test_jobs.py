@@ -72,7 +72,9 @@ def test_what_is_collected_is_what_the_sweep_writes(call_in, ran, grid):
 
 
 def test_jobs_that_are_done_are_not_run_again(call_in, ran, monkeypatch):
-    monkeypatch.setattr(import_module("ae_jax.studies.trials"), "fit", lambda *_, **__: pytest.fail("was trained"))
+    monkeypatch.setattr(
+        import_module("ae_jax.studies.study_results"), "fit", lambda *_, **__: pytest.fail("was trained")
+    )
     again = call_in(ran.folder, "jobs", "run", "jobs.jsonl")
     assert (again.code, again.err) == (0, "ae-jax: job 0: done before.\nae-jax: job 1: done before.\n")
     one = call_in(ran.folder, "jobs", "run", "jobs.jsonl", "--job", 1)

@@ -177,7 +177,7 @@ def interrupt(*_: object, **__: object) -> None:
 
 
 def test_an_interruption_before_the_first_epoch_writes_nothing(call, budget, monkeypatch):
-    monkeypatch.setattr(import_module("ae_jax.studies.trials"), "fit", interrupt)
+    monkeypatch.setattr(import_module("ae_jax.studies.study_results"), "fit", interrupt)
     outcome = call("compare", *budget)
     assert (outcome.code, outcome.out) == (130, "")
     assert outcome.err == "ae-jax: interrupted before the first epoch: nothing was saved.\n"
@@ -271,7 +271,9 @@ def test_nothing_is_trained_where_a_run_of_any_structure_would_replace_something
 ):
     (tmp_path / "grid" / "runs" / "undercomplete-2").mkdir(parents=True)
     (tmp_path / "grid" / "runs" / "undercomplete-2" / "thesis.tex").touch()
-    monkeypatch.setattr(import_module("ae_jax.studies.trials"), "fit", lambda *_, **__: pytest.fail("was trained"))
+    monkeypatch.setattr(
+        import_module("ae_jax.studies.study_results"), "fit", lambda *_, **__: pytest.fail("was trained")
+    )
     code = small_one.index("--code") + 2
     outcome = call("sweep", *small_one[:code], 3, *small_one[code:], "--seeds", 1, "--out", "grid")
     assert outcome.code == 2

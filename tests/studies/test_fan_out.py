@@ -13,7 +13,7 @@ from ae_jax import InvalidInput, TrainingInterrupted
 from ae_jax.data import load
 from ae_jax.locks import locked
 from ae_jax.studies import Sweep, as_json, fan_out, sweep
-from ae_jax.studies import trials as trials_of
+from ae_jax.studies import study_results as trials_of
 from ae_jax.studies.fan_out import collect, data_of, finished, run_job
 from ae_jax.studies.jobs import Job, jobs_of
 

@@ -9,8 +9,8 @@ import pytest
 import ae_jax
 from ae_jax import InvalidInput, TrainingInterrupted
 from ae_jax.evaluation import evaluate
-from ae_jax.studies import trials
-from ae_jax.studies.trials import Trials, conduct
+from ae_jax.studies import study_results
+from ae_jax.studies.study_results import StudyResults, conduct
 
 SETTINGS = {"seeds": [5, 6], "epochs": 1, "batch_size": 16, "patience": None, "progress": None}
 
@@ -23,7 +23,7 @@ def named(*populations):
     return {f"trial-{place}": population for place, population in enumerate(populations)}
 
 
-def whole(so_far: Trials) -> Trials:
+def whole(so_far: StudyResults) -> StudyResults:
     return so_far
 
 
@@ -79,7 +79,7 @@ def test_ctrl_c_while_a_run_is_asked_keeps_the_run(small, monkeypatch):
     def interrupted(*_):
         raise KeyboardInterrupt
 
-    monkeypatch.setattr(trials, "evaluate", interrupted)
+    monkeypatch.setattr(study_results, "evaluate", interrupted)
     with pytest.raises(TrainingInterrupted) as raised:
         conduct(named(tiny(), tiny(code=2)), small, whole, **SETTINGS)
     so_far = raised.value.run
@@ -120,11 +120,11 @@ LONGER = SETTINGS | {"epochs": 4}
 
 
 @pytest.fixture(scope="module")
-def uninterrupted(small) -> Trials:
+def uninterrupted(small) -> StudyResults:
     return conduct(pair(), small, whole, **LONGER)
 
 
-def assert_same(found: Trials, expected: Trials) -> None:
+def assert_same(found: StudyResults, expected: StudyResults) -> None:
     assert found.rows == expected.rows
     for mine, other in zip(found.runs, expected.runs, strict=True):
         jax.tree.map(np.testing.assert_array_equal, mine.params, other.params)
@@ -138,14 +138,16 @@ def test_a_study_that_goes_on_trains_and_asks_nothing_twice(small, tmp_path: Pat
     assert [run.record["interrupted"] for run in raised.value.run.runs] == [False, True]
     assert raised.value.run.rows == uninterrupted.rows[:1]
     asked, told = [], []
-    monkeypatch.setattr(trials, "evaluate", lambda run, dataset: asked.append(len(run)) or evaluate(run, dataset))
+    monkeypatch.setattr(
+        study_results, "evaluate", lambda run, dataset: asked.append(len(run)) or evaluate(run, dataset)
+    )
     settings = LONGER | {"progress": lambda progress: told.append(progress.epoch), "checkpoints": tmp_path}
     assert_same(conduct(pair(), small, whole, resume=True, **settings), uninterrupted)
     assert (asked, told[-1]) == ([4], 4)
     assert len(told) < 4
     told.clear()
     with monkeypatch.context() as patch:
-        patch.setattr(trials, "evaluate", lambda *_: pytest.fail("was asked again"))
+        patch.setattr(study_results, "evaluate", lambda *_: pytest.fail("was asked again"))
         finished = conduct(pair(), small, whole, resume=True, **settings)
     assert_same(finished, uninterrupted)
     assert told == []
@@ -190,7 +192,7 @@ def test_a_signal_while_a_run_is_asked_lets_it_be_asked_and_ends_before_the_next
         signal.raise_signal(signal.SIGINT)
         return evaluate(run, dataset)
 
-    monkeypatch.setattr(trials, "evaluate", evaluate_and_signal)
+    monkeypatch.setattr(study_results, "evaluate", evaluate_and_signal)
     with pytest.raises(TrainingInterrupted) as raised:
         conduct(pair(), small, whole, checkpoints=tmp_path, **SETTINGS)
     so_far = raised.value.run
@@ -214,7 +216,7 @@ def test_an_end_before_anything_is_saved_leaves_nothing(small, tmp_path: Path, m
     def interrupted(*_, **__):
         raise KeyboardInterrupt
 
-    monkeypatch.setattr(trials, "fit", interrupted)
+    monkeypatch.setattr(study_results, "fit", interrupted)
     with pytest.raises(TrainingInterrupted) as raised:
         conduct(pair(), small, whole, checkpoints=tmp_path, **SETTINGS)
     assert raised.value.run.runs == []
@@ -227,7 +229,7 @@ def full(*_: object) -> None:
 
 def test_a_full_disk_does_not_end_a_study(small, tmp_path: Path, monkeypatch):
     for name in ("keep_answers", "finish"):
-        monkeypatch.setattr(trials, name, full)
+        monkeypatch.setattr(study_results, name, full)
     with (
         pytest.warns(UserWarning, match=r"No space left on device.*; going on with the study finds nothing left"),
         pytest.warns(UserWarning, match=r"No space left on device.*; the study goes on, and whoever resumes it asks"),
@@ -238,7 +240,7 @@ def test_a_full_disk_does_not_end_a_study(small, tmp_path: Path, monkeypatch):
 
 def test_another_study_is_refused_before_its_first_training_goes_on(small, tmp_path: Path, monkeypatch):
     conduct(pair(), small, whole, checkpoints=tmp_path, **SETTINGS)
-    monkeypatch.setattr(trials, "fit", lambda *_, **__: pytest.fail("was trained"))
+    monkeypatch.setattr(study_results, "fit", lambda *_, **__: pytest.fail("was trained"))
     other = named(tiny(), [tiny(code=2, learning_rate=rate) for rate in (1e-3, 5e-2)])
     with pytest.raises(InvalidInput, match=r"other autoencoders \(trial-1\.1\..*learning_rate: 0\.01 then, 0\.05 now"):
         conduct(other, small, whole, checkpoints=tmp_path, resume=True, **SETTINGS)

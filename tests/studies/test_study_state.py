@@ -10,7 +10,7 @@ import pytest
 
 from ae_jax import InvalidInput
 from ae_jax.data import Split
-from ae_jax.studies.journal import (
+from ae_jax.studies.study_state import (
     ANSWERS,
     STUDY,
     Answers,

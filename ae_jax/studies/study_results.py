@@ -16,7 +16,7 @@ from ae_jax.data import Dataset
 from ae_jax.errors import InvalidInput, TrainingDiverged
 from ae_jax.evaluation import Row, evaluate
 from ae_jax.models import Autoencoder
-from ae_jax.studies.journal import Answers, begin, finish, forget, keep_answers, kept_answers
+from ae_jax.studies.study_state import Answers, begin, finish, forget, keep_answers, kept_answers
 from ae_jax.training import Checkpoints, Progress, Run, TrainingInterrupted, fit
 from ae_jax.training.compilation import watch_compilation
 from ae_jax.training.continuation import Resume
@@ -34,7 +34,7 @@ COST = ("wall_s", "compile_s", "programs", "programs_compiled")
 
 
 @dataclasses.dataclass
-class Trials:
+class StudyResults:
     """What was trained and answered so far.
 
     Attributes:
@@ -56,7 +56,7 @@ class Trials:
 def conduct(
     populations: Mapping[str, Autoencoder | list[Autoencoder]],
     dataset: Dataset,
-    study_of: Callable[[Trials], Study],
+    study_of: Callable[[StudyResults], Study],
     *,
     seeds: Sequence[int],
     epochs: int,
@@ -101,7 +101,7 @@ def conduct(
     if where is not None:
         configs = {name: to_config(population) for name, population in populations.items()}
         together(joined, lambda: begin(where.folder, configs, resume=resume) if first else None)
-    trials, ended = Trials(), None
+    trials, ended = StudyResults(), None
     with stop_on_signal() as stop:
         try:
             for name, population in populations.items():
@@ -137,7 +137,7 @@ def _go_on(stop: Stop, joined: bool) -> None:
         raise KeyboardInterrupt
 
 
-def _train(trials: Trials, population: Any, dataset: Dataset, **settings: Any) -> None:
+def _train(trials: StudyResults, population: Any, dataset: Dataset, **settings: Any) -> None:
     """:func:`ae_jax.fit`; where members diverged, were it all of them, the run as far as it went, and a message."""
     ended = None
     try:
@@ -152,7 +152,7 @@ def _train(trials: Trials, population: Any, dataset: Dataset, **settings: Any) -
         raise ended
 
 
-def _ask(trials: Trials, dataset: Dataset, checkpoints: Checkpoints | None, *, keep: bool) -> None:
+def _ask(trials: StudyResults, dataset: Dataset, checkpoints: Checkpoints | None, *, keep: bool) -> None:
     """Questions about the latest run, unless the answers are kept; those of the process that keeps them are."""
     run = trials.runs[-1]
     answers = None if checkpoints is None else kept_answers(checkpoints.folder, run, dataset)
