@@ -44,7 +44,7 @@ from ae_jax.data import Dataset, ReadOptions
 from ae_jax.data.shards import ArrayRows
 from ae_jax.data.splits import from_rows
 from ae_jax.training import Checkpoints, TrainingInterrupted
-from ae_jax.training.checkpoint import newest, progress_of
+from ae_jax.training.checkpoint import checkpoint_info, newest
 from ae_jax.training.compilation import use_persistent_cache
 from ae_jax.types import Number, Weight
 
@@ -115,7 +115,7 @@ def train(kind: Kind, folder: Path, told: int) -> None:
             **kind.settings,
         )
     except TrainingInterrupted as stopped:
-        position = progress_of(folder)
+        position = checkpoint_info(folder)
         say(f"stopped {stopped.run.history['train']['loss'].shape[1] if stopped.run.history else 0}")
         say(f"saved {-1 if position is None else position.epoch}")
         sys.exit(128 + stopped.signal)
@@ -183,7 +183,7 @@ class Process:
     @property
     def training(self) -> bool:
         """Whether it trained, and had not come to its end when this is asked."""
-        position = progress_of(self.folder)
+        position = checkpoint_info(self.folder)
         return "epoch" in self.said and not (position is not None and position.finished)
 
     @property

@@ -20,7 +20,7 @@ from ae_jax.studies.study_state import Answers, begin, finish, forget, keep_answ
 from ae_jax.training import Checkpoints, Progress, Run, TrainingInterrupted, fit
 from ae_jax.training.compilation import watch_compilation
 from ae_jax.training.continuation import Resume
-from ae_jax.training.distributed import leads, signal_of_any, spans, together
+from ae_jax.training.distributed import is_main_process, is_multiprocess, signal_of_any, together
 from ae_jax.training.environment import environment
 from ae_jax.training.interruption import Stop, stop_on_signal
 from ae_jax.training.mesh import Devices
@@ -96,7 +96,7 @@ def conduct(
     }
     dataset.split("test")
     planned = [plan(population, dataset, **settings, mesh=mesh) for population in populations.values()]
-    joined, first = spans(planned[0].mesh), leads(planned[0].mesh)
+    joined, first = is_multiprocess(planned[0].mesh), is_main_process(planned[0].mesh)
     where = checkpoints if isinstance(checkpoints, Checkpoints | None) else Checkpoints(folder=Path(checkpoints))
     if where is not None:
         configs = {name: to_config(population) for name, population in populations.items()}

@@ -17,7 +17,7 @@ from ae_jax.errors import InvalidInput
 from ae_jax.evaluation import Row
 from ae_jax.studies.results import write_whole
 from ae_jax.training import Run
-from ae_jax.training.checkpoint import Position, clear, newest, progress_of
+from ae_jax.training.checkpoint import CheckpointInfo, checkpoint_info, clear, newest
 from ae_jax.training.continuation import Resume, differences
 
 STUDY, ANSWERS = "study.json", "answers.json"
@@ -90,8 +90,8 @@ def _require_nothing_saved(folder: Path, trials: Sequence[str]) -> None:
     )
 
 
-def _position(folder: Path) -> Position | None:
-    position = progress_of(folder)
+def _position(folder: Path) -> CheckpointInfo | None:
+    position = checkpoint_info(folder)
     if position is None:
         newest(folder)  # raises where there are some that cannot be read, which are not for us to throw away
     return position
@@ -99,7 +99,7 @@ def _position(folder: Path) -> Position | None:
 
 def forget(folder: Path, trials: Sequence[str]) -> None:
     """Takes nothing down of a study that ended before anything was saved."""
-    if not any(progress_of(folder / name) for name in trials):
+    if not any(checkpoint_info(folder / name) for name in trials):
         (folder / STUDY).unlink(missing_ok=True)
 
 

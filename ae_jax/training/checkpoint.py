@@ -100,7 +100,7 @@ class Checkpoint(NamedTuple):
         return f"{self.epochs:06d}-{self.parts:06d}"
 
 
-class Position(NamedTuple):
+class CheckpointInfo(NamedTuple):
     """How far a training in a folder of checkpoints came.
 
     Attributes:
@@ -114,12 +114,14 @@ class Position(NamedTuple):
     finished: bool
 
 
-def progress_of(folder: Path) -> Position | None:
+def checkpoint_info(folder: Path) -> CheckpointInfo | None:
     """How far the newest checkpoint says that its training came; None where there is none that says so."""
     for name in reversed(_names(folder)):
         try:
             facts = read_json(folder / name / _FACTS)
-            return Position(int(name.split("-")[0]), int(facts["configuration"]["epochs"]), bool(facts["finished"]))
+            return CheckpointInfo(
+                int(name.split("-")[0]), int(facts["configuration"]["epochs"]), bool(facts["finished"])
+            )
         except (OSError, ValueError, KeyError, TypeError, RecursionError):
             continue
     return None

@@ -14,7 +14,7 @@ from ae_jax.data import Dataset
 from ae_jax.data.streaming import Rows
 from ae_jax.errors import InvalidInput
 from ae_jax.schedules import value_at
-from ae_jax.training.feed import Feed
+from ae_jax.training.data_iterator import DataIterator
 from ae_jax.training.plan import Plan
 from ae_jax.training.population import unstack
 
@@ -69,7 +69,7 @@ def require_same(saved: dict[str, Any], asked: dict[str, Any], planned: Plan, *,
             f"the training in {place} was to have {before} epochs and is asked for {now}: expected {before}, or more "
             'where it is to be extended (resume="extend", on the command line --resume --extend).'
         )
-    steps = Feed(planned.dataset, planned.batch_size).steps
+    steps = DataIterator(planned.dataset, planned.batch_size).steps
     _require_steady(planned, before * steps, now * steps)
 
 

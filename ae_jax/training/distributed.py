@@ -9,7 +9,7 @@ from jax.experimental import multihost_utils
 from jax.sharding import Mesh, NamedSharding, PartitionSpec
 
 from ae_jax.errors import InvalidInput, first_line
-from ae_jax.training.mesh import DATA, MEMBER, ambient, everywhere
+from ae_jax.training.mesh import DATA, MEMBER, replicate, use_mesh
 
 Result = TypeVar("Result")
 
@@ -54,17 +54,17 @@ def initialize(coordinator: str | None = None, processes: int | None = None, pro
         ) from error
 
 
-def leads(mesh: Mesh | None) -> bool:
+def is_main_process(mesh: Mesh | None) -> bool:
     """Whether this process is the one that reports and writes, of those that a mesh spans.
 
     Example:
-      >>> leads(None), spans(None)
+      >>> is_main_process(None), is_multiprocess(None)
       (True, False)
     """
-    return not spans(mesh) or jax.process_index() == 0
+    return not is_multiprocess(mesh) or jax.process_index() == 0
 
 
-def spans(mesh: Mesh | None) -> bool:
+def is_multiprocess(mesh: Mesh | None) -> bool:
     """Whether a mesh lies on devices of several processes."""
     return mesh is not None and len({device.process_index for device in mesh.devices.flat}) > 1
 
@@ -107,7 +107,7 @@ def require_alike(mesh: Mesh | None, numbers: list[int], what: str) -> None:
     Raises:
       InvalidInput: they differ.
     """
-    if spans(mesh) and len(np.unique(_of_all(numbers), axis=0)) > 1:
+    if is_multiprocess(mesh) and len(np.unique(_of_all(numbers), axis=0)) > 1:
         raise InvalidInput(f"{what} differ between the processes: expected a folder that all of them can read.")
 
 
@@ -144,7 +144,7 @@ class Agreement:
 
     def __call__(self, *, due: bool, signal: int | None) -> tuple[bool, int | None]:
         """Whether a checkpoint is due, and the signal that asks for an end, in any process."""
-        if not spans(self._mesh):
+        if not is_multiprocess(self._mesh):
             return due, signal
         before, self._asked = self._asked, self._ask(due, signal or 0)
         if before is None:
@@ -157,10 +157,10 @@ class Agreement:
         own = np.array([numbers], np.int32)
         sharding = NamedSharding(mesh, PartitionSpec((MEMBER, DATA)))
         asked = jax.make_array_from_callback((mesh.size, len(numbers)), sharding, lambda _: own)
-        with ambient(mesh):
+        with use_mesh(mesh):
             return _highest(asked)
 
 
 @jax.jit
 def _highest(asked: jax.Array) -> jax.Array:
-    return everywhere(asked.max(axis=0))
+    return replicate(asked.max(axis=0))

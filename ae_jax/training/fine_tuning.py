@@ -25,7 +25,7 @@ from ae_jax.training.classifier import Classifier, logits_of
 from ae_jax.training.loop import Progress
 from ae_jax.training.population import members_at_once, order_of_population, room, side_by_side
 from ae_jax.training.run import Run
-from ae_jax.training.standing import Row, copied, history_of
+from ae_jax.training.snapshot import Row, copied, history_of
 from ae_jax.training.state import Selection, State, begun
 from ae_jax.training.step import all_finite, select
 from ae_jax.types import Metrics, Params

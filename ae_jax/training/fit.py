@@ -13,18 +13,18 @@ import numpy as np
 from ae_jax.errors import InvalidInput, TrainingDiverged
 from ae_jax.locks import locked
 from ae_jax.models import Autoencoder
-from ae_jax.training.checkpoint import Checkpoint, Checkpoints, Writer, clear, newest, progress_of
+from ae_jax.training.checkpoint import Checkpoint, Checkpoints, Writer, checkpoint_info, clear, newest
 from ae_jax.training.compilation import watch_compilation
 from ae_jax.training.continuation import Resume, configuration_of, require_same, warn_of_others
-from ae_jax.training.distributed import leads, require_alike, signal_of_any, spans, together
+from ae_jax.training.data_iterator import Position
+from ae_jax.training.distributed import is_main_process, is_multiprocess, require_alike, signal_of_any, together
 from ae_jax.training.environment import environment
-from ae_jax.training.feed import Place
 from ae_jax.training.interruption import noting, stop_on_signal
 from ae_jax.training.loop import Loop, Progress
-from ae_jax.training.mesh import Devices, at_home, name_of
+from ae_jax.training.mesh import Devices, name_of, to_local
 from ae_jax.training.plan import Plan, plan
 from ae_jax.training.run import Run, TrainingInterrupted
-from ae_jax.training.standing import history_of, standing_of
+from ae_jax.training.snapshot import history_of, snapshot_of
 from ae_jax.training.step import OnDivergence
 
 
@@ -102,7 +102,9 @@ def fit(
             f"batch_size={batch_size} is above the {planned.batch_size} examples and was lowered to them.", stacklevel=2
         )
     with _opened(checkpoints, planned, resume) as (writer, saved, configuration):
-        run, interrupted = _train(planned, progress if leads(planned.mesh) else None, writer, saved, configuration)
+        run, interrupted = _train(
+            planned, progress if is_main_process(planned.mesh) else None, writer, saved, configuration
+        )
     if interrupted:
         raise TrainingInterrupted(run, interrupted)
     _report(run)
@@ -126,12 +128,14 @@ def _opened(
     folder, mesh = checkpoints.folder, planned.mesh
     in_use = f"{folder} is in use by another training: wait for it, or choose another folder."
     with contextlib.ExitStack() as stack:
-        joined = spans(mesh)
-        together(joined, lambda: stack.enter_context(locked(folder / "lock", in_use)) if leads(mesh) else None)
+        joined = is_multiprocess(mesh)
+        together(
+            joined, lambda: stack.enter_context(locked(folder / "lock", in_use)) if is_main_process(mesh) else None
+        )
         configuration = together(joined, lambda: configuration_of(planned))
         saved = together(joined, lambda: _saved(folder, planned, configuration, resume))
         require_alike(mesh, [-1, -1] if saved is None else [saved.epochs, saved.parts], f"the checkpoints in {folder}")
-        if not leads(mesh):
+        if not is_main_process(mesh):
             yield None, saved, configuration
             return
         clear(folder, after=saved)
@@ -149,7 +153,7 @@ def _saved(folder: Path, planned: Plan, configuration: dict[str, Any], resume: R
             require_same(saved.facts["configuration"], configuration, planned, resume=resume, place=folder)
             warn_of_others(saved.facts["environment"], environment(), place=folder)
         return saved
-    position = progress_of(folder)
+    position = checkpoint_info(folder)
     if position is None:
         newest(folder)  # raises where there are some that cannot be read, which are not for us to throw away
     elif not position.finished:
@@ -196,11 +200,13 @@ def _train(
             return {name: round(before.get(name, 0) + more, 3) for name, more in now.items()}
 
         loop = Loop(planned, progress, stop, writer, lambda: facts | {"record": spent()})
-        loop.start(None if saved is None else standing_of(saved.arrays, Place(saved.epochs + 1, saved.parts), planned))
+        loop.start(
+            None if saved is None else snapshot_of(saved.arrays, Position(saved.epochs + 1, saved.parts), planned)
+        )
         early = loop.train()
     interrupted = (loop.ended_by or stop.signal or signal.SIGINT) if early else 0
     if not early and not nested:  # a signal that came with the last epoch, which nobody else sees to
-        interrupted = (signal_of_any(stop.signal) if spans(planned.mesh) else stop.signal) or 0
+        interrupted = (signal_of_any(stop.signal) if is_multiprocess(planned.mesh) else stop.signal) or 0
     record = spent() | {"interrupted": early, **facts["environment"]}
     if planned.mesh is not None:
         record["mesh"] = name_of(planned.mesh)
@@ -210,7 +216,7 @@ def _train(
 
 
 def _run_of(planned: Plan, loop: Loop, record: dict[str, Any]) -> Run:
-    selection = at_home(planned.mesh, loop.selection)
+    selection = to_local(planned.mesh, loop.selection)
     counts = {"skipped_steps": selection.skipped, "rollbacks": selection.undone}
     counts = {name: np.asarray(count).tolist() for name, count in counts.items()}
     settings = {"epochs": planned.epochs, "batch_size": planned.batch_size, "patience": planned.patience}

@@ -163,7 +163,7 @@ def _given(mesh: Mesh) -> Mesh:
     return mesh
 
 
-def ambient(mesh: Mesh | None) -> contextlib.AbstractContextManager[Any]:
+def use_mesh(mesh: Mesh | None) -> contextlib.AbstractContextManager[Any]:
     """Inside the block, programs lie on the mesh; as always where there is none."""
     return contextlib.nullcontext() if mesh is None else jax.set_mesh(mesh)
 
@@ -184,7 +184,7 @@ def over_members(tree: Any) -> Any:
     return _constrained(tree, PartitionSpec(MEMBER))
 
 
-def everywhere(tree: Any) -> Any:
+def replicate(tree: Any) -> Any:
     """Has each array whole on every device."""
     return _constrained(tree, PartitionSpec())
 
@@ -245,26 +245,26 @@ def put_examples(mesh: Mesh | None, rows: np.ndarray, count: int) -> jax.Array:
 
     shape = (each * mesh.shape[DATA], *rows.shape[1:])
     divided = jax.make_array_from_callback(shape, NamedSharding(mesh, PartitionSpec(DATA)), block)
-    with ambient(mesh):
+    with use_mesh(mesh):
         return _exchanged(divided, count)
 
 
 @partial(jax.jit, static_argnames="count")
 def _exchanged(divided: jax.Array, count: int) -> jax.Array:
-    return everywhere(divided[:count])
+    return replicate(divided[:count])
 
 
 def gathered(mesh: Mesh | None, tree: Any) -> Any:
     """The same arrays, whole on every device."""
     if mesh is None:
         return tree
-    with ambient(mesh):
+    with use_mesh(mesh):
         return _gathered(tree)
 
 
-_gathered = jax.jit(everywhere)
+_gathered = jax.jit(replicate)
 
 
-def at_home(mesh: Mesh | None, tree: Any) -> Any:
+def to_local(mesh: Mesh | None, tree: Any) -> Any:
     """The same arrays on the first device of this process alone, as those of a training without a mesh are."""
     return tree if mesh is None else jax.tree.map(jax.numpy.asarray, jax.device_get(gathered(mesh, tree)))

@@ -14,7 +14,7 @@ from jax.sharding import Mesh
 
 from ae_jax.errors import InvalidInput
 from ae_jax.models import Autoencoder
-from ae_jax.training.mesh import MEMBER, ambient, everywhere, meshed, over_members, put_members
+from ae_jax.training.mesh import MEMBER, meshed, over_members, put_members, replicate, use_mesh
 from ae_jax.training.state import Order, Selection, State, Trained, initial
 from ae_jax.training.step import OnDivergence, advance, order_of
 from ae_jax.types import Shape
@@ -196,7 +196,7 @@ def advance_population(
         on_divergence=on_divergence,
     )
     state, selection, trained = side_by_side(one, (state, selection, autoencoder, seeds, order), at_once)
-    return *_divided(state, selection), everywhere(trained)
+    return *_divided(state, selection), replicate(trained)
 
 
 def side_by_side(one: Callable[..., Any], members: tuple[Any, ...], at_once: int | None = None) -> Any:
@@ -227,13 +227,13 @@ def put_population(mesh: Mesh | None, state: State, selection: Selection) -> tup
     """A population that every process has alike, divided over the mesh as training leaves it."""
     if mesh is None:
         return state, selection
-    with ambient(mesh):
+    with use_mesh(mesh):
         return _redivided(*put_members(mesh, (state, selection)))
 
 
 def _divided(state: State, selection: Selection) -> tuple[State, Selection]:
     """On a mesh, members divided over it, but for what every process reads of all of them: how each of them fares."""
-    return over_members(state), everywhere(selection)._replace(params=over_members(selection.params))
+    return over_members(state), replicate(selection)._replace(params=over_members(selection.params))
 
 
 _redivided = jax.jit(_divided)

@@ -12,7 +12,7 @@ import pytest
 
 import ae_jax
 from ae_jax.cli import main
-from ae_jax.training.checkpoint import progress_of
+from ae_jax.training.checkpoint import checkpoint_info
 
 AE_JAX = [sys.executable, "-W", "error", "-m", "ae_jax"]
 
@@ -47,7 +47,7 @@ def test_a_signal_saves_what_was_trained(tmp_path: Path, file: Path, environment
     assert rest.splitlines()[-1] == f"ae-jax: {sentence}"
     assert process.returncode == code
     assert ae_jax.load(tmp_path / "run").record["interrupted"]
-    came = progress_of(tmp_path / "run.checkpoints" / "undercomplete")
+    came = checkpoint_info(tmp_path / "run.checkpoints" / "undercomplete")
     assert came is not None
     assert (came.epochs, came.finished) == (10_000_000, False)
     assert any((tmp_path / "cache").iterdir())

@@ -15,12 +15,12 @@ from ae_jax import InvalidInput
 from ae_jax.training import checkpoint, integrity
 from ae_jax.training.checkpoint import (
     Checkpoint,
+    CheckpointInfo,
     Checkpoints,
-    Position,
     Writer,
+    checkpoint_info,
     clear,
     newest,
-    progress_of,
     read_arrays,
     write_arrays,
 )
@@ -220,7 +220,7 @@ def test_the_one_that_training_went_on_from_is_not_written_again(folder, monkeyp
 def test_an_empty_or_missing_folder_has_none(tmp_path):
     for folder in (tmp_path, tmp_path / "nothing"):
         assert newest(folder) is None
-        assert progress_of(folder) is None
+        assert checkpoint_info(folder) is None
         clear(folder)
     (tmp_path / "notes").mkdir()
     (tmp_path / "000001-000000").write_text("a file of the user's")
@@ -228,11 +228,11 @@ def test_an_empty_or_missing_folder_has_none(tmp_path):
 
 
 def test_progress_is_that_of_the_newest_that_says_so(folder):
-    assert progress_of(folder) == Position(epoch=5, epochs=9, finished=False)
+    assert checkpoint_info(folder) == CheckpointInfo(epoch=5, epochs=9, finished=False)
     (folder / "000005-000002" / "checkpoint.json").write_text("{")
-    assert progress_of(folder) == Position(epoch=4, epochs=9, finished=False)
+    assert checkpoint_info(folder) == CheckpointInfo(epoch=4, epochs=9, finished=False)
     write(folder, saved(9))
-    assert progress_of(folder) == Position(epoch=9, epochs=9, finished=True)
+    assert checkpoint_info(folder) == CheckpointInfo(epoch=9, epochs=9, finished=True)
 
 
 @pytest.mark.parametrize("spoil", ["number", "pipe"])
@@ -243,7 +243,7 @@ def test_progress_is_not_asked_of_what_nobody_wrote(folder, spoil):
         os.mkfifo(path)
     else:
         path.write_text('{"configuration": {"epochs": 1e999}, "finished": false}')
-    assert progress_of(folder) == Position(epoch=4, epochs=9, finished=False)
+    assert checkpoint_info(folder) == CheckpointInfo(epoch=4, epochs=9, finished=False)
 
 
 def test_what_a_failed_write_leaves_behind_its_back_is_removed_with_the_next(folder):
@@ -432,7 +432,7 @@ def test_facts_that_are_none_are_refused_in_one_sentence(folder, text):
         newest(folder)
     assert len(str(told.value)) < 600
     assert "\n" not in str(told.value)
-    assert progress_of(folder) is None
+    assert checkpoint_info(folder) is None
 
 
 def test_arrays_that_cannot_be_read_though_sealed_are_refused(folder):

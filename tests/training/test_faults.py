@@ -20,7 +20,7 @@ import pytest
 import ae_jax
 from ae_jax import Run, TrainingDiverged, TrainingInterrupted
 from ae_jax.components import component
-from ae_jax.training import Checkpoints, feed
+from ae_jax.training import Checkpoints, data_iterator
 from ae_jax.training.checkpoint import newest
 from ae_jax.training.state import initial
 from ae_jax.training.step import ROLLBACKS, order_of, step
@@ -185,7 +185,7 @@ def test_an_epoch_of_one_step_that_is_skipped_is_one_too(small):
 @pytest.fixture
 def in_parts(monkeypatch) -> None:
     """Epochs in three parts."""
-    monkeypatch.setattr(feed, "parts_of", lambda steps: [2, 1, 1])
+    monkeypatch.setattr(data_iterator, "chunk_lengths", lambda steps: [2, 1, 1])
 
 
 @pytest.mark.parametrize("bad", [(0, 2), (2, 3), (2, 4), (5, 8)])
@@ -197,7 +197,7 @@ def test_parts_of_which_every_step_is_skipped_are_no_end(small, bad, monkeypatch
     assert run.finite.all()
     assert run.record["skipped_steps"] == [0, bad[1] - bad[0]]
     with monkeypatch.context() as whole:
-        whole.setattr(feed, "parts_of", lambda steps: [steps])
+        whole.setattr(data_iterator, "chunk_lengths", lambda steps: [steps])
         expected = fit(choices, small, epochs=3, **settings)
     for ours, theirs in zip(*(jax.tree.leaves((one.params, one.history)) for one in (run, expected)), strict=True):
         np.testing.assert_allclose(ours, theirs, rtol=1e-5, atol=1e-6)

@@ -6,12 +6,12 @@ import numpy as np
 import pytest
 
 import ae_jax
-from ae_jax.training import feed
-from ae_jax.training.feed import Feed, Place
+from ae_jax.training import data_iterator
+from ae_jax.training.data_iterator import DataIterator, Position
 from ae_jax.training.interruption import Stop, stop_on_signal
 from ae_jax.training.loop import Loop, _mean
 from ae_jax.training.plan import plan
-from ae_jax.training.standing import Standing, history_of
+from ae_jax.training.snapshot import Snapshot, history_of
 from ae_jax.training.state import Trained
 
 EPOCHS = 3
@@ -42,7 +42,7 @@ def assert_same(ours, theirs) -> None:
 
 def test_training_ends_after_the_last_epoch(trained):
     assert trained.finished
-    assert trained.place == Place(EPOCHS + 1)
+    assert trained.position == Position(EPOCHS + 1)
     assert len(trained.rows) == EPOCHS
     assert all(row.running.tolist() == [True] for row in trained.rows)
     assert trained.state.step.tolist() == [4 * EPOCHS]
@@ -54,7 +54,7 @@ def test_it_goes_on_from_any_standing(planned, trained):
     first.train()
     assert first.finished
     second = Loop(planned, None, Stop(), None, dict)
-    second.start(Standing(first.place, first.state, first.selection, first.running, first.rows, []))
+    second.start(Snapshot(first.position, first.state, first.selection, first.running, first.rows, []))
     assert not second.finished
     assert second.train() is False
     assert_same(second.selection.params, trained.selection.params)
@@ -62,14 +62,14 @@ def test_it_goes_on_from_any_standing(planned, trained):
 
 
 def test_an_epoch_is_read_once_the_next_is_dispatched(planned, monkeypatch):
-    happened, epoch = [], Feed.epoch
+    happened, epoch = [], DataIterator.epoch
 
-    def dispatched(self, place):
-        for part in epoch(self, place):
-            happened.append(f"epoch {place.epoch} dispatched")
-            yield part
+    def dispatched(self, position):
+        for chunk in epoch(self, position):
+            happened.append(f"epoch {position.epoch} dispatched")
+            yield chunk
 
-    monkeypatch.setattr(Feed, "epoch", dispatched)
+    monkeypatch.setattr(DataIterator, "epoch", dispatched)
     loop_of(planned, lambda told: happened.append(f"epoch {told.epoch} read")).train()
     assert happened == [
         "epoch 1 dispatched",
@@ -83,8 +83,8 @@ def test_an_epoch_is_read_once_the_next_is_dispatched(planned, monkeypatch):
 
 @pytest.fixture
 def in_parts(planned, monkeypatch):
-    """Epochs of three parts: two steps, one, and one."""
-    monkeypatch.setattr(feed, "parts_of", lambda steps: [2, 1, 1])
+    """Epochs of three chunks: two steps, one, and one."""
+    monkeypatch.setattr(data_iterator, "chunk_lengths", lambda steps: [2, 1, 1])
     return planned
 
 
@@ -102,7 +102,7 @@ def test_an_end_that_is_asked_for_waits_for_the_part_that_is_under_way(in_parts)
     stop.signal = SIGTERM
     loop = loop_of(in_parts, stop=stop)
     assert loop.train() is True
-    assert (loop.place, loop.state.step.tolist(), loop.rows) == (Place(1, 1), [2], [])
+    assert (loop.position, loop.state.step.tolist(), loop.rows) == (Position(1, 1), [2], [])
 
 
 def test_a_signal_while_processes_agree_is_heeded_at_the_next_part(in_parts):
@@ -119,7 +119,7 @@ def test_a_signal_while_processes_agree_is_heeded_at_the_next_part(in_parts):
         assert loop.train() is True
         assert stop.signal == SIGTERM
     assert asked == [None, SIGTERM]
-    assert (loop.ended_by, loop.place) == (SIGTERM, Place(1, 2))
+    assert (loop.ended_by, loop.position) == (SIGTERM, Position(1, 2))
 
 
 def test_what_processes_agree_on_ends_all_of_them_and_no_signal_of_one_ends_that_alone(in_parts):
@@ -128,7 +128,7 @@ def test_what_processes_agree_on_ends_all_of_them_and_no_signal_of_one_ends_that
     loop, answers = loop_of(in_parts, stop=stop), iter([None, None, SIGINT])
     loop.agreed = lambda *, due, signal: (due, next(answers))
     assert loop.train() is True
-    assert (loop.ended_by, loop.place, stop.signal) == (SIGINT, Place(2), SIGTERM)
+    assert (loop.ended_by, loop.position, stop.signal) == (SIGINT, Position(2), SIGTERM)
 
 
 def test_an_end_asked_for_with_the_last_epoch_is_no_interruption(planned):
@@ -167,16 +167,16 @@ def test_progress_is_the_mean_of_the_members_that_ran(small):
 
 
 def test_a_mean_over_parts_weighs_them_by_their_steps_that_were_not_skipped():
-    parts = [
+    chunks = [
         Trained(np.array([3, 2, 0, 0]), {"train": {"loss": np.array([1.0, 2.0, np.nan, np.nan])}}),
         Trained(np.array([1, 1, 1, 0]), {"train": {"loss": np.array([4.0, -1.0, 5.0, np.nan])}, "validation": {}}),
     ]
-    np.testing.assert_allclose(_mean(parts)["loss"], [(3 * 1 + 4) / 4, (2 * 2 - 1) / 3, 5.0, np.nan])
-    assert _mean(parts[:1]) is parts[0].metrics["train"]
+    np.testing.assert_allclose(_mean(chunks)["loss"], [(3 * 1 + 4) / 4, (2 * 2 - 1) / 3, 5.0, np.nan])
+    assert _mean(chunks[:1]) is chunks[0].metrics["train"]
 
 
 def test_of_an_epoch_in_parts_every_step_counts_the_same(in_parts):
-    """At a learning rate of nearly zero the mean over steps is that over the examples, whatever the parts."""
+    """At a learning rate of nearly zero the mean over steps is that over the examples, whatever the chunks."""
     still = ae_jax.undercomplete(code=3, hidden=(12,), learning_rate=1e-12)
     loop = loop_of(plan(still, in_parts.dataset, seeds=5, epochs=1, batch_size=16, patience=None))
     loop.train()

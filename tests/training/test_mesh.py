@@ -10,11 +10,17 @@ from jax.sharding import AxisType
 import ae_jax
 from ae_jax import InvalidInput
 from ae_jax.training.compilation import watch_compilation
-from ae_jax.training.distributed import Agreement, initialize, leads, require_alike, signal_of_any, spans, together
+from ae_jax.training.distributed import (
+    Agreement,
+    initialize,
+    is_main_process,
+    is_multiprocess,
+    require_alike,
+    signal_of_any,
+    together,
+)
 from ae_jax.training.mesh import (
     accelerators_for,
-    ambient,
-    at_home,
     gathered,
     mesh_of,
     meshed,
@@ -23,6 +29,8 @@ from ae_jax.training.mesh import (
     put_members,
     share_of,
     shares_of,
+    to_local,
+    use_mesh,
 )
 
 
@@ -47,8 +55,8 @@ def test_without_one_nothing_changes(small):
     assert mesh_of(None, members=2, batch_size=16) is None
     assert share_of(None, 7) == (0, 7)
     tree = {"x": small.train.x}
-    assert put_members(None, tree) is gathered(None, tree) is at_home(None, tree) is tree
-    with ambient(None):
+    assert put_members(None, tree) is gathered(None, tree) is to_local(None, tree) is tree
+    with use_mesh(None):
         assert not meshed()
 
 
@@ -154,8 +162,8 @@ def test_each_process_has_the_rows_of_its_devices(monkeypatch, unchecked, proces
         for process, share in enumerate(expected):
             monkeypatch.setattr(jax, "process_index", lambda process=process: process)
             assert share_of(mesh, count) == share
-            assert leads(mesh) == (process == 0)
-    assert spans(mesh)
+            assert is_main_process(mesh) == (process == 0)
+    assert is_multiprocess(mesh)
 
 
 def test_examples_put_on_a_mesh_are_those_that_were_given(one, small):
@@ -163,7 +171,7 @@ def test_examples_put_on_a_mesh_are_those_that_were_given(one, small):
     np.testing.assert_array_equal(put, small.train.x)
     assert put.dtype == small.train.x.dtype
     members = put_members(one, {"rate": np.array([1.0, 2.0])})
-    np.testing.assert_array_equal(at_home(one, members)["rate"], [1.0, 2.0])
+    np.testing.assert_array_equal(to_local(one, members)["rate"], [1.0, 2.0])
     assert members["rate"].sharding.mesh == one
 
 
@@ -172,7 +180,7 @@ def test_alone_a_process_agrees_with_itself(one):
         agreed = Agreement(mesh)
         assert agreed(due=True, signal=None) == (True, None)
         assert agreed(due=False, signal=15) == (False, 15)
-        assert leads(mesh)
+        assert is_main_process(mesh)
         require_alike(mesh, [1, 2], "numbers")
     assert signal_of_any(15) == 15
     assert together(False, lambda: "done") == "done"
@@ -184,7 +192,7 @@ def of_all(monkeypatch):
 
     def play(*others: int) -> None:
         monkeypatch.setattr(jax, "process_count", lambda: 2)
-        monkeypatch.setattr("ae_jax.training.distributed.spans", lambda mesh: True)
+        monkeypatch.setattr("ae_jax.training.distributed.is_multiprocess", lambda mesh: True)
         monkeypatch.setattr(
             "ae_jax.training.distributed._of_all", lambda own: np.array([[int(number) for number in own], others])
         )

@@ -21,10 +21,10 @@ from ae_jax.data import Dataset, ReadOptions
 from ae_jax.data.shards import ArrayRows
 from ae_jax.data.splits import from_rows
 from ae_jax.schedules import Linear
-from ae_jax.training import Checkpoints, checkpoint, continuation, feed, stop_on_signal
-from ae_jax.training.checkpoint import newest, progress_of
+from ae_jax.training import Checkpoints, checkpoint, continuation, data_iterator, stop_on_signal
+from ae_jax.training.checkpoint import checkpoint_info, newest
 from ae_jax.training.compilation import watch_compilation
-from ae_jax.training.feed import Feed
+from ae_jax.training.data_iterator import DataIterator
 from ae_jax.training.integrity import SEAL, seal
 
 EPOCHS = 6
@@ -68,15 +68,15 @@ TRAININGS = {
     "patience": ([variational(1e-3), variational(0.3)], {"seeds": [5, 6], "patience": 2}),
     "warm-up": (variational(beta=Linear(start=0.0, end=1.0, steps=4 * EPOCHS)), {}),
     "streamed": (undercomplete(), {"seeds": [5, 6]}),
-    "in parts": (undercomplete(), {}),
+    "in chunks": (undercomplete(), {}),
 }
 
 
 @pytest.fixture
 def training(request, small, streamed, monkeypatch) -> Training:
-    """The one of that name; an epoch in parts has three of unequal length, of four steps."""
-    if request.param == "in parts":
-        monkeypatch.setattr(feed, "_PART", (2, 2))
+    """The one of that name; an epoch in chunks has three of unequal length, of four steps."""
+    if request.param == "in chunks":
+        monkeypatch.setattr(data_iterator, "_CHUNK_STEPS", (2, 2))
         small = dataclasses.replace(small, train=small.train._replace(x=small.train.x[:40], labels=None))
     autoencoder, settings = TRAININGS[request.param]
     return Training(autoencoder, streamed if request.param == "streamed" else small, settings)
@@ -84,7 +84,7 @@ def training(request, small, streamed, monkeypatch) -> Training:
 
 of_every_kind = pytest.mark.parametrize("training", TRAININGS, indirect=True)
 of_one_kind = pytest.mark.parametrize("training", ["single"], indirect=True)
-in_the_middle_of_epochs = pytest.mark.parametrize("training", ["streamed", "in parts"], indirect=True)
+in_the_middle_of_epochs = pytest.mark.parametrize("training", ["streamed", "in chunks"], indirect=True)
 
 _uninterrupted: dict[str, Run] = {}
 
@@ -144,23 +144,23 @@ def test_it_comes_to_the_same_bits(training, whole, ends, tmp_path):
 def test_checkpoints_change_nothing_of_what_is_trained(training, whole, cadence, tmp_path):
     run = training.fit(checkpoints=Checkpoints(folder=tmp_path, **cadence))
     assert_same(run, whole)
-    assert progress_of(tmp_path).finished
+    assert checkpoint_info(tmp_path).finished
 
 
 class Parts:
-    """Counts the parts of epochs that are trained on, and ends training before the one of some number, from 0."""
+    """Counts the chunks of epochs that are trained on, and ends training before the one of some number, from 0."""
 
     def __init__(self, monkeypatch, before: int = -1, end=crash):
-        self.places, epoch = [], Feed.epoch
+        self.positions, epoch = [], DataIterator.epoch
 
-        def counted(feed, place):
-            for part in epoch(feed, place):
-                if len(self.places) == before:
+        def counted(iterator, position):
+            for chunk in epoch(iterator, position):
+                if len(self.positions) == before:
                     end()
-                self.places.append((int(part.position[0]), part.after))
-                yield part
+                self.positions.append((int(chunk.counters[0]), chunk.after))
+                yield chunk
 
-        monkeypatch.setattr(Feed, "epoch", counted)
+        monkeypatch.setattr(DataIterator, "epoch", counted)
 
 
 @in_the_middle_of_epochs
@@ -178,8 +178,8 @@ def test_in_the_middle_of_an_epoch_it_goes_on_there(training, whole, before, end
     with monkeypatch.context() as counted:
         everything = Parts(counted)
         training.fit()
-    assert went_on.places == everything.places[-len(went_on.places) :]
-    again = len(ended_there.places) + len(went_on.places) - len(everything.places)
+    assert went_on.positions == everything.positions[-len(went_on.positions) :]
+    again = len(ended_there.positions) + len(went_on.positions) - len(everything.positions)
     # Of a crash, what was dispatched and not yet read is done again.
     assert 0 <= again <= (2 if end is crash else 0)
 
@@ -193,7 +193,7 @@ def test_a_signal_ends_training_with_what_was_under_way_saved(training, tmp_path
     assert stopped.signal == number
     assert stopped.run.record["interrupted"]
     assert stopped.run.history["train"]["loss"].shape == (1, 3)  # one was dispatched ahead
-    assert progress_of(tmp_path) == (3, EPOCHS, False)
+    assert checkpoint_info(tmp_path) == (3, EPOCHS, False)
     assert_same(stopped.run, training.fit(epochs=3))
 
 
@@ -205,7 +205,7 @@ def test_a_signal_with_the_last_epoch_is_raised_with_the_whole_run(training, who
     assert told.value.signal == signal.SIGTERM
     assert not told.value.run.record["interrupted"]
     assert_same(told.value.run, whole)
-    assert progress_of(tmp_path).finished
+    assert checkpoint_info(tmp_path).finished
 
 
 @of_one_kind
@@ -224,7 +224,7 @@ def test_a_second_signal_is_obeyed_at_once_and_what_was_saved_stays(training, wh
     with pytest.raises(TrainingInterrupted) as told:
         training.fit(checkpoints=Checkpoints(folder=tmp_path, every_epochs=1), progress=after(3, twice))
     assert told.value.signal == signal.SIGTERM
-    assert progress_of(tmp_path).epoch < EPOCHS
+    assert checkpoint_info(tmp_path).epoch < EPOCHS
     assert_same(training.fit(checkpoints=tmp_path, resume=True), whole)
 
 
@@ -270,7 +270,7 @@ def test_the_latest_checkpoints_stay_and_the_last_is_of_the_end(training, tmp_pa
 @of_every_kind
 def test_what_is_finished_is_given_back_with_nothing_trained_or_compiled(training, whole, tmp_path, monkeypatch):
     finished = training.fit(checkpoints=tmp_path)
-    monkeypatch.setattr(Feed, "epoch", lambda *_: pytest.fail("it trained"))
+    monkeypatch.setattr(DataIterator, "epoch", lambda *_: pytest.fail("it trained"))
     with watch_compilation() as compilation:
         again = training.fit(checkpoints=tmp_path, resume=True)
     assert compilation.programs == 0

@@ -20,7 +20,7 @@ from ae_jax.data.shards import ArrayRows
 from ae_jax.data.splits import from_rows
 from ae_jax.training import Checkpoints, TrainingInterrupted, initialize, loop
 from ae_jax.training.compilation import watch_compilation
-from ae_jax.training.feed import Feed, Part
+from ae_jax.training.data_iterator import Chunk, DataIterator
 
 SIZES: dict[str, Any] = {
     "undercomplete": {"code": 3, "hidden": (12,)},
@@ -67,7 +67,7 @@ def train(
     """
     choices = [ae_jax.NAMED[name](**SIZES[name], learning_rate=rate) for rate in RATES[:members]]
     if ended_by == jax.process_index():
-        Feed.epoch = _with_signal(Feed.epoch)
+        DataIterator.epoch = _with_signal(DataIterator.epoch)
     every = None if checkpoints is None else Checkpoints(folder=Path(checkpoints), every_steps=2)
     data = streamed() if stream else in_memory()
     try:
@@ -81,14 +81,14 @@ def train(
 
 
 def _with_signal(epoch: Any) -> Any:
-    def parts(self: Feed, place: Any) -> Iterator[Part]:
-        Feed.epoch = epoch if place.epoch == 2 else Feed.epoch
-        for number, part in enumerate(epoch(self, place)):
-            if place.epoch == 2 and number == 1:
+    def chunks(self: DataIterator, position: Any) -> Iterator[Chunk]:
+        DataIterator.epoch = epoch if position.epoch == 2 else DataIterator.epoch
+        for number, chunk in enumerate(epoch(self, position)):
+            if position.epoch == 2 and number == 1:
                 signal.raise_signal(signal.SIGTERM)
-            yield part
+            yield chunk
 
-    return parts
+    return chunks
 
 
 def work(name: str, **choice: Any) -> dict[str, Any]:

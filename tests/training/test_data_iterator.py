@@ -13,7 +13,7 @@ from ae_jax.data.shards import ArrayRows
 from ae_jax.data.splits import from_rows
 from ae_jax.studies import compare
 from ae_jax.training.compilation import watch_compilation
-from ae_jax.training.feed import Feed, Place
+from ae_jax.training.data_iterator import DataIterator, Position
 
 BUDGET = 16 * 64 * 64
 
@@ -35,21 +35,21 @@ def run(streamed: Dataset) -> ae_jax.Run:
 
 
 def test_an_epoch_in_memory_is_one_chunk(small):
-    feed = Feed(small, 16)
-    chunks = list(feed.epoch(Place(7)))
-    assert [(chunk.position, chunk.last, chunk.steps) for chunk in chunks] == [((7,), True, 4)]
-    assert feed.steps == 4
-    assert feed.lengths == [4]
+    iterator = DataIterator(small, 16)
+    chunks = list(iterator.epoch(Position(7)))
+    assert [(chunk.counters, chunk.last, chunk.steps) for chunk in chunks] == [((7,), True, 4)]
+    assert iterator.steps == 4
+    assert iterator.lengths == [4]
 
 
 def test_a_streamed_epoch_is_many_and_sees_every_example_once(streamed):
-    feed = Feed(streamed, 16)
-    chunks = list(feed.epoch(Place(2)))
-    assert [chunk.position for chunk in chunks] == [(2, place) for place in range(len(chunks))]
+    iterator = DataIterator(streamed, 16)
+    chunks = list(iterator.epoch(Position(2)))
+    assert [chunk.counters for chunk in chunks] == [(2, position) for position in range(len(chunks))]
     assert [chunk.last for chunk in chunks] == [False] * (len(chunks) - 1) + [True]
-    assert [chunk.steps for chunk in chunks] == feed.lengths
-    assert sum(chunk.steps for chunk in chunks) == feed.steps == -(-streamed.training_examples // 16)
-    seen = np.concatenate([np.asarray(chunk.stored) for chunk in chunks])
+    assert [chunk.steps for chunk in chunks] == iterator.lengths
+    assert sum(chunk.steps for chunk in chunks) == iterator.steps == -(-streamed.training_examples // 16)
+    seen = np.concatenate([np.asarray(chunk.examples) for chunk in chunks])
     held_out = np.concatenate([streamed.validation.x, streamed.test.x])
     everything = np.concatenate([seen, held_out]).reshape(len(seen) + len(held_out), -1)
     source = streamed.stream.rows.x.reshape(len(everything), -1)
@@ -98,14 +98,14 @@ def test_a_loss_that_is_not_finite_stops_in_the_middle_of_an_epoch(streamed):
 
 def test_an_epoch_is_told_before_the_next_is_read_to_its_end(streamed, monkeypatch):
     told, chunks = [], []
-    epoch = Feed.epoch
+    epoch = DataIterator.epoch
 
-    def counted(self, place):
-        for chunk in epoch(self, place):
-            chunks.append(chunk.position)
+    def counted(self, position):
+        for chunk in epoch(self, position):
+            chunks.append(chunk.counters)
             yield chunk
 
-    monkeypatch.setattr(Feed, "epoch", counted)
+    monkeypatch.setattr(DataIterator, "epoch", counted)
     ae_jax.fit(
         autoencoder(), streamed, seeds=[3, 4], epochs=2, batch_size=16, progress=lambda _: told.append(len(chunks))
     )

@@ -1,4 +1,4 @@
-"""Where a population's training stands between two parts of an epoch, and the same as named arrays."""
+"""Where a population's training stands between two chunks of an epoch, and the same as named arrays."""
 
 from typing import Any, NamedTuple
 
@@ -7,8 +7,8 @@ import jax.numpy as jnp
 import numpy as np
 
 from ae_jax.errors import InvalidInput
-from ae_jax.training.feed import Feed, Place
-from ae_jax.training.mesh import everywhere
+from ae_jax.training.data_iterator import DataIterator, Position
+from ae_jax.training.mesh import replicate
 from ae_jax.training.plan import Plan
 from ae_jax.training.population import initial_population
 from ae_jax.training.run_folder import History
@@ -25,23 +25,23 @@ class Row(NamedTuple):
     metrics: Metrics
 
 
-class Standing(NamedTuple):
+class Snapshot(NamedTuple):
     """Everything that training goes on from.
 
     Attributes:
-      place: in the examples.
+      position: in the examples.
       state, selection: of each member.
       running: which members will train in the next epoch that is read, ``[members]``.
       rows: of the epochs that are done.
-      parts: of the one that is under way.
+      chunks: of the one that is under way.
     """
 
-    place: Place
+    position: Position
     state: State
     selection: Selection
     running: np.ndarray
     rows: list[Row]
-    parts: list[Trained]
+    chunks: list[Trained]
 
 
 def history_of(rows: list[Row]) -> History:
@@ -56,33 +56,33 @@ def history_of(rows: list[Row]) -> History:
     }
 
 
-copied = jax.jit(lambda tree: everywhere(jax.tree.map(jnp.copy, tree)))
+copied = jax.jit(lambda tree: replicate(jax.tree.map(jnp.copy, tree)))
 """The same arrays once more, which nobody donates; on a mesh, whole on every device."""
 
 
-def arrays_of(standing: Standing) -> dict[str, Any]:
-    """The arrays of a standing by name; where in the examples it is not among them."""
-    rows, parts = standing.rows, {str(number): part._asdict() for number, part in enumerate(standing.parts)}
+def arrays_of(snapshot: Snapshot) -> dict[str, Any]:
+    """The arrays of a snapshot by name; where in the examples it is not among them."""
+    rows, chunks = snapshot.rows, {str(number): chunk._asdict() for number, chunk in enumerate(snapshot.chunks)}
     return (
-        _named(standing.state, "state")
-        | _named(standing.selection, "selection")
+        _named(snapshot.state, "state")
+        | _named(snapshot.selection, "selection")
         | _named(history_of(rows), "history")
-        | _named(parts, "parts")
-        | {"running": standing.running}
+        | _named(chunks, "chunks")
+        | {"running": snapshot.running}
         | ({"ran": np.stack([row.running for row in rows], axis=1)} if rows else {})
     )
 
 
-def standing_of(arrays: dict[str, np.ndarray], place: Place, planned: Plan) -> Standing:
-    """The standing whose arrays these are.
+def snapshot_of(arrays: dict[str, np.ndarray], position: Position, planned: Plan) -> Snapshot:
+    """The snapshot whose arrays these are.
 
     Args:
       arrays: by name.
-      place: in the examples.
+      position: in the examples.
       planned: the population.
 
     Raises:
-      InvalidInput: the arrays are not those of such a population at that place.
+      InvalidInput: the arrays are not those of such a population at that position.
     """
     abstract = initial_population.eval_shape(planned.autoencoder, planned.seeds, planned.dataset.shape)
     names = _named(abstract[0], "state") | _named(abstract[1], "selection")
@@ -92,7 +92,7 @@ def standing_of(arrays: dict[str, np.ndarray], place: Place, planned: Plan) -> S
         if name not in arrays or arrays[name].shape != leaf.shape or arrays[name].dtype != leaf.dtype
     ]
     others = {name: array for name, array in arrays.items() if name not in names}
-    if wrong := wrong or _misplaced(others, place, planned):
+    if wrong := wrong or _misplaced(others, position, planned):
         raise InvalidInput(
             f"the checkpoint's arrays do not fit the population ({', '.join(wrong[:3])}): it was written by another "
             "version of a library; use that one, or train anew."
@@ -105,32 +105,32 @@ def standing_of(arrays: dict[str, np.ndarray], place: Place, planned: Plan) -> S
         Row(ran[:, epoch], jax.tree.map(lambda values, epoch=epoch: values[:, epoch], history))
         for epoch in range(ran.shape[1])
     ]
-    parts = [
-        Trained(arrays[f"parts.{number}.taken"], _below(arrays, f"parts.{number}.metrics"))  # pyright: ignore[reportArgumentType]
-        for number in range(place.part)
+    chunks = [
+        Trained(arrays[f"chunks.{number}.taken"], _below(arrays, f"chunks.{number}.metrics"))  # pyright: ignore[reportArgumentType]
+        for number in range(position.chunk)
     ]
-    return Standing(place, state, selection, arrays["running"], rows, parts)
+    return Snapshot(position, state, selection, arrays["running"], rows, chunks)
 
 
-def _misplaced(arrays: dict[str, np.ndarray], place: Place, planned: Plan) -> list[str]:
-    """Names of arrays, beside those of state and selection, that are missing or not of a training at that place."""
-    members, epochs = len(planned.seeds), place.epoch - 1
-    lengths = Feed(planned.dataset, planned.batch_size).lengths
-    if place.part >= len(lengths):
-        return ["parts"]
+def _misplaced(arrays: dict[str, np.ndarray], position: Position, planned: Plan) -> list[str]:
+    """Names of arrays, beside those of state and selection, that are missing or not of a training at that position."""
+    members, epochs = len(planned.seeds), position.epoch - 1
+    lengths = DataIterator(planned.dataset, planned.batch_size).lengths
+    if position.chunk >= len(lengths):
+        return ["chunks"]
     kinds = {"running": ("b", (members,))}
     if epochs:
         kinds |= {"ran": ("b", (members, epochs)), "history.train": ("f", (members, epochs))}
         kinds |= {"history.validation": ("f", (members, epochs))} if len(planned.dataset.validation.x) else {}
-    for part in range(place.part):
-        kinds |= {f"parts.{part}.taken": ("i", (members,)), f"parts.{part}.metrics.train": ("f", (members,))}
+    for chunk in range(position.chunk):
+        kinds |= {f"chunks.{chunk}.taken": ("i", (members,)), f"chunks.{chunk}.metrics.train": ("f", (members,))}
     found = {name: next((kind for kind in kinds if f"{name}.".startswith(f"{kind}.")), "") for name in arrays}
     wrong = sorted(kinds.keys() - found.values())
     wrong += [name for name, kind in found.items() if (arrays[name].dtype.kind, arrays[name].shape) != kinds.get(kind)]
-    for part, steps in enumerate([] if wrong else lengths[: place.part]):
-        skipped = steps - arrays[f"parts.{part}.taken"]
+    for chunk, steps in enumerate([] if wrong else lengths[: position.chunk]):
+        skipped = steps - arrays[f"chunks.{chunk}.taken"]
         if (skipped < 0).any() or (skipped.any() and planned.on_divergence != "skip"):
-            wrong.append(f"parts.{part}.taken")
+            wrong.append(f"chunks.{chunk}.taken")
     return wrong
 
 

@@ -5,11 +5,11 @@ import pytest
 
 import ae_jax
 from ae_jax import InvalidInput
-from ae_jax.training import feed
-from ae_jax.training.feed import Place
+from ae_jax.training import data_iterator
+from ae_jax.training.data_iterator import Position
 from ae_jax.training.plan import plan
 from ae_jax.training.population import initial_population
-from ae_jax.training.standing import Row, Standing, arrays_of, copied, history_of, standing_of
+from ae_jax.training.snapshot import Row, Snapshot, arrays_of, copied, history_of, snapshot_of
 from ae_jax.training.state import Trained
 
 NAN = np.nan
@@ -34,8 +34,8 @@ ROWS = [
 
 @pytest.fixture(autouse=True)
 def _in_parts(monkeypatch):
-    """Epochs of three parts."""
-    monkeypatch.setattr(feed, "parts_of", lambda steps: [2, 1, 1])
+    """Epochs of three chunks."""
+    monkeypatch.setattr(data_iterator, "chunk_lengths", lambda steps: [2, 1, 1])
 
 
 @pytest.fixture(scope="module")
@@ -45,10 +45,10 @@ def planned(small):
 
 
 @pytest.fixture(scope="module")
-def standing(planned):
+def snapshot(planned):
     state, selection = initial_population(planned.autoencoder, planned.seeds, planned.dataset.shape)
-    parts = [trained(2, 30.0), trained(1, 40.0)]
-    return Standing(Place(4, 2), state, selection, np.array([False, True]), ROWS, parts)
+    chunks = [trained(2, 30.0), trained(1, 40.0)]
+    return Snapshot(Position(4, 2), state, selection, np.array([False, True]), ROWS, chunks)
 
 
 def test_history_is_nan_where_a_member_had_stopped():
@@ -73,24 +73,24 @@ def test_copies_outlive_what_they_are_copies_of():
     assert bool(copies["b"][0])
 
 
-def test_a_standing_comes_back_from_its_arrays_bit_for_bit(planned, standing):
-    arrays = {name: np.asarray(array) for name, array in arrays_of(standing).items()}
-    again = standing_of(arrays, standing.place, planned)
-    assert jax.tree.structure(again[:3]) == jax.tree.structure(standing[:3])
-    for ours, theirs in zip(jax.tree.leaves(again[1:4]), jax.tree.leaves(standing[1:4]), strict=True):
+def test_a_standing_comes_back_from_its_arrays_bit_for_bit(planned, snapshot):
+    arrays = {name: np.asarray(array) for name, array in arrays_of(snapshot).items()}
+    again = snapshot_of(arrays, snapshot.position, planned)
+    assert jax.tree.structure(again[:3]) == jax.tree.structure(snapshot[:3])
+    for ours, theirs in zip(jax.tree.leaves(again[1:4]), jax.tree.leaves(snapshot[1:4]), strict=True):
         assert ours.dtype == theirs.dtype
         np.testing.assert_array_equal(ours, theirs)
-    jax.tree.map(np.testing.assert_array_equal, history_of(again.rows), history_of(standing.rows))
-    assert [row.running.tolist() for row in again.rows] == [row.running.tolist() for row in standing.rows]
-    jax.tree.map(np.testing.assert_array_equal, again.parts, standing.parts)
+    jax.tree.map(np.testing.assert_array_equal, history_of(again.rows), history_of(snapshot.rows))
+    assert [row.running.tolist() for row in again.rows] == [row.running.tolist() for row in snapshot.rows]
+    jax.tree.map(np.testing.assert_array_equal, again.chunks, snapshot.chunks)
 
 
-def test_a_standing_before_the_first_epoch_has_neither_rows_nor_parts(planned, standing):
-    before = standing._replace(place=Place(1), rows=[], parts=[])
+def test_a_standing_before_the_first_epoch_has_neither_rows_nor_parts(planned, snapshot):
+    before = snapshot._replace(position=Position(1), rows=[], chunks=[])
     arrays = {name: np.asarray(array) for name, array in arrays_of(before).items()}
     assert {name.split(".")[0] for name in arrays} == {"state", "selection", "running"}
-    again = standing_of(arrays, before.place, planned)
-    assert (again.rows, again.parts) == ([], [])
+    again = snapshot_of(arrays, before.position, planned)
+    assert (again.rows, again.chunks) == ([], [])
 
 
 def missing(arrays: dict) -> None:
@@ -106,15 +106,15 @@ def other_type(arrays: dict) -> None:
 
 
 @pytest.mark.parametrize("change", [missing, other_shape, other_type])
-def test_arrays_of_another_population_are_refused(planned, standing, change):
-    arrays = {name: np.asarray(array) for name, array in arrays_of(standing).items()}
+def test_arrays_of_another_population_are_refused(planned, snapshot, change):
+    arrays = {name: np.asarray(array) for name, array in arrays_of(snapshot).items()}
     change(arrays)
     with pytest.raises(
         InvalidInput,
         match=r"^the checkpoint's arrays do not fit the population \(state\.params\.decoder\.0\.bias\): it was "
         r"written by another version of a library; use that one, or train anew\.$",
     ):
-        standing_of(arrays, standing.place, planned)
+        snapshot_of(arrays, snapshot.position, planned)
 
 
 MISPLACED = {
@@ -122,31 +122,33 @@ MISPLACED = {
     "ran": lambda arrays: arrays.update(ran=arrays["ran"][:, 1:]),
     "history.train.loss": lambda arrays: arrays.update({"history.train.loss": np.zeros((2, 9), np.float32)}),
     "history.validation": lambda arrays: arrays.pop("history.validation.loss"),
-    "parts.1.taken": lambda arrays: arrays.update({"parts.1.taken": np.array([1, 0], np.int32)}),
-    "parts.0.taken": lambda arrays: arrays.update({"parts.0.taken": np.array([3, 2], np.int32)}),
-    "parts.0.metrics.train": lambda arrays: [arrays.pop(f"parts.0.metrics.train.{term}") for term in ("loss", "kl")],
-    "parts.2.taken": lambda arrays: arrays.update({"parts.2.taken": np.ones(2, np.int32)}),
+    "chunks.1.taken": lambda arrays: arrays.update({"chunks.1.taken": np.array([1, 0], np.int32)}),
+    "chunks.0.taken": lambda arrays: arrays.update({"chunks.0.taken": np.array([3, 2], np.int32)}),
+    "chunks.0.metrics.train": lambda arrays: [arrays.pop(f"chunks.0.metrics.train.{term}") for term in ("loss", "kl")],
+    "chunks.2.taken": lambda arrays: arrays.update({"chunks.2.taken": np.ones(2, np.int32)}),
     "objects": lambda arrays: arrays.update(objects=np.zeros(3, np.float32)),
 }
 
 
 @pytest.mark.parametrize("name", MISPLACED)
-def test_arrays_of_another_place_are_refused(planned, standing, name):
-    arrays = {name: np.asarray(array) for name, array in arrays_of(standing).items()}
+def test_arrays_of_another_place_are_refused(planned, snapshot, name):
+    arrays = {name: np.asarray(array) for name, array in arrays_of(snapshot).items()}
     MISPLACED[name](arrays)
     with pytest.raises(InvalidInput, match=rf"^the checkpoint's arrays do not fit the population \({name}\): it was"):
-        standing_of(arrays, standing.place, planned)
+        snapshot_of(arrays, snapshot.position, planned)
 
 
-@pytest.mark.parametrize("place", [Place(3, 2), Place(5, 2), Place(4, 1), Place(4, 3), Place(4, 10**12)])
-def test_a_place_where_there_is_another_history_is_refused(planned, standing, place):
-    arrays = {name: np.asarray(array) for name, array in arrays_of(standing).items()}
+@pytest.mark.parametrize(
+    "position", [Position(3, 2), Position(5, 2), Position(4, 1), Position(4, 3), Position(4, 10**12)]
+)
+def test_a_place_where_there_is_another_history_is_refused(planned, snapshot, position):
+    arrays = {name: np.asarray(array) for name, array in arrays_of(snapshot).items()}
     with pytest.raises(InvalidInput, match="the checkpoint's arrays do not fit the population"):
-        standing_of(arrays, place, planned)
+        snapshot_of(arrays, position, planned)
 
 
-def test_steps_that_were_skipped_are_no_other_place(planned, standing):
-    arrays = {name: np.asarray(array) for name, array in arrays_of(standing).items()}
-    arrays["parts.1.taken"] = np.array([1, 0], np.int32)
-    again = standing_of(arrays, standing.place, planned._replace(on_divergence="skip"))
-    assert again.parts[1].taken.tolist() == [1, 0]
+def test_steps_that_were_skipped_are_no_other_place(planned, snapshot):
+    arrays = {name: np.asarray(array) for name, array in arrays_of(snapshot).items()}
+    arrays["chunks.1.taken"] = np.array([1, 0], np.int32)
+    again = snapshot_of(arrays, snapshot.position, planned._replace(on_divergence="skip"))
+    assert again.chunks[1].taken.tolist() == [1, 0]

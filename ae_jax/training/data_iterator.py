@@ -1,0 +1,131 @@
+"""Serves an epoch's training examples to the device: all at once, or in chunks while the previous chunk trains."""
+
+import itertools
+from collections.abc import Generator
+from functools import cached_property, partial
+from typing import Any, NamedTuple
+
+import numpy as np
+from jax.sharding import Mesh
+
+from ae_jax.data import Dataset
+from ae_jax.training.mesh import put_examples, share_of
+
+_CHUNK_STEPS = (100, 250)
+"""Least and most steps of a dispatch: enough to hide its overhead, few enough that a signal need not wait long."""
+
+
+class Position(NamedTuple):
+    """Position of training between two chunks.
+
+    Attributes:
+      epoch: number of the epoch, from 1.
+      chunk: how many chunks of it are done.
+    """
+
+    epoch: int
+    chunk: int = 0
+
+
+class Chunk(NamedTuple):
+    """The part of an epoch that one dispatch trains on.
+
+    Attributes:
+      examples: on the device, ``[n, *shape]``, in their storage type.
+      counters: seed the order of the examples: number of the epoch, from 1; of streamed data also of the chunk, from 0.
+      first: index in that order of the first step taken.
+      steps: how many steps are taken.
+      last: whether it ends its epoch.
+      after: position of training once it is done.
+    """
+
+    examples: Any
+    counters: tuple[Any, ...]
+    first: Any
+    steps: int
+    last: bool
+    after: Position
+
+
+class DataIterator:
+    """Iterates over the training examples of a data set, epoch by epoch.
+
+    Args:
+      dataset: the data.
+      batch_size: examples in a step.
+      mesh: the devices that hold the examples, or None for one device.
+    """
+
+    def __init__(self, dataset: Dataset, batch_size: int, mesh: Mesh | None = None):
+        self.dataset, self.batch_size, self.mesh = dataset, batch_size, mesh
+
+    @cached_property
+    def _whole(self) -> Any:
+        x = self.dataset.train.x
+        first, last = share_of(self.mesh, len(x))
+        return put_examples(self.mesh, x[first:last], len(x))
+
+    @property
+    def steps(self) -> int:
+        """Steps of an epoch."""
+        return -(-self.dataset.training_examples // self.batch_size)
+
+    @property
+    def lengths(self) -> list[int]:
+        """Steps of each chunk of an epoch."""
+        if self.dataset.stream is None:
+            return chunk_lengths(self.steps)
+        examples, size = len(self.dataset.stream), self.dataset.stream.chunk_size(self.batch_size)
+        return [-(-min(size, examples - first) // self.batch_size) for first in range(0, examples, size)]
+
+    def epoch(self, position: Position) -> Generator[Chunk, None, None]:
+        """Yields the remaining chunks of an epoch; of streamed data the next one is read ahead."""
+        return self._in_memory(position) if self.dataset.stream is None else self._streamed(position)
+
+    def _in_memory(self, position: Position) -> Generator[Chunk, None, None]:
+        lengths, epoch = self.lengths, position.epoch
+        for chunk, steps in list(enumerate(lengths))[position.chunk :]:
+            last = chunk == len(lengths) - 1
+            first = np.int32(sum(lengths[:chunk]))
+            yield Chunk(self._whole, (np.int32(epoch),), first, steps, last, _after(epoch, chunk, last))
+
+    def _streamed(self, position: Position) -> Generator[Chunk, None, None]:
+        stream, epoch = self.dataset.stream, position.epoch
+        assert stream is not None
+        size = stream.chunk_size(self.batch_size)
+        share = partial(share_of, self.mesh)
+        rows = stream.chunks(epoch, self.batch_size, first=position.chunk, share=share)
+        left = len(stream) - position.chunk * size
+        try:
+            for chunk in itertools.count(position.chunk):
+                count = min(size, left)
+                left -= count
+                examples = put_examples(self.mesh, next(rows), count)
+                counters = (np.int32(epoch), np.int32(chunk))
+                steps = -(-count // self.batch_size)
+                yield Chunk(examples, counters, np.int32(0), steps, left == 0, _after(epoch, chunk, left == 0))
+                if not left:
+                    return
+        finally:
+            rows.close()
+
+
+def chunk_lengths(steps: int) -> list[int]:
+    """Steps of each chunk of an epoch in memory; of equal length if possible, since each length compiles a program.
+
+    Example:
+      >>> chunk_lengths(23), chunk_lengths(938), chunk_lengths(469)
+      ([23], [134, 134, 134, 134, 134, 134, 134], [235, 234])
+    """
+    least, most = _CHUNK_STEPS
+    if steps <= most:
+        return [steps]
+    for length in range(most, least - 1, -1):
+        if steps % length == 0:
+            return [length] * (steps // length)
+    count = -(-steps // most)
+    return [steps // count + (chunk < steps % count) for chunk in range(count)]
+
+
+def _after(epoch: int, chunk: int, last: bool) -> Position:
+    return Position(epoch + 1) if last else Position(epoch, chunk + 1)
