@@ -1,7 +1,7 @@
 """From a source to arrays with a checked description: bundled and prepared data sets, files, arrays, streams."""
 
 from ae_jax.data.builders import RECIPES, prepare
-from ae_jax.data.dataset import Dataset, Split
+from ae_jax.data.dataset import Dataset, Split, as_condition
 from ae_jax.data.description import DataSpec, ReadOptions
 from ae_jax.data.scaling import Scaling
 from ae_jax.data.sources import EMBEDDED, digits, load
@@ -15,6 +15,7 @@ __all__ = [
     "ReadOptions",
     "Scaling",
     "Split",
+    "as_condition",
     "digits",
     "from_arrays",
     "from_splits",

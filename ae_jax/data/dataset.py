@@ -1,6 +1,7 @@
 """A data set: train, validation and test arrays of one shape, with labels where there are any, and a scaling."""
 
 import dataclasses
+from collections.abc import Sequence
 from functools import cached_property
 from typing import Any, NamedTuple
 
@@ -8,7 +9,7 @@ import numpy as np
 
 from ae_jax.components import to_config
 from ae_jax.data.checks import as_labels, require_examples, require_finite
-from ae_jax.data.description import DataSpec, ReadOptions
+from ae_jax.data.description import DataSpec, Label, ReadOptions
 from ae_jax.data.scaling import Scaling, Statistics
 from ae_jax.data.streaming import Stream
 from ae_jax.errors import InvalidInput, unknown
@@ -25,6 +26,68 @@ class Split(NamedTuple):
 
     x: np.ndarray
     labels: np.ndarray | None = None
+
+    def condition(self, classes: Sequence[Label] | None) -> np.ndarray:
+        """The labels as positions among the classes, as conditional autoencoders take them.
+
+        Args:
+          classes: of the training data, :attr:`Dataset.classes` or :attr:`DataSpec.classes`.
+
+        Returns:
+          32-bit integers, ``[n]``.
+
+        Raises:
+          InvalidInput: no classes, no labels, or a label that is none of the classes.
+
+        Example:
+          >>> Split(np.zeros((3, 2)), np.array(["dog", "cat", "dog"])).condition(("cat", "dog"))
+          array([1, 0, 1], dtype=int32)
+        """
+        return as_condition(self.labels, classes)
+
+
+def as_condition(labels: Any, classes: Sequence[Label] | None, name: str = "labels") -> np.ndarray:
+    """Labels as positions among the classes, 32-bit integers ``[n]``.
+
+    Raises:
+      InvalidInput: no classes, no labels, or a label that is none of the classes.
+    """
+    if classes is None:
+        raise InvalidInput("the training data have no classes: expected labels of classes, as conditions are made of.")
+    if labels is None:
+        raise InvalidInput(f"{name} are missing: expected one label for each example, as the condition.")
+    positions = {label: position for position, label in enumerate(classes)}
+    distinct, inverse = np.unique(np.asarray(labels), return_inverse=True)
+    given = [_as_label(label) for label in distinct.tolist()]
+    for label in given:
+        if label not in positions:
+            shown = ", ".join(map(repr, classes[:10])) + (", ..." if len(classes) > 10 else "")
+            raise InvalidInput(f"{name} hold {label!r}: expected the classes of the training data, {shown}.")
+    return np.array([positions[label] for label in given], np.int32)[inverse.reshape(-1)]
+
+
+def classes_of(labels: np.ndarray | None) -> tuple[Label, ...] | None:
+    """The distinct labels, sorted; None where there are no labels or where they name no classes.
+
+    Measurements (numbers that are not whole) and identifiers (labels that hardly repeat) name no classes.
+
+    Example:
+      >>> classes_of(np.array([2.0, 1.0, 1.0, 2.0])), classes_of(np.array([0.5, 1.0, 0.5, 1.0]))
+      ((1, 2), None)
+    """
+    if labels is None or not len(labels) or labels.dtype.kind not in "biufSU":
+        return None
+    distinct = np.unique(labels)
+    if 2 * len(distinct) > len(labels) or (labels.dtype.kind == "f" and (distinct != np.rint(distinct)).any()):
+        return None
+    return tuple(_as_label(label) for label in distinct.tolist())
+
+
+def _as_label(label: Any) -> Any:
+    """A label in a form that JSON can say, where it names a class: text or a whole number."""
+    if isinstance(label, bytes):
+        return label.decode(errors="replace")
+    return int(label) if isinstance(label, (bool, float)) and float(label).is_integer() else label
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
@@ -87,6 +150,20 @@ class Dataset:
         return len(self.train.x) if self.stream is None else len(self.stream)
 
     @cached_property
+    def classes(self) -> tuple[Label, ...] | None:
+        """The distinct labels of the training examples, sorted; None where there are none or they name no classes.
+
+        :meth:`Split.condition` turns the labels of a split into positions among them.
+
+        Example:
+          >>> from ae_jax.data import digits
+          >>> data = digits()
+          >>> data.classes, data.test.condition(data.classes).dtype
+          ((0, 1, 2, 3, 4, 5, 6, 7, 8, 9), dtype('int32'))
+        """
+        return classes_of(self.train.labels)
+
+    @cached_property
     def range(self) -> tuple[float, float]:
         """The lowest and the highest value of all splits, in model units.
 
@@ -114,6 +191,7 @@ class Dataset:
             high=float(np.max(self._trained.high)),
             likelihood="BernoulliLikelihood" if low >= 0.0 and high <= 1.0 else "GaussianLikelihood",
             columns=self.columns,
+            classes=self.classes,
             reading=self.reading,
             scaling=self.scaling,
         )

@@ -2,7 +2,7 @@
 
 import warnings
 from collections.abc import Sequence
-from typing import Any, Literal
+from typing import Any, Literal, TypeAlias
 
 import numpy as np
 
@@ -17,6 +17,10 @@ from ae_jax.types import Shape
 
 _REACH, _FAR = 10, 100
 """How many times its own width a range may be left: noise stays within, another unit does not."""
+
+
+Label: TypeAlias = int | str
+"""The name of a class, in a form that JSON can say."""
 
 
 @component
@@ -69,6 +73,8 @@ class DataSpec:
       likelihood: name of what the data are distributed as, where nobody says otherwise: ``"BernoulliLikelihood"`` where
         all values lie in [0, 1] in model units, else ``"GaussianLikelihood"``.
       columns: names of the features, or None.
+      classes: the distinct labels of the training examples, sorted, or None; the condition ``k`` of a conditional
+        autoencoder means the label ``classes[k]``.
       reading: how its source was read.
       scaling: from stored values to model units.
     """
@@ -81,6 +87,7 @@ class DataSpec:
     high: float = static()
     likelihood: Literal["BernoulliLikelihood", "GaussianLikelihood"] = static()
     columns: tuple[str, ...] | None = static(default=None)
+    classes: tuple[Label, ...] | None = static(default=None)
     reading: ReadOptions = static(default=ReadOptions())
     scaling: Scaling = Scaling()
 

@@ -5,6 +5,7 @@ import pandas
 import pytest
 
 from ae_jax import InvalidInput
+from ae_jax.components import from_config
 from ae_jax.data import Dataset, ReadOptions, Scaling, Split, from_arrays, from_splits, load
 
 X = np.arange(60, dtype=np.float32).reshape(30, 2)
@@ -61,6 +62,7 @@ def test_its_description_is_json():
         "name": "mine",
         "shape": [4, 3],
         "dtype": "uint8",
+        "classes": None,
         "examples": {"train": 7, "validation": 1, "test": 2},
         "low": 7.0,
         "high": 7.0,
@@ -253,3 +255,33 @@ def test_validation_examples_do_not_join_a_stream(tmp_path):
     data = load(str(tmp_path / "x.npy"), ReadOptions(budget=100))
     with pytest.raises(InvalidInput, match=r"the training examples of .* are streamed.*device's budget"):
         data.with_validation()
+
+
+@pytest.mark.parametrize(
+    ("labels", "classes"),
+    [
+        (["b", "a", "b", "a"], ("a", "b")),
+        ([3, 1, 3, 1], (1, 3)),
+        ([2.0, 1.0, 2.0, 1.0], (1, 2)),
+        ([True, False, True, False], (0, 1)),
+        ([0.5, 1.0, 0.5, 1.0], None),
+        ([1, 2, 3, 4], None),
+    ],
+)
+def test_labels_are_classes_where_they_repeat_and_are_no_measurements(labels, classes):
+    data = from_splits((np.zeros((4, 2)), labels))
+    assert data.classes == classes
+    assert from_config(json.loads(json.dumps(data.describe()))).classes == classes
+    if classes is not None:
+        assert [classes[position] for position in data.train.condition(classes)] == labels
+
+
+def test_a_condition_of_an_unknown_label_is_refused():
+    data = from_splits((np.zeros((4, 2)), ["a", "b", "a", "b"]), test=(np.zeros((1, 2)), ["c"]))
+    assert data.train.condition(data.classes).tolist() == [0, 1, 0, 1]
+    with pytest.raises(InvalidInput, match="labels hold 'c': expected the classes of the training data, 'a', 'b'"):
+        data.test.condition(data.classes)
+    with pytest.raises(InvalidInput, match="labels are missing"):
+        Split(data.test.x).condition(data.classes)
+    with pytest.raises(InvalidInput, match="the training data have no classes"):
+        data.test.condition(None)
