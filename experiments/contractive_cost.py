@@ -18,10 +18,10 @@ from typing import Any
 import jax
 
 import ae_jax
-from ae_jax.benchmarks import interleave, timed
 from ae_jax.objectives import Contractive, Reconstruction
 from ae_jax.training.state import initial
 from ae_jax.training.step import step
+from benchmarks.timing import interleave, timed
 
 BATCH = 100
 NETWORKS = {

@@ -18,8 +18,8 @@ from typing import Any
 import jax
 import jax.numpy as jnp
 
-from ae_jax.benchmarks import interleave, timed
 from ae_jax.networks.convolutional import convolve
+from benchmarks.timing import interleave, timed
 
 BATCH, STEPS = 128, 8
 SHAPES = ((3, 3, 1, 16), (3, 3, 16, 32), (3, 3, 32, 64), (3, 3, 16, 4))

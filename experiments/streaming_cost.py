@@ -29,11 +29,11 @@ from typing import Any
 import numpy as np
 
 import ae_jax
-from ae_jax.benchmarks import interleave, ratio
 from ae_jax.data import Dataset, ReadOptions, from_splits
 from ae_jax.data.shards import NpyRows
 from ae_jax.data.splits import from_rows
 from ae_jax.training import Progress
+from benchmarks.timing import interleave, ratio
 
 EXAMPLES, FEATURES, BATCH = 60_000, 784, 128
 

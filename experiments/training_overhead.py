@@ -7,7 +7,7 @@ EXPECTED
 MEASURED
     see the table in experiments/README.md; ratios of median epochs, rounds interleaved in one process.
 
-The hand-written epoch, the peer ``jax-scan`` of ``ae-jax bench``, uses jax.nn, optax and lax.scan only: shuffle,
+The hand-written epoch, the baseline ``jax-scan`` of benchmark.py, uses jax.nn, optax and lax.scan only: shuffle,
 gather, scale, gradient, Adam. Both train from the same initial parameters on the same bytes; their last losses are
 printed, so that the work is known to be the same.
 """
@@ -21,7 +21,10 @@ from typing import Any
 import numpy as np
 
 import ae_jax
-from ae_jax.benchmarks import interleave, ours, prepare, ratio, task_of
+from benchmarks.baselines import prepare
+from benchmarks.ours import ours
+from benchmarks.timing import interleave, ratio
+from benchmarks.workloads import task_of
 
 WORK = {
     "digits-sized, 64-256-16": ((64,), (256,), 16, 1280, 64),

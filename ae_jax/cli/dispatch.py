@@ -3,7 +3,7 @@
 from collections.abc import Callable, Mapping, Sequence
 from importlib import metadata
 
-from ae_jax.cli import bench, jobs, populations, sources, studies, uses
+from ae_jax.cli import jobs, populations, sources, studies, uses
 from ae_jax.cli.parsing import description_of, parse, show_choices, summary
 from ae_jax.cli.session import use_cache
 from ae_jax.errors import InvalidInput, unknown
@@ -25,7 +25,6 @@ COMMANDS: dict[str, Command] = {
     "search": uses.search,
     "sample": uses.sample,
     "data": sources.data,
-    "bench": bench.bench,
 }
 PARTS: dict[str, dict[str, Command]] = {
     "data": {"list": sources.list_sources, "prepare": sources.prepare},
@@ -66,7 +65,7 @@ def dispatch(arguments: Sequence[str]) -> int:
         name, rest = choose("autoencoder", rest, prog, description_of(chosen), NAMED)
         chosen, prog, about = OF_AUTOENCODER[command](name), f"{prog} {name}", f"{name}: {summary(NAMED[name])}"
     call = parse(chosen, rest, prog, about)
-    if command not in ("data", "bench"):  # a benchmark compiles what it times
+    if command != "data":
         use_cache()
     return call()
 

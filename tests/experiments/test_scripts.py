@@ -148,16 +148,6 @@ def test_both_convolutions_do_the_same_work(tmp_path):
         assert row["losses"]["convolve"] > 0
 
 
-def test_the_benchmark_is_the_command_of_that_name(tmp_path):
-    options = ["--quick", "--measure", "peers", "scaling", "--work", "vae", "--batch", "64", "--peer", "jax-scan"]
-    finished = run(EXPERIMENTS / "benchmark.py", *options, "--json", "benchmark.json", folder=tmp_path)
-    assert finished.returncode == 0, finished.stdout + finished.stderr
-    results = json.loads((tmp_path / "benchmark.json").read_text())
-    assert [(row["work"], row["peer"], row["same_work"]) for row in results["rows"]] == [("vae", "jax-scan", True)]
-    assert [row["axis"] for row in results["scaling"]] == ["examples", "features", "code", "members", "batch"]
-    assert results["cost_model"]["predicted_s"] > 0
-
-
 def test_streaming_does_the_work_that_is_done_in_memory(tmp_path):
     options = ["--rounds", "1", "--epochs", "3", "--examples", "4000", "--gigabytes", "0.1"]
     cost, peak = rows_of("streaming_cost.py", *options, folder=tmp_path)

@@ -1,4 +1,4 @@
-"""The works as one writes them in JAX and Optax alone: nothing of this package is imported here."""
+"""Training written by hand in JAX and Optax; nothing of ae_jax is imported here."""
 
 import time
 from collections.abc import Callable
@@ -14,7 +14,7 @@ SPARSITY = 0.05
 
 
 def scan(task: Any) -> Callable[[int], tuple[list[float], list[float]]]:
-    """An epoch as one compiled scan: shuffle, gather, scale, gradient, Adam, with donated state."""
+    """Trains with an epoch as one compiled scan: shuffle, gather, scale, gradient, Adam, with donated state."""
     step = step_of(task)
 
     @partial(jax.jit, donate_argnums=0)
@@ -29,7 +29,7 @@ def scan(task: Any) -> Callable[[int], tuple[list[float], list[float]]]:
 
 
 def loop(task: Any) -> Callable[[int], tuple[list[float], list[float]]]:
-    """The step compiled and called from Python, which is faster where a scan is bad at it: convolutions on CPUs."""
+    """Trains with a compiled step called from Python, which is faster for convolutions on CPUs."""
     one_step = step_of(task)
 
     @partial(jax.jit, donate_argnums=0)
@@ -49,7 +49,7 @@ def loop(task: Any) -> Callable[[int], tuple[list[float], list[float]]]:
 
 
 def trainer(task: Any, epoch: Callable[..., Any]) -> Callable[[int], tuple[list[float], list[float]]]:
-    """Epochs one after the other, each waited for."""
+    """Returns a function that runs epochs one after the other and waits for each."""
     images = jnp.asarray(task.images)
 
     def train(epochs: int) -> tuple[list[float], list[float]]:
@@ -67,7 +67,7 @@ def trainer(task: Any, epoch: Callable[..., Any]) -> Callable[[int], tuple[list[
 
 
 def step_of(task: Any) -> Callable[..., Any]:
-    """A step of Adam on a batch of bytes."""
+    """Returns a step of Adam on a batch of bytes."""
     optimizer, loss_of = optax.adam(task.learning_rate), partial(loss, task)
 
     def step(state: Any, key: jax.Array, stored: jax.Array) -> tuple[Any, jax.Array]:
@@ -80,7 +80,7 @@ def step_of(task: Any) -> Callable[..., Any]:
 
 
 def loss(task: Any, params: Any, key: jax.Array, x: jax.Array) -> jax.Array:
-    """Mean over the batch of squared error or negative evidence lower bound, and a penalty where there is one."""
+    """Returns the batch mean of squared error or negative ELBO, plus the penalty."""
     encoder, decoder = params
     network = convolutional if task.images.ndim == 3 else dense
     code = network(task, encoder, x, ACTIVATIONS[task.code_activation])
@@ -103,7 +103,7 @@ def loss(task: Any, params: Any, key: jax.Array, x: jax.Array) -> jax.Array:
 
 
 def dense(task: Any, layers: Any, x: jax.Array, last: Callable[..., jax.Array] = ACTIVATIONS["linear"]) -> jax.Array:
-    """A chain of dense layers."""
+    """Applies dense layers."""
     for kernel, bias in layers[:-1]:
         x = ACTIVATIONS[task.activation](x @ kernel + bias[None])
     kernel, bias = layers[-1]
@@ -113,7 +113,7 @@ def dense(task: Any, layers: Any, x: jax.Array, last: Callable[..., jax.Array] =
 def convolutional(
     task: Any, layers: Any, x: jax.Array, last: Callable[..., jax.Array] = ACTIVATIONS["linear"]
 ) -> jax.Array:
-    """Strided convolutions and a dense layer, or a dense layer and convolutions with sub-pixels."""
+    """Applies strided convolutions and a dense layer, or a dense layer and convolutions with sub-pixels."""
     activation, (kernel, bias) = ACTIVATIONS[task.activation], layers[-1]
     if kernel.ndim == 2:
         x = x[..., None]
@@ -131,12 +131,12 @@ def convolutional(
 
 
 def convolution(x: jax.Array, kernel: jax.Array, *, stride: int) -> jax.Array:
-    """XLA's own."""
+    """Applies XLA's convolution."""
     return jax.lax.conv_general_dilated(x, kernel, (stride, stride), "SAME", dimension_numbers=("NHWC", "HWIO", "NHWC"))
 
 
 def sub_pixels(x: jax.Array) -> jax.Array:
-    """Every four channels of a pixel as two by two pixels."""
+    """Rearranges every four channels of a pixel as two by two pixels."""
     batch, height, width, depth = x.shape
     x = x.reshape(batch, height, width, 2, 2, depth // 4).transpose(0, 1, 3, 2, 4, 5)
     return x.reshape(batch, 2 * height, 2 * width, depth // 4)

@@ -1,15 +1,13 @@
-"""The works by pythae's own trainer, on its AE and VAE, with networks of the same layers.
+"""Training by pythae's own trainer, on its AE and VAE, with networks of the same layers.
 
-It has no validation set, progress bar, log, checkpoint or final model on disk. What cannot be switched off stays: a
-copy of the best model after each epoch, which we keep too.
+Validation, progress bar, log, checkpoints and the final model on disk are switched off. The copy of the best model
+after each epoch cannot be; ``fit`` keeps one too.
 
 References:
   Chadebec, Vincent and Allassonnière, *Pythae: unifying generative autoencoders in Python*, NeurIPS 2022.
 """
 
 # pyright: reportMissingImports=false
-# What it imports comes with the extra bench, which whoever checks types need not have.
-
 import dataclasses
 import logging
 import tempfile
@@ -17,11 +15,11 @@ import time
 from collections.abc import Callable
 from typing import Any
 
-from ae_jax.benchmarks.peers.torch_networks import images_of, networks, use_torch
+from benchmarks.baselines.torch_networks import image_tensor, networks, use_torch
 
 
 def trainer(task: Any) -> Callable[[int], tuple[list[float], list[float]]]:
-    """Training by ``pythae.trainers.BaseTrainer``, a new model each time."""
+    """Trains a new model with ``pythae.trainers.BaseTrainer`` at every call."""
     torch, device = use_torch()
     from pythae.data.datasets import BaseDataset
     from pythae.trainers import BaseTrainer, BaseTrainerConfig
@@ -29,11 +27,11 @@ def trainer(task: Any) -> Callable[[int], tuple[list[float], list[float]]]:
 
     for name in [name for name in logging.root.manager.loggerDict if name.startswith("pythae")]:
         logging.getLogger(name).setLevel(logging.ERROR)
-    images = images_of(task).float() / task.scale
+    images = image_tensor(task).float() / task.scale
     dataset = BaseDataset(images, torch.zeros(len(images)))
 
     class Silent(BaseTrainer):
-        """Without the progress bar and the printer that the trainer adds to its callbacks, and saving nothing."""
+        """The trainer without its progress bar and printer, saving nothing."""
 
         def _setup_callbacks(self) -> None:
             self.callback_handler = CallbackHandler(callbacks=self.callbacks, model=self.model)
@@ -57,7 +55,7 @@ def trainer(task: Any) -> Callable[[int], tuple[list[float], list[float]]]:
 
 
 def clock_of() -> Any:
-    """A callback that takes down how long each epoch took, and its loss."""
+    """Returns a callback that records the seconds and the loss of each epoch."""
     from pythae.trainers.training_callbacks import TrainingCallback
 
     class Clock(TrainingCallback):
@@ -78,7 +76,7 @@ def clock_of() -> Any:
 
 
 def model_of(task: Any) -> Any:
-    """An AE of pythae's, or its VAE with a Bernoulli likelihood, of the task's networks."""
+    """Builds pythae's AE, or its VAE with a Bernoulli likelihood, from the task's networks."""
     from pythae.models import AE, VAE, AEConfig, VAEConfig
     from pythae.models.base.base_utils import ModelOutput
     from pythae.models.nn import BaseDecoder, BaseEncoder
@@ -107,7 +105,7 @@ def model_of(task: Any) -> Any:
             outputs = self.layers(z)
             return ModelOutput(reconstruction=outputs.sigmoid() if stochastic else outputs)
 
-    first = images_of(dataclasses.replace(task, images=task.images[:1]))
+    first = image_tensor(dataclasses.replace(task, images=task.images[:1]))
     sizes = {"input_dim": tuple(first.shape[1:]), "latent_dim": task.decoder[0][0].shape[0]}
     if stochastic:
         return VAE(VAEConfig(**sizes, reconstruction_loss="bce"), encoder=Encoder(), decoder=Decoder())

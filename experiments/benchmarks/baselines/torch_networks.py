@@ -1,19 +1,18 @@
-"""A task's networks as modules of PyTorch, with its initial values; PyTorch is imported when they are built."""
+"""A task's networks as PyTorch modules with its initial values; PyTorch is imported when they are built."""
 
 # pyright: reportMissingImports=false
-# What it imports comes with the extra bench, which whoever checks types need not have.
 
 import os
 from typing import Any
 
 
 def use_torch() -> tuple[Any, Any]:
-    """PyTorch, on as many threads as JAX has, and the device that JAX is on.
+    """Returns PyTorch, set to as many threads as JAX has, and the device that JAX uses.
 
-    On a GPU matrix products are TF32, as JAX's are by default there.
+    On a GPU, matrix products are TF32, as JAX's are by default.
 
     Raises:
-      RuntimeError: JAX is on a GPU and this PyTorch cannot be.
+      RuntimeError: JAX uses a GPU and this PyTorch has no CUDA.
     """
     import jax
     import torch
@@ -28,11 +27,10 @@ def use_torch() -> tuple[Any, Any]:
 
 
 def networks(task: Any) -> tuple[Any, Any]:
-    """Encoder and decoder, each a ``torch.nn.Sequential``.
+    """Builds encoder and decoder, each a ``torch.nn.Sequential``.
 
-    Convolutional ones take images ``[batch, 1, height, width]``. Their initial values are the task's in another
-    order, since channels come first here, and borders are padded on the other side: to values that are drawn
-    independently of each other that makes no difference.
+    Convolutional ones take images ``[batch, 1, height, width]``. Their initial values are the task's in channels-first
+    order, and borders are padded on the other side; the values are independent draws, so neither changes the work.
     """
     from torch import nn
 
@@ -89,8 +87,8 @@ def _filled(module: Any, weight: Any, bias: Any) -> Any:
     return module
 
 
-def images_of(task: Any) -> Any:
-    """The task's bytes as a tensor, with an axis of channels where networks are convolutional."""
+def image_tensor(task: Any) -> Any:
+    """Returns the task's bytes as a tensor, with an axis of channels for convolutional networks."""
     import torch
 
     images = torch.tensor(task.images)

@@ -1,11 +1,9 @@
-"""The works as a loop by hand in PyTorch: data on the device as bytes, no loader, gradients set to None, fused Adam.
+"""A training loop written by hand in PyTorch: data on the device as bytes, no loader, gradients set to None.
 
-Whatever may or may not pay on a machine (fused Adam, channels last) is tried on a few steps beforehand, and the fastest
-is kept.
+Whether fused Adam and the channels-last layout are used is decided by timing a few steps of each combination.
 """
 
 # pyright: reportMissingImports=false
-# What it imports comes with the extra bench, which whoever checks types need not have.
 
 import copy
 import dataclasses
@@ -14,7 +12,7 @@ import time
 from collections.abc import Callable
 from typing import Any
 
-from ae_jax.benchmarks.peers.torch_networks import images_of, networks, use_torch
+from benchmarks.baselines.torch_networks import image_tensor, networks, use_torch
 
 Train = Callable[[int], tuple[list[float], list[float]]]
 SPARSITY = 0.05
@@ -22,13 +20,13 @@ TRIED_STEPS = 12
 
 
 def eager(task: Any) -> Train:
-    """Eager, in the fastest of the ways that there are."""
+    """Trains eagerly, in the fastest way."""
     fused, channels_last = fastest(task)
     return loop(task, fused=fused, channels_last=channels_last)
 
 
 def compiled(task: Any) -> Train:
-    """The same with scaling, networks and loss compiled by ``torch.compile``."""
+    """Trains in the fastest way, with scaling, networks and loss compiled by ``torch.compile``."""
     use_torch()
     import torch._inductor.config as inductor
 
@@ -38,17 +36,17 @@ def compiled(task: Any) -> Train:
 
 
 def by_jacrev(task: Any) -> Train:
-    """Eager, the contractive penalty by ``torch.func``'s reverse mode, which computes the Jacobian."""
+    """Trains eagerly, with the contractive penalty by ``vmap(jacrev)``."""
     return loop(task, jacobian="jacrev")
 
 
 def by_jacfwd(task: Any) -> Train:
-    """Eager, the contractive penalty by ``torch.func``'s forward mode."""
+    """Trains eagerly, with the contractive penalty by ``vmap(jacfwd)``."""
     return loop(task, jacobian="jacfwd")
 
 
 def fastest(task: Any) -> tuple[bool, bool]:
-    """Whether Adam is fused and channels are last where a few steps take the least time."""
+    """Returns whether fused Adam and channels last are fastest, by timing a few steps of each combination."""
     few = dataclasses.replace(task, images=task.images[: TRIED_STEPS * task.batch_size])
     layouts = (False, True) if task.images.ndim == 3 else (False,)
     seconds = {
@@ -66,12 +64,12 @@ def loop(
     compile_loss: bool = False,
     jacobian: str | None = None,
 ) -> Train:
-    """Training from the task's initial parameters, epoch by epoch."""
+    """Returns a function that trains from the task's initial parameters."""
     torch, device = use_torch()
     torch.manual_seed(0)
     encoder, decoder = networks(task)
     model = torch.nn.ModuleList([encoder, decoder]).to(device)
-    images = images_of(task).to(device)
+    images = image_tensor(task).to(device)
     if channels_last:
         model, images = model.to(memory_format=torch.channels_last), images.to(memory_format=torch.channels_last)
     initial = copy.deepcopy(model.state_dict())
@@ -106,7 +104,7 @@ def loop(
 
 
 def loss(task: Any, encoder: Any, decoder: Any, x: Any, jacobian: str | None = None) -> Any:
-    """Mean over the batch of squared error or negative evidence lower bound, and a penalty where there is one."""
+    """Returns the batch mean of squared error or negative ELBO, plus the penalty."""
     import torch
 
     code = encoder(x)
@@ -127,9 +125,9 @@ def loss(task: Any, encoder: Any, decoder: Any, x: Any, jacobian: str | None = N
 
 
 def squared_jacobian(encoder: Any, x: Any, code: Any, mode: str | None) -> Any:
-    """The squared norm of the encoder's Jacobian, summed over the batch.
+    """Returns the squared norm of the encoder's Jacobian, summed over the batch.
 
-    In closed form of one sigmoid layer, by Rifai et al. (2011), or by a mode of automatic differentiation.
+    By automatic differentiation in that mode, or in the closed form of one sigmoid layer (Rifai et al., 2011).
     """
     if mode is None:
         return ((code * (1 - code)).square() @ encoder[0].weight.square().sum(dim=1)).sum()
