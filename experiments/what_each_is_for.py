@@ -63,7 +63,7 @@ from ae_jax.evaluation import (
     search,
 )
 from ae_jax.evaluation.pca import components_of
-from ae_jax.evaluation.subsample import evenly
+from ae_jax.evaluation.sampling import subsample
 from ae_jax.networks import MLP
 from ae_jax.objectives import Reconstruction
 from ae_jax.report import critical_difference
@@ -117,7 +117,7 @@ def subject_of(source: str, examples: int, tests: int) -> Subject:
     parts = {}
     for name, limit in (("train", examples), ("test", tests)):
         split = whole.split(name)
-        rows = evenly(len(split.x), limit)
+        rows = subsample(len(split.x), limit)
         parts[name] = Split(split.x[rows], split.labels[rows])
     return Subject(dataclasses.replace(whole, **parts, statistics=None))
 

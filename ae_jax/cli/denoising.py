@@ -94,7 +94,7 @@ def judge_denoising(use: Use, noisy: np.ndarray, denoised: np.ndarray, clean: np
 
     Where all clean values are one, no range is known that decibels could be relative to: only errors are taken down.
     """
-    from ae_jax.evaluation.denoising import nearness
+    from ae_jax.evaluation.denoising import image_quality
     from ae_jax.evaluation.reconstruction import mean_squared_error
 
     scaling = use.run.scaling
@@ -106,7 +106,7 @@ def judge_denoising(use: Use, noisy: np.ndarray, denoised: np.ndarray, clean: np
             line = f"{name}: mean squared error {error:.4g}; no PSNR, as all clean values are {known.flat[0]:g}"
             use.measured(line, **{f"mse_{name}": error})
             continue
-        near = nearness(x, known, data_range=reach)
+        near = image_quality(x, known, data_range=reach)
         line = f"{name}: PSNR {near['psnr']:.2f} dB" + (f", SSIM {near['ssim']:.3f}" if "ssim" in near else "")
         metrics = {f"{metric}_{name}": value for metric, value in near.items()}
         use.measured(line, **metrics)

@@ -12,7 +12,7 @@ from ae_jax.errors import InvalidInput, unknown
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
-    from ae_jax.evaluation.anomaly_scores import AnomalyScore
+    from ae_jax.evaluation.anomaly import AnomalyScore
     from ae_jax.training import Run
 
 _SHOWN = 8
@@ -25,7 +25,7 @@ def require_detection(run: "Run", score: str, contamination: float | None, expla
     Raises:
       InvalidInput: one of them is.
     """
-    from ae_jax.evaluation.scores import SCORES
+    from ae_jax.evaluation.anomaly import SCORES
 
     if score not in SCORES:
         raise unknown("anomaly score", score, SCORES)
@@ -44,7 +44,7 @@ def reference_for(
     Raises:
       InvalidInput: they cannot be had, or are needed and have no name.
     """
-    from ae_jax.evaluation.scores import SCORES, SumOverFeatures
+    from ae_jax.evaluation.anomaly import SCORES, SumOverFeatures
 
     if source is not None:
         return use.examples(source, None, by_default="train").x
@@ -71,7 +71,7 @@ def truth_of(labels: np.ndarray | None, abnormal: tuple[str, ...] | None) -> np.
     Raises:
       InvalidInput: labels named and none there, or one named that no example has, or measurements instead of labels.
     """
-    from ae_jax.evaluation.inquiry import class_names, shortened
+    from ae_jax.evaluation.context import class_names, shortened
 
     if labels is None:
         if abnormal is not None:
@@ -144,7 +144,7 @@ def explained(run: "Run", contributions: np.ndarray, count: int) -> dict[str, np
 
 def anomaly_figure(scorer: "AnomalyScore", x: np.ndarray, scores: np.ndarray) -> "Figure":
     """The most and the least abnormal examples, and where the score knows it, what contributes to theirs."""
-    from ae_jax.evaluation.scores import SCORES, SumOverFeatures
+    from ae_jax.evaluation.anomaly import SCORES, SumOverFeatures
     from ae_jax.report.uses import anomaly_strip
 
     order = np.argsort(-scores, kind="stable")

@@ -8,7 +8,7 @@ from tyro.conf import Positional, arg
 
 from ae_jax.cli.options import WHOLE, Json, one, several
 from ae_jax.cli.printing import print_json, print_table
-from ae_jax.cli.questions import answer_questions
+from ae_jax.cli.questions import run_tasks_command
 from ae_jax.cli.saving import writable_array, write_array
 from ae_jax.errors import InvalidInput, unknown
 
@@ -27,7 +27,7 @@ Label = Annotated[str | None, one(str, "NAME"), arg(help_behavior_hint="(default
 Rows = Annotated[
     str | None, one(str, "NAME"), arg(help_behavior_hint="(default: test of a data set by name, all of a file)")
 ]
-Questions = Annotated[Any, several(str, "all|NAME", least=1), arg(help_behavior_hint="(default: the comparison's)")]
+Tasks = Annotated[Any, several(str, "all|NAME", least=1), arg(help_behavior_hint="(default: the comparison's)")]
 Abnormal = Annotated[
     Any, several(str, "LABEL", least=1), arg(help_behavior_hint="(default: 1, where labels are 0 and 1)")
 ]
@@ -42,24 +42,24 @@ def evaluate(
     data: Source = None,
     label: Label = None,
     split: Annotated[str, one(str, "NAME")] = "test",
-    questions: Questions = None,
+    tasks: Tasks = None,
     abnormal: Abnormal = None,
     out: AnswersFolder = None,
     json: Json = False,
 ) -> int:
     """Asks a saved run every question of the comparison, or those of uses.
 
-    With --questions, tables are printed for each question, and results.json and report.html are written.
+    With --tasks, tables are printed for each task, and results.json and report.html are written.
 
     Args:
       run: a folder that train wrote, or one in runs/ of a comparison or sweep.
       data: a data set by its name, tfds:NAME, or a file or folder; probes learn from its training split.
       label: name of the label column of a table, or of the labels in a .npz or .mat file.
       split: which the questions are about: train, validation or test.
-      questions: all, or some of reconstruction, representation, detection, retrieval, denoising and generation, each
+      tasks: all, or some of reconstruction, representation, anomaly, retrieval, denoising and generation, each
         beside its baselines.
-      abnormal: for detection, the labels that count as abnormal.
-      out: folder for results.json and report.html of --questions.
+      abnormal: for anomaly, the labels that count as abnormal.
+      out: folder for results.json and report.html of --tasks.
       json: print the results as JSON instead of a table.
     """
     from ae_jax import evaluation
@@ -67,13 +67,13 @@ def evaluate(
     from ae_jax.training import load
 
     for option, given in (("--abnormal", abnormal), ("--out", out)):
-        if given is not None and questions is None:
-            raise InvalidInput(f"{option} was given without --questions, which alone uses it: name some, or all.")
+        if given is not None and tasks is None:
+            raise InvalidInput(f"{option} was given without --tasks, which alone uses it: name some, or all.")
     loaded = load(run)
     dataset = dataset_of(loaded, data, label)
-    if questions is not None:
-        return answer_questions(
-            loaded, dataset, questions, source=run, split=split, abnormal=abnormal, out=out, as_json=json
+    if tasks is not None:
+        return run_tasks_command(
+            loaded, dataset, tasks, source=run, split=split, abnormal=abnormal, out=out, as_json=json
         )
     rows = evaluation.evaluate(loaded, dataset, split=split)
     if json:

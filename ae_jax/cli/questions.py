@@ -1,4 +1,4 @@
-"""What ``evaluate --questions`` does: asks, writes what was found, prints it."""
+"""What ``evaluate --tasks`` does: asks, writes what was found, prints it."""
 
 import json
 from collections.abc import Sequence
@@ -12,16 +12,16 @@ from ae_jax.errors import InvalidInput
 
 if TYPE_CHECKING:
     from ae_jax.data import Dataset
-    from ae_jax.evaluation import Answer
+    from ae_jax.evaluation import TaskResult
     from ae_jax.training import Run
 
 ALL = "all"
 
 
-def answer_questions(
+def run_tasks_command(
     run: "Run",
     dataset: "Dataset",
-    questions: Sequence[str],
+    tasks: Sequence[str],
     *,
     source: Path,
     split: str,
@@ -34,7 +34,7 @@ def answer_questions(
     Args:
       run: what is asked.
       dataset: about which data.
-      questions: names, or ``all``.
+      tasks: names, or ``all``.
       source: the folder that the run was read from.
       split: which the questions are about.
       abnormal: the labels that count as abnormal.
@@ -45,18 +45,18 @@ def answer_questions(
       The exit code.
 
     Raises:
-      InvalidInput: as :func:`ae_jax.evaluation.ask`, all and names, a folder that holds a run or a study, or no
+      InvalidInput: as :func:`ae_jax.evaluation.run_tasks`, all and names, a folder that holds a run or a study, or no
         question could be asked.
     """
-    from ae_jax.evaluation import ask
+    from ae_jax.evaluation import run_tasks
     from ae_jax.report import write_report
     from ae_jax.studies import write_results
 
-    if ALL in questions and (beside := [name for name in questions if name != ALL]):
-        raise InvalidInput(f"--questions was given all beside {', '.join(beside)}: expected all alone, or names.")
+    if ALL in tasks and (beside := [name for name in tasks if name != ALL]):
+        raise InvalidInput(f"--tasks was given all beside {', '.join(beside)}: expected all alone, or names.")
     folder = writable(out or Path("runs") / f"evaluate-{run.name}-{dataset.name}")
     _require_own(folder)
-    answers = ask(run, dataset, None if ALL in questions else questions, split=split, abnormal=abnormal)
+    answers = run_tasks(run, dataset, None if ALL in tasks else tasks, split=split, abnormal=abnormal)
     if not any(answer.rows for answer in answers):
         raise InvalidInput(" ".join(message for answer in answers for message in answer.messages))
     results = results_of(run, dataset, answers, source)
@@ -74,15 +74,15 @@ def answer_questions(
     return 0
 
 
-def results_of(run: "Run", dataset: "Dataset", answers: Sequence["Answer"], source: Path) -> dict[str, Any]:
+def results_of(run: "Run", dataset: "Dataset", answers: Sequence["TaskResult"], source: Path) -> dict[str, Any]:
     """What results.json states."""
     return {
         "study": "evaluate",
         "run": str(source),
         "data": dataset.describe(),
         **run.configuration(),
-        "messages": [f"{answer.question}: {message}" for answer in answers for message in answer.messages],
-        "rows": [{"question": answer.question, **row} for answer in answers for row in answer.rows],
+        "messages": [f"{answer.task}: {message}" for answer in answers for message in answer.messages],
+        "rows": [{"task": answer.task, **row} for answer in answers for row in answer.rows],
     }
 
 
@@ -101,12 +101,12 @@ def _require_own(folder: Path) -> None:
         raise InvalidInput(f"{folder} holds {held}: expected another folder for the answers; choose one with --out.")
 
 
-def print_answers(answers: Sequence["Answer"], *, by_member: bool) -> None:
+def print_answers(answers: Sequence["TaskResult"], *, by_member: bool) -> None:
     """The tables of every question, as wide as the terminal; columns are explained below the last one of each."""
     from ae_jax.report import answer_tables, console_table
 
     for answer in answers:
         tables = answer_tables(answer, by_member=by_member)
         for place, (title, heading, summary) in enumerate(tables):
-            print(f"\n{answer.question}{f' of {title}' if title else ''}\n")
+            print(f"\n{answer.task}{f' of {title}' if title else ''}\n")
             print_rich(console_table(summary, heading=heading, explained=place == len(tables) - 1))

@@ -76,7 +76,7 @@ def judge_retrieval(
     use: Use, indices: np.ndarray, query_labels: np.ndarray, labels: np.ndarray, *, k: int, itself: bool
 ) -> None:
     """Takes down how well neighbours agree in label with their query, or why that cannot be told."""
-    from ae_jax.evaluation.inquiry import class_names
+    from ae_jax.evaluation.context import class_names
     from ae_jax.evaluation.retrieval import retrieval_metrics
 
     asked, names = class_names(query_labels), class_names(labels)
@@ -112,7 +112,7 @@ def neighbour_table(
 
 def retrieval_figure(indices: np.ndarray, queries: "RawData", database: "RawData") -> "Figure":
     """Some queries, of every label in turn, beside their nearest neighbours."""
-    from ae_jax.evaluation.inquiry import class_names
+    from ae_jax.evaluation.context import class_names
     from ae_jax.report.canvas import shown_places
     from ae_jax.report.uses import retrieval_strips
 

@@ -11,8 +11,7 @@ from sklearn.base import OutlierMixin
 
 from ae_jax.errors import InvalidInput
 from ae_jax.estimators.learner import AutoencoderEstimator
-from ae_jax.evaluation.anomaly_scores import anomaly_score
-from ae_jax.evaluation.scores import Score, definition_of
+from ae_jax.evaluation.anomaly import Score, anomaly_score, definition_of
 from ae_jax.models import Autoencoder
 from ae_jax.types import Shape
 
@@ -28,7 +27,7 @@ class AutoencoderDetector(OutlierMixin, AutoencoderEstimator):
     Args:
       autoencoder, code, hyperparameters, scaling, image_shape, epochs, batch_size, validation_fraction, patience,
         random_state: as of :class:`AutoencoderTransformer`.
-      anomaly_score: the name of a score in :data:`ae_jax.evaluation.scores.SCORES`, in model units, such as
+      anomaly_score: the name of a score in :data:`ae_jax.evaluation.anomaly.SCORES`, in model units, such as
         ``"reconstruction_error"``, ``"whitened_error"``, ``"mahalanobis"``, ``"knn_code"``, ``"jacobian_corrected"``
         or, of a variational autoencoder, ``"negative_elbo"``. Those that compare with normal rows take all rows of
         ``fit`` for normal. By those of neighbours, ``"knn_code"`` and ``"error_and_knn"``, ``predict`` and
@@ -176,7 +175,7 @@ class AutoencoderDetector(OutlierMixin, AutoencoderEstimator):
 
         Returns:
           Contributions, ``[n, n_features]``, in units of the score, high where a feature makes a row abnormal
-          (:meth:`ae_jax.evaluation.anomaly_scores.AnomalyScore.explain`).
+          (:meth:`ae_jax.evaluation.anomaly.AnomalyScore.explain`).
         """
         examples = self._examples(self._validated(X))
         # Each row by itself has the latents that its score has.

@@ -1,7 +1,8 @@
 """Questions asked of a trained autoencoder: a file for each, pure functions, and two that ask many at once."""
 
-from ae_jax.evaluation.anomaly_scores import AnomalyScore, anomaly_score
+from ae_jax.evaluation.anomaly import SCORES, AnomalyScore, anomaly_score
 from ae_jax.evaluation.baseline import evaluate_pca
+from ae_jax.evaluation.context import ScoredLabels, TaskResult
 from ae_jax.evaluation.contraction import jacobian_norm, jacobian_spectrum
 from ae_jax.evaluation.denoising import (
     FAMILIES,
@@ -23,11 +24,9 @@ from ae_jax.evaluation.detection import (
 from ae_jax.evaluation.evaluate import evaluate
 from ae_jax.evaluation.filters import best_width, gaussian_filter, median_filter
 from ae_jax.evaluation.generation import frechet_distance, kernel_distance, precision_recall
-from ae_jax.evaluation.inquiry import Answer, Judged
 from ae_jax.evaluation.likelihood import LogLikelihood, log_likelihood, negative_elbo
 from ae_jax.evaluation.metrics import METRICS, Metric, Row
 from ae_jax.evaluation.neighbors import Neighbors, search
-from ae_jax.evaluation.questions import QUESTIONS, Question, ask
 from ae_jax.evaluation.reconstruction import explained_variance, mean_squared_error, psnr, structural_similarity
 from ae_jax.evaluation.representation import (
     active_fraction,
@@ -46,24 +45,23 @@ from ae_jax.evaluation.retrieval import (
     retrieval_metrics,
     thresholds_of,
 )
-from ae_jax.evaluation.scores import SCORES
+from ae_jax.evaluation.suite import TASKS, Task, run_tasks
 
 __all__ = [
     "FAMILIES",
     "METRICS",
-    "QUESTIONS",
     "SCORES",
+    "TASKS",
     "AnomalyScore",
-    "Answer",
-    "Judged",
     "LogLikelihood",
     "Metric",
     "Neighbors",
-    "Question",
     "Row",
+    "ScoredLabels",
+    "Task",
+    "TaskResult",
     "active_fraction",
     "anomaly_score",
-    "ask",
     "average_precision",
     "average_precision_at",
     "best_width",
@@ -99,6 +97,7 @@ __all__ = [
     "retrieval_metrics",
     "roc_auc",
     "roc_curve",
+    "run_tasks",
     "search",
     "structural_similarity",
     "threshold_for",

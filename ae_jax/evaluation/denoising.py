@@ -17,7 +17,7 @@ from ae_jax.evaluation.fitting import fitting_split
 from ae_jax.evaluation.metrics import Row
 from ae_jax.evaluation.pca import principal_components
 from ae_jax.evaluation.reconstruction import mean_squared_error, psnr, structural_similarity
-from ae_jax.evaluation.subsample import evenly
+from ae_jax.evaluation.sampling import subsample
 from ae_jax.models import Autoencoder
 from ae_jax.networks import deterministic
 from ae_jax.training import Run
@@ -79,7 +79,7 @@ def psnr_corrupted(
     return float(np.mean(psnr(reconstruct(corrupted(corruption, key, x)), x)))
 
 
-def nearness(
+def image_quality(
     reconstruction: Float[np.ndarray, "n *features"],
     clean: Float[np.ndarray, "n *features"],
     *,
@@ -104,7 +104,7 @@ def nearness(
       InvalidInput: the shapes differ.
 
     Example:
-      >>> nearness(np.zeros((1, 4)), np.full((1, 4), 0.1))
+      >>> image_quality(np.zeros((1, 4)), np.full((1, 4), 0.1))
       {'psnr': 20.0}
 
     References:
@@ -141,7 +141,7 @@ def denoising_grid(
 
     Returns:
       Rows ``{"method", "corruption", "level", "metric", "value"}``, of the method ``"noisy input"`` too, which does
-      nothing. Metrics are those of :func:`nearness`; ``psnr_gain`` and ``ssim_gain`` are what is more than of the
+      nothing. Metrics are those of :func:`image_quality`; ``psnr_gain`` and ``ssim_gain`` are what is more than of the
       noisy input.
 
     Raises:
@@ -164,9 +164,9 @@ def denoising_grid(
         for level, corruption in levels.items():
             noisy = corrupted(corruption, jax.random.key(seed), x)
             methods = _together({NOISY: lambda seen: seen}, baselines(corruption) if baselines else {}, reconstruct)
-            before = nearness(noisy, x, data_range=data_range)
+            before = image_quality(noisy, x, data_range=data_range)
             for method, denoise in methods.items():
-                after = nearness(denoise(noisy), x, data_range=data_range)
+                after = image_quality(denoise(noisy), x, data_range=data_range)
                 values = after | {f"{metric}_gain": _gain(after[metric], before[metric]) for metric in before}
                 rows += [
                     {"method": method, "corruption": family, "level": level, "metric": metric, "value": value}
@@ -211,7 +211,7 @@ def denoising_baselines(
     if not len(validation_x):
         raise InvalidInput("denoising_baselines was given no validation examples: expected some to choose widths on.")
     project = principal_components(train_x, code).reconstruct
-    clean = validation_x[evenly(len(validation_x), _TUNED_ON)]
+    clean = validation_x[subsample(len(validation_x), _TUNED_ON)]
     key = jax.random.fold_in(jax.random.key(seed), 1)
 
     def tuned(corruption: Corruption) -> dict[str, Reconstruct]:
@@ -295,10 +295,10 @@ def evaluate_denoising(
     """
     limit = positive_whole("evaluate_denoising", "limit", limit)
     part = fitting_split(run, dataset, split)
-    shown = part.x[evenly(len(part.x), limit)]
+    shown = part.x[subsample(len(part.x), limit)]
     x, train = (np.asarray(run.scaling(stored.astype(np.float32))) for stored in (shown, dataset.train.x))
     tuning = dataset.validation.x if len(dataset.validation.x) else dataset.train.x
-    held_out = np.asarray(run.scaling(tuning[evenly(len(tuning), _TUNED_ON)].astype(np.float32)))
+    held_out = np.asarray(run.scaling(tuning[subsample(len(tuning), _TUNED_ON)].astype(np.float32)))
     code = min(run.autoencoder.networks.code, len(train), math.prod(run.shape))
     members = {f"{run.name}, member {member}": member for member in range(len(run))}
     rows = denoising_grid(

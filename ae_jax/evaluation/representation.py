@@ -17,7 +17,7 @@ from threadpoolctl import threadpool_limits
 
 from ae_jax._checks import positive_whole
 from ae_jax.errors import InvalidInput
-from ae_jax.evaluation.subsample import evenly
+from ae_jax.evaluation.sampling import subsample
 
 Codes = Float[np.ndarray, "_ units"]
 Labels = np.ndarray | None
@@ -255,7 +255,7 @@ def _asked_about(
             f"{question} was asked of {neighbors} neighbours among {count} examples: expected fewer than half of them; "
             "give more examples, or fewer neighbours."
         )
-    rows = evenly(len(x), count)
+    rows = subsample(len(x), count)
     return x[rows].reshape(count, -1).astype(np.float64), codes[rows].astype(np.float64)
 
 

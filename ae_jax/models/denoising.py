@@ -42,7 +42,7 @@ def denoising(
 
     Failure modes:
       - Noise of another level or kind than it meets: of little noise it learns to copy, of much only to give averages,
-        and Gaussian noise does not teach it to fill in what is masked. ``ae-jax evaluate --questions denoising`` and
+        and Gaussian noise does not teach it to fill in what is masked. ``ae-jax evaluate --tasks denoising`` and
         :func:`ae_jax.evaluation.denoising_grid` show levels and kinds beside each other.
       - The noise is in units of the scaled data: 0.3 is much in [0, 1] and little after standardisation.
       - Clean inputs come out smoother than they were, with an error above that of :func:`undercomplete`.

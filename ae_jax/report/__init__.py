@@ -3,7 +3,7 @@
 from ae_jax.report.answers import AnswerTable, answer_sentence, answer_tables
 from ae_jax.report.charts import code_map, comparison_summary, loss_curves, sweep_summary
 from ae_jax.report.critical_difference import critical_difference
-from ae_jax.report.html import comparison_page, questions_page, run_page, sweep_page, write_report
+from ae_jax.report.html import comparison_page, run_page, sweep_page, tasks_page, write_report
 from ae_jax.report.pictures import filters, prior_samples, reconstructions
 from ae_jax.report.progress import ProgressDisplay
 from ae_jax.report.tables import console_table, html_table, legend, markdown_table
@@ -41,13 +41,13 @@ __all__ = [
     "loss_curves",
     "markdown_table",
     "prior_samples",
-    "questions_page",
     "reconstructions",
     "retrieval_strips",
     "roc_and_pr",
     "run_page",
     "sweep_page",
     "sweep_summary",
+    "tasks_page",
     "verdict",
     "write_report",
 ]

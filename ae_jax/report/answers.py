@@ -6,9 +6,9 @@ from typing import NamedTuple
 import numpy as np
 
 from ae_jax.data import Dataset
-from ae_jax.evaluation import METRICS, QUESTIONS, Answer, Row, search
+from ae_jax.evaluation import METRICS, TASKS, Row, TaskResult, search
 from ae_jax.evaluation.denoising import NOISY
-from ae_jax.evaluation.subsample import evenly
+from ae_jax.evaluation.sampling import subsample
 from ae_jax.report import charts, page, pictures, uses
 from ae_jax.report.canvas import shown_member, shown_places
 from ae_jax.report.charts import Summary
@@ -35,11 +35,11 @@ class AnswerTable(NamedTuple):
     summary: Summary
 
 
-def answer_tables(answer: Answer, *, by_member: bool = False) -> list[AnswerTable]:
+def answer_tables(answer: TaskResult, *, by_member: bool = False) -> list[AnswerTable]:
     """The tables of an answer: several where its rows are of a grid, such as corruptions and levels.
 
     Args:
-      answer: as :func:`ae_jax.evaluation.ask` gives it.
+      answer: as :func:`ae_jax.evaluation.run_tasks` gives it.
       by_member: members stand for themselves, not for seeds of one autoencoder.
 
     Returns:
@@ -48,10 +48,10 @@ def answer_tables(answer: Answer, *, by_member: bool = False) -> list[AnswerTabl
     Example:
       >>> row = {"autoencoder": "a", "member": 0, "seed": 0, "metric": "psnr_gain", "value": 1.0, "split": "test"}
       >>> row |= {"corruption": "gaussian", "level": 0.3, "trained_on": "clean"}
-      >>> [(table.title, list(table.summary)) for table in answer_tables(Answer("denoising", [row]))]
+      >>> [(table.title, list(table.summary)) for table in answer_tables(TaskResult("denoising", [row]))]
       [('gaussian, 0.3', ['a, clean'])]
     """
-    question = QUESTIONS[answer.question]
+    question = TASKS[answer.task]
     parts: dict[str, list[Row]] = {}
     for row in answer.rows:
         member = f"member {row['member']}" if by_member and row["seed"] is not None else None
@@ -63,11 +63,11 @@ def answer_tables(answer: Answer, *, by_member: bool = False) -> list[AnswerTabl
     ]
 
 
-def answer_sentence(answer: Answer, name: str) -> str:
+def answer_sentence(answer: TaskResult, name: str) -> str:
     """The answer in one number: what the run reaches at its best, and the best of the baselines.
 
     Args:
-      answer: as :func:`ae_jax.evaluation.ask` gives it.
+      answer: as :func:`ae_jax.evaluation.run_tasks` gives it.
       name: of the run's autoencoder.
 
     Returns:
@@ -75,7 +75,7 @@ def answer_sentence(answer: Answer, name: str) -> str:
     """
     if not answer.rows:
         return ""
-    question = QUESTIONS[answer.question]
+    question = TASKS[answer.task]
     measured = {row["metric"] for row in answer.rows}
     metric = next(metric for metric in question.headline if metric in measured)
     own = [row for row in answer.rows if row["autoencoder"] == name]
@@ -86,12 +86,12 @@ def answer_sentence(answer: Answer, name: str) -> str:
     baseline = _headline(others, metric, question.by, grid=bool(question.over))
     over = f", mean over {' and '.join(f'{key}s' for key in question.over)}" if question.over else ""
     compared = f"; best baseline {baseline}" if baseline else ""
-    return f"{answer.question.capitalize()}: {METRICS[metric].label} {found}{compared}{over}."
+    return f"{answer.task.capitalize()}: {METRICS[metric].label} {found}{compared}{over}."
 
 
-def answer_figures(answer: Answer, run: Run, dataset: Dataset) -> str:
+def answer_figures(answer: TaskResult, run: Run, dataset: Dataset) -> str:
     """The figures of an answer, for a page."""
-    return page.figures(*_FIGURES[answer.question](answer, run, dataset)) if answer.rows else ""
+    return page.figures(*_FIGURES[answer.task](answer, run, dataset)) if answer.rows else ""
 
 
 def _headline(rows: list[Row], metric: str, by: tuple[str, ...], *, grid: bool) -> str:
@@ -106,7 +106,7 @@ def _headline(rows: list[Row], metric: str, by: tuple[str, ...], *, grid: bool) 
     return f"{value.mean if grid else value}{unit} ({winner})"
 
 
-def _of_reconstruction(answer: Answer, run: Run, dataset: Dataset) -> list[str]:
+def _of_reconstruction(answer: TaskResult, run: Run, dataset: Dataset) -> list[str]:
     split, x, labels = _asked_about(answer, dataset)
     return [
         page.picture(
@@ -117,7 +117,7 @@ def _of_reconstruction(answer: Answer, run: Run, dataset: Dataset) -> list[str]:
     ]
 
 
-def _of_representation(answer: Answer, run: Run, dataset: Dataset) -> list[str]:
+def _of_representation(answer: TaskResult, run: Run, dataset: Dataset) -> list[str]:
     split, x, labels = _asked_about(answer, dataset)
     return [
         page.picture(
@@ -134,7 +134,7 @@ def _of_representation(answer: Answer, run: Run, dataset: Dataset) -> list[str]:
     ]
 
 
-def _of_detection(answer: Answer, run: Run, dataset: Dataset) -> list[str]:
+def _of_detection(answer: TaskResult, run: Run, dataset: Dataset) -> list[str]:
     parts = [
         page.picture(
             uses.roc_and_pr(answer.curves),
@@ -157,11 +157,11 @@ def _of_detection(answer: Answer, run: Run, dataset: Dataset) -> list[str]:
     return parts
 
 
-def _of_retrieval(answer: Answer, run: Run, dataset: Dataset) -> list[str]:
+def _of_retrieval(answer: TaskResult, run: Run, dataset: Dataset) -> list[str]:
     split, x, labels = _asked_about(answer, dataset)
     member = shown_member(run)
     places = shown_places(labels, len(x), _QUERIES)
-    rows = evenly(len(dataset.train.x), _DATABASE)
+    rows = subsample(len(dataset.train.x), _DATABASE)
     k = min(_RESULTS, len(rows))
     found = rows[search(member.encode(x[places]), member.encode(dataset.train.x[rows]), k=k).indices]
     known = labels is not None and dataset.train.labels is not None
@@ -176,7 +176,7 @@ def _of_retrieval(answer: Answer, run: Run, dataset: Dataset) -> list[str]:
     return [page.picture(figure, alt, f"{caption}: another label than the query's.{_of_member(run)}")]
 
 
-def _of_denoising(answer: Answer, run: Run, dataset: Dataset) -> list[str]:
+def _of_denoising(answer: TaskResult, run: Run, dataset: Dataset) -> list[str]:
     x, labels = _asked_about(answer, dataset)[1:]
     return [
         page.picture(
@@ -192,7 +192,7 @@ def _of_denoising(answer: Answer, run: Run, dataset: Dataset) -> list[str]:
     ]
 
 
-def _of_generation(answer: Answer, run: Run, dataset: Dataset) -> list[str]:
+def _of_generation(answer: TaskResult, run: Run, dataset: Dataset) -> list[str]:
     x = _asked_about(answer, dataset)[1]
     return [
         page.picture(
@@ -203,17 +203,17 @@ def _of_generation(answer: Answer, run: Run, dataset: Dataset) -> list[str]:
     ]
 
 
-_FIGURES: dict[str, Callable[[Answer, Run, Dataset], list[str]]] = {
+_FIGURES: dict[str, Callable[[TaskResult, Run, Dataset], list[str]]] = {
     "reconstruction": _of_reconstruction,
     "representation": _of_representation,
-    "detection": _of_detection,
+    "anomaly": _of_detection,
     "retrieval": _of_retrieval,
     "denoising": _of_denoising,
     "generation": _of_generation,
 }
 
 
-def _asked_about(answer: Answer, dataset: Dataset) -> tuple[str, np.ndarray, np.ndarray | None]:
+def _asked_about(answer: TaskResult, dataset: Dataset) -> tuple[str, np.ndarray, np.ndarray | None]:
     """The split that an answer is of: its name, examples as stored, and labels."""
     split = answer.rows[0]["split"]
     part = dataset.split(split)

@@ -8,7 +8,7 @@ import numpy as np
 
 from ae_jax.data import Dataset, Split
 from ae_jax.errors import InvalidInput
-from ae_jax.evaluation import METRICS, QUESTIONS, Answer, evaluate, evaluate_pca
+from ae_jax.evaluation import METRICS, TASKS, TaskResult, evaluate, evaluate_pca
 from ae_jax.evaluation.evaluate import NOISE
 from ae_jax.report import charts, page, pictures
 from ae_jax.report.answers import answer_figures, answer_sentence, answer_tables
@@ -30,7 +30,7 @@ def write_report(
     path: str | Path,
     *,
     dataset: Dataset | None = None,
-    answers: Sequence[Answer] | None = None,
+    answers: Sequence[TaskResult] | None = None,
 ) -> Path:
     """Writes the page of a study or a run: one HTML file that opens offline, whole or not at all.
 
@@ -49,7 +49,7 @@ def write_report(
     if answers is not None:
         if not isinstance(study, Run) or dataset is None:
             raise InvalidInput("write_report was given answers: expected the run that was asked, and dataset=.")
-        content = questions_page(study, dataset, answers)
+        content = tasks_page(study, dataset, answers)
     elif isinstance(study, Comparison):
         content = comparison_page(study)
     elif isinstance(study, Sweep):
@@ -150,13 +150,13 @@ def run_page(run: Run, dataset: Dataset | None = None) -> str:
     )
 
 
-def questions_page(run: Run, dataset: Dataset, answers: Sequence[Answer]) -> str:
+def tasks_page(run: Run, dataset: Dataset, answers: Sequence[TaskResult]) -> str:
     """The page of a run that was asked the questions of uses: a sentence, tables and figures for each.
 
     Args:
       run: what was asked.
       dataset: about which data.
-      answers: as :func:`ae_jax.evaluation.ask` gave them.
+      answers: as :func:`ae_jax.evaluation.run_tasks` gave them.
     """
     sentences = [sentence for answer in answers if (sentence := answer_sentence(answer, run.name))]
     by_member = len(set(map(repr, run.members))) > 1
@@ -168,12 +168,12 @@ def questions_page(run: Run, dataset: Dataset, answers: Sequence[Answer]) -> str
             f"{data_facts(dataset)} {run_facts(run)} {training_facts(run.record | {'settings': run.settings})}",
         ),
         page.notes(diverged_members(run)),
-        page.links([*[(answer.question.capitalize(), answer.question) for answer in answers], _CONFIGURATION]),
+        page.links([*[(answer.task.capitalize(), answer.task) for answer in answers], _CONFIGURATION]),
         *[
             page.section(
-                answer.question.capitalize(),
-                answer.question,
-                page.paragraph(QUESTIONS[answer.question].meaning),
+                answer.task.capitalize(),
+                answer.task,
+                page.paragraph(TASKS[answer.task].meaning),
                 page.notes(answer.messages),
                 tables_of(answer, by_member=by_member),
                 answer_figures(answer, run, dataset),
@@ -184,7 +184,7 @@ def questions_page(run: Run, dataset: Dataset, answers: Sequence[Answer]) -> str
     )
 
 
-def tables_of(answer: Answer, *, by_member: bool) -> str:
+def tables_of(answer: TaskResult, *, by_member: bool) -> str:
     """The tables of an answer and what their columns mean; several are to be opened, each under its title."""
     tables = answer_tables(answer, by_member=by_member)
     if not tables:

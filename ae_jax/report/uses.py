@@ -10,9 +10,9 @@ from matplotlib.figure import Figure
 from matplotlib.patches import Rectangle
 
 from ae_jax.evaluation import FAMILIES, Row
+from ae_jax.evaluation.context import ScoredLabels
 from ae_jax.evaluation.denoising import NOISY, corrupted
 from ae_jax.evaluation.detection import average_precision, precision_recall_curve, roc_auc, roc_curve
-from ae_jax.evaluation.inquiry import Judged
 from ae_jax.networks import deterministic
 from ae_jax.report.canvas import (
     BLUE,
@@ -39,7 +39,7 @@ _DASHES = ("-", (0, (5, 1.5)), (0, (1.5, 1.2)), (0, (5, 1.5, 1, 1.5)))
 _MARKERS = "os^DvPX<>p"
 
 
-def roc_and_pr(curves: Mapping[str, Judged | tuple[np.ndarray, np.ndarray]]) -> Figure:
+def roc_and_pr(curves: Mapping[str, ScoredLabels | tuple[np.ndarray, np.ndarray]]) -> Figure:
     """The ROC curve of every score beside its precision-recall curve, with areas, and chance as a dotted line.
 
     Args:

@@ -12,14 +12,14 @@ import pytest
 
 from ae_jax import InvalidInput, Run
 from ae_jax.data import Dataset
-from ae_jax.evaluation import QUESTIONS, Answer, ask
+from ae_jax.evaluation import TASKS, TaskResult, run_tasks
 from ae_jax.report import (
     answer_sentence,
     answer_tables,
     comparison_page,
-    questions_page,
     run_page,
     sweep_page,
+    tasks_page,
     write_report,
 )
 from ae_jax.report.html import first_members
@@ -44,14 +44,14 @@ def page_of_run(population: Run, small: Dataset) -> str:
 
 
 @pytest.fixture(scope="module")
-def answers(population: Run, small: Dataset) -> list[Answer]:
+def answers(population: Run, small: Dataset) -> list[TaskResult]:
     """To every question of use, of four members in two settings."""
-    return ask(population, small, abnormal=[1, 8])
+    return run_tasks(population, small, abnormal=[1, 8])
 
 
 @pytest.fixture(scope="module")
-def page_of_questions(population: Run, small: Dataset, answers: list[Answer]) -> str:
-    return questions_page(population, small, answers)
+def page_of_questions(population: Run, small: Dataset, answers: list[TaskResult]) -> str:
+    return tasks_page(population, small, answers)
 
 
 @pytest.fixture(params=["page_of_comparison", "page_of_sweep", "page_of_run", "page_of_questions"])
@@ -239,8 +239,8 @@ def test_a_report_over_a_folder_leaves_nothing_behind(run: Run, tmp_path: Path):
 def test_the_page_of_questions_has_a_section_with_a_table_and_figures_for_each(page_of_questions: str, read: Reader):
     page = read(page_of_questions)
     sections = re.split(r'<section id="', page_of_questions)[1:]
-    assert [section.split('"')[0] for section in sections] == [*QUESTIONS, "configuration"]
-    for section, question in zip(sections, QUESTIONS.values(), strict=False):
+    assert [section.split('"')[0] for section in sections] == [*TASKS, "configuration"]
+    for section, question in zip(sections, TASKS.values(), strict=False):
         assert question.meaning in section
         assert '<table class="results">' in section
         assert "<figcaption>" in section
@@ -249,25 +249,25 @@ def test_the_page_of_questions_has_a_section_with_a_table_and_figures_for_each(p
     assert len(page_of_questions) < 3_000_000
 
 
-def test_the_page_of_questions_answers_in_its_header(page_of_questions: str, answers: list[Answer]):
+def test_the_page_of_questions_answers_in_its_header(page_of_questions: str, answers: list[TaskResult]):
     lede = re.search(r'<p class="lede">(.*?)</p>', page_of_questions)
     assert lede is not None
     for answer in answers:
         assert answer_sentence(answer, "variational") in lede[1]
-    assert re.search(r"Detection: ROC AUC \d\.\d{3} .*\(variational, \w+\); best baseline \d\.\d{3} \(", lede[1])
+    assert re.search(r"Anomaly: ROC AUC \d\.\d{3} .*\(variational, \w+\); best baseline \d\.\d{3} \(", lede[1])
     assert re.search(
         r"Denoising: PSNR gain -?\d+\.\d\d dB \(variational, clean\); .* mean over corruptions and levels", lede[1]
     )
 
 
-def test_the_page_of_questions_has_every_message(page_of_questions: str, answers: list[Answer], read: Reader):
+def test_the_page_of_questions_has_every_message(page_of_questions: str, answers: list[TaskResult], read: Reader):
     texts = read(page_of_questions).texts
     messages = [message for answer in answers for message in answer.messages]
     assert len(messages) > 4
     assert set(messages) <= set(texts)
 
 
-def test_members_of_different_settings_have_rows_of_their_own(page_of_questions: str, answers: list[Answer]):
+def test_members_of_different_settings_have_rows_of_their_own(page_of_questions: str, answers: list[TaskResult]):
     assert "variational, mahalanobis, member 3" in page_of_questions
     (table,) = answer_tables(answers[0])
     assert list(table.summary) == ["pca", "variational"]
@@ -277,19 +277,19 @@ def test_members_of_different_settings_have_rows_of_their_own(page_of_questions:
 
 
 def test_names_and_messages_of_questions_are_escaped(
-    population: Run, small: Dataset, answers: list[Answer], hostile: str
+    population: Run, small: Dataset, answers: list[TaskResult], hostile: str
 ):
     named = dataclasses.replace(small, name=f'"><img src=x>{hostile}')
     rows = [row | {"autoencoder": hostile} for row in answers[0].rows]
     told = answers[0]._replace(rows=rows, messages=(f"all is <b>well</b> {hostile}",))
-    page = questions_page(population, named, [told])
+    page = tasks_page(population, named, [told])
     assert "<script" not in page
     assert "<img src=x" not in page
     assert "all is &lt;b&gt;well&lt;/b&gt;" in page
 
 
 def test_a_question_that_was_not_asked_is_a_section_with_its_reason(run: Run, small: Dataset, read: Reader):
-    page = read(questions_page(run, small, ask(run, small, ["generation"])))
+    page = read(tasks_page(run, small, run_tasks(run, small, ["generation"])))
     assert not page.unbalanced
     assert "No question could be asked of this run and these data." in page.texts
     assert any("undercomplete has no prior to sample from" in text for text in page.texts)
@@ -297,14 +297,14 @@ def test_a_question_that_was_not_asked_is_a_section_with_its_reason(run: Run, sm
 
 
 def test_answers_of_a_table_are_a_page(tabular_run: Run, tabular: Dataset, read: Reader):
-    answers = ask(tabular_run, tabular, ["reconstruction", "representation", "denoising", "retrieval"])
-    page = read(questions_page(tabular_run, tabular, answers))
+    answers = run_tasks(tabular_run, tabular, ["reconstruction", "representation", "denoising", "retrieval"])
+    page = read(tasks_page(tabular_run, tabular, answers))
     assert not page.unbalanced
     assert len(page.pictures()) == 1 + 2 + 2
 
 
 def test_write_report_writes_the_page_of_questions(
-    population: Run, small: Dataset, answers: list[Answer], tmp_path: Path, comparison: Comparison
+    population: Run, small: Dataset, answers: list[TaskResult], tmp_path: Path, comparison: Comparison
 ):
     path = write_report(population, tmp_path / "report.html", dataset=small, answers=answers[:1])
     assert "<title>variational on small: uses</title>" in path.read_text()

@@ -1,4 +1,4 @@
-"""``evaluate --questions``: tables, results.json and a page, or one sentence."""
+"""``evaluate --tasks``: tables, results.json and a page, or one sentence."""
 
 import json
 
@@ -6,9 +6,9 @@ import numpy as np
 import pytest
 
 import ae_jax
-from ae_jax.evaluation import ask
+from ae_jax.evaluation import run_tasks
 
-CHEAP = ["--questions", "reconstruction", "detection", "retrieval"]
+CHEAP = ["--tasks", "reconstruction", "anomaly", "retrieval"]
 
 
 @pytest.fixture(scope="module")
@@ -48,12 +48,12 @@ def test_what_was_written_is_said(asked):
 def test_results_are_those_of_the_library(results, run_folder, file):
     run = ae_jax.load(run_folder)
     dataset = ae_jax.data.load(str(file))
-    answers = ask(run, dataset, CHEAP[1:])
-    expected = [{"question": answer.question, **row} for answer in answers for row in answer.rows]
+    answers = run_tasks(run, dataset, CHEAP[1:])
+    expected = [{"task": answer.task, **row} for answer in answers for row in answer.rows]
     assert [{**row, "value": 0} for row in results["rows"]] == [{**row, "value": 0} for row in expected]
     values = [[row["value"] for row in rows] for rows in (results["rows"], expected)]
     np.testing.assert_allclose(*values, rtol=1e-5, atol=1e-6)
-    assert results["messages"] == [f"{answer.question}: {text}" for answer in answers for text in answer.messages]
+    assert results["messages"] == [f"{answer.task}: {text}" for answer in answers for text in answer.messages]
 
 
 def test_results_state_the_run_and_its_configuration(results, run_folder):
@@ -70,7 +70,7 @@ def test_messages_are_notes(asked, results):
 
 
 def test_json_is_what_was_written(call, run_folder, file):
-    chosen = ["--questions", "reconstruction", "--split", "validation", "--out", "here", "--json"]
+    chosen = ["--tasks", "reconstruction", "--split", "validation", "--out", "here", "--json"]
     outcome = call("evaluate", run_folder, "--data", file, *chosen)
     assert outcome.code == 0, outcome.err
     assert outcome.out == (outcome.folder / "here" / "results.json").read_text()
@@ -78,11 +78,11 @@ def test_json_is_what_was_written(call, run_folder, file):
 
 
 def test_abnormal_labels_are_named(call, run_folder, file):
-    chosen = ["--questions", "detection", "--abnormal", 0, "--out", "here", "--json"]
+    chosen = ["--tasks", "anomaly", "--abnormal", 0, "--out", "here", "--json"]
     found = json.loads(call("evaluate", run_folder, "--data", file, *chosen).out)
     other = json.loads(call("evaluate", run_folder, "--data", file, *chosen[:2], *chosen[4:]).out)
     counts = [results["messages"][0] for results in (found, other)]
-    assert all(count.startswith("detection: Scores compare with") for count in counts)
+    assert all(count.startswith("anomaly: Scores compare with") for count in counts)
     assert counts[0] != counts[1]
 
 
@@ -95,17 +95,17 @@ def test_without_questions_nothing_is_written(call, run_folder, file):
 @pytest.mark.parametrize(
     ("arguments", "sentence"),
     [
-        (["--questions", "retreival"], "unknown question 'retreival': did you mean 'retrieval'? Known are"),
-        (["--questions"], "--questions was given no value: expected at least one."),
-        (["--questions", "detection", "--abnormal", "cat"], "unknown label 'cat': Known are 0, 1."),
-        (["--abnormal", "1"], "--abnormal was given without --questions, which alone uses it: name some, or all."),
-        (["--out", "here"], "--out was given without --questions, which alone uses it"),
-        (["--questions", "generation"], "undercomplete has no prior to sample from: expected a variational"),
+        (["--tasks", "retreival"], "unknown task 'retreival': did you mean 'retrieval'? Known are"),
+        (["--tasks"], "--tasks was given no value: expected at least one."),
+        (["--tasks", "anomaly", "--abnormal", "cat"], "unknown label 'cat': Known are 0, 1."),
+        (["--abnormal", "1"], "--abnormal was given without --tasks, which alone uses it: name some, or all."),
+        (["--out", "here"], "--out was given without --tasks, which alone uses it"),
+        (["--tasks", "generation"], "undercomplete has no prior to sample from: expected a variational"),
         (
-            ["--questions", "all", "nonsense"],
-            "--questions was given all beside nonsense: expected all alone",
+            ["--tasks", "all", "nonsense"],
+            "--tasks was given all beside nonsense: expected all alone",
         ),
-        (["--questions", "all", "--split", "tset"], "unknown split 'tset': did you mean 'test'"),
+        (["--tasks", "all", "--split", "tset"], "unknown split 'tset': did you mean 'test'"),
     ],
 )
 def test_what_cannot_be_asked_is_one_sentence(call, run_folder, file, arguments, sentence):
@@ -128,13 +128,13 @@ def test_what_cannot_be_asked_is_one_sentence(call, run_folder, file, arguments,
 def test_what_others_wrote_is_kept(call, run_folder, file, tmp_path, name, text, held):
     (tmp_path / "here").mkdir()
     (tmp_path / "here" / name).write_text(text)
-    outcome = call("evaluate", run_folder, "--data", file, "--questions", "reconstruction", "--out", "here")
+    outcome = call("evaluate", run_folder, "--data", file, "--tasks", "reconstruction", "--out", "here")
     assert (outcome.code, outcome.out) == (2, "")
     assert f"here holds {held}: expected another folder for the answers; choose one with --out." in outcome.err
     assert [path.read_text() for path in (tmp_path / "here").iterdir()] == [text]
 
 
 def test_a_folder_that_cannot_be_written_is_found_out_first(call, run_folder, file):
-    outcome = call("evaluate", run_folder, "--data", file, "--questions", "all", "--out", file)
+    outcome = call("evaluate", run_folder, "--data", file, "--tasks", "all", "--out", file)
     assert outcome.code == 2
     assert "cannot be written" in outcome.err

@@ -14,11 +14,10 @@ from ae_jax import InvalidInput
 from ae_jax.data import Split, from_arrays
 from ae_jax.evaluation import (
     METRICS,
-    QUESTIONS,
     SCORES,
-    Judged,
+    TASKS,
+    ScoredLabels,
     anomaly_score,
-    ask,
     binarise,
     clustering_agreement,
     code_correlation,
@@ -33,14 +32,15 @@ from ae_jax.evaluation import (
     negative_elbo,
     precision_recall,
     retrieval_metrics,
+    run_tasks,
     search,
     structural_similarity,
     thresholds_of,
     trustworthiness,
 )
-from ae_jax.evaluation import questions as module
-from ae_jax.evaluation.inquiry import class_name, class_names, shortened
-from ae_jax.evaluation.subsample import evenly
+from ae_jax.evaluation import suite as module
+from ae_jax.evaluation.context import class_name, class_names, shortened
+from ae_jax.evaluation.sampling import subsample
 
 KEYS = {"autoencoder", "seed", "member", "metric", "value", "split"}
 ABNORMAL = [1, 8]
@@ -72,23 +72,23 @@ def pca_of(small):
 @pytest.fixture(scope="module")
 def answers(run, small):
     """All that can be asked of a deterministic autoencoder."""
-    return {answer.question: answer for answer in ask(run, small, abnormal=ABNORMAL)}
+    return {answer.task: answer for answer in run_tasks(run, small, abnormal=ABNORMAL)}
 
 
 @pytest.fixture(scope="module")
 def generated(population, small):
-    (answer,) = ask(population, small, ["generation"], seed=3)
+    (answer,) = run_tasks(population, small, ["generation"], seed=3)
     return answer
 
 
 def test_every_question_is_asked_in_the_order_of_the_table(answers):
-    assert list(answers) == list(QUESTIONS)
-    assert list(QUESTIONS) == ["reconstruction", "representation", "detection", "retrieval", "denoising", "generation"]
+    assert list(answers) == list(TASKS)
+    assert list(TASKS) == ["reconstruction", "representation", "anomaly", "retrieval", "denoising", "generation"]
 
 
 def test_rows_are_in_long_format_and_their_metrics_known(answers, generated):
     for answer in [*answers.values(), generated]:
-        assert all(set(row) >= KEYS | (set(QUESTIONS[answer.question].by) - {"trained_on"}) for row in answer.rows)
+        assert all(set(row) >= KEYS | (set(TASKS[answer.task].by) - {"trained_on"}) for row in answer.rows)
         assert {row["metric"] for row in answer.rows} <= set(METRICS)
         assert all(type(row["value"]) is float for row in answer.rows)
 
@@ -96,7 +96,7 @@ def test_rows_are_in_long_format_and_their_metrics_known(answers, generated):
 def test_headlines_are_measured(answers, generated):
     for answer in [*answers.values(), generated]:
         if answer.rows:
-            assert set(QUESTIONS[answer.question].headline) & {row["metric"] for row in answer.rows}
+            assert set(TASKS[answer.task].headline) & {row["metric"] for row in answer.rows}
 
 
 def test_the_comparison_stays_as_it_is(run, small):
@@ -146,7 +146,7 @@ def test_representation_is_judged_beside_pca(answers, run, small):
 def test_detection_scores_the_split_against_normal_training_examples(answers, run, small):
     normal = small.train.x[~np.isin(small.train.labels, ABNORMAL)]
     abnormal = np.isin(small.test.labels, ABNORMAL)
-    answer = answers["detection"]
+    answer = answers["anomaly"]
     asked = set(SCORES) - {"negative_elbo"}
     assert {row["score"] for row in answer.rows if row["autoencoder"] == run.name} == asked
     for name in asked:
@@ -168,15 +168,15 @@ def test_detection_has_baselines_without_an_autoencoder(answers, small):
         ("raw", "knn"): near.kneighbors(x)[0].mean(axis=1),
     }
     for (autoencoder, score), scores in expected.items():
-        values = found(answers["detection"], autoencoder=autoencoder, score=score)
+        values = found(answers["anomaly"], autoencoder=autoencoder, score=score)
         assert values["roc_auc"] == pytest.approx(metrics.roc_auc_score(abnormal, scores))
-        judged = answers["detection"].curves[f"{autoencoder}, {score}"]
+        judged = answers["anomaly"].curves[f"{autoencoder}, {score}"]
         np.testing.assert_allclose(judged.scores, scores, rtol=1e-4)
         np.testing.assert_array_equal(judged.abnormal, abnormal)
 
 
 def test_the_best_score_of_the_run_is_kept(answers, run):
-    answer = answers["detection"]
+    answer = answers["anomaly"]
     areas = {
         row["score"]: row["value"] for row in answer.rows if row["metric"] == "roc_auc" and row["seed"] is not None
     }
@@ -185,7 +185,7 @@ def test_the_best_score_of_the_run_is_kept(answers, run):
 
 
 def test_detection_says_what_it_compared_and_left_out(answers):
-    messages = answers["detection"].messages
+    messages = answers["anomaly"].messages
     # Of the first 64 training digits, six are ones and six eights.
     assert "Scores compare with 52 normal training examples." in messages
     assert any("12 of 64 training examples count as abnormal: a run that was trained on them" in m for m in messages)
@@ -194,7 +194,7 @@ def test_detection_says_what_it_compared_and_left_out(answers):
 
 def test_labels_of_0_and_1_need_no_names(run, small):
     binary = relabelled(small, lambda labels: np.isin(labels, ABNORMAL).astype(float))
-    (answer,) = ask(run, binary, ["detection"])
+    (answer,) = run_tasks(run, binary, ["anomaly"])
     np.testing.assert_array_equal(answer.curves["raw, knn"].abnormal, np.isin(small.test.labels, ABNORMAL))
 
 
@@ -224,7 +224,7 @@ def test_retrieval_says_what_was_cut_and_which_queries_had_no_answer(run, small,
     monkeypatch.setattr(module, "_DATABASE", 32)
     monkeypatch.setattr(module, "_QUERIES", 10)
     lonely = dataclasses.replace(small, test=small.test._replace(labels=np.where(np.arange(20) == 0, 77, 3)))
-    (answer,) = ask(run, lonely, ["retrieval"])
+    (answer,) = run_tasks(run, lonely, ["retrieval"])
     assert answer.messages == (
         "The 32 nearest are judged, of 32 training examples.",
         "Cut to 32 of 64 training examples and 10 of 20 queries, evenly spaced.",
@@ -239,7 +239,7 @@ def test_denoising_is_that_of_the_grid(answers, run, small):
 
 def test_denoising_says_what_was_cut(run, small, monkeypatch):
     monkeypatch.setattr(module, "_DENOISED", 16)
-    (answer,) = ask(run, small, ["denoising"])
+    (answer,) = run_tasks(run, small, ["denoising"])
     assert answer.messages == ("Cut to 16 of 20 examples, evenly spaced.",)
 
 
@@ -247,7 +247,7 @@ def test_generation_compares_samples_with_as_many_examples(generated, population
     real = flat(small.test)
     samples = np.asarray(population.sample(20, seed=3)).reshape(4, 20, -1) / 16
     made = {("variational", member): samples[member] for member in range(4)}
-    made["training data", 0] = flat(small.train)[evenly(64, 20)]
+    made["training data", 0] = flat(small.train)[subsample(64, 20)]
     for (name, member), drawn in made.items():
         expected = {
             "frechet_distance": frechet_distance(real, drawn),
@@ -284,7 +284,7 @@ def test_features_of_samples_are_the_caller_s(population, small):
         seen.append(x.shape)
         return x.mean(axis=(1, 2), keepdims=True).reshape(-1, 1)
 
-    (answer,) = ask(population[1], small, ["generation"], features=brightness, features_name="brightness")
+    (answer,) = run_tasks(population[1], small, ["generation"], features=brightness, features_name="brightness")
     assert {row["features"] for row in answer.rows if "features" in row} == {"brightness"}
     assert set(seen) == {(20, 8, 8)}
     drawn = population[1].sample(20) / 16
@@ -296,27 +296,27 @@ def test_features_of_samples_are_the_caller_s(population, small):
 @pytest.mark.parametrize("further", [{"features": lambda x: x}, {"features_name": "inception"}])
 def test_features_and_their_name_come_together(run, small, further):
     with pytest.raises(InvalidInput, match="expected both, or neither; name the features"):
-        ask(run, small, ["generation"], **further)
+        run_tasks(run, small, ["generation"], **further)
 
 
 def test_what_is_not_allowed_is_said_with_what_to_do(answers, run, small):
     assert answers["generation"].rows == []
     (message,) = answers["generation"].messages
     assert message == (
-        "The question of generation could not be asked: undercomplete has no prior to sample from: expected a "
+        "The task generation could not be evaluated: undercomplete has no prior to sample from: expected a "
         "variational autoencoder."
     )
-    (answer,) = ask(run, small, ["detection"])
+    (answer,) = run_tasks(run, small, ["anomaly"])
     assert answer.rows == []
     assert answer.messages[0].startswith(
-        "The question of detection could not be asked: the labels of small are 0, 1, 2, 3, 4, ... (10 in all): "
+        "The task anomaly could not be evaluated: the labels of small are 0, 1, 2, 3, 4, ... (10 in all): "
         "expected 0 for normal and 1 for abnormal; say which of them count as abnormal by --abnormal"
     )
 
 
 @pytest.mark.parametrize("labels", [lambda known: None, lambda known: known / 3])
 def test_data_without_classes_leave_out_what_needs_them(run, small, labels):
-    asked = ask(run, relabelled(small, labels), ["representation", "detection", "retrieval"], abnormal=ABNORMAL[:0])
+    asked = run_tasks(run, relabelled(small, labels), ["representation", "anomaly", "retrieval"], abnormal=ABNORMAL[:0])
     representation, *others = asked
     assert "knn_accuracy" not in {row["metric"] for row in representation.rows}
     assert "trustworthiness" in {row["metric"] for row in representation.rows}
@@ -329,7 +329,7 @@ def test_data_without_classes_leave_out_what_needs_them(run, small, labels):
 
 
 def test_training_examples_without_classes_are_named(run, small):
-    (answer,) = ask(run, dataclasses.replace(small, train=Split(small.train.x)), ["retrieval"])
+    (answer,) = run_tasks(run, dataclasses.replace(small, train=Split(small.train.x)), ["retrieval"])
     assert "the train split of small has no labels that are classes" in answer.messages[0]
 
 
@@ -337,16 +337,16 @@ def test_one_kind_alone_is_not_told_apart(run, small):
     for kind, abnormal in (("abnormal", range(10)), ("normal", [7])):
         data = relabelled(small, lambda labels: np.where(labels == 7, 6, labels)) if kind == "normal" else small
         data = dataclasses.replace(data, train=small.train)
-        (answer,) = ask(run, data, ["detection"], abnormal=abnormal)
+        (answer,) = run_tasks(run, data, ["anomaly"], abnormal=abnormal)
         assert f"all 20 examples of the test split of small count as {kind}" in answer.messages[0]
         assert "choose other labels by --abnormal, or another split" in answer.messages[0]
 
 
 def test_scores_need_normal_training_examples(run, small):
     bad = dataclasses.replace(small, train=small.train._replace(labels=np.ones(64, int)))
-    (answer,) = ask(run, bad, ["detection"], abnormal=[1])
+    (answer,) = run_tasks(run, bad, ["anomaly"], abnormal=[1])
     assert answer.messages == (
-        "The question of detection could not be asked: all training examples count as abnormal: expected normal ones "
+        "The task anomaly could not be evaluated: all training examples count as abnormal: expected normal ones "
         "to compare with.",
     )
 
@@ -355,7 +355,7 @@ def test_examples_that_are_no_images_have_no_ssim_and_another_range():
     x = np.random.default_rng(0).normal(size=(60, 5)).astype(np.float32)
     data = from_arrays(x, name="table")
     trained = ae_jax.fit(ae_jax.undercomplete(code=2, hidden=()), data, epochs=1, batch_size=16)
-    (answer,) = ask(trained, data, ["reconstruction"])
+    (answer,) = run_tasks(trained, data, ["reconstruction"])
     width = np.ptp(data.train.x)
     assert answer.messages == (
         f"PSNR and SSIM are relative to the training split's range, {width:.4g} model units.",
@@ -368,7 +368,7 @@ def test_examples_that_are_no_images_have_no_ssim_and_another_range():
 
 def test_few_examples_have_no_neighbourhoods(run, small):
     few = dataclasses.replace(small, test=Split(small.test.x[:10], small.test.labels[:10]))
-    (answer,) = ask(run, few, ["representation"])
+    (answer,) = run_tasks(run, few, ["representation"])
     assert "Trustworthiness and continuity were left out: 10 examples are too few." in answer.messages
     assert "trustworthiness" not in {row["metric"] for row in answer.rows}
 
@@ -376,20 +376,20 @@ def test_few_examples_have_no_neighbourhoods(run, small):
 def test_a_squared_error_has_samples_but_no_likelihood(small):
     autoencoder = ae_jax.variational(code=2, hidden=(), likelihood=ae_jax.objectives.SquaredError())
     trained = ae_jax.fit(autoencoder, small, epochs=1, batch_size=16)
-    (answer,) = ask(trained, small, ["generation"])
+    (answer,) = run_tasks(trained, small, ["generation"])
     assert "precision" in found(answer, autoencoder="variational")
     assert any(m.startswith("The log-likelihood was left out: variational was trained by Squ") for m in answer.messages)
 
 
 def test_members_that_diverged_say_so(population, small):
     broken = dataclasses.replace(population, finite=np.array([False, True, True, True]))
-    answers = ask(broken, small, ["reconstruction"])
+    answers = run_tasks(broken, small, ["reconstruction"])
     assert {row["member"] for row in answers[0].rows if row.get("finite") is False} == {0}
 
 
 def test_scores_that_are_not_finite_are_left_out_with_a_reason(run, small):
     params = run.params | {"decoder": jax.tree.map(lambda leaf: leaf * np.nan, run.params["decoder"])}
-    (answer,) = ask(dataclasses.replace(run, params=params), small, ["detection"], abnormal=ABNORMAL)
+    (answer,) = run_tasks(dataclasses.replace(run, params=params), small, ["anomaly"], abnormal=ABNORMAL)
     # Codes are as they were; what is decoded is not.
     kept = {row["score"] for row in answer.rows if row["autoencoder"] == run.name}
     assert kept == {"mahalanobis", "knn_code"}
@@ -411,9 +411,9 @@ def test_a_member_without_finite_outputs_takes_nothing_from_the_others(populatio
         keys = ("autoencoder", "member", "metric", "score", "representation", "distance", "corruption", "level")
         return {tuple(row.get(key) for key in keys): row["value"] for row in answer.rows}
 
-    asked = ["reconstruction", "representation", "detection", "retrieval", "generation"]
+    asked = ["reconstruction", "representation", "anomaly", "retrieval", "generation"]
     broken = with_a_broken_member(population, part)
-    answers = [ask(one, small, asked, abnormal=ABNORMAL) for one in (population, broken)]
+    answers = [run_tasks(one, small, asked, abnormal=ABNORMAL) for one in (population, broken)]
     for whole, answer in zip(*answers, strict=True):
         before, after = values(whole), values(answer)
         assert before.keys() == after.keys()
@@ -424,44 +424,47 @@ def test_a_member_without_finite_outputs_takes_nothing_from_the_others(populatio
         marked = {row["member"] for row in answer.rows if row.get("finite") is False}
         assert marked == ({1} if lost else set())
         assert any("of member 1 are NaN or infinite" in message for message in answer.messages) == bool(lost)
-        if (part, answer.question) != ("encoder", "generation"):  # samples need no encoder, their likelihood does
-            assert lost or (part, answer.question) in {("decoder", "representation"), ("decoder", "retrieval")}
+        if (part, answer.task) != ("encoder", "generation"):  # samples need no encoder, their likelihood does
+            assert lost or (part, answer.task) in {("decoder", "representation"), ("decoder", "retrieval")}
 
 
 def test_a_single_run_without_finite_codes_answers_in_sentences(run, small):
     params = run.params | {"encoder": jax.tree.map(lambda leaf: leaf * np.nan, run.params["encoder"])}
-    asked = ["reconstruction", "representation", "detection", "retrieval"]
-    for answer in ask(dataclasses.replace(run, params=params), small, asked, abnormal=ABNORMAL):
+    asked = ["reconstruction", "representation", "anomaly", "retrieval"]
+    for answer in run_tasks(dataclasses.replace(run, params=params), small, asked, abnormal=ABNORMAL):
         own = [row for row in answer.rows if row["autoencoder"] == run.name]
-        assert bool(own) == (answer.question != "detection")
+        assert bool(own) == (answer.task != "anomaly")
         assert all(np.isnan(row["value"]) and row["finite"] is False for row in own)
         assert any("NaN" in message for message in answer.messages)
 
 
 def test_the_training_split_flatters_and_says_so(run, population, small):
-    asked = ["reconstruction", "representation", "detection", "retrieval"]
-    answers = [*ask(run, small, asked, split="train", abnormal=ABNORMAL), *ask(population[0], small, ["generation"])]
+    asked = ["reconstruction", "representation", "anomaly", "retrieval"]
+    answers = [
+        *run_tasks(run, small, asked, split="train", abnormal=ABNORMAL),
+        *run_tasks(population[0], small, ["generation"]),
+    ]
     said = [[message for message in one.messages if message.startswith("This is the training")] for one in answers]
     assert [len(messages) for messages in said] == [0, 1, 1, 1, 0]
     assert said[3] == ["This is the training split: every query finds itself; ask about another one."]
 
 
 def test_one_name_and_one_label_need_no_list(run, small):
-    (one,), (several,) = (ask(run, small, "detection", abnormal=label) for label in (1, [1]))
+    (one,), (several,) = (run_tasks(run, small, "anomaly", abnormal=label) for label in (1, [1]))
     assert one.rows == several.rows
     with pytest.raises(InvalidInput, match="unknown label '12'"):
-        ask(run, small, "reconstruction", abnormal="12")
+        run_tasks(run, small, "reconstruction", abnormal="12")
 
 
 def test_labels_that_name_no_classes_are_left_out_with_a_sentence(run, small):
-    (answer,) = ask(run, relabelled(small, lambda known: np.arange(len(known))), ["representation"])
+    (answer,) = run_tasks(run, relabelled(small, lambda known: np.arange(len(known))), ["representation"])
     assert {"knn_accuracy", "kmeans_nmi"}.isdisjoint({row["metric"] for row in answer.rows})
     assert answer.messages == (
         "Linear probe, kNN and k-means were left out: 64 examples of the train split of small have 64 different "
         "labels, which name no classes; expected at most half as many.",
     )
     few = dataclasses.replace(small, test=small.test._replace(labels=np.arange(20)))
-    (answer,) = ask(run, few, ["representation"])
+    (answer,) = run_tasks(run, few, ["representation"])
     metrics_asked = {row["metric"] for row in answer.rows}
     assert "knn_accuracy" in metrics_asked
     assert "kmeans_nmi" not in metrics_asked
@@ -470,19 +473,19 @@ def test_labels_that_name_no_classes_are_left_out_with_a_sentence(run, small):
 
 @pytest.mark.parametrize("seed", [-1, 0.5, None, True, 2**32])
 def test_a_seed_that_is_none_is_refused(unchecked, run, small, seed):
-    with pytest.raises(InvalidInput, match=f"ask was given seed={seed}: expected (zero or )?a whole number"):
-        ask(run, small, ["reconstruction"], seed=seed)
+    with pytest.raises(InvalidInput, match=f"run_tasks was given seed={seed}: expected (zero or )?a whole number"):
+        run_tasks(run, small, ["reconstruction"], seed=seed)
 
 
 def test_arguments_are_refused_before_anything_is_asked(run, small):
-    with pytest.raises(InvalidInput, match="unknown question 'retreival': did you mean 'retrieval'"):
-        ask(run, small, ["retreival"])
+    with pytest.raises(InvalidInput, match="unknown task 'retreival': did you mean 'retrieval'"):
+        run_tasks(run, small, ["retreival"])
     with pytest.raises(InvalidInput, match="unknown split 'tset': did you mean 'test'"):
-        ask(run, small, split="tset")
+        run_tasks(run, small, split="tset")
     with pytest.raises(InvalidInput, match="unknown label '12': did you mean '2'\\? Known are 0, 1, 2"):
-        ask(run, small, ["reconstruction"], abnormal=[12])
+        run_tasks(run, small, ["reconstruction"], abnormal=[12])
     with pytest.raises(InvalidInput, match="expected data in the units trained on"):
-        ask(run, dataclasses.replace(small, scaling=ae_jax.data.Scaling(scale=255.0)))
+        run_tasks(run, dataclasses.replace(small, scaling=ae_jax.data.Scaling(scale=255.0)))
 
 
 @pytest.mark.parametrize(
@@ -514,5 +517,5 @@ def test_many_names_are_counted():
 
 
 def test_judged_unpacks_into_scores_and_truth():
-    scores, abnormal = Judged(np.array([0.1]), np.array([True]))
+    scores, abnormal = ScoredLabels(np.array([0.1]), np.array([True]))
     assert (scores[0], abnormal[0]) == (0.1, True)

@@ -15,8 +15,7 @@ import ae_jax
 from ae_jax import InvalidInput, Run
 from ae_jax.data import Dataset, from_splits
 from ae_jax.evaluation import negative_elbo
-from ae_jax.evaluation.anomaly_scores import AnomalyScore, anomaly_score
-from ae_jax.evaluation.scores import SCORES, SumOverFeatures
+from ae_jax.evaluation.anomaly import SCORES, AnomalyScore, SumOverFeatures, anomaly_score
 from ae_jax.training import run as run_module
 
 SUMS = [name for name in SCORES if issubclass(SCORES[name], SumOverFeatures)]
@@ -178,7 +177,7 @@ def test_whitened_error_is_on_average_the_number_of_features_of_the_reference(ru
 
 def test_whitened_error_learns_from_many_examples_block_by_block(run, small, monkeypatch):
     whole = anomaly_score(run, "whitened_error", small.train.x).statistics["variances"]
-    monkeypatch.setattr("ae_jax.evaluation.scores._BLOCK", 48)
+    monkeypatch.setattr("ae_jax.evaluation.anomaly._BLOCK", 48)
     parts = anomaly_score(run, "whitened_error", small.train.x).statistics["variances"]
     assert whole.shape == (1, 8, 8)
     np.testing.assert_allclose(parts, whole, rtol=1e-5)

@@ -10,7 +10,7 @@ import numpy as np
 
 from ae_jax.data import Dataset, Split
 from ae_jax.errors import InvalidInput, unknown
-from ae_jax.evaluation.anomaly_scores import AnomalyScore
+from ae_jax.evaluation.anomaly import AnomalyScore
 from ae_jax.evaluation.evaluate import diverged, rows_of, with_members
 from ae_jax.evaluation.fitting import fitting_split
 from ae_jax.evaluation.metrics import Row
@@ -21,7 +21,7 @@ Features = Callable[[np.ndarray], np.ndarray]
 """Maps examples in model units, ``[n, *shape]``, to rows of features, ``[n, features]``."""
 
 
-class Judged(NamedTuple):
+class ScoredLabels(NamedTuple):
     """Scores of examples and the truth about them, which curves are drawn from.
 
     Attributes:
@@ -33,26 +33,26 @@ class Judged(NamedTuple):
     abnormal: np.ndarray
 
 
-class Answer(NamedTuple):
+class TaskResult(NamedTuple):
     """What was found.
 
     Attributes:
-      question: its name.
+      task: its name.
       rows: long-format results; empty where the question could not be asked.
       messages: what a reader must know: what was left out or cut, why, and what to do.
       curves: of detection, name -> scores with the truth, of the first member that stayed finite.
       scorer: of detection, the score of the run with the highest area under those curves.
     """
 
-    question: str
+    task: str
     rows: list[Row]
     messages: tuple[str, ...] = ()
-    curves: Mapping[str, Judged] = {}
+    curves: Mapping[str, ScoredLabels] = {}
     scorer: AnomalyScore | None = None
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
-class Inquiry:
+class Context:
     """A run, the data that it is asked about, and what several questions need of both.
 
     Attributes:

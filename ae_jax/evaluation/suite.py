@@ -9,14 +9,14 @@ import numpy as np
 from ae_jax._checks import non_negative_whole
 from ae_jax.data import Dataset
 from ae_jax.errors import InvalidInput, unknown
-from ae_jax.evaluation.anomaly_scores import AnomalyScore, anomaly_score
+from ae_jax.evaluation.anomaly import SCORES, AnomalyScore, anomaly_score
+from ae_jax.evaluation.context import Context, Features, ScoredLabels, TaskResult, all_finite
 from ae_jax.evaluation.contraction import jacobian_norm
-from ae_jax.evaluation.denoising import evaluate_denoising, nearness
+from ae_jax.evaluation.denoising import evaluate_denoising, image_quality
 from ae_jax.evaluation.detection import average_precision, precision_at_n, roc_auc
 from ae_jax.evaluation.evaluate import with_members
 from ae_jax.evaluation.filters import are_images
 from ae_jax.evaluation.generation import frechet_distance, kernel_distance, precision_recall
-from ae_jax.evaluation.inquiry import Answer, Features, Inquiry, Judged, all_finite
 from ae_jax.evaluation.likelihood import log_likelihood, negative_elbo
 from ae_jax.evaluation.metrics import Row
 from ae_jax.evaluation.neighbors import search
@@ -32,8 +32,7 @@ from ae_jax.evaluation.representation import (
     trustworthiness,
 )
 from ae_jax.evaluation.retrieval import binarise, random_hyperplanes, retrieval_metrics, thresholds_of
-from ae_jax.evaluation.scores import SCORES
-from ae_jax.evaluation.subsample import evenly
+from ae_jax.evaluation.sampling import subsample
 from ae_jax.objectives import BernoulliLikelihood
 from ae_jax.training import Run
 
@@ -50,42 +49,42 @@ _EXAMPLES, _SAMPLES = 1_000, 1_000
 
 _FLATTERED = {
     "representation": "linear probe and kNN are asked what they were told",
-    "detection": "scores compare normal examples with themselves, which are their own nearest neighbours",
+    "anomaly": "scores compare normal examples with themselves, which are their own nearest neighbours",
     "retrieval": "every query finds itself",
     "generation": "the training data beside samples are the examples themselves",
 }
 """What an answer about the training split suffers from."""
 
 
-class Question(NamedTuple):
+class Task(NamedTuple):
     """One question of a use.
 
     Attributes:
-      ask: answers it, or raises the reason why it cannot be asked.
+      run: answers it, or raises the reason why it cannot be asked.
       meaning: the question in words.
       over: the keys of rows that make a table.
       by: the keys of rows that make a row of a table.
       headline: the metric that answers in one number, the first of those that were measured.
     """
 
-    ask: Callable[[Inquiry], Answer]
+    run: Callable[[Context], TaskResult]
     meaning: str
     over: tuple[str, ...]
     by: tuple[str, ...]
     headline: tuple[str, ...]
 
 
-def ask(
+def run_tasks(
     run: Run,
     dataset: Dataset,
-    questions: Iterable[str] | None = None,
+    tasks: Iterable[str] | None = None,
     *,
     split: str = "test",
     seed: int = 0,
     abnormal: Any = None,
     features: Features | None = None,
     features_name: str = "data",
-) -> list[Answer]:
+) -> list[TaskResult]:
     """Asks a run the questions of uses, each beside its baselines.
 
     A question that the run or the data do not allow has an answer without rows, whose message says why and what to do.
@@ -94,7 +93,7 @@ def ask(
     Args:
       run: a trained population.
       dataset: the data; its shape and scaling are the run's. What must be learned or searched is its training split.
-      questions: one name or several in :data:`QUESTIONS`; None asks all of them.
+      tasks: one name or several in :data:`TASKS`; None asks all of them.
       split: which split the questions are about; the training split flatters, and messages say how.
       seed: of clusters, damage, planes, latents and samples.
       abnormal: for detection, the label or labels that count as abnormal; by default 1 where labels are 0 and 1. Scores
@@ -116,23 +115,23 @@ def ask(
       >>> import ae_jax
       >>> data = ae_jax.data.digits()
       >>> run = ae_jax.fit(ae_jax.undercomplete(code=2, hidden=()), data, epochs=1)
-      >>> answer, = ask(run, data, ["reconstruction"])
+      >>> answer, = run_tasks(run, data, ["reconstruction"])
       >>> [row["metric"] for row in answer.rows if row["autoencoder"] == "pca"]
       ['mse', 'psnr', 'explained_variance', 'ssim']
     """
-    names = list(QUESTIONS) if questions is None else list(dict.fromkeys(_several(questions)))
+    names = list(TASKS) if tasks is None else list(dict.fromkeys(_several(tasks)))
     for name in names:
-        if name not in QUESTIONS:
-            raise unknown("question", name, QUESTIONS)
+        if name not in TASKS:
+            raise unknown("task", name, TASKS)
     if (features is None) != (features_name == "data"):
         raise InvalidInput(
             f"generation was given features={features} called {features_name!r}: expected both, or neither; name the "
             "features, as distances are comparable on the same ones only."
         )
-    non_negative_whole("ask", "seed", seed)
+    non_negative_whole("run_tasks", "seed", seed)
     if seed >= 2**32:
-        raise InvalidInput(f"ask was given seed={seed}: expected a whole number below 2**32.")
-    inquiry = Inquiry(
+        raise InvalidInput(f"run_tasks was given seed={seed}: expected a whole number below 2**32.")
+    context = Context(
         run=run,
         dataset=dataset,
         split=split,
@@ -141,11 +140,11 @@ def ask(
         features=features,
         features_name=features_name,
     )
-    _require_askable(inquiry)
-    return [_answer(name, inquiry) for name in names]
+    _require_askable(context)
+    return [_answer(name, context) for name in names]
 
 
-def ask_of_reconstruction(asked: Inquiry) -> Answer:
+def evaluate_reconstruction_task(asked: Context) -> TaskResult:
     """How well does it reconstruct what it is shown?"""
     x, mean, messages = asked.x, asked.train.mean(axis=0, dtype=np.float64), [*asked.on_the_range]
     images = are_images(x) and min(x.shape[1:3]) >= 3
@@ -153,7 +152,7 @@ def ask_of_reconstruction(asked: Inquiry) -> Answer:
         messages.append("SSIM was left out: examples are no images of at least 3 pixels on a side.")
 
     def values(made: np.ndarray) -> dict[str, float]:
-        near = nearness(made, x, data_range=asked.data_range)
+        near = image_quality(made, x, data_range=asked.data_range)
         shown = {"mse": mean_squared_error(made, x), "psnr": near.pop("psnr")}
         return shown | {"explained_variance": explained_variance(made, x, mean)} | near
 
@@ -161,10 +160,10 @@ def ask_of_reconstruction(asked: Inquiry) -> Answer:
     of_pca, whole = values(asked.pca.reconstruct(x)), all_finite(made)
     rows = asked.baseline_rows("pca", of_pca)
     rows += asked.rows_of_members(lambda member: values(made[member]), whole, of_pca)
-    return Answer("reconstruction", rows, (*messages, *asked.said_of(whole, "reconstructions")))
+    return TaskResult("reconstruction", rows, (*messages, *asked.said_of(whole, "reconstructions")))
 
 
-def ask_of_representation(asked: Inquiry) -> Answer:
+def evaluate_representation_task(asked: Context) -> TaskResult:
     """What do the codes know, and how are they used?"""
     part, train, messages = asked.part, asked.dataset.train, _of_training_split(asked, "representation")
     near = len(part.x) > 2 * _NEIGHBORS
@@ -196,24 +195,24 @@ def ask_of_representation(asked: Inquiry) -> Answer:
     messages += _left_out_of_labels(asked, of_pca) + asked.said_of(whole, "codes")
     if not near:
         messages.append(f"Trustworthiness and continuity were left out: {len(part.x)} examples are too few.")
-    return Answer("representation", rows, tuple(messages))
+    return TaskResult("representation", rows, tuple(messages))
 
 
-def ask_of_detection(asked: Inquiry) -> Answer:
+def evaluate_detection_task(asked: Context) -> TaskResult:
     """Do scores tell abnormal examples from normal ones?"""
     abnormal, among_train = asked.is_abnormal()
     if among_train.all():
         raise InvalidInput("all training examples count as abnormal: expected normal ones to compare with.")
     normal = np.flatnonzero(~among_train)
-    reference = asked.dataset.train.x[normal[evenly(len(normal), _REFERENCE)]]
-    messages = _of_reference(among_train, len(reference)) + _of_training_split(asked, "detection")
+    reference = asked.dataset.train.x[normal[subsample(len(normal), _REFERENCE)]]
+    messages = _of_reference(among_train, len(reference)) + _of_training_split(asked, "anomaly")
     rows: list[Row] = []
-    curves: dict[str, Judged] = {}
+    curves: dict[str, ScoredLabels] = {}
     scorers: list[tuple[float, AnomalyScore]] = []
     for name, scores in _baseline_scores(asked, reference).items():
         autoencoder, score = name
         rows += asked.baseline_rows(autoencoder, _detection_values(scores, abnormal), score=score)
-        curves[", ".join(name)] = Judged(scores, abnormal)
+        curves[", ".join(name)] = ScoredLabels(scores, abnormal)
     for score in SCORES:
         try:
             scorer = anomaly_score(asked.run, score, reference)
@@ -225,13 +224,13 @@ def ask_of_detection(asked: Inquiry) -> Answer:
         curves[f"{asked.run.name}, {score}"] = judged
         scorers.append((roc_auc(*judged), scorer))
     best = max(scorers, key=lambda scorer: scorer[0], default=(0.0, None))[1]
-    return Answer("detection", rows, tuple(messages), curves, best)
+    return TaskResult("anomaly", rows, tuple(messages), curves, best)
 
 
-def ask_of_retrieval(asked: Inquiry) -> Answer:
+def evaluate_retrieval_task(asked: Context) -> TaskResult:
     """Do nearest neighbours have the label of what was looked for?"""
     labels, train_labels = asked.require_classes()
-    sought, among = evenly(len(asked.x), _QUERIES), evenly(len(asked.train), _DATABASE)
+    sought, among = subsample(len(asked.x), _QUERIES), subsample(len(asked.train), _DATABASE)
     k = min(_RESULTS, len(among))
     rows: list[Row] = []
     values: dict[str, float] = {}
@@ -257,24 +256,24 @@ def ask_of_retrieval(asked: Inquiry) -> Answer:
         )
     if left_out:
         messages.append(f"{left_out} of {len(sought):,} queries were left out: no training example has their label.")
-    return Answer("retrieval", rows, tuple(messages))
+    return TaskResult("retrieval", rows, tuple(messages))
 
 
-def ask_of_denoising(asked: Inquiry) -> Answer:
+def evaluate_denoising_task(asked: Context) -> TaskResult:
     """How much of the clean example does it bring back from a corrupted one?"""
     rows = evaluate_denoising(asked.run, asked.dataset, split=asked.split, seed=asked.seed, limit=_DENOISED)
     messages = []
     if len(asked.x) > _DENOISED:
         messages.append(f"Cut to {_DENOISED:,} of {len(asked.x):,} examples, evenly spaced.")
-    return Answer("denoising", rows, (*messages, *asked.on_the_range))
+    return TaskResult("denoising", rows, (*messages, *asked.on_the_range))
 
 
-def ask_of_generation(asked: Inquiry) -> Answer:
+def evaluate_generation_task(asked: Context) -> TaskResult:
     """Are samples like the data, and how probable does it find the data?"""
     count = min(len(asked.part.x), _GENERATED)
     samples = with_members(asked.run, asked.scaled(asked.run.sample(count, seed=asked.seed)))
     features = asked.features or _flat
-    real = features(asked.x[evenly(len(asked.x), count)])
+    real = features(asked.x[subsample(len(asked.x), count)])
     further = {"features": asked.features_name, "samples": count}
 
     def values(made: np.ndarray) -> dict[str, float]:
@@ -282,7 +281,7 @@ def ask_of_generation(asked: Inquiry) -> Answer:
         distances = {"frechet_distance": frechet_distance(real, drawn), "kernel_distance": kernel_distance(real, drawn)}
         return distances | precision_recall(real, drawn)
 
-    train = asked.train[evenly(len(asked.train), count)]
+    train = asked.train[subsample(len(asked.train), count)]
     of_data, whole = values(train), all_finite(samples)
     rows = asked.baseline_rows("training data", of_data, **further | {"samples": len(train)})
     rows += asked.rows_of_members(lambda member: values(samples[member]), whole, of_data, **further)
@@ -296,39 +295,43 @@ def ask_of_generation(asked: Inquiry) -> Answer:
         rows += _rows_of_likelihood(asked, messages)
     except InvalidInput as error:
         messages.append(f"The log-likelihood was left out: {error}")
-    return Answer("generation", rows, tuple(messages))
+    return TaskResult("generation", rows, tuple(messages))
 
 
-QUESTIONS: dict[str, Question] = {
-    "reconstruction": Question(
-        ask_of_reconstruction, "How well does it reconstruct what it is shown?", (), ("autoencoder",), ("psnr",)
+TASKS: dict[str, Task] = {
+    "reconstruction": Task(
+        evaluate_reconstruction_task, "How well does it reconstruct what it is shown?", (), ("autoencoder",), ("psnr",)
     ),
-    "representation": Question(
-        ask_of_representation,
+    "representation": Task(
+        evaluate_representation_task,
         "What do the codes know, and how are they used?",
         (),
         ("autoencoder",),
         ("knn_accuracy", "trustworthiness", "jacobian_norm"),
     ),
-    "detection": Question(
-        ask_of_detection, "Do scores tell abnormal from normal examples?", (), ("autoencoder", "score"), ("roc_auc",)
+    "anomaly": Task(
+        evaluate_detection_task,
+        "Do scores tell abnormal from normal examples?",
+        (),
+        ("autoencoder", "score"),
+        ("roc_auc",),
     ),
-    "retrieval": Question(
-        ask_of_retrieval,
+    "retrieval": Task(
+        evaluate_retrieval_task,
         "Do nearest neighbours have the label of what was looked for?",
         (),
         ("representation", "distance"),
         ("map_at_k",),
     ),
-    "denoising": Question(
-        ask_of_denoising,
+    "denoising": Task(
+        evaluate_denoising_task,
         "How much of the clean example does it bring back from a corrupted one?",
         ("corruption", "level"),
         ("autoencoder", "trained_on"),
         ("psnr_gain",),
     ),
-    "generation": Question(
-        ask_of_generation,
+    "generation": Task(
+        evaluate_generation_task,
         "Are samples like the data, and how probable does it find the data?",
         (),
         ("autoencoder",),
@@ -343,12 +346,12 @@ def _several(given: Any) -> tuple[Any, ...]:
     return (given,) if isinstance(given, (str, bytes)) or not isinstance(given, Iterable) else tuple(given)
 
 
-def _of_training_split(asked: Inquiry, question: str) -> list[str]:
+def _of_training_split(asked: Context, question: str) -> list[str]:
     """What must be said of a question about the split that was learned from."""
     return [f"This is the training split: {_FLATTERED[question]}; ask about another one."] * (asked.split == "train")
 
 
-def _left_out_of_labels(asked: Inquiry, measured: Iterable[str]) -> list[str]:
+def _left_out_of_labels(asked: Context, measured: Iterable[str]) -> list[str]:
     """What must be said of what was not measured for want of classes."""
     where = f"the train split of {asked.dataset.name}"
     if "linear_probe_accuracy" not in measured:
@@ -371,19 +374,19 @@ def _too_many(labels: np.ndarray, where: str) -> str:
     )
 
 
-def _require_askable(inquiry: Inquiry) -> None:
+def _require_askable(context: Context) -> None:
     """Raises what is wrong with the arguments, before any question is asked."""
-    _ = inquiry.part
-    known = [labels for labels in (inquiry.labels, inquiry.train_labels) if labels is not None]
-    if inquiry.abnormal is not None and known:
-        inquiry.abnormal_names(np.unique(np.concatenate(known)))
+    _ = context.part
+    known = [labels for labels in (context.labels, context.train_labels) if labels is not None]
+    if context.abnormal is not None and known:
+        context.abnormal_names(np.unique(np.concatenate(known)))
 
 
-def _answer(name: str, inquiry: Inquiry) -> Answer:
+def _answer(name: str, context: Context) -> TaskResult:
     try:
-        return QUESTIONS[name].ask(inquiry)
+        return TASKS[name].run(context)
     except InvalidInput as error:
-        return Answer(name, [], (f"The question of {name} could not be asked: {error}",))
+        return TaskResult(name, [], (f"The task {name} could not be evaluated: {error}",))
 
 
 def _of_reference(abnormal: np.ndarray, count: int) -> list[str]:
@@ -400,7 +403,7 @@ def _of_reference(abnormal: np.ndarray, count: int) -> list[str]:
     return messages
 
 
-def _baseline_scores(asked: Inquiry, reference: np.ndarray) -> dict[tuple[str, str], np.ndarray]:
+def _baseline_scores(asked: Context, reference: np.ndarray) -> dict[tuple[str, str], np.ndarray]:
     """Scores without an autoencoder, by what they are of and their name."""
     x, normal = _flat(asked.x), _flat(asked.scaled(reference))
     errors = np.square(_flat(asked.pca.reconstruct(asked.x)) - x).sum(axis=1)
@@ -412,8 +415,8 @@ def _baseline_scores(asked: Inquiry, reference: np.ndarray) -> dict[tuple[str, s
 
 
 def _judged(
-    asked: Inquiry, scorer: AnomalyScore, abnormal: np.ndarray, messages: list[str]
-) -> tuple[Judged, list[Row]]:
+    asked: Context, scorer: AnomalyScore, abnormal: np.ndarray, messages: list[str]
+) -> tuple[ScoredLabels, list[Row]]:
     """A score of the member that is shown, and rows of all members.
 
     Raises:
@@ -422,7 +425,7 @@ def _judged(
     found = with_members(asked.run, scorer.score(asked.part.x))
     whole = all_finite(found)
     trusted = whole & asked.run.finite
-    shown = Judged(found[int(np.argmax(trusted if trusted.any() else whole))], abnormal)
+    shown = ScoredLabels(found[int(np.argmax(trusted if trusted.any() else whole))], abnormal)
     names = _detection_values(*shown)
     messages += asked.said_of(whole, f"scores by {scorer.name}")
     return shown, asked.rows_of_members(
@@ -449,7 +452,7 @@ class _Searched(NamedTuple):
     database: np.ndarray
 
 
-def _baselines_of_search(asked: Inquiry) -> list[_Searched]:
+def _baselines_of_search(asked: Context) -> list[_Searched]:
     x, train = _flat(asked.x), _flat(asked.train)
     codes, train_codes = asked.pca.encode(x), asked.pca.encode(train)
     planes = random_hyperplanes(train, bits=asked.codes.shape[-1], seed=asked.seed)
@@ -460,7 +463,7 @@ def _baselines_of_search(asked: Inquiry) -> list[_Searched]:
     ]
 
 
-def _codes_to_search(asked: Inquiry) -> list[_Searched]:
+def _codes_to_search(asked: Context) -> list[_Searched]:
     found = []
     for member, (codes, train_codes) in enumerate(zip(asked.codes, asked.train_codes, strict=True)):
         middle = thresholds_of(train_codes)
@@ -473,9 +476,9 @@ def _codes_to_search(asked: Inquiry) -> list[_Searched]:
     return found
 
 
-def _rows_of_likelihood(asked: Inquiry, messages: list[str]) -> list[Row]:
+def _rows_of_likelihood(asked: Context, messages: list[str]) -> list[Row]:
     """Log-likelihoods beside the bound, and what must be said of them."""
-    x = asked.part.x[evenly(len(asked.part.x), _EXAMPLES)]
+    x = asked.part.x[subsample(len(asked.part.x), _EXAMPLES)]
     estimate = with_members(asked.run, log_likelihood(asked.run, x, samples=_SAMPLES, seed=asked.seed))
     bound = with_members(asked.run, negative_elbo(asked.run, x, seed=asked.seed))
     messages.append(f"Log-likelihoods are of {len(x):,} examples, by {_SAMPLES:,} importance samples each.")
