@@ -75,7 +75,7 @@ def _damaged(run: "Run", x: np.ndarray, corruption: "Corruption", seed: int) -> 
 
     from ae_jax.evaluation.denoising import corrupted
 
-    model_units = np.asarray(run.scaling(run.data.stored(x)))
+    model_units = np.asarray(run.scaling(run.data.raw(x)))
     noisy = np.asarray(run.scaling.invert(corrupted(corruption, jax.random.key(seed), model_units)))
     if run.data.unit_interval:
         try:

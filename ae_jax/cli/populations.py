@@ -13,8 +13,7 @@ from ae_jax.cli.saving import writable_array, write_array
 from ae_jax.errors import InvalidInput, unknown
 
 if TYPE_CHECKING:
-    from ae_jax.data import Dataset
-    from ae_jax.data.contents import RawData
+    from ae_jax.data import Dataset, RawData
     from ae_jax.training import Run
 
 RunFolder = Annotated[Positional[Path], arg(metavar="RUN")]
@@ -188,7 +187,7 @@ def examples_of(
     """
     import numpy as np
 
-    from ae_jax.data.contents import RawData
+    from ae_jax.data import RawData
     from ae_jax.data.sources import examples
 
     if source is not None and split is None:

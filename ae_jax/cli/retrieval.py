@@ -11,7 +11,7 @@ from ae_jax.errors import InvalidInput
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
-    from ae_jax.data.contents import RawData
+    from ae_jax.data import RawData
     from ae_jax.evaluation.neighbors import Neighbors
 
 _SHOWN = 8

@@ -15,7 +15,7 @@ from ae_jax.errors import InvalidInput
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
-    from ae_jax.data.contents import RawData
+    from ae_jax.data import RawData
     from ae_jax.training import Run
 
 _POINTS = 2000

@@ -14,7 +14,7 @@ if TYPE_CHECKING:
     from matplotlib.figure import Figure
     from numpy import ndarray
 
-    from ae_jax.data.contents import RawData
+    from ae_jax.data import RawData
     from ae_jax.training import Run
 
 

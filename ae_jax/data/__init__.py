@@ -1,10 +1,11 @@
-"""From a source to arrays with a checked description: bundled and prepared data sets, files, arrays, streams."""
+"""Data sets from names, files, arrays and streams, checked, split and scaled."""
 
+from ae_jax.data.arrays import RawData, as_examples, as_labels, require_shape, require_unit_interval
 from ae_jax.data.builders import RECIPES, prepare
 from ae_jax.data.dataset import Dataset, Split, as_condition
-from ae_jax.data.description import DataSpec, ReadOptions
 from ae_jax.data.scaling import Scaling
 from ae_jax.data.sources import EMBEDDED, digits, load
+from ae_jax.data.spec import DataSpec, ReadOptions
 from ae_jax.data.splits import from_arrays, from_splits
 
 __all__ = [
@@ -12,13 +13,18 @@ __all__ = [
     "RECIPES",
     "DataSpec",
     "Dataset",
+    "RawData",
     "ReadOptions",
     "Scaling",
     "Split",
     "as_condition",
+    "as_examples",
+    "as_labels",
     "digits",
     "from_arrays",
     "from_splits",
     "load",
     "prepare",
+    "require_shape",
+    "require_unit_interval",
 ]

@@ -8,9 +8,9 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from ae_jax.components import to_config
-from ae_jax.data.checks import as_labels, require_examples, require_finite
-from ae_jax.data.description import DataSpec, Label, ReadOptions
+from ae_jax.data.arrays import as_labels, require_examples, require_finite
 from ae_jax.data.scaling import Scaling, Statistics
+from ae_jax.data.spec import DataSpec, Label, ReadOptions
 from ae_jax.data.streaming import Stream
 from ae_jax.errors import InvalidInput, unknown
 from ae_jax.types import Shape
@@ -179,8 +179,8 @@ class Dataset:
         return float(scaled.min()), float(scaled.max())
 
     @cached_property
-    def description(self) -> DataSpec:
-        """What the data are like."""
+    def spec(self) -> DataSpec:
+        """Name, shape, type, range and scaling, as a run remembers them."""
         low, high = self.range
         return DataSpec(
             name=self.name,
@@ -238,7 +238,7 @@ class Dataset:
 
     def describe(self) -> dict[str, Any]:
         """What results say of the data: name, shape, storage type, counts, range, columns, scaling."""
-        return to_config(self.description)
+        return to_config(self.spec)
 
     @cached_property
     def _trained(self) -> Statistics:

@@ -9,8 +9,7 @@ from typing import Any
 
 import numpy as np
 
-from ae_jax.data.checks import as_examples, as_labels
-from ae_jax.data.contents import RawData
+from ae_jax.data.arrays import RawData, as_examples, as_labels
 from ae_jax.errors import InvalidInput, unknown
 
 _NO_NUMBERS = ("category", "categorical", "enum", "dictionary")

@@ -9,7 +9,7 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from ae_jax.data.contents import RawData
+from ae_jax.data.arrays import RawData
 from ae_jax.errors import InvalidInput
 from ae_jax.types import Shape
 

@@ -8,13 +8,13 @@ from pathlib import Path
 import numpy as np
 
 from ae_jax.data import files
+from ae_jax.data.arrays import RawData
 from ae_jax.data.builders import RECIPES
-from ae_jax.data.contents import RawData
 from ae_jax.data.dataset import Dataset
-from ae_jax.data.description import DataSpec, ReadOptions
 from ae_jax.data.prepared import prepared_records
 from ae_jax.data.scaling import Scaling, Statistics, fitted
 from ae_jax.data.shards import NpyRows, ParquetRows
+from ae_jax.data.spec import DataSpec, ReadOptions
 from ae_jax.data.splits import from_arrays, from_contents, from_rows
 from ae_jax.data.streaming import Rows, bytes_of, read_all
 from ae_jax.errors import InvalidInput, unknown
@@ -124,14 +124,14 @@ def examples(source: str, data: DataSpec, *, label: str | None = None, labelled:
     path, key = parse_path(source)
     if files.is_image_file(path):
         _require_no_label(path, label)
-        return RawData(data.stored(files.read_image(path, image_size=data.reading.image_size).x, source))
+        return RawData(data.raw(files.read_image(path, image_size=data.reading.image_size).x, source))
     reading = dataclasses.replace(reading_of(path, data), label=_label_in(path, data, label) if labelled else None)
     if not labelled and key is None and path.suffix.lower() in (".npz", ".mat"):
         reading = dataclasses.replace(reading, label=data.reading.label)  # examples are told from labels by their name
     rows = rows_of(path, reading) if path.is_dir() else None
     contents = _read(path, key, reading) if rows is None else {"all": read_all(rows)}
     found = contents.get("all")
-    return None if found is None else RawData(data.stored(found.x, source), found.labels, found.columns)
+    return None if found is None else RawData(data.raw(found.x, source), found.labels, found.columns)
 
 
 def is_named(source: str) -> bool:
@@ -255,7 +255,7 @@ def rescaled(dataset: Dataset, scaling: Scaling | str | None) -> Dataset:
       >>> round(rescaled(digits(), "standard").scaling.offset, 3)
       4.884
     """
-    if scaling is None or (scaling == "unit" and dataset.description.unit_interval):
+    if scaling is None or (scaling == "unit" and dataset.spec.unit_interval):
         return dataset
     if isinstance(scaling, Scaling):
         return dataclasses.replace(dataset, scaling=scaling)

@@ -8,12 +8,11 @@ from typing import Any
 import numpy as np
 
 from ae_jax._checks import size
-from ae_jax.data.checks import as_examples, as_labels, warn_of_lost_digits
-from ae_jax.data.contents import RawData
+from ae_jax.data.arrays import RawData, as_examples, as_labels, warn_of_lost_digits
 from ae_jax.data.dataset import Dataset, Split
-from ae_jax.data.description import ReadOptions
 from ae_jax.data.frames import from_frame, is_frame
 from ae_jax.data.scaling import Scaling, Statistics, fitted
+from ae_jax.data.spec import ReadOptions
 from ae_jax.data.streaming import Rows, Stream, bytes_of_one, survey
 from ae_jax.errors import InvalidInput
 
@@ -56,7 +55,7 @@ def from_arrays(
       The data set.
 
     Raises:
-      InvalidInput: data that :func:`ae_jax.data.checks.as_examples` refuses, labels of another length or
+      InvalidInput: data that :func:`ae_jax.data.arrays.as_examples` refuses, labels of another length or
         missing, fractions that leave nothing to train on, a seed that is none, a scaling that does not fit.
 
     Example:
@@ -103,7 +102,7 @@ def from_splits(
       The data set.
 
     Raises:
-      InvalidInput: data that :func:`ae_jax.data.checks.as_examples` refuses, another shape or type than the training
+      InvalidInput: data that :func:`ae_jax.data.arrays.as_examples` refuses, another shape or type than the training
         examples, labels of another length or missing.
 
     Example:
@@ -194,7 +193,7 @@ def from_rows(
       The data set.
 
     Raises:
-      InvalidInput: examples that :func:`ae_jax.data.checks.as_examples` refuses, or as in :func:`from_arrays`.
+      InvalidInput: examples that :func:`ae_jax.data.arrays.as_examples` refuses, or as in :func:`from_arrays`.
     """
     total = sum(rows.lengths)
     given = {split: held_out[split] for split in ("validation", "test") if held_out and split in held_out}

@@ -7,8 +7,7 @@ from typing import Any, NamedTuple, Protocol, runtime_checkable
 
 import numpy as np
 
-from ae_jax.data.checks import as_examples, storage_type
-from ae_jax.data.contents import RawData
+from ae_jax.data.arrays import RawData, as_examples, storage_type
 from ae_jax.data.scaling import Statistics
 from ae_jax.errors import InvalidInput
 from ae_jax.types import Shape
@@ -279,7 +278,7 @@ def survey(stream: Stream, taken: Mapping[str, np.ndarray], *, moments: bool) ->
       Statistics of what is trained on, and what was taken, by name.
 
     Raises:
-      InvalidInput: examples that :func:`ae_jax.data.checks.as_examples` refuses, with shard and row.
+      InvalidInput: examples that :func:`ae_jax.data.arrays.as_examples` refuses, with shard and row.
     """
     found: dict[str, list[tuple[np.ndarray, Any]]] = {name: [] for name in taken}
 

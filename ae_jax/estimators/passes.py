@@ -102,7 +102,7 @@ def _untrained(planned: Plan) -> Run:
     return Run(
         autoencoder=planned.autoencoder,
         seeds=planned.seeds,
-        data=planned.dataset.description,
+        data=planned.dataset.spec,
         params={},
         history={},
         best_epoch=np.zeros(1, np.int32),

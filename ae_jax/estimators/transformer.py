@@ -7,7 +7,7 @@ from sklearn.base import ClassNamePrefixFeaturesOutMixin, TransformerMixin
 from sklearn.utils import check_array
 from sklearn.utils.validation import check_is_fitted
 
-from ae_jax.data.checks import require_shape
+from ae_jax.data import require_shape
 from ae_jax.estimators.choice import choose
 from ae_jax.estimators.columns import fit_columns
 from ae_jax.estimators.learner import TYPES, AutoencoderEstimator, code_of_batch, data_of_batch

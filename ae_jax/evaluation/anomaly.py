@@ -558,7 +558,7 @@ class AnomalyScore:
         return SCORES[self.name](**self.options)
 
     def _apply(self, function: Any, x: Any) -> np.ndarray:
-        stored = self.run.data.stored(x)
+        stored = self.run.data.raw(x)
         draws = self._definition().draws(len(stored))
         return np.asarray(self.run.apply(function, stored, *draws, per_member=self.statistics), np.float64)
 
@@ -595,7 +595,7 @@ def anomaly_score(run: Run, name: str, reference: Any = None, **options: Any) ->
         )
     statistics, size = {}, 0
     if reference is not None:
-        stored = run.data.stored(reference, "the reference")
+        stored = run.data.raw(reference, "the reference")
         size = len(stored)
         if size < definition.fewest:
             raise InvalidInput(

@@ -116,13 +116,13 @@ class Context:
     @cached_property
     def data_range(self) -> float:
         """From the lowest to the highest value in model units: 1 of data in [0, 1], else the training split's."""
-        return 1.0 if self.dataset.description.unit_interval else float(np.ptp(self.train))
+        return 1.0 if self.dataset.spec.unit_interval else float(np.ptp(self.train))
 
     @cached_property
     def on_the_range(self) -> tuple[str, ...]:
         """What must be said of decibels where the data do not lie in [0, 1]."""
         said = f"PSNR and SSIM are relative to the training split's range, {self.data_range:.4g} model units."
-        return () if self.dataset.description.unit_interval else (said,)
+        return () if self.dataset.spec.unit_interval else (said,)
 
     @cached_property
     def labels(self) -> np.ndarray | None:

@@ -37,7 +37,7 @@ def jacobian_norm(run: Run, x: Any) -> np.ndarray:
     References:
       Rifai et al., *Contractive auto-encoders: explicit invariance during feature extraction*, ICML 2011, Table 1.
     """
-    stored = run.data.stored(x)
+    stored = run.data.raw(x)
     return run.apply(norm_of_batch, stored)
 
 
@@ -75,7 +75,7 @@ def jacobian_spectrum(run: Run, x: Any) -> np.ndarray:
     References:
       Rifai et al., *Contractive auto-encoders: explicit invariance during feature extraction*, ICML 2011, figure 3.
     """
-    return run.apply(_spectrum_of_batch, run.data.stored(x))
+    return run.apply(_spectrum_of_batch, run.data.raw(x))
 
 
 def _spectrum_of_batch(autoencoder: Autoencoder, networks: Any, scaling: Scaling, stored: Any) -> Any:

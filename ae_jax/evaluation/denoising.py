@@ -307,7 +307,7 @@ def evaluate_denoising(
         baselines=denoising_baselines(train, held_out, code=code, seed=seed),
         families=families,
         seed=seed,
-        data_range=1.0 if dataset.description.unit_interval else float(train.max() - train.min()),
+        data_range=1.0 if dataset.spec.unit_interval else float(train.max() - train.min()),
     )
 
     autoencoders = run.members

@@ -1,7 +1,6 @@
 """Whether data are those that a run can be asked about."""
 
-from ae_jax.data import Dataset, Split
-from ae_jax.data.checks import require_shape
+from ae_jax.data import Dataset, Split, require_shape
 from ae_jax.errors import InvalidInput
 from ae_jax.training import Run
 

@@ -61,7 +61,7 @@ def negative_elbo(run: Run, x: Any, *, seed: int = 0) -> dict[str, np.ndarray]:
       Kingma and Welling, *Auto-encoding variational Bayes*, ICLR 2014, eq. 3.
     """
     require_variational(run.autoencoder)
-    stored = run.data.stored(x)
+    stored = run.data.raw(x)
     return run.apply(elbo_of_batch, stored, jax.random.split(jax.random.key(seed), len(stored)))
 
 
@@ -110,7 +110,7 @@ def log_likelihood(run: Run, x: Any, *, samples: int = 5000, seed: int = 0, chun
         )
     samples = positive_whole("log_likelihood", "samples", samples)
     chunk = min(positive_whole("log_likelihood", "chunk", chunk), samples)
-    stored = run.data.stored(x)
+    stored = run.data.raw(x)
     function = _weights_of_batch(samples, chunk)
     largest, total, squares = run.apply(function, stored, jax.random.split(jax.random.key(seed), len(stored)))
     effective = np.clip(np.square(total) / squares, 1.0, samples)

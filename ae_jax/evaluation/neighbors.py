@@ -10,7 +10,7 @@ import numpy as np
 from jaxtyping import Array, Bool, Float, Int, Num
 
 from ae_jax._checks import positive_whole
-from ae_jax.data.checks import as_examples
+from ae_jax.data import as_examples
 from ae_jax.errors import InvalidInput, unknown
 
 Rows = Num[np.ndarray, "_ _"] | Bool[np.ndarray, "_ _"]

@@ -6,7 +6,7 @@ import numpy as np
 from jaxtyping import Bool, Float, Int, Num, Shaped
 
 from ae_jax._checks import positive_whole
-from ae_jax.data.checks import as_labels
+from ae_jax.data import as_labels
 from ae_jax.errors import InvalidInput
 
 

@@ -9,8 +9,7 @@ from typing import Any, TypeVar, get_args
 
 from ae_jax._checks import positive_whole
 from ae_jax.components import from_config, to_config
-from ae_jax.data import Dataset
-from ae_jax.data.description import ReadOptions
+from ae_jax.data import Dataset, ReadOptions
 from ae_jax.data.sources import is_named
 from ae_jax.errors import InvalidInput, first_line, unknown
 from ae_jax.models import NAMED, named

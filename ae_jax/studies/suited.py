@@ -34,7 +34,7 @@ def suited(name: str, dataset: Dataset, **hyperparameters: Any) -> tuple[Autoenc
     chosen = dict(hyperparameters)
     default = inspect.signature(make).parameters["likelihood"].default
     messages = []
-    if "likelihood" not in chosen and default.unit_interval and not dataset.description.unit_interval:
+    if "likelihood" not in chosen and default.unit_interval and not dataset.spec.unit_interval:
         chosen["likelihood"] = GaussianLikelihood()
         low, high = dataset.range
         messages.append(f"{name} has a Gaussian likelihood: values from {low:g} to {high:g} are not in [0, 1].")

@@ -7,7 +7,7 @@ import jax
 import numpy as np
 from jaxtyping import Array, Float
 
-from ae_jax.data.checks import as_labels
+from ae_jax.data import as_labels
 from ae_jax.data.scaling import Scaling
 from ae_jax.models import Autoencoder
 from ae_jax.networks import deterministic
@@ -55,7 +55,7 @@ class Classifier:
         Raises:
           InvalidInput: another shape or range than trained on, no numbers, NaN or infinity.
         """
-        return self.run.apply(_probabilities, self.run.data.stored(x), per_member=self.head)
+        return self.run.apply(_probabilities, self.run.data.raw(x), per_member=self.head)
 
     def predict(self, x: Any) -> np.ndarray:
         """The most probable class of each example, ``[n]``; Args and Raises as of :meth:`probabilities`."""

@@ -34,7 +34,7 @@ def configuration_of(planned: Plan) -> dict[str, Any]:
     return {
         "autoencoders": [to_config(unstack(planned.autoencoder, member)) for member in range(members)],
         "seeds": planned.seeds.tolist(),
-        "data": to_config(planned.dataset.description) | {"digest": _digest(planned.dataset)},
+        "data": to_config(planned.dataset.spec) | {"digest": _digest(planned.dataset)},
         "epochs": planned.epochs,
         "batch_size": planned.batch_size,
         "patience": planned.patience,

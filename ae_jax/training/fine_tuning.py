@@ -166,7 +166,7 @@ def _labelled(run: Run, data: Dataset) -> tuple[np.ndarray, _Labelled, _Labelled
     classes, y = np.unique(data.train.labels, return_inverse=True)
     if len(classes) < 2:
         raise InvalidInput(f"{data.name} has labels of one class, {classes[0]}: expected at least two classes.")
-    train = _Labelled(run.data.stored(data.train.x, f"the train split of {data.name}"), y.astype(np.int32))
+    train = _Labelled(run.data.raw(data.train.x, f"the train split of {data.name}"), y.astype(np.int32))
     if data.validation.labels is None or not len(data.validation.x):
         return classes, train, None
     unknown = ~np.isin(data.validation.labels, classes)
@@ -175,7 +175,7 @@ def _labelled(run: Run, data: Dataset) -> tuple[np.ndarray, _Labelled, _Labelled
             f"the validation split of {data.name} has the label {data.validation.labels[unknown][0]}, which no "
             "training example has: expected the classes that are trained on."
         )
-    x = run.data.stored(data.validation.x, f"the validation split of {data.name}")
+    x = run.data.raw(data.validation.x, f"the validation split of {data.name}")
     return classes, train, _Labelled(x, np.searchsorted(classes, data.validation.labels).astype(np.int32))
 
 

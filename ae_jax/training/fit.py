@@ -223,7 +223,7 @@ def _run_of(planned: Plan, loop: Loop, record: dict[str, Any]) -> Run:
     run = Run(
         autoencoder=planned.autoencoder,
         seeds=planned.seeds,
-        data=planned.dataset.description,
+        data=planned.dataset.spec,
         params=selection.params,
         history=history_of(loop.rows),
         best_epoch=np.asarray(selection.epoch),

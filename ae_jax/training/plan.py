@@ -10,8 +10,7 @@ import numpy as np
 from jax.sharding import Mesh
 
 from ae_jax._checks import positive_whole, shown, size
-from ae_jax.data import Dataset, from_arrays
-from ae_jax.data.checks import require_unit_interval
+from ae_jax.data import Dataset, from_arrays, require_unit_interval
 from ae_jax.errors import InvalidInput, require_known
 from ae_jax.models import Autoencoder
 from ae_jax.training.mesh import MEMBER, Devices, accelerators_for, mesh_of

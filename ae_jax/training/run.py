@@ -14,8 +14,7 @@ import numpy as np
 
 from ae_jax._checks import positive_whole
 from ae_jax.components import to_config
-from ae_jax.data.checks import as_examples, require_shape
-from ae_jax.data.description import DataSpec
+from ae_jax.data import DataSpec, as_examples, require_shape
 from ae_jax.data.scaling import Scaling
 from ae_jax.errors import InvalidInput
 from ae_jax.models import Autoencoder
@@ -146,7 +145,7 @@ class Run:
         Raises:
           InvalidInput: another shape or range than trained on, a column that is missing, no numbers, NaN or infinity.
         """
-        return self.apply(_encode, self.data.stored(x))
+        return self.apply(_encode, self.data.raw(x))
 
     def decode(self, z: Any) -> np.ndarray:
         """Reconstructions of codes, in the units of the data.
@@ -176,7 +175,7 @@ class Run:
         Raises:
           InvalidInput: another shape or range than trained on, a column that is missing, no numbers, NaN or infinity.
         """
-        return self.scaling.invert(self.apply(_reconstruct, self.data.stored(x)))
+        return self.scaling.invert(self.apply(_reconstruct, self.data.raw(x)))
 
     def sample(self, n: int, *, seed: int = 0) -> np.ndarray:
         """New data from the prior of a variational autoencoder: decoded means, in the units of the data.

@@ -14,7 +14,7 @@ import jax.numpy as jnp
 import numpy as np
 
 from ae_jax.components import from_config
-from ae_jax.data.description import DataSpec, ReadOptions
+from ae_jax.data import DataSpec, ReadOptions
 from ae_jax.data.scaling import Scaling
 from ae_jax.errors import InvalidInput, first_line
 from ae_jax.models import Autoencoder

@@ -42,7 +42,7 @@ def untrained(autoencoder: Autoencoder | Sequence[Autoencoder], data: Any, *, se
     return Run(
         autoencoder=planned.autoencoder,
         seeds=planned.seeds,
-        data=planned.dataset.description,
+        data=planned.dataset.spec,
         params=selection.params,
         history={},
         best_epoch=np.asarray(jax.device_get(selection.epoch)),

@@ -194,8 +194,8 @@ def test_a_scaling_by_name_is_fitted_on_the_training_split_alone():
     assert abs(np.asarray(data.scaling(data.test.x)).mean()) > 1e-3
     given = from_splits(x[:100], None, 5 * x[100:], scaling="unit")
     assert np.asarray(given.scaling(given.train.x)).max() <= 1.0
-    assert not given.description.unit_interval  # the test split leaves the range that was trained on
-    assert from_splits(x[:100], scaling="unit").description.unit_interval
+    assert not given.spec.unit_interval  # the test split leaves the range that was trained on
+    assert from_splits(x[:100], scaling="unit").spec.unit_interval
 
 
 def test_a_scaling_of_another_shape_is_refused():
@@ -243,7 +243,7 @@ def test_what_was_held_out_for_validation_is_trained_on(labels):
     assert rows(whole.train) == rows(data.train) + rows(data.validation)
     assert (len(whole.validation.x), whole.scaling) == (0, data.scaling)
     assert whole.test is data.test
-    assert whole.description.examples == {"train": 21, "validation": 0, "test": 9}
+    assert whole.spec.examples == {"train": 21, "validation": 0, "test": 9}
     if labels is None:
         assert whole.train.labels is None
     else:

@@ -15,7 +15,7 @@ import pytest
 
 import ae_jax
 from ae_jax import InvalidInput
-from ae_jax.data.contents import RawData
+from ae_jax.data import RawData
 from ae_jax.data.prepared import prepared_records
 
 SHAPE = (4, 4)
@@ -291,7 +291,7 @@ def test_a_prepared_data_set_beyond_the_budget_is_streamed(
     dataset = ae_jax.data.load("tfds:tiny", ae_jax.data.ReadOptions(budget=budget))
     assert (dataset.stream is None) == (budget > 20 * 16)
     few = 2 if dataset.stream is None else 1  # a sixteenth of the budget, which is less than one
-    assert dataset.description.examples == {"train": 20 - few, "validation": few, "test": 8}
+    assert dataset.spec.examples == {"train": 20 - few, "validation": few, "test": 8}
     assert dataset.train.labels is not None
     assert dataset.scaling.scale == 255.0
 

@@ -58,12 +58,12 @@ def test_a_table_remembers_how_it_was_read(tmp_path):
     data = load(str(tmp_path / "mine.csv"), ReadOptions(label="kind"), scaling="standard")
     assert (data.columns, data.reading) == (("a", "b"), ReadOptions(label="kind"))
     assert sorted(set(data.train.labels)) == [0, 1]
-    found = examples(str(tmp_path / "mine.csv"), data.description)
+    found = examples(str(tmp_path / "mine.csv"), data.spec)
     np.testing.assert_allclose(found.x, X / 40, rtol=1e-6)
     np.testing.assert_array_equal(found.labels, LABELS)
     frame.drop(columns="b").to_csv(tmp_path / "less.csv", index=False)
     with pytest.raises(InvalidInput, match=r"unknown column of .*less.csv 'b'"):
-        examples(str(tmp_path / "less.csv"), data.description)
+        examples(str(tmp_path / "less.csv"), data.spec)
 
 
 @pytest.mark.parametrize("kind", ["npy", "parquet"])
@@ -81,9 +81,9 @@ def test_a_folder_of_shards_is_one_data_set(tmp_path, kind, budget):
     assert data.name == "many"
     assert (data.stream is None) == (budget > x.nbytes)
     held_out = (30, 60) if data.stream is None else (7, 7)  # a sixteenth of the budget each
-    assert data.description.examples == {"train": 300 - sum(held_out), "validation": held_out[0], "test": held_out[1]}
+    assert data.spec.examples == {"train": 300 - sum(held_out), "validation": held_out[0], "test": held_out[1]}
     assert data.columns == (None if kind == "npy" else ("a", "b"))
-    np.testing.assert_array_equal(examples(str(folder), data.description).x, x)
+    np.testing.assert_array_equal(examples(str(folder), data.spec).x, x)
 
 
 def test_large_files_are_streamed_and_small_ones_are_not(tmp_path):
@@ -118,9 +118,9 @@ def test_what_cannot_be_streamed_says_that_it_is_large(tmp_path):
 def test_what_is_held_out_of_a_streamed_source_is_found_again(tmp_path):
     np.save(tmp_path / "mine.npy", np.arange(2000, dtype=np.float32).reshape(1000, 2))
     first = load(str(tmp_path / "mine.npy"), ReadOptions(budget=1000))
-    again = load(str(tmp_path / "mine.npy"), first.description.reading)
+    again = load(str(tmp_path / "mine.npy"), first.spec.reading)
     np.testing.assert_array_equal(first.test.x, again.test.x)
-    assert first.description == again.description
+    assert first.spec == again.spec
 
 
 def test_small_files_may_be_in_any_order_of_memory(tmp_path):
@@ -132,7 +132,7 @@ def test_arrays_of_a_mat_file_are_told_apart_as_in_training(tmp_path):
     scipy.io.savemat(tmp_path / "mine.mat", {"faces": X, "names": LABELS[:, None].repeat(2, axis=1)})
     with pytest.raises(InvalidInput, match=r"name it as mine.mat:NAME"):
         load(str(tmp_path / "mine.mat"))
-    data = load(f"{tmp_path / 'mine.mat'}:faces").description
+    data = load(f"{tmp_path / 'mine.mat'}:faces").spec
     np.testing.assert_array_equal(examples(f"{tmp_path / 'mine.mat'}:faces", data).x, X)
 
 
@@ -140,7 +140,7 @@ def test_a_file_of_another_kind_is_read_as_its_kind_can_be(tmp_path):
     frame = pandas.DataFrame(X / 40, columns=["a", "b"])
     frame.to_csv(tmp_path / "mine.csv", index=False)
     np.save(tmp_path / "mine.npy", np.float32(X / 40))
-    data = load(str(tmp_path / "mine.csv")).description
+    data = load(str(tmp_path / "mine.csv")).spec
     np.testing.assert_allclose(examples(str(tmp_path / "mine.npy"), data).x, X / 40, rtol=1e-6)
 
 
@@ -151,16 +151,16 @@ def test_idx_files_keep_their_splits(tmp_path):
         labels = bytes([0, 0, 8, 1, 0, 0, 0, count]) + LABELS[:count].astype(np.uint8).tobytes()
         (tmp_path / f"{split}-labels-idx1-ubyte").write_bytes(labels)
     data = load(str(tmp_path))
-    assert data.description.examples == {"train": 18, "validation": 2, "test": 5}
+    assert data.spec.examples == {"train": 18, "validation": 2, "test": 5}
     assert data.shape == (1, 2)
     np.testing.assert_array_equal(data.test.labels, LABELS[:5])
-    assert examples(str(tmp_path), data.description) is None
+    assert examples(str(tmp_path), data.spec) is None
 
 
 def test_later_data_are_checked_against_what_was_trained_on(tmp_path):
     np.save(tmp_path / "mine.npy", (X / 255).astype(np.float32))
     with pytest.raises(InvalidInput, match=r"mine.npy has fractions from 0 to .*: expected whole numbers"):
-        examples(str(tmp_path / "mine.npy"), from_arrays(X).description)
+        examples(str(tmp_path / "mine.npy"), from_arrays(X).spec)
 
 
 @pytest.mark.parametrize(
@@ -239,7 +239,7 @@ def test_a_remembered_label_may_be_missing(suffix, tmp_path):
             np.savez(path, x=X, **({"kind": LABELS} if "kind" in kept else {}))
         else:
             kept.to_csv(path, index=False) if suffix == "csv" else kept.to_parquet(path)
-    data = load(str(tmp_path / f"mine.{suffix}"), ReadOptions(label="kind")).description
+    data = load(str(tmp_path / f"mine.{suffix}"), ReadOptions(label="kind")).spec
     assert reading_of(tmp_path / f"mine.{suffix}", data).label == "kind"
     assert reading_of(tmp_path / f"bare.{suffix}", data).label is None
     found = load(str(tmp_path / f"bare.{suffix}"), reading_of(tmp_path / f"bare.{suffix}", data))
@@ -266,14 +266,14 @@ def test_how_an_array_lies_is_remembered(tmp_path, faces):
     source = f"{tmp_path / 'faces.mat'}:faces"
     data = load(source, ReadOptions(label="who", transpose=True, shape=(2, 3)))
     assert data.shape == (2, 3)
-    assert (data.description.reading.transpose, data.description.reading.shape) == (True, (2, 3))
-    found = examples(source, data.description)
+    assert (data.spec.reading.transpose, data.spec.reading.shape) == (True, (2, 3))
+    found = examples(source, data.spec)
     np.testing.assert_array_equal(found.x, faces)
     np.testing.assert_array_equal(found.labels, LABELS)
 
 
 def test_an_array_of_the_shape_trained_on_is_taken_as_it_stands(tmp_path, faces):
-    data = load(f"{tmp_path / 'faces.mat'}:faces", ReadOptions(transpose=True, shape=(2, 3))).description
+    data = load(f"{tmp_path / 'faces.mat'}:faces", ReadOptions(transpose=True, shape=(2, 3))).spec
     np.save(tmp_path / "more.npy", faces)
     np.testing.assert_array_equal(examples(str(tmp_path / "more.npy"), data).x, faces)
     np.save(tmp_path / "columns.npy", faces.reshape(20, 6).T)
@@ -281,7 +281,7 @@ def test_an_array_of_the_shape_trained_on_is_taken_as_it_stands(tmp_path, faces)
 
 
 def test_a_single_image_is_one_example(tmp_path, faces):
-    data = load(f"{tmp_path / 'faces.mat'}:faces", ReadOptions(transpose=True, shape=(2, 3))).description
+    data = load(f"{tmp_path / 'faces.mat'}:faces", ReadOptions(transpose=True, shape=(2, 3))).spec
     Image.fromarray(faces[3]).save(tmp_path / "one.png")
     np.testing.assert_array_equal(examples(str(tmp_path / "one.png"), data).x, faces[3:4])
     with pytest.raises(InvalidInput, match=r"one.png was given --label, which a source of its kind does not use"):
@@ -299,10 +299,10 @@ def test_pixels_of_a_table_are_taken_by_their_names(tmp_path, faces, kind):
     assert (data.shape, data.columns) == ((2, 3), None)
     assert sorted(set(data.train.labels)) == [0, 1]
     write(frame[["label", *"fedcba"]], tmp_path / f"other.{kind}")
-    found = examples(str(tmp_path / f"other.{kind}"), data.description)
+    found = examples(str(tmp_path / f"other.{kind}"), data.spec)
     np.testing.assert_array_equal(found.x, faces)
     np.testing.assert_array_equal(found.labels, LABELS)
-    np.testing.assert_array_equal(data.description.stored(frame[["label", *"fedcba"]]), faces)
+    np.testing.assert_array_equal(data.spec.raw(frame[["label", *"fedcba"]]), faces)
 
 
 @pytest.mark.parametrize("kind", ["csv", "parquet", "npz", "mat"])
@@ -319,7 +319,7 @@ def test_labels_are_left_out_where_a_later_source_has_none(tmp_path, kind):
             "mat": lambda place, _, arrays: scipy.io.savemat(place, arrays),
         }[kind](place, table, arrays)
     key = ":x" if kind in ("npz", "mat") else ""
-    data = load(f"{path}{key}", ReadOptions(label="kind")).description
+    data = load(f"{path}{key}", ReadOptions(label="kind")).spec
     np.testing.assert_array_equal(examples(f"{path}{key}", data).labels, LABELS)
     assert examples(f"{bare}{key}", data).labels is None
     assert examples(f"{path}{key}", data, labelled=False).labels is None
@@ -330,7 +330,7 @@ def test_labels_are_left_out_where_a_later_source_has_none(tmp_path, kind):
 def test_another_label_may_be_asked_for(tmp_path):
     frame = pandas.DataFrame(X / 40, columns=["a", "b"]).assign(kind=LABELS, other=LABELS + 5)
     frame.to_csv(tmp_path / "mine.csv", index=False)
-    data = load(str(tmp_path / "mine.csv"), ReadOptions(label="kind", columns=["a", "b"])).description
+    data = load(str(tmp_path / "mine.csv"), ReadOptions(label="kind", columns=["a", "b"])).spec
     np.testing.assert_array_equal(examples(str(tmp_path / "mine.csv"), data, label="other").labels, LABELS + 5)
     np.save(tmp_path / "mine.npy", np.float32(X / 40))
     with pytest.raises(InvalidInput, match=r"mine.npy was given --label, which a source of its kind does not use"):
@@ -342,7 +342,7 @@ def test_labels_of_a_folder_of_tables_are_found(tmp_path):
     frame = pandas.DataFrame(X / 40, columns=["a", "b"]).assign(kind=LABELS)
     for place in range(2):
         frame[place::2].to_parquet(tmp_path / "many" / f"{place}.parquet")
-    data = load(str(tmp_path / "many"), ReadOptions(label="kind")).description
+    data = load(str(tmp_path / "many"), ReadOptions(label="kind")).spec
     assert examples(str(tmp_path / "many"), data).labels.tolist() == 10 * [0] + 10 * [1]
 
 

@@ -5,8 +5,7 @@ import pandas
 import pytest
 
 from ae_jax import InvalidInput
-from ae_jax.data import ReadOptions
-from ae_jax.data.contents import RawData
+from ae_jax.data import RawData, ReadOptions
 from ae_jax.data.shards import ArrayRows, NpyRows, ParquetRows
 from ae_jax.data.splits import from_rows
 from ae_jax.data.streaming import Stream, survey
@@ -151,7 +150,7 @@ def test_a_streamed_data_set_holds_out_and_samples(shards):
     held_out = np.concatenate([data.validation.x, data.test.x])[:, 0].astype(int).tolist()
     few = BUDGET // 16 // 12
     assert (len(data.validation.x), len(data.test.x), data.training_examples) == (few, few, 1000 - 2 * few)
-    assert data.description.examples == {"train": 1000 - 2 * few, "validation": few, "test": few}
+    assert data.spec.examples == {"train": 1000 - 2 * few, "validation": few, "test": few}
     assert not set(held_out) & set(numbers(read(data.stream, 1)))
     assert set(data.train.x[:, 0].astype(int)) <= set(numbers(read(data.stream, 1)))
     assert sorted(held_out) == data.stream.held_out.tolist()

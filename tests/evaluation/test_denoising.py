@@ -316,8 +316,8 @@ def test_a_single_run_and_a_member_that_diverged_say_so(run, denoisers, small):
 
 def test_data_beyond_the_unit_interval_are_judged_by_their_training_range(run, small):
     data = from_splits(*(split.x[:, 0] * 4 - 7.0 for split in (small.train, small.validation, small.test)), name="rows")
-    assert not data.description.unit_interval
-    flat = untrained(dataclasses.replace(run, data=data.description), [ae_jax.undercomplete(code=8, hidden=())], [0])
+    assert not data.spec.unit_interval
+    flat = untrained(dataclasses.replace(run, data=data.spec), [ae_jax.undercomplete(code=8, hidden=())], [0])
     rows = evaluate_denoising(flat, data, families=ONE)
     noisy = corrupted(ONE["gaussian"][0.3], jax.random.key(0), data.test.x.astype(np.float32))
     expected = decibels(np.square(noisy - data.test.x).mean(), data.train.x.max() - data.train.x.min())

@@ -110,7 +110,7 @@ def linear(population) -> Run:
     """Networks without hidden layers under a Gaussian likelihood, whose weights tests replace."""
     data = from_splits(np.linspace(-1.0, 1.0, 40, dtype=np.float32).reshape(8, 5), name="linear")
     autoencoder = ae_jax.variational(code=2, hidden=(), likelihood=GaussianLikelihood(scale=SCALE))
-    return untrained(dataclasses.replace(population[0], data=data.description), autoencoder)
+    return untrained(dataclasses.replace(population[0], data=data.spec), autoencoder)
 
 
 def untrained(run: Run, autoencoder: ae_jax.Autoencoder) -> Run:

@@ -4,8 +4,7 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import NamedTuple
 
-from ae_jax.data.checks import as_labels, require_examples
-from ae_jax.data.contents import RawData
+from ae_jax.data.arrays import RawData, as_labels, require_examples
 from ae_jax.data.files.idx import has_idx_images, idx_images, idx_splits, is_idx
 from ae_jax.data.files.images import SUFFIXES as IMAGE_SUFFIXES
 from ae_jax.data.files.images import image_splits, images_of

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import numpy as np
 
-from ae_jax.data.contents import RawData
+from ae_jax.data.arrays import RawData
 from ae_jax.data.files.damage import reading
 from ae_jax.errors import InvalidInput
 

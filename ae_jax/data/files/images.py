@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 
 from ae_jax._checks import positive_whole
-from ae_jax.data.contents import RawData
+from ae_jax.data.arrays import RawData
 from ae_jax.data.files.damage import reading
 from ae_jax.errors import InvalidInput
 

@@ -5,7 +5,7 @@ from collections.abc import Sequence
 
 import numpy as np
 
-from ae_jax.data.checks import require_examples
+from ae_jax.data.arrays import require_examples
 from ae_jax.errors import InvalidInput
 
 

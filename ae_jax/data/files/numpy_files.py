@@ -7,7 +7,7 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from ae_jax.data.contents import RawData
+from ae_jax.data.arrays import RawData
 from ae_jax.data.files.damage import reading
 from ae_jax.data.files.layout import examples_first
 from ae_jax.errors import InvalidInput, unknown

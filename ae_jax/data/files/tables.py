@@ -7,7 +7,7 @@ from importlib import import_module
 from pathlib import Path
 from typing import Any
 
-from ae_jax.data.contents import RawData
+from ae_jax.data.arrays import RawData
 from ae_jax.data.files.damage import reading
 from ae_jax.data.frames import from_frame
 from ae_jax.errors import InvalidInput

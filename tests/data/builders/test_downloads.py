@@ -8,10 +8,10 @@ import numpy as np
 import pytest
 
 from ae_jax import InvalidInput
+from ae_jax.data import RawData
 from ae_jax.data.builders import Preparing, Recipe, prepare
 from ae_jax.data.builders.checksums import recorded
 from ae_jax.data.builders.downloads import fetch
-from ae_jax.data.contents import RawData
 from ae_jax.data.prepared import prepared_records
 
 FROM = "or build it from files at hand by `ae-jax data prepare tiny --from FOLDER`"

@@ -10,10 +10,10 @@ import numpy as np
 import pytest
 
 from ae_jax import InvalidInput
+from ae_jax.data import RawData
 from ae_jax.data.builders import RECIPES, Preparing, Recipe, folder_of, is_prepared, prepare
 from ae_jax.data.builders.folders import alone, data_folder
 from ae_jax.data.builders.preparing import content_digest
-from ae_jax.data.contents import RawData
 from ae_jax.data.prepared import prepared_records
 
 

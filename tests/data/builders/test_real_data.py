@@ -6,9 +6,9 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from ae_jax.data import RawData
 from ae_jax.data.builders import RECIPES, prepare
 from ae_jax.data.builders.preparing import content_digest
-from ae_jax.data.contents import RawData
 from ae_jax.data.prepared import prepared_records
 
 

@@ -27,7 +27,7 @@ REAL = RNG.normal(size=(20, 3)).astype(np.float32)
     ],
 )
 def test_the_range_in_model_units_chooses_the_likelihood(x, scaling, likelihood):
-    description = from_arrays(x, scaling=scaling).description
+    description = from_arrays(x, scaling=scaling).spec
     assert description.likelihood == likelihood
     assert description.unit_interval == (likelihood == "BernoulliLikelihood")
 
@@ -35,26 +35,26 @@ def test_the_range_in_model_units_chooses_the_likelihood(x, scaling, likelihood)
 @pytest.mark.parametrize("x", [BYTES, UNIT, REAL])
 def test_it_comes_back_from_json(x):
     data = from_arrays(x, columns=["a", "b", "c"] if x.ndim == 2 else None, scaling="standard")
-    assert from_config(json.loads(json.dumps(data.describe()))) == data.description
+    assert from_config(json.loads(json.dumps(data.describe()))) == data.spec
 
 
 def test_what_was_trained_on_is_taken_as_it_is():
-    data = from_arrays(BYTES).description
+    data = from_arrays(BYTES).spec
     for x in (BYTES, BYTES.astype(float), np.zeros_like(BYTES), BYTES + RNG.normal(0, 100, BYTES.shape)):
-        np.testing.assert_array_equal(data.stored(x), x.astype(np.float32))
-    real = from_arrays(REAL).description
-    np.testing.assert_array_equal(real.stored(10 * REAL), 10 * REAL)
+        np.testing.assert_array_equal(data.raw(x), x.astype(np.float32))
+    real = from_arrays(REAL).spec
+    np.testing.assert_array_equal(real.raw(10 * REAL), 10 * REAL)
     with pytest.warns(UserWarning, match="data has values from .*, and the autoencoder was trained on values from"):
-        np.testing.assert_array_equal(real.stored(1e6 * REAL), np.float32(1e6 * REAL))
+        np.testing.assert_array_equal(real.raw(1e6 * REAL), np.float32(1e6 * REAL))
 
 
 def test_every_feature_has_a_range_of_its_own():
     x = UNIT * np.float32([1.0, 1000.0, 1.0])
     x[:2] = [[0.0, 0.0, 0.0], [1.0, 1000.0, 1.0]]
-    data = from_arrays(x, columns=["a", "b", "c"], scaling="unit", validation=0.0, test=0.0).description
-    data.stored(x)
+    data = from_arrays(x, columns=["a", "b", "c"], scaling="unit", validation=0.0, test=0.0).spec
+    data.raw(x)
     with pytest.raises(InvalidInput, match=r"has the value .* in column 'a': expected about 0 to 1, as"):
-        data.stored(x[2:] * np.float32([1000.0, 1.0, 1.0]))
+        data.raw(x[2:] * np.float32([1000.0, 1.0, 1.0]))
 
 
 @pytest.mark.parametrize(
@@ -68,16 +68,16 @@ def test_every_feature_has_a_range_of_its_own():
 )
 def test_other_shapes_and_units_are_refused(trained_on, given, sentence):
     with pytest.raises(InvalidInput, match=sentence):
-        from_arrays(trained_on).description.stored(given, "file")
+        from_arrays(trained_on).spec.raw(given, "file")
 
 
 def test_columns_of_a_frame_are_taken_by_their_names():
     frame = pandas.DataFrame(REAL, columns=["a", "b", "c"])
-    data = from_arrays(frame).description
+    data = from_arrays(frame).spec
     other = frame.assign(kind="x")[["kind", "c", "a", "b"]]
-    np.testing.assert_array_equal(data.stored(other), REAL)
+    np.testing.assert_array_equal(data.raw(other), REAL)
     with pytest.raises(InvalidInput, match="unknown column of data 'b'"):
-        data.stored(other.drop(columns="b"))
+        data.raw(other.drop(columns="b"))
 
 
 def test_a_shape_that_is_none_is_refused():

@@ -8,7 +8,7 @@ import numpy as np
 
 from ae_jax._checks import positive_whole, widths
 from ae_jax.components import component, static
-from ae_jax.data.checks import as_examples, require_shape
+from ae_jax.data.arrays import as_examples, require_shape
 from ae_jax.data.frames import from_frame, is_frame
 from ae_jax.data.scaling import Scaling
 from ae_jax.data.streaming import DEVICE_BUDGET
@@ -96,13 +96,13 @@ class DataSpec:
         """Whether all values lie in [0, 1] in model units."""
         return self.likelihood == "BernoulliLikelihood"
 
-    def stored(self, x: Any, what: str = "data") -> np.ndarray:
+    def raw(self, x: Any, what: str = "data") -> np.ndarray:
         """Examples as a device stores them, if they can be what the description says.
 
         Of a frame, the columns are taken by their names; others are left out.
 
         Raises:
-          InvalidInput: data that :func:`ae_jax.data.checks.as_examples` refuses, a column that is missing, another
+          InvalidInput: data that :func:`ae_jax.data.arrays.as_examples` refuses, a column that is missing, another
             shape, or another range (see :meth:`require_range`).
         """
         if is_frame(x) and self.columns:

@@ -1,7 +1,7 @@
-"""What is looked for before data are used: each finding a sentence with the place."""
+"""Arrays of examples and labels, checked where the user gives them."""
 
 import warnings
-from typing import Any
+from typing import Any, NamedTuple
 
 import jax
 import jax.numpy as jnp
@@ -12,6 +12,20 @@ from ae_jax.types import Shape
 
 _EXACT = 2**24
 """Up to this magnitude, every integer is a 32-bit float."""
+
+
+class RawData(NamedTuple):
+    """Examples as a source holds them, before they are split and scaled.
+
+    Attributes:
+      x: ``[n, *shape]``, in the type that they are stored in.
+      labels: ``[n]``, or None.
+      columns: names of the features, where the source names them; else None.
+    """
+
+    x: Any
+    labels: np.ndarray | None = None
+    columns: tuple[str, ...] | None = None
 
 
 def as_examples(values: Any, name: str = "data") -> np.ndarray:

@@ -7,7 +7,7 @@ import pandas as pd
 import pytest
 
 from ae_jax import InvalidInput
-from ae_jax.data.checks import as_examples, as_labels, require_shape, require_unit_interval
+from ae_jax.data import as_examples, as_labels, require_shape, require_unit_interval
 
 
 def with_values(values: dict, dtype: str = "float64") -> np.ndarray:
