@@ -16,7 +16,7 @@ from sphinx.pycode import ModuleAnalyzer
 
 import ae_jax
 from ae_jax.cli.dispatch import COMMANDS, OF_AUTOENCODER, PARTS, dispatch
-from ae_jax.report.canvas import to_png
+from ae_jax.report import to_png
 
 WITHOUT_PAGE = {"__main__", "models", "cli", "components", "errors", "locks", "_checks", "types"}
 """Shown elsewhere, or of use to the package alone."""

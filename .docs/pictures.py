@@ -14,8 +14,8 @@ from ae_jax.data import Dataset
 from ae_jax.evaluation import jacobian_spectrum
 from ae_jax.networks import Convolutional
 from ae_jax.objectives import ELBO
-from ae_jax.report import filters, prior_samples, reconstructions
-from ae_jax.report.canvas import BLUE, GREY, INK, SMALL, VERMILLION, annotate, new_axes
+from ae_jax.report import first_layer_filters, prior_samples, reconstructions
+from ae_jax.report.axes import BLUE, GREY, INK, SMALL, VERMILLION, annotate, new_axes
 
 EPOCHS = 60
 CAPTIONS = {
@@ -35,10 +35,10 @@ def ideas() -> Iterator[tuple[str, Figure]]:
     runs = {name: ae_jax.fit(make(), data, epochs=EPOCHS) for name, make in ae_jax.NAMED.items()}
     shown = data.test.x[:10]
     yield "undercomplete", reconstructions(runs["undercomplete"], shown, corruption=None)
-    yield "sparse", filters(runs["sparse"])
+    yield "sparse", first_layer_filters(runs["sparse"])
     yield "contractive", spectra([runs["undercomplete"], runs["contractive"]], data)
     yield "denoising", reconstructions(runs["denoising"], shown, corruption=Gaussian(scale=0.3))
-    yield "convolutional", filters(runs["convolutional"])
+    yield "convolutional", first_layer_filters(runs["convolutional"])
     yield "variational", prior_samples(runs["variational"])
 
 

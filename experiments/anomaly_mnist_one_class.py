@@ -32,8 +32,8 @@ from ae_jax.cli.experiments import run_experiment
 from ae_jax.data import Dataset
 from ae_jax.evaluation import anomaly_score, roc_auc, search
 from ae_jax.evaluation.pca import components_of
-from ae_jax.report.canvas import CLASSES, GREY, SMALL, annotate, new_axes
-from ae_jax.report.means import means_table
+from ae_jax.report import means_table
+from ae_jax.report.axes import CLASSES, GREY, SMALL, annotate, new_axes
 from ae_jax.studies.experiment import Experiment, ExperimentLog
 from ae_jax.studies.results import intervals
 

@@ -42,8 +42,8 @@ from ae_jax.data import Dataset
 from ae_jax.evaluation import active_fraction, log_likelihood, negative_elbo
 from ae_jax.networks import MLP
 from ae_jax.objectives import ELBO, ImportanceWeighted
-from ae_jax.report.canvas import BLUE, GREY, SMALL, VERMILLION, annotate, new_axes
-from ae_jax.report.means import means_table
+from ae_jax.report import means_table
+from ae_jax.report.axes import BLUE, GREY, SMALL, VERMILLION, annotate, new_axes
 from ae_jax.studies.experiment import Experiment, ExperimentLog
 from ae_jax.studies.results import intervals
 from ae_jax.types import Number

@@ -18,7 +18,7 @@ import argparse
 from pathlib import Path
 
 import ae_jax
-from ae_jax.report import ProgressDisplay, comparison_summary, markdown_table
+from ae_jax.report import ProgressDisplay, comparison_summary, results_table
 from ae_jax.studies import Interval, best, compare, summarise
 
 FIGURE = Path(__file__).parent / "figures" / "compare_digits.png"
@@ -51,7 +51,7 @@ def main() -> int:
             ae_jax.data.digits(), seeds=range(arguments.seeds), epochs=arguments.epochs, progress=progress
         )
     summary = summarise(comparison.rows)
-    print(markdown_table(summary))
+    print(results_table(summary).to_markdown())
     met = expectations(summary)
     for sentence, holds in met.items():
         print(f"{'met' if holds else 'MISSED':6} {sentence}")

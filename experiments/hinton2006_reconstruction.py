@@ -45,9 +45,7 @@ from ae_jax.evaluation.pca import components_of
 from ae_jax.networks import MLP
 from ae_jax.objectives import BernoulliLikelihood, Reconstruction
 from ae_jax.optimizers import Optimizer
-from ae_jax.report.canvas import shown_places
-from ae_jax.report.means import means_table
-from ae_jax.report.pictures import gallery
+from ae_jax.report import Panel, draw_examples, means_table, select_examples
 from ae_jax.schedules import FromOptax
 from ae_jax.studies.experiment import Experiment, ExperimentLog
 from ae_jax.studies.results import intervals
@@ -134,7 +132,7 @@ def scaled(data: Dataset, x: np.ndarray) -> np.ndarray:
 
 def shown(data: Dataset) -> np.ndarray:
     """Ten images, one of each digit."""
-    return data.test.x[shown_places(data.test.labels, len(data.test.x), 10)]
+    return data.test.x[select_examples(data.test.labels, len(data.test.x), 10)]
 
 
 def pictures(name: str, x: np.ndarray) -> dict[str, Any]:
@@ -191,7 +189,7 @@ def draw(rows: Rows) -> Figure:
     """The paper's figure 2B: images, and what each makes of them."""
     images = {row["autoencoder"]: np.array(row["pixels"]) for row in rows if row["metric"] == PICTURES}
     names = [name for name in (ORIGINAL, DEEP, LOGISTIC, PCA) if name in images]
-    return gallery([images[name] for name in names], names, 0, 255, unit="shade")
+    return draw_examples([Panel([images[name] for name in names], names, limits=(0, 255), unit="shade")])
 
 
 EXPERIMENT = Experiment(

@@ -42,8 +42,8 @@ from ae_jax.components import to_config
 from ae_jax.data import Dataset, Split
 from ae_jax.data.splits import balanced_rows
 from ae_jax.evaluation import linear_probe_accuracy, mean_squared_error
-from ae_jax.report.canvas import BLUE, SMALL, VERMILLION, annotate, new_axes
-from ae_jax.report.means import means_table
+from ae_jax.report import means_table
+from ae_jax.report.axes import BLUE, SMALL, VERMILLION, annotate, new_axes
 from ae_jax.studies.experiment import Experiment, ExperimentLog
 from ae_jax.studies.results import intervals
 from ae_jax.training import fine_tune, untrained

@@ -48,8 +48,8 @@ from ae_jax.data import Dataset
 from ae_jax.evaluation import jacobian_norm, jacobian_spectrum
 from ae_jax.networks import MLP
 from ae_jax.objectives import BernoulliLikelihood, Contractive, Reconstruction
-from ae_jax.report.canvas import CLASSES, SMALL, annotate, new_axes
-from ae_jax.report.means import means_table
+from ae_jax.report import means_table
+from ae_jax.report.axes import CLASSES, SMALL, annotate, new_axes
 from ae_jax.studies.experiment import Experiment, ExperimentLog
 from ae_jax.studies.results import intervals
 from ae_jax.training import fine_tune, untrained

@@ -55,9 +55,8 @@ from ae_jax.data import Dataset, Scaling
 from ae_jax.errors import InvalidInput
 from ae_jax.networks import MLP
 from ae_jax.objectives import L1, KLSparsity, Reconstruction, WinnerTakeAll
-from ae_jax.report.canvas import BLUE, SMALL, VERMILLION, annotate, new_axes
-from ae_jax.report.means import means_table
-from ae_jax.report.pictures import mosaic
+from ae_jax.report import means_table, mosaic
+from ae_jax.report.axes import BLUE, SMALL, VERMILLION, annotate, new_axes
 from ae_jax.studies.experiment import Experiment, ExperimentLog
 from ae_jax.studies.results import intervals
 

@@ -38,8 +38,7 @@ from ae_jax.corruptions import Masking
 from ae_jax.data import Dataset
 from ae_jax.networks import MLP
 from ae_jax.objectives import BernoulliLikelihood, Reconstruction
-from ae_jax.report.means import means_table
-from ae_jax.report.pictures import first_kernels, gallery
+from ae_jax.report import Panel, draw_examples, first_layer_kernels, means_table
 from ae_jax.studies.experiment import Experiment, ExperimentLog
 from ae_jax.studies.results import intervals
 from ae_jax.training import fine_tune, fit_layerwise, untrained
@@ -89,7 +88,7 @@ def measured(run: Run, data: Dataset, epochs: int) -> Rows:
     values = {metric: 100 * tuned.error(split.x, split.labels) for metric, split in splits.items()}
     about = {"autoencoder": run.name, "seed": int(run.seeds[0])}
     rows = [about | {"metric": metric, "value": float(value)} for metric, value in values.items()]
-    kernels = first_kernels(run)
+    kernels = first_layer_kernels(run)
     if kernels is None or about["seed"] != 0:
         return rows
     shades = np.rint(127 * kernels[:SHOWN] / np.abs(kernels[:SHOWN]).max(axis=(1, 2), keepdims=True))
@@ -145,7 +144,8 @@ def draw(rows: Rows) -> Figure:
     """The paper's figures 5 and 6: filters of the first layer without noise and with more and more of it."""
     weights = {row["autoencoder"]: np.array(row["weights"]) / 127 for row in rows if row["metric"] == FILTERS}
     names = [name.replace(", ", ",\n") for name in weights]
-    return gallery(list(weights.values()), names, -1.0, 1.0, unit="weight over its largest", cmap="RdBu_r")
+    panel = Panel(list(weights.values()), names, limits=(-1.0, 1.0), signed=True, unit="weight over its largest")
+    return draw_examples([panel])
 
 
 EXPERIMENT = Experiment(

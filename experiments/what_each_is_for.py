@@ -66,8 +66,7 @@ from ae_jax.evaluation.pca import components_of
 from ae_jax.evaluation.sampling import subsample
 from ae_jax.networks import MLP
 from ae_jax.objectives import Reconstruction
-from ae_jax.report import critical_difference
-from ae_jax.report.charts import arrow
+from ae_jax.report import arrow, critical_difference
 from ae_jax.studies import Interval, average_ranks, interval, paired_differences
 from ae_jax.studies.experiment import Experiment, ExperimentLog
 from ae_jax.training import fine_tune, untrained

@@ -84,7 +84,7 @@ def keep(outcome: "Study", folder: Path, *, number: int, one_run: bool) -> int:
 
 def finish(outcome: "Study", folder: Path, *, json: bool, one_run: bool = False) -> int:
     """Writes what a study gave and prints it; the exit code."""
-    from ae_jax.report import write_report
+    from ae_jax.report import study_summary, write_report
     from ae_jax.studies import write_results
 
     runs = save_runs(outcome, folder, one_run=one_run)
@@ -97,7 +97,7 @@ def finish(outcome: "Study", folder: Path, *, json: bool, one_run: bool = False)
     if json:
         print_json(results)
     else:
-        print_table(*summary_of(outcome))
+        print_table(*study_summary(outcome))
         print_places(written)
     return code_of(outcome)
 
@@ -126,16 +126,3 @@ def trained_runs(outcome: "Study") -> "dict[str, Run]":
 def results_of(outcome: "Study", *, one_run: bool) -> dict:
     """What results.json says."""
     return outcome.results() | ({"study": "train"} if one_run else {})
-
-
-def summary_of(outcome: "Study") -> "tuple[Summary, str]":
-    """What the table shows and what its rows are: autoencoders, or the settings of a sweep by what differs."""
-    from ae_jax.studies import Comparison, summarise
-
-    if isinstance(outcome, Comparison):
-        return summarise(outcome.rows), "autoencoder"
-    keys = list(outcome.settings[0])
-    swept = [
-        key for key in keys if any(setting[key] != outcome.settings[0][key] for setting in outcome.settings)
-    ] or keys
-    return summarise(outcome.rows, by=swept), swept[0] if len(swept) == 1 else "setting"

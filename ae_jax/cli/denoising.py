@@ -115,6 +115,6 @@ def judge_denoising(use: Use, noisy: np.ndarray, denoised: np.ndarray, clean: np
 
 def denoising_figure(clean: np.ndarray | None, noisy: np.ndarray, denoised: np.ndarray) -> "Figure":
     """Some examples, clean where that is known, noisy and denoised."""
-    from ae_jax.report.uses import denoising_strip
+    from ae_jax.report import denoised_examples
 
-    return denoising_strip(clean, noisy, denoised)
+    return denoised_examples(clean, noisy, denoised)

@@ -145,9 +145,9 @@ def explained(run: "Run", contributions: np.ndarray, count: int) -> dict[str, np
 def anomaly_figure(scorer: "AnomalyScore", x: np.ndarray, scores: np.ndarray) -> "Figure":
     """The most and the least abnormal examples, and where the score knows it, what contributes to theirs."""
     from ae_jax.evaluation.anomaly import SCORES, SumOverFeatures
-    from ae_jax.report.uses import anomaly_strip
+    from ae_jax.report import anomalous_examples
 
     order = np.argsort(-scores, kind="stable")
     shown = order if len(order) <= 2 * _SHOWN else np.concatenate([order[:_SHOWN], order[-_SHOWN:]])
     known = issubclass(SCORES[scorer.name], SumOverFeatures) or "baseline" in scorer.statistics
-    return anomaly_strip(x[shown], scores[shown], scorer.explain(x[shown]) if known else None)
+    return anomalous_examples(x[shown], scores[shown], scorer.explain(x[shown]) if known else None)

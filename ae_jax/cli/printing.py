@@ -7,9 +7,9 @@ from typing import Any
 
 def print_table(summary: Any, heading: str = "autoencoder") -> None:
     """A summary of results, :func:`ae_jax.studies.summarise`, as wide as the terminal."""
-    from ae_jax.report import console_table
+    from ae_jax.report import results_table
 
-    print_rich(console_table(summary, heading=heading))
+    print_rich(results_table(summary, heading=heading))
 
 
 def print_json(results: dict[str, Any]) -> None:

@@ -62,7 +62,7 @@ def run_tasks_command(
     results = results_of(run, dataset, answers, source)
     written = [
         write_results(folder / "results.json", results),
-        write_report(run, folder / "report.html", dataset=dataset, answers=answers),
+        write_report(run, folder / "report.html", dataset=dataset, results=answers),
     ]
     for message in results["messages"]:
         say(message)
@@ -103,10 +103,9 @@ def _require_own(folder: Path) -> None:
 
 def print_answers(answers: Sequence["TaskResult"], *, by_member: bool) -> None:
     """The tables of every question, as wide as the terminal; columns are explained below the last one of each."""
-    from ae_jax.report import answer_tables, console_table
+    from ae_jax.report import task_tables
 
     for answer in answers:
-        tables = answer_tables(answer, by_member=by_member)
-        for place, (title, heading, summary) in enumerate(tables):
-            print(f"\n{answer.task}{f' of {title}' if title else ''}\n")
-            print_rich(console_table(summary, heading=heading, explained=place == len(tables) - 1))
+        for table in task_tables(answer, by_member=by_member):
+            print(f"\n{answer.task}{f' of {table.title}' if table.title else ''}\n")
+            print_rich(table)

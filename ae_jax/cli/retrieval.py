@@ -113,11 +113,10 @@ def neighbour_table(
 def retrieval_figure(indices: np.ndarray, queries: "RawData", database: "RawData") -> "Figure":
     """Some queries, of every label in turn, beside their nearest neighbours."""
     from ae_jax.evaluation.context import class_names
-    from ae_jax.report.canvas import shown_places
-    from ae_jax.report.uses import retrieval_strips
+    from ae_jax.report import retrieved_examples, select_examples
 
-    shown = shown_places(queries.labels, len(queries.x), _SHOWN)
+    shown = select_examples(queries.labels, len(queries.x), _SHOWN)
     nearest = indices[shown, :10]
     names = [(class_names(one.labels), rows) for one, rows in ((queries, shown), (database, nearest))]
     labels = [None if of_all is None else of_all[rows] for of_all, rows in names]
-    return retrieval_strips(queries.x[shown], database.x[nearest], *labels)
+    return retrieved_examples(queries.x[shown], database.x[nearest], *labels)

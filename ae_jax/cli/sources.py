@@ -72,10 +72,10 @@ def prepare(
     require_positive("data prepare", timeout=timeout)
     from ae_jax.data.builders import is_prepared
     from ae_jax.data.builders import prepare as prepare_data
-    from ae_jax.report.preparing import PreparingDisplay
+    from ae_jax.report import ProgressDisplay
 
     before = is_prepared(name, data_dir)
-    with PreparingDisplay() as progress:
+    with ProgressDisplay() as progress:
         folder = prepare_data(name, source=from_, data_dir=data_dir, progress=progress, timeout=timeout)
     where = f" (with TFDS_DATA_DIR={data_dir})" if data_dir is not None else ""
     was = "was prepared before and" if before else "is prepared and"

@@ -312,13 +312,13 @@ def sample(
       json: print a summary as JSON instead of lines.
     """
     from ae_jax.data.writing import require_writable
-    from ae_jax.report.uses import image_grid
+    from ae_jax.report import example_grid
 
     picture, use = writable_picture(picture, out), Use.of("sample", run, member)
     require_writable(out, shape=use.run.shape)
     samples = use.run.sample(n, seed=seed)
     use.summary.update({"samples": n, "latent_seed": seed})
-    png = drawn(picture, lambda: image_grid(samples))
+    png = drawn(picture, lambda: example_grid(samples))
     use.write_data(out, samples, None)
     use.write_picture(picture, png)
     return use.told(json)

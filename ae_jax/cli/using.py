@@ -125,6 +125,6 @@ def drawn(path: Path | None, figure: "Callable[[], Figure]") -> bytes | None:
     """
     if path is None:
         return None
-    from ae_jax.report.canvas import to_png
+    from ae_jax.report import to_png
 
     return to_png(figure())

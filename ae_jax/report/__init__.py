@@ -1,53 +1,69 @@
-"""What people look at: tables, figures, one self-contained HTML page, and progress while they wait."""
+"""Tables, figures, one self-contained HTML page, and displays of progress."""
 
-from ae_jax.report.answers import AnswerTable, answer_sentence, answer_tables
-from ae_jax.report.charts import code_map, comparison_summary, loss_curves, sweep_summary
-from ae_jax.report.critical_difference import critical_difference
-from ae_jax.report.html import comparison_page, run_page, sweep_page, tasks_page, write_report
-from ae_jax.report.pictures import filters, prior_samples, reconstructions
-from ae_jax.report.progress import ProgressDisplay
-from ae_jax.report.tables import console_table, html_table, legend, markdown_table
-from ae_jax.report.uses import (
-    anomaly_strip,
+from ae_jax.report.axes import annotate, new_axes, select_examples, to_png
+from ae_jax.report.charts import (
+    code_map,
+    comparison_summary,
+    critical_difference,
     denoising_gains,
-    denoising_grid_figure,
-    denoising_strip,
-    image_grid,
-    latent_traversals,
-    retrieval_strips,
+    loss_curves,
     roc_and_pr,
+    sweep_summary,
 )
-from ae_jax.report.verdict import verdict
+from ae_jax.report.examples import (
+    Panel,
+    anomalous_examples,
+    denoised_examples,
+    denoising_by_level,
+    draw_examples,
+    example_grid,
+    first_layer_filters,
+    first_layer_kernels,
+    latent_traversals,
+    mosaic,
+    prior_samples,
+    reconstructions,
+    retrieved_examples,
+)
+from ae_jax.report.html import report_html, write_report
+from ae_jax.report.progress import ProgressDisplay
+from ae_jax.report.sentences import task_sentence, task_tables, verdict
+from ae_jax.report.tables import ResultsTable, arrow, means_table, results_table, study_summary
 
 __all__ = [
-    "AnswerTable",
+    "Panel",
     "ProgressDisplay",
-    "anomaly_strip",
-    "answer_sentence",
-    "answer_tables",
+    "ResultsTable",
+    "annotate",
+    "anomalous_examples",
+    "arrow",
     "code_map",
-    "comparison_page",
     "comparison_summary",
-    "console_table",
     "critical_difference",
+    "denoised_examples",
+    "denoising_by_level",
     "denoising_gains",
-    "denoising_grid_figure",
-    "denoising_strip",
-    "filters",
-    "html_table",
-    "image_grid",
+    "draw_examples",
+    "example_grid",
+    "first_layer_filters",
+    "first_layer_kernels",
     "latent_traversals",
-    "legend",
     "loss_curves",
-    "markdown_table",
+    "means_table",
+    "mosaic",
+    "new_axes",
     "prior_samples",
     "reconstructions",
-    "retrieval_strips",
+    "report_html",
+    "results_table",
+    "retrieved_examples",
     "roc_and_pr",
-    "run_page",
-    "sweep_page",
+    "select_examples",
+    "study_summary",
     "sweep_summary",
-    "tasks_page",
+    "task_sentence",
+    "task_tables",
+    "to_png",
     "verdict",
     "write_report",
 ]

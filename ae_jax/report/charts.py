@@ -1,4 +1,4 @@
-"""Figures of numbers: loss curves, codes in two dimensions, and how the groups of a study compare."""
+"""Figures of numbers: losses, codes in two dimensions, and comparisons of groups, settings and scores."""
 
 from collections.abc import Mapping, Sequence
 from typing import Any
@@ -10,12 +10,27 @@ from matplotlib.patheffects import withStroke
 from matplotlib.ticker import FuncFormatter, LogLocator, MaxNLocator, NullFormatter
 
 from ae_jax.evaluation import METRICS, Row
-from ae_jax.report.canvas import BLUE, CLASSES, GREY, SMALL, VERMILLION, annotate, new_axes, shown_member
-from ae_jax.studies import Interval, interval
+from ae_jax.evaluation.context import ScoredLabels
+from ae_jax.evaluation.denoising import NOISY
+from ae_jax.evaluation.detection import average_precision, precision_recall_curve, roc_auc, roc_curve
+from ae_jax.report.axes import (
+    BLUE,
+    CLASSES,
+    GREY,
+    INK,
+    MARKERS,
+    MEDIUM,
+    SMALL,
+    VERMILLION,
+    annotate,
+    new_axes,
+    select_member,
+    shorten,
+    to_words,
+)
+from ae_jax.report.tables import BASELINE, Summary, arrow, shared_metrics
+from ae_jax.studies import Ranking, interval
 from ae_jax.training import Run
-
-Summary = Mapping[str, Mapping[str, Interval]]
-"""Group -> metric -> interval, as :func:`ae_jax.studies.summarise` gives it."""
 
 UNITS = {
     "squared_error": "squared model units",
@@ -28,81 +43,82 @@ UNITS = {
     "l1": "code units",
     "jacobian": "squared code / model units",
 }
-"""Of the terms of the objectives that come with the package, summed over features."""
+"""Units of the terms of the package's objectives, summed over features."""
 
-_MARKERS = "os^DvPX<>p"
+_DASHES = ("-", (0, (5, 1.5)), (0, (1.5, 1.2)), (0, (5, 1.5, 1, 1.5)))
 _CLASSES, _IN_A_COLUMN, _POINTS = 20, 12, 2000
+_LEVEL, _BAR = 0.26, 0.16
+"""Inches between two names, and between two bars, of a critical-difference diagram."""
+_ABOVE, _FIRST, _GAP = 0.75, 0.16, 0.1
+"""Inches above its line, from the line to the first bar, and from the last bar to the first name."""
 
 
 def loss_curves(run: Run, *, columns: int = 3) -> Figure | None:
-    """Every term of the objective by epoch, on the training and the validation split, a panel for each term.
+    """Draws every term of the objective by epoch, on the training and the validation split, a panel for each term.
 
-    Lines are means over the members that were training, bands reach from the lowest to the highest of them.
+    Lines are means over the members that were training; bands reach from the lowest to the highest of them.
 
     Args:
       run: a trained population.
-      columns: of panels, at most.
+      columns: largest number of panels side by side.
 
     Returns:
-      The figure; None where no epoch was finished.
+      The figure; None if no epoch was finished.
     """
-    terms = curve_terms(run)
+    terms = loss_terms(run)
     if not terms:
         return None
     figure, axes = new_axes(len(terms), columns=columns, width=3.6, height=2.7)
+    likelihood = run.autoencoder.objective.likelihood.name
     for ax, term in zip(axes, terms, strict=True):
-        shown = []
-        for split, colour, style in (("train", BLUE, "-"), ("validation", VERMILLION, (0, (4, 1.5)))):
-            values = run.history.get(split, {}).get(term)
-            if values is not None:
-                shown.append(_band(ax, np.asarray(values, np.float64), split, colour, style))
-        _scale(ax, np.concatenate([values.ravel() for values in shown]))
-        likelihood = run.autoencoder.objective.likelihood.name
-        title = f"loss = {_words(likelihood)}" if len(terms) == 1 else _words(term)
+        drawn = [
+            _band(ax, np.asarray(run.history[split][term], np.float64), split, colour, style)
+            for split, colour, style in (("train", BLUE, "-"), ("validation", VERMILLION, (0, (4, 1.5))))
+            if term in run.history.get(split, {})
+        ]
+        _scale_losses(ax, np.concatenate([values.ravel() for values in drawn]))
+        title = f"loss = {to_words(likelihood)}" if len(terms) == 1 else to_words(term)
         annotate(ax, title=title, x="epoch", y=UNITS.get(likelihood if term == "loss" else term, ""))
         ax.xaxis.set_major_locator(MaxNLocator(integer=True, nbins=7))
     axes[0].legend(fontsize=SMALL, frameon=False)
     return figure
 
 
-def curve_terms(run: Run) -> list[str]:
-    """The loss and its terms, the loss alone where it has only one."""
+def loss_terms(run: Run) -> list[str]:
+    """Returns the loss and its terms; only the loss if it has a single term."""
     terms = [term for term in run.history.get("train", {}) if term != "loss"]
     return ["loss"] + (terms if len(terms) > 1 else []) if run.history.get("train") else []
 
 
 def code_map(run: Run, x: Any, labels: Any = None) -> Figure:
-    """Codes of data in two dimensions, by label: the first two principal components of larger codes.
+    """Draws codes in two dimensions, coloured by label; larger codes by their first two principal components.
 
     Args:
       run: a trained population; its first finite member is shown.
-      x: examples in the units that it was trained on, ``[n, *shape]``; the first 2,000 are shown.
-      labels: one for each example, or None. More than 20 different numbers are a colour scale.
-
-    Returns:
-      The figure.
+      x: examples in the units of the training data, ``[n, *shape]``; the first 2,000 are shown.
+      labels: one for each example, or None. More than 20 different numbers are shown by a colour scale.
     """
-    member = shown_member(run)
-    codes = np.asarray(member.encode(x[:_POINTS]), np.float64)
-    places, names = plane(codes)
+    codes = np.asarray(select_member(run).encode(x[:_POINTS]), np.float64)
+    codes = codes.reshape(len(codes), -1)
+    places, names = project(codes)
     figure, (ax,) = new_axes(1, columns=1, width=4.8, height=3.7)
     if labels is None:
         ax.scatter(*places.T, s=12, c=BLUE, alpha=0.6, linewidths=0)
     else:
-        _coloured(figure, ax, places, np.asarray(labels)[:_POINTS])
+        _scatter_labels(figure, ax, places, np.asarray(labels)[:_POINTS])
     annotate(ax, title=f"codes of {len(codes):,} examples", x=names[0], y=names[1])
     if codes.shape[1] == 1:
         ax.set_yticks([])
     return figure
 
 
-def plane(codes: np.ndarray) -> tuple[np.ndarray, tuple[str, str]]:
-    """Places of codes in the plane, and what its axes are.
+def project(codes: np.ndarray) -> tuple[np.ndarray, tuple[str, str]]:
+    """Projects codes to the plane; returns the coordinates and the names of both axes.
 
     Codes of one unit are spread evenly over the second axis, in the order of the examples.
 
     Example:
-      >>> plane(np.array([[0.0, 0.0, 1.0], [0.0, 0.0, 3.0]]))[1][0]
+      >>> project(np.array([[0.0, 0.0, 1.0], [0.0, 0.0, 3.0]]))[1][0]
       'principal component 1 of 3 code units (100% of variance)'
     """
     if codes.shape[1] == 1:
@@ -112,102 +128,187 @@ def plane(codes: np.ndarray) -> tuple[np.ndarray, tuple[str, str]]:
     centred = codes - codes.mean(axis=0)
     _, sizes, directions = np.linalg.svd(centred, full_matrices=False)
     directions = np.vstack([directions, np.zeros((1, codes.shape[1]))])[:2]
-    total = max(float(np.sum(sizes**2)), np.finfo(float).tiny)
-    shares = np.append(sizes**2 / total, 0.0)[:2]
-    first, second = (f"principal component {k + 1}" for k in range(2))
+    shares = np.append(sizes**2 / max(float(np.sum(sizes**2)), np.finfo(float).tiny), 0.0)[:2]
     return centred @ directions.T, (
-        f"{first} of {codes.shape[1]} code units ({shares[0]:.0%} of variance)",
-        f"{second} ({shares[1]:.0%} of variance)",
+        f"principal component 1 of {codes.shape[1]} code units ({shares[0]:.0%} of variance)",
+        f"principal component 2 ({shares[1]:.0%} of variance)",
     )
 
 
 def comparison_summary(summary: Summary, *, columns: int = 4) -> Figure | None:
-    """Every metric that at least two groups have: a dot with its 95% confidence interval for each group.
+    """Draws every metric that at least two groups have: a dot with its 95% confidence interval for each group.
 
-    The first group named ``pca`` is the baseline, a dotted line through every panel.
+    A group named ``pca`` is the baseline, a dotted line through every panel.
 
     Args:
-      summary: as :func:`ae_jax.studies.summarise` gives it.
-      columns: of panels, at most.
+      summary: as :func:`ae_jax.studies.summarise` returns it.
+      columns: largest number of panels side by side.
 
     Returns:
-      The figure; None where no metric has two groups.
+      The figure; None if no metric has two groups.
     """
     metrics = shared_metrics(summary)
     if not metrics:
         return None
     groups = list(summary)
-    longest = max(map(len, groups))
     figure, axes = new_axes(len(metrics), columns=columns, width=2.9, height=1.1 + 0.24 * len(groups))
     for place, (ax, metric) in enumerate(zip(axes, metrics, strict=True)):
         for row, group in enumerate(groups):
-            _dot(ax, summary[group].get(metric), row, GREY if group == "pca" else BLUE)
-        if "pca" in summary and metric in summary["pca"]:
-            ax.axvline(summary["pca"][metric].mean, color=GREY, linewidth=1, linestyle=":", zorder=0)
+            answer = summary[group].get(metric)
+            if answer is not None and np.isfinite(answer.mean):
+                marker, colour = ("D", GREY) if group == BASELINE else ("o", BLUE)
+                style: dict[str, Any] = {"markersize": 5, "capsize": 3, "linewidth": 1.5}
+                ax.errorbar(answer.mean, row, xerr=answer.half_width, fmt=marker, color=colour, **style)
+        if metric in summary.get(BASELINE, {}):
+            ax.axvline(summary[BASELINE][metric].mean, color=GREY, linewidth=1, linestyle=":", zorder=0)
         first = place % columns == 0
-        ax.set_yticks(range(len(groups)), [_shortened(group) if first else "" for group in groups])
+        ax.set_yticks(range(len(groups)), [shorten(group) if first else "" for group in groups], parse_math=False)
         ax.set_ylim(len(groups) - 0.5, -0.5)
         ax.margins(x=0.12)
         ax.locator_params(axis="x", nbins=4)
         annotate(ax, title=f"{METRICS[metric].label}{arrow(metric)}", x=METRICS[metric].unit)
-    figure.set_size_inches(figure.get_figwidth() + 0.05 * min(longest, 40), figure.get_figheight())
+    longest = min(max(map(len, groups)), 40)
+    figure.set_size_inches(figure.get_figwidth() + 0.05 * longest, figure.get_figheight())
     return figure
 
 
 def sweep_summary(rows: Sequence[Row], keys: Sequence[str], *, columns: int = 3) -> Figure | None:
-    """Every metric against the swept number that took most values, a line for each setting of the other keys.
+    """Draws every metric against the swept number with most values, a line for each setting of the other keys.
 
     Args:
-      rows: of a sweep, each with the swept hyper-parameters as keys.
+      rows: results of a sweep, each with the swept hyper-parameters as keys.
       keys: the swept hyper-parameters.
-      columns: of panels, at most.
+      columns: largest number of panels side by side.
 
     Returns:
-      The figure; None where no key has three numbers or more than ten lines were needed.
+      The figure; None if no key has three numbers, or if there would be more than ten lines.
     """
     numeric = {key: {row[key] for row in rows} for key in keys if all(_is_number(row[key]) for row in rows)}
     axis = max(numeric, key=lambda key: len(numeric[key]), default=None)
     if axis is None or len(numeric[axis]) < 3:
         return None
-    lines: dict[str, dict[str, dict[float, list[float]]]] = {}
+    found: dict[str, dict[str, dict[float, list[float]]]] = {}
     for row in rows:
         line = ", ".join(f"{key}={row[key]}" for key in keys if key != axis)
-        lines.setdefault(line, {}).setdefault(row["metric"], {}).setdefault(row[axis], []).append(row["value"])
+        found.setdefault(row["metric"], {}).setdefault(line, {}).setdefault(row[axis], []).append(row["value"])
+    lines = list(dict.fromkeys(line for of_metric in found.values() for line in of_metric))
     if len(lines) > len(CLASSES):
         return None
-    metrics = [metric for metric in METRICS if any(metric in values for values in lines.values())]
+    metrics = [metric for metric in METRICS if metric in found]
     figure, axes = new_axes(len(metrics), columns=columns, width=3.4, height=2.5)
+    values = sorted(numeric[axis])
     for ax, metric in zip(axes, metrics, strict=True):
-        for (line, values), colour, marker in zip(lines.items(), CLASSES, _MARKERS + _MARKERS, strict=False):
-            _line(ax, values.get(metric, {}), line, colour, marker)
-        _scale_axis(ax, sorted(numeric[axis]))
+        for index, line in enumerate(lines):
+            _interval_line(ax, found[metric].get(line, {}), line, index)
+        if values[0] > 0 and values[-1] > 8 * values[0]:
+            ax.set_xscale("log")
+        if len(values) <= 6:
+            ax.set_xticks(values, [f"{value:g}" for value in values])
+            ax.set_xticks([], minor=True)
         annotate(ax, title=f"{METRICS[metric].label}{arrow(metric)}", x=axis, y=METRICS[metric].unit)
     if len(lines) > 1:
         axes[0].legend(fontsize=SMALL, frameon=False)
     return figure
 
 
-def shared_metrics(summary: Summary) -> list[str]:
-    """The metrics that at least two groups have finite means of, in the order of the table."""
-    counts = {
-        metric: sum(metric in metrics and bool(np.isfinite(metrics[metric].mean)) for metrics in summary.values())
-        for metric in METRICS
-    }
-    return [metric for metric, count in counts.items() if count >= 2]
+def denoising_gains(rows: Sequence[Row], metric: str = "psnr_gain") -> Figure:
+    """Draws the gain of each method over the noisy input by noise level, a panel for each family of corruptions.
 
+    Args:
+      rows: results of :func:`ae_jax.evaluation.evaluate_denoising` or :func:`ae_jax.evaluation.denoising_grid`.
+      metric: one of their metrics.
 
-def arrow(metric: str) -> str:
-    """Which way is better, after a label.
-
-    Example:
-      >>> arrow("mse"), arrow("knn_accuracy"), arrow("parameters")
-      (' ↓', ' ↑', '')
+    Returns:
+      The figure; dots are means over members, bars their 95% confidence intervals.
     """
-    return {"low": " ↓", "high": " ↑", None: ""}[METRICS[metric].better]
+    found: dict[str, dict[str, dict[float, list[float]]]] = {}
+    for row in rows:
+        method = str(row.get("method", row.get("autoencoder")))
+        if row["metric"] == metric and method != NOISY and row.get("finite", True):
+            levels = found.setdefault(row["corruption"], {}).setdefault(method, {})
+            levels.setdefault(row["level"], []).append(row["value"])
+    methods = list(dict.fromkeys(method for family in found.values() for method in family))
+    figure, axes = new_axes(len(found), columns=3, width=3.2, height=2.7 + 0.2 * len(methods))
+    for place, (ax, (family, of_family)) in enumerate(zip(axes, found.items(), strict=True)):
+        ax.axhline(0, color=GREY, linestyle=":", linewidth=1)
+        levels = sorted({level for of_method in of_family.values() for level in of_method})
+        for index, method in enumerate(methods):
+            _interval_line(ax, of_family.get(method, {}), method, index)
+        ax.set_xticks(levels, [f"{level:g}" for level in levels])
+        annotate(ax, title=to_words(family), x="level", y="PSNR gain (dB)" if place == 0 else "")
+    _legend_below(axes[0], "")
+    return figure
+
+
+def roc_and_pr(curves: Mapping[str, ScoredLabels | tuple[np.ndarray, np.ndarray]]) -> Figure:
+    """Draws the ROC curve and the precision-recall curve of every score, with areas; dotted lines are chance.
+
+    Args:
+      curves: name -> scores, high meaning abnormal, and whether each example is abnormal, each ``[n]``.
+
+    Raises:
+      InvalidInput: as :func:`ae_jax.evaluation.roc_auc`.
+    """
+    figure, (roc, pr) = new_axes(2, columns=2, width=4.6, height=3.4 + 0.2 * len(curves))
+    roc.plot([0, 1], [0, 1], color=GREY, linestyle=":", linewidth=1)
+    for place, (name, (scores, abnormal)) in enumerate(curves.items()):
+        style: dict[str, Any] = {
+            "color": CLASSES[place % len(CLASSES)],
+            "linestyle": _DASHES[place % len(_DASHES)],
+            "linewidth": 1.5,
+        }
+        found, ranked = roc_curve(scores, abnormal), precision_recall_curve(scores, abnormal)
+        areas = [f"{area(scores, abnormal):.3f}  {to_words(name)}" for area in (roc_auc, average_precision)]
+        roc.plot(found.false_positive_rate, found.true_positive_rate, label=areas[0], **style)
+        pr.plot(ranked.recall, ranked.precision, label=areas[1], drawstyle="steps-post", **style)
+    for share in sorted({float(np.mean(abnormal)) for _, abnormal in curves.values()}):
+        pr.axhline(share, color=GREY, linestyle=":", linewidth=1)
+    annotate(roc, title="ROC curve", x="false positive rate", y="true positive rate")
+    annotate(pr, title="precision and recall", x="recall", y="precision")
+    for ax, area in ((roc, "area"), (pr, "average precision")):
+        ax.set_xlim(-0.01, 1.01)
+        ax.set_ylim(-0.01, 1.03)
+        _legend_below(ax, area)
+    return figure
+
+
+def critical_difference(ranking: Ranking, *, title: str = "") -> Figure:
+    """Draws the critical-difference diagram: average ranks on a line, the best at the right.
+
+    Bars join groups that do not differ; the critical difference is drawn above the line. Below stand the number of
+    questions and the p value of Friedman's test, without which the distances mean nothing.
+
+    Args:
+      ranking: as :func:`ae_jax.studies.average_ranks` returns it.
+      title: what was ranked.
+
+    References:
+      Demšar, *Statistical comparisons of classifiers over multiple data sets*, JMLR 2006, figure 1.
+    """
+    count = len(ranking.ranks)
+    start = _FIRST + _BAR * max(len(ranking.groups) - 1, 0) + _GAP
+    lowest = start + _LEVEL * ((count + 1) // 2)
+    figure, (ax,) = new_axes(1, columns=1, width=7.2, height=_ABOVE + lowest + 0.35)
+    ax.set_axis_off()
+    ax.set_ylim(-lowest, _ABOVE)
+    ax.set_xlim(count, 1)
+    _draw_ruler(ax, count, ranking.critical_difference, ranking.level)
+    for level, group in enumerate(ranking.groups):
+        ends = [ranking.ranks[group[0]] - 0.03, ranking.ranks[group[-1]] + 0.03]
+        ax.plot(ends, [-(_FIRST + _BAR * level)] * 2, color=BLUE, linewidth=4, solid_capstyle="round", zorder=3)
+    placed = sorted(ranking.ranks.items(), key=lambda ranked: ranked[1])
+    _draw_ranks(ax, placed[: count // 2], side="right", start=start)
+    _draw_ranks(ax, placed[count // 2 :][::-1], side="left", start=start)
+    ax.set_title(title, fontsize=MEDIUM, loc="left", color=INK, parse_math=False)
+    chance = "p < 0.001" if ranking.p_value < 0.001 else f"p = {ranking.p_value:.3f}"
+    warning = "" if ranking.p_value < ranking.level else ": no difference is shown"
+    text = f"average rank over {ranking.questions} questions, 1 is best; Friedman's test {chance}{warning}"
+    figure.supxlabel(text, fontsize=SMALL, color=INK)
+    return figure
 
 
 def _band(ax: Axes, values: np.ndarray, split: str, colour: str, style: Any) -> np.ndarray:
-    """Draws the mean of the members and the band from lowest to highest; gives what it drew, finite values only."""
+    """Draws the mean and the range over members; returns the drawn values, NaN where they are not finite."""
     finite = np.where(np.isfinite(values), values, np.nan)
     drawn = np.flatnonzero(~np.all(np.isnan(finite), axis=0))
     finite = finite[:, drawn]
@@ -219,8 +320,8 @@ def _band(ax: Axes, values: np.ndarray, split: str, colour: str, style: Any) -> 
     return finite
 
 
-def _scale(ax: Axes, values: np.ndarray) -> None:
-    """A logarithmic axis where values are positive and range over more than a factor of eight."""
+def _scale_losses(ax: Axes, values: np.ndarray) -> None:
+    """Makes the axis logarithmic if values are positive and range over more than a factor of eight."""
     values = values[np.isfinite(values)]
     if len(values) and values.min() > 0 and values.max() > 8 * values.min():
         ax.set_yscale("log")
@@ -230,41 +331,27 @@ def _scale(ax: Axes, values: np.ndarray) -> None:
         ax.yaxis.set_minor_formatter(NullFormatter())
 
 
-def _coloured(figure: Figure, ax: Axes, places: np.ndarray, labels: np.ndarray) -> None:
+def _scatter_labels(figure: Figure, ax: Axes, places: np.ndarray, labels: np.ndarray) -> None:
+    """Draws places by label: classes in colours with their names at the medians, many numbers by a colour scale."""
     classes = np.unique(labels)
     if len(classes) > _CLASSES and np.issubdtype(labels.dtype, np.number):
         drawn = ax.scatter(*places.T, s=12, c=labels, cmap="cividis", linewidths=0)
         figure.colorbar(drawn, ax=ax).set_label("label", fontsize=SMALL)
         return
+    named: dict[str, Any] = {}
     for index, label in enumerate(classes[:_CLASSES]):
-        colour, marker = CLASSES[index % len(CLASSES)], _MARKERS[index % len(_MARKERS)]
-        of_class = places[labels == label]
-        ax.scatter(*of_class.T, s=18, c=colour, marker=marker, alpha=0.75, linewidths=0, label=_shortened(str(label)))
+        colour, marker, of_class = CLASSES[index % len(CLASSES)], MARKERS[index % len(MARKERS)], places[labels == label]
+        named[shorten(label)] = ax.scatter(*of_class.T, s=18, c=colour, marker=marker, alpha=0.75, linewidths=0)
+        style: dict[str, Any] = {"fontsize": 12.0, "color": colour, "ha": "center", "va": "center", "weight": "bold"}
         x, y = np.median(of_class, axis=0)
-        text = ax.text(
-            x,
-            y,
-            _shortened(str(label)),
-            fontsize=12.0,
-            color=colour,
-            ha="center",
-            va="center",
-            weight="bold",
-            parse_math=False,
-        )
+        text = ax.text(x, y, shorten(label), parse_math=False, **style)
         text.set_path_effects([withStroke(linewidth=3, foreground="white")])
     rest = places[~np.isin(labels, classes[:_CLASSES])]
     if len(rest):
-        ax.scatter(*rest.T, s=8, c=GREY, alpha=0.4, linewidths=0, label="others")
-    _legend_of_labels(ax, columns=1 + (len(classes) > _IN_A_COLUMN))
-
-
-def _legend_of_labels(ax: Axes, *, columns: int) -> None:
-    """A legend beside the axes that shows every label as it is: matplotlib hides those that begin with "_"."""
-    groups = list(ax.collections)
+        named["others"] = ax.scatter(*rest.T, s=8, c=GREY, alpha=0.4, linewidths=0)
     legend = ax.legend(
-        groups,
-        list(map(str, range(len(groups)))),
+        list(named.values()),
+        list(map(str, range(len(named)))),  # matplotlib hides labels that begin with "_"
         fontsize=SMALL,
         frameon=False,
         loc="center left",
@@ -272,60 +359,62 @@ def _legend_of_labels(ax: Axes, *, columns: int) -> None:
         title="label",
         title_fontsize=SMALL,
         markerscale=1.4,
-        ncols=columns,
+        ncols=1 + (len(classes) > _IN_A_COLUMN),
     )
-    for text, group in zip(legend.get_texts(), groups, strict=True):
-        text.set_text(str(group.get_label()))
+    for text, name in zip(legend.get_texts(), named, strict=True):
+        text.set_text(name)
         text.set_parse_math(False)
 
 
-def _dot(ax: Axes, answer: Interval | None, row: int, colour: str) -> None:
-    if answer is not None and np.isfinite(answer.mean):
-        ax.errorbar(
-            answer.mean,
-            row,
-            xerr=answer.half_width,
-            fmt="D" if colour == GREY else "o",
-            color=colour,
-            markersize=5,
-            capsize=3,
-            linewidth=1.5,
-        )
-
-
-def _line(ax: Axes, values: Mapping[float, Sequence[float]], label: str, colour: str, marker: str) -> None:
-    answers = [(x, interval(values[x])) for x in sorted(values)]
-    answers = [(x, answer) for x, answer in answers if answer.count]
+def _interval_line(ax: Axes, values: Mapping[float, Sequence[float]], label: str, index: int) -> None:
+    """Draws the mean and its confidence interval at each x, joined by a line."""
+    answers = {x: answer for x in sorted(values) if (answer := interval(values[x])).count}
     if answers:
         ax.errorbar(
-            [x for x, _ in answers],
-            [answer.mean for _, answer in answers],
-            yerr=[answer.half_width or 0.0 for _, answer in answers],
-            color=colour,
-            marker=marker,
-            markersize=4,
+            list(answers),
+            [answer.mean for answer in answers.values()],
+            yerr=[answer.half_width or 0.0 for answer in answers.values()],
+            color=CLASSES[index % len(CLASSES)],
+            marker=MARKERS[index % len(MARKERS)],
+            linestyle=_DASHES[index % len(_DASHES)],
+            markersize=4.5,
             capsize=3,
-            linewidth=1.3,
+            linewidth=1.4,
             label=label,
         )
 
 
-def _scale_axis(ax: Axes, values: Sequence[float]) -> None:
-    """Ticks where the sweep was; a logarithmic axis where it spans more than a factor of eight."""
-    if values[0] > 0 and values[-1] > 8 * values[0]:
-        ax.set_xscale("log")
-    if len(values) <= 6:
-        ax.set_xticks(values, [f"{value:g}" for value in values])
-        ax.set_xticks([], minor=True)
+def _legend_below(ax: Axes, title: str) -> None:
+    place: dict[str, Any] = {"loc": "upper left", "bbox_to_anchor": (0.0, -0.2), "alignment": "left"}
+    ax.legend(fontsize=SMALL, frameon=False, title=title, title_fontsize=SMALL, **place)
+
+
+def _draw_ruler(ax: Axes, count: int, critical: float, level: float) -> None:
+    """Draws the line of ranks, and above it the critical difference from its best end."""
+    style: dict[str, Any] = {"color": INK, "linewidth": 1.2, "clip_on": False}
+    ax.plot([1, count], [0, 0], solid_capstyle="butt", **style)
+    for rank in range(1, count + 1):
+        ax.plot([rank, rank], [0, 0.08], **style)
+        ax.text(rank, 0.11, str(rank), fontsize=SMALL, color=INK, ha="center", va="bottom")
+    end = min(1 + critical, count)
+    ax.plot([1, end], [0.47, 0.47], **style)
+    for rank in (1, end)[: 1 + (1 + critical <= count)]:
+        ax.plot([rank, rank], [0.42, 0.52], **style)
+    text = f"critical difference {critical:.2f}, level {level:g}"
+    ax.text((1 + end) / 2, 0.55, text, fontsize=SMALL, color=INK, ha="center", va="bottom")
+
+
+def _draw_ranks(ax: Axes, ranked: Sequence[tuple[str, float]], *, side: str, start: float) -> None:
+    """Draws names with their ranks beside the line, the outermost highest, so that no two leads cross."""
+    end = ax.get_xlim()[side == "right"]
+    for place, (name, rank) in enumerate(ranked):
+        depth = -(start + _LEVEL * (place + 0.5))
+        ax.plot([rank, rank, end], [0, depth, depth], color=GREY, linewidth=1, clip_on=False, zorder=1)
+        ax.plot(rank, 0, marker="o", markersize=5, color=INK, clip_on=False, zorder=4)
+        text = f" {name} {rank:.2f}" if side == "right" else f"{rank:.2f} {name} "
+        ha = "left" if side == "right" else "right"
+        ax.text(end, depth, text, fontsize=MEDIUM, color=INK, ha=ha, va="center", parse_math=False)
 
 
 def _is_number(value: Any) -> bool:
     return isinstance(value, (int, float)) and not isinstance(value, bool)
-
-
-def _words(term: str) -> str:
-    return term.replace("_", " ")
-
-
-def _shortened(text: str, limit: int = 40) -> str:
-    return text if len(text) <= limit else text[: limit - 1] + "…"

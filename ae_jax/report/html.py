@@ -1,28 +1,78 @@
-"""One self-contained page for a comparison, a sweep or a single run."""
+"""Writes the report of a study or a run as one HTML file that opens offline."""
 
+import base64
+import functools
+import json
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
+import jinja2
 import numpy as np
+from matplotlib.figure import Figure
 
-from ae_jax.data import Dataset, Split
+from ae_jax.data import Dataset
 from ae_jax.errors import InvalidInput
-from ae_jax.evaluation import METRICS, TASKS, TaskResult, evaluate, evaluate_pca
-from ae_jax.evaluation.evaluate import NOISE
-from ae_jax.report import charts, page, pictures
-from ae_jax.report.answers import answer_figures, answer_sentence, answer_tables
-from ae_jax.report.canvas import shown_member, shown_places
-from ae_jax.report.charts import Summary
-from ae_jax.report.facts import data_facts, loss_alt, loss_caption, run_facts, training_facts
-from ae_jax.report.tables import FOOTNOTE, cells, html_table, legend
-from ae_jax.report.verdict import verdict
+from ae_jax.evaluation import TASKS, TaskResult, evaluate, evaluate_pca
+from ae_jax.report import charts
+from ae_jax.report.axes import to_png
+from ae_jax.report.pictures import Picture, run_pictures, summary_picture, task_pictures
+from ae_jax.report.sentences import (
+    data_facts,
+    diverged_members,
+    run_facts,
+    task_sentence,
+    task_tables,
+    training_facts,
+    verdict,
+)
+from ae_jax.report.tables import (
+    BASELINE,
+    ResultsTable,
+    Summary,
+    best_groups,
+    explanations,
+    footnote,
+    results_table,
+    study_summary,
+    swept_keys,
+)
 from ae_jax.studies import Comparison, Sweep, summarise
 from ae_jax.studies.results import write_whole
 from ae_jax.training import Run
 
-_SHOWN = 10
-_CONFIGURATION = ("Configuration", "configuration")
+
+class Section(NamedTuple):
+    """A section of a report: a title, and what stands below it in this order."""
+
+    title: str
+    text: str = ""
+    facts: str = ""
+    notes: Sequence[str] = ()
+    tables: Sequence[ResultsTable] = ()
+    pictures: Sequence[Picture] = ()
+
+
+class Page(NamedTuple):
+    """A report, as the template ``report.html`` shows it.
+
+    Attributes:
+      title: title of the browser's window.
+      heading: first heading.
+      answer: the results in words.
+      facts: data and training in words.
+      notes: messages that a reader must know.
+      sections: sections with links to them.
+      configuration: settings and versions as JSON.
+    """
+
+    title: str
+    heading: str
+    answer: str
+    facts: str
+    notes: Sequence[str]
+    sections: Sequence[Section]
+    configuration: str
 
 
 def write_report(
@@ -30,277 +80,144 @@ def write_report(
     path: str | Path,
     *,
     dataset: Dataset | None = None,
-    answers: Sequence[TaskResult] | None = None,
+    results: Sequence[TaskResult] | None = None,
 ) -> Path:
-    """Writes the page of a study or a run: one HTML file that opens offline, whole or not at all.
+    """Writes the report of a study or a run to one HTML file, as a whole or not at all.
 
     Args:
-      study: what the page is about.
-      path: of the file; its folder is made where there is none.
-      dataset: for a run, the data that questions and pictures are of; a study has its own.
-      answers: of the run to the questions of uses, which the page is of then; they need the data set.
+      study: what the report is about.
+      path: the file; its folder is made if there is none.
+      dataset: for a run, the data that it is evaluated on and that figures show; a study has its own.
+      results: of a run, from :func:`ae_jax.evaluation.run_tasks`; the report is about these tasks then.
 
     Returns:
       The path.
 
     Raises:
-      InvalidInput: the file cannot be written, the data set does not fit the run, or answers lack their run or data.
+      InvalidInput: the file cannot be written, the data set does not fit the run, or results were given without their
+        run or data.
     """
-    if answers is not None:
+    return write_whole(Path(path), report_html(study, dataset=dataset, results=results))
+
+
+def report_html(
+    study: Comparison | Sweep | Run, *, dataset: Dataset | None = None, results: Sequence[TaskResult] | None = None
+) -> str:
+    """Returns the report of :func:`write_report` as text."""
+    if results is not None:
         if not isinstance(study, Run) or dataset is None:
-            raise InvalidInput("write_report was given answers: expected the run that was asked, and dataset=.")
-        content = tasks_page(study, dataset, answers)
+            raise InvalidInput("write_report was given results of tasks: expected the run that has them, and dataset=.")
+        page = _page_of_tasks(study, dataset, results)
     elif isinstance(study, Comparison):
-        content = comparison_page(study)
+        page = _page_of_comparison(study)
     elif isinstance(study, Sweep):
-        content = sweep_page(study)
+        page = _page_of_sweep(study)
     else:
-        content = run_page(study, dataset)
-    return write_whole(Path(path), content)
+        page = _page_of_run(study, dataset)
+    return _environment().get_template("report.html").render(page=page)
 
 
-def comparison_page(comparison: Comparison) -> str:
-    """The page of a comparison: who won what, the table, and the pictures of every autoencoder."""
-    summary = summarise(comparison.rows)
+def _page_of_comparison(comparison: Comparison) -> Page:
+    summary, heading = study_summary(comparison)
     dataset, runs = comparison.dataset, comparison.runs
-    unanswered = [f"{name} was not evaluated: training was interrupted." for name in runs if name not in summary]
-    anchors = {name: f"autoencoder-{place}" for place, name in enumerate(runs)}
-    return page.document(
-        f"Autoencoders on {dataset.name}",
-        page.header(
-            f"Comparison of {len(runs)} autoencoders on {dataset.name}",
-            verdict(summary),
-            f"{data_facts(dataset)} {training_facts(comparison.record)}",
-        ),
-        page.notes([*comparison.messages, *unanswered]),
-        page.links([("Results", "results"), *anchors.items(), _CONFIGURATION]),
-        results_section(summary, "autoencoder"),
-        *[
-            page.section(name, anchors[name], page.paragraph(run_facts(run), "facts"), run_figures(run, dataset))
-            for name, run in runs.items()
-        ],
-        configuration_section(comparison.results()),
+    missing = [f"{name} was not evaluated: training was interrupted." for name in runs if name not in summary]
+    return Page(
+        title=f"Autoencoders on {dataset.name}",
+        heading=f"Comparison of {len(runs)} autoencoders on {dataset.name}",
+        answer=verdict(summary),
+        facts=f"{data_facts(dataset)} {training_facts(comparison.record)}",
+        notes=[*comparison.messages, *missing],
+        sections=[_results(summary, heading), *(_section_of_run(name, run, dataset) for name, run in runs.items())],
+        configuration=_configuration(comparison.results()),
     )
 
 
-def sweep_page(sweep: Sweep) -> str:
-    """The page of a sweep: the best setting of each metric, the table, and the pictures of those settings."""
+def _page_of_sweep(sweep: Sweep) -> Page:
     keys = swept_keys(sweep)
-    summary = summarise(sweep.rows, by=keys)
-    if len(keys) == 1:
-        summary = {f"{keys[0]}={group}": metrics for group, metrics in summary.items()}
-    winners = list(dict.fromkeys(cells(summary).best.values())) or list(summary)[:1]
+    summary, heading = study_summary(sweep)
+    name, dataset = sweep.runs[0].name if sweep.runs else "an autoencoder", sweep.dataset
+    shown = list(dict.fromkeys(best_groups(summary).values())) or list(summary)[:1]
     members = first_members(sweep, keys)
-    anchors = {group: f"setting-{place}" for place, group in enumerate(winners)}
-    name = sweep.runs[0].name if sweep.runs else "an autoencoder"
-    dataset = sweep.dataset
     curves = [charts.sweep_summary(sweep.rows, keys, columns=columns) for columns in (3, 1)]
-    return page.document(
-        f"Sweep of {name} on {dataset.name}",
-        page.header(
-            f"Sweep of {name} over {' and '.join(keys)} on {dataset.name}",
-            verdict(summary),
-            f"{data_facts(dataset)} {len(sweep.settings)} settings. {training_facts(sweep.record)}",
-        ),
-        page.notes(sweep.messages),
-        page.links([("Results", "results"), *anchors.items(), _CONFIGURATION]),
-        results_section(
-            summary,
-            "setting",
-            page.picture(
-                curves[0],
-                f"Every metric against {keys[0]}.",
-                "Mean with its 95% confidence interval over seeds, against the swept hyper-parameter.",
-                narrow=curves[1],
-            ),
-        ),
-        *[
-            page.section(
-                group,
-                anchors[group],
-                page.paragraph(run_facts(members[group]), "facts"),
-                run_figures(members[group], dataset),
-            )
-            for group in winners
+    lines: list[Picture] = []
+    if curves[0] is not None:
+        caption = "Mean and 95% confidence interval over seeds, by the swept hyper-parameter."
+        lines = [Picture(curves[0], f"Every metric by {keys[0]}.", caption, curves[1])]
+    return Page(
+        title=f"Sweep of {name} on {dataset.name}",
+        heading=f"Sweep of {name} over {' and '.join(keys)} on {dataset.name}",
+        answer=verdict(summary),
+        facts=f"{data_facts(dataset)} {len(sweep.settings)} settings. {training_facts(sweep.record)}",
+        notes=sweep.messages,
+        sections=[
+            _results(summary, heading, lines),
+            *(_section_of_run(group, members[group], dataset) for group in shown),
         ],
-        configuration_section(sweep.results()),
+        configuration=_configuration(sweep.results()),
     )
 
 
-def run_page(run: Run, dataset: Dataset | None = None) -> str:
-    """The page of one run; with a data set it answers the questions of a comparison beside PCA, and has pictures."""
+def _page_of_run(run: Run, dataset: Dataset | None) -> Page:
+    """The report of one run; with a data set, results beside those of PCA, and figures of examples."""
     summary: Summary = {}
     if dataset is not None and len(dataset.test.x):
         features = int(np.prod(run.shape))
         code = min(getattr(run.autoencoder.networks, "code", features), len(dataset.train.x), features)
         summary = summarise([*evaluate_pca(dataset, code=code), *evaluate(run, dataset)])
-    data = run.data.name if dataset is None else dataset.name
+    title = f"{run.name} on {run.data.name if dataset is None else dataset.name}"
     facts = f"{data_facts(dataset)} " if dataset is not None else ""
-    return page.document(
-        f"{run.name} on {data}",
-        page.header(
-            f"{run.name} on {data}",
-            verdict(summary) if summary else "",
-            f"{facts}{run_facts(run)} {training_facts(run.record | {'settings': run.settings})}",
-        ),
-        page.notes(diverged_members(run)),
-        results_section(summary, "autoencoder") if summary else "",
-        page.section("Pictures", "pictures", run_figures(run, dataset)),
-        configuration_section(run.configuration()),
-    )
-
-
-def tasks_page(run: Run, dataset: Dataset, answers: Sequence[TaskResult]) -> str:
-    """The page of a run that was asked the questions of uses: a sentence, tables and figures for each.
-
-    Args:
-      run: what was asked.
-      dataset: about which data.
-      answers: as :func:`ae_jax.evaluation.run_tasks` gave them.
-    """
-    sentences = [sentence for answer in answers if (sentence := answer_sentence(answer, run.name))]
-    by_member = len(set(map(repr, run.members))) > 1
-    return page.document(
-        f"{run.name} on {dataset.name}: uses",
-        page.header(
-            f"What {run.name} is good for, on {dataset.name}",
-            " ".join(sentences) or "No question could be asked of this run and these data.",
-            f"{data_facts(dataset)} {run_facts(run)} {training_facts(run.record | {'settings': run.settings})}",
-        ),
-        page.notes(diverged_members(run)),
-        page.links([*[(answer.task.capitalize(), answer.task) for answer in answers], _CONFIGURATION]),
-        *[
-            page.section(
-                answer.task.capitalize(),
-                answer.task,
-                page.paragraph(TASKS[answer.task].meaning),
-                page.notes(answer.messages),
-                tables_of(answer, by_member=by_member),
-                answer_figures(answer, run, dataset),
-            )
-            for answer in answers
+    return Page(
+        title=title,
+        heading=title,
+        answer=verdict(summary) if summary else "",
+        facts=f"{facts}{run_facts(run)} {training_facts(run.record | {'settings': run.settings})}",
+        notes=diverged_members(run),
+        sections=[
+            *([_results(summary, "autoencoder")] if summary else []),
+            Section("Figures", pictures=run_pictures(run, dataset)),
         ],
-        configuration_section(run.configuration()),
+        configuration=_configuration(run.configuration()),
     )
 
 
-def tables_of(answer: TaskResult, *, by_member: bool) -> str:
-    """The tables of an answer and what their columns mean; several are to be opened, each under its title."""
-    tables = answer_tables(answer, by_member=by_member)
-    if not tables:
-        return ""
-    shown = [page.scrolling(html_table(table.summary, heading=table.heading)) for table in tables]
-    if len(tables) > 1:
-        titled = [page.paragraph(table.title) + content for table, content in zip(tables, shown, strict=True)]
-        shown = [page.collapsed("Tables", "\n".join(titled), printed=True)]
-    metrics = {metric for table in tables for metric in cells(table.summary).metrics}
-    meanings = page.definitions(legend(metric for metric in METRICS if metric in metrics))
-    return "\n".join(
-        [
-            *shown,
-            page.paragraph(f"{FOOTNOTE.replace('* best mean', 'shaded: best mean')}.".capitalize(), "facts"),
-            page.collapsed("What the columns mean", meanings, printed=True),
-        ]
+def _page_of_tasks(run: Run, dataset: Dataset, results: Sequence[TaskResult]) -> Page:
+    sentences = [sentence for result in results if (sentence := task_sentence(result, run.name))]
+    by_member = len(set(map(repr, run.members))) > 1
+    return Page(
+        title=f"{run.name} on {dataset.name}: tasks",
+        heading=f"Evaluation of {run.name} on {dataset.name}",
+        answer=" ".join(sentences) or "No task could be evaluated with this run and these data.",
+        facts=f"{data_facts(dataset)} {run_facts(run)} {training_facts(run.record | {'settings': run.settings})}",
+        notes=diverged_members(run),
+        sections=[
+            Section(
+                result.task.capitalize(),
+                text=TASKS[result.task].meaning,
+                notes=result.messages,
+                tables=task_tables(result, by_member=by_member),
+                pictures=task_pictures(result, run, dataset),
+            )
+            for result in results
+        ],
+        configuration=_configuration(run.configuration()),
     )
 
 
-def diverged_members(run: Run) -> list[str]:
-    """What must be said of members that diverged."""
-    return [
-        f"The member of seed {seed} diverged." for seed, finite in zip(run.seeds, run.finite, strict=True) if not finite
-    ]
+def _section_of_run(title: str, run: Run, dataset: Dataset) -> Section:
+    return Section(title, facts=run_facts(run), pictures=run_pictures(run, dataset))
 
 
-def swept_keys(sweep: Sweep) -> list[str]:
-    """The hyper-parameters in which settings differ; all of them where there is one setting only."""
-    first = sweep.settings[0]
-    return [key for key in first if any(setting[key] != first[key] for setting in sweep.settings)] or list(first)
-
-
-def results_section(summary: Summary, heading: str, *extra: str) -> str:
-    """The table with what its columns mean, and its picture."""
-    if not cells(summary).metrics:
-        return page.section("Results", "results", page.paragraph("There are no results to show."))
-    dots = [charts.comparison_summary(summary, columns=columns) for columns in (4, 1)]
-    alt = f"A dot with its confidence interval for each {heading} and metric; the numbers are those of the table."
-    return page.section(
-        "Results",
-        "results",
-        page.scrolling(html_table(summary, heading=heading)),
-        page.paragraph(f"{FOOTNOTE.replace('* best mean', 'shaded: best mean')}.".capitalize(), "facts"),
-        page.collapsed("What the columns mean", page.definitions(legend(cells(summary).metrics)), printed=True),
-        page.figures(
-            *extra,
-            page.picture(
-                dots[0],
-                alt,
-                "Mean and 95% confidence interval over seeds; the dotted line is PCA. "
-                "An arrow in a title says which way is better."
-                if "pca" in summary
-                else "Mean and 95% confidence interval over seeds. An arrow in a title says which way is better.",
-                narrow=dots[1],
-            ),
-        ),
-    )
-
-
-def run_figures(run: Run, dataset: Dataset | None) -> str:
-    """Loss curves, reconstructions, codes, samples and filters: those that the run and the data allow."""
-    name = run.name
-    curves = charts.loss_curves(run)
-    parts = [
-        page.picture(
-            curves,
-            loss_alt(run),
-            loss_caption(run),
-            narrow=charts.loss_curves(run, columns=1) if len(charts.curve_terms(run)) > 1 else None,
-        )
-    ]
-    bounds = None
-    of_member = "" if len(run) == 1 else f" Seed {shown_member(run).seeds[0]}."
-    if dataset is not None:
-        split, part = shown_split(dataset)
-        x = part.x[shown_places(part.labels, len(part.x), _SHOWN)]
-        bounds = float(x.min()), float(x.max())
-        parts += [
-            page.picture(
-                pictures.reconstructions(run, x, bounds=bounds),
-                f"{len(x)} {split} examples above their reconstructions by {name}, clean and corrupted.",
-                f"Examples of the {split} split and what {name} makes of them, clean and with Gaussian noise "
-                f"of standard deviation {NOISE.scale:g} model units.{of_member}",
-            ),
-            page.picture(
-                charts.code_map(run, part.x, part.labels),
-                f"Scatter plot of the codes of {name}{' coloured by label' if part.labels is not None else ''}.",
-                f"Codes of the {split} split in two dimensions.{of_member}",
-            ),
-        ]
-    parts += [
-        page.picture(
-            pictures.prior_samples(run, bounds=bounds),
-            f"Samples of the prior, decoded by {name}.",
-            f"New data: latents drawn from the prior, decoded.{of_member}",
-        ),
-        page.picture(
-            pictures.filters(run),
-            f"Weights of the first layer of {name}, a picture for each unit.",
-            f"First-layer weights of the units with the largest norms.{of_member}",
-        ),
-    ]
-    return page.figures(*parts)
-
-
-def shown_split(dataset: Dataset) -> tuple[str, Split]:
-    """The split that pictures are of: test, or the first of validation and train that has examples."""
-    names = ("test", "validation", "train")
-    name = next(name for name in names if len(getattr(dataset, name).x))
-    return name, getattr(dataset, name)
+def _results(summary: Summary, heading: str, pictures: Sequence[Picture] = ()) -> Section:
+    table = results_table(summary, heading=heading)
+    if not table.columns:
+        return Section("Results", text="There are no results to show.")
+    return Section("Results", tables=[table], pictures=[*pictures, *summary_picture(summary, heading)])
 
 
 def first_members(sweep: Sweep, keys: Sequence[str]) -> dict[str, Run]:
-    """The first member of every setting as a single run, by the setting's name in the table.
+    """Returns the first member of every setting as a single run, by the name of the setting in the table.
 
-    Rows are in the order of runs and of their members, so that each change of member or setting is the next member.
+    Rows are in the order of runs and of their members, so each change of member or setting is the next member.
     """
     members = [(run, member) for run in sweep.runs for member in range(len(run))]
     found: dict[str, Run] = {}
@@ -315,13 +232,31 @@ def first_members(sweep: Sweep, keys: Sequence[str]) -> dict[str, Run]:
     return found
 
 
-def configuration_section(results: dict[str, Any]) -> str:
-    """Everything that results state but the rows, to be opened."""
-    return page.section(
-        "Configuration",
-        "configuration",
-        page.collapsed(
-            "Settings, versions and device, as in results.json",
-            page.as_json({key: value for key, value in results.items() if key not in ("rows", "messages")}),
-        ),
+def _configuration(results: dict[str, Any]) -> str:
+    """Everything in results.json but rows and messages; values that are no JSON are shown as text."""
+    stated = {key: value for key, value in results.items() if key not in ("rows", "messages")}
+    return json.dumps(stated, indent=2, ensure_ascii=False, default=str)
+
+
+def _data_url(figure: Figure) -> str:
+    return f"data:image/png;base64,{base64.b64encode(to_png(figure)).decode('ascii')}"
+
+
+@functools.cache
+def _environment() -> jinja2.Environment:
+    """The templates beside this file; every value is escaped."""
+    environment = jinja2.Environment(
+        loader=jinja2.PackageLoader("ae_jax.report"),
+        autoescape=True,
+        undefined=jinja2.StrictUndefined,
+        trim_blocks=True,
+        lstrip_blocks=True,
     )
+    environment.filters["data_url"] = _data_url
+    note = footnote("shaded")
+    environment.globals |= {
+        "baseline": BASELINE,
+        "explanations": explanations,
+        "footnote": f"{note[0].upper()}{note[1:]}.",
+    }
+    return environment

@@ -1,223 +1,211 @@
-"""Figures of examples: originals beside reconstructions, samples of the prior, filters of the first layer."""
+"""Figures of a run with their captions, as sections of a report show them."""
 
-import math
-from collections.abc import Sequence
-from typing import Any
+from collections.abc import Callable, Iterable
+from typing import NamedTuple
 
-import jax
 import numpy as np
-from matplotlib.axes import Axes
 from matplotlib.figure import Figure
-from matplotlib.image import AxesImage
 
-from ae_jax._checks import size
-from ae_jax.corruptions import Corruption
-from ae_jax.evaluation.denoising import corrupted
+from ae_jax.data import Dataset, Split
+from ae_jax.evaluation import TaskResult, search
 from ae_jax.evaluation.evaluate import NOISE
-from ae_jax.report.canvas import SMALL, is_image, new_axes, shown_member
-from ae_jax.report.strips import strips, value_bar
+from ae_jax.evaluation.sampling import subsample
+from ae_jax.report import charts, examples
+from ae_jax.report.axes import select_examples, select_member
+from ae_jax.report.sentences import loss_facts
+from ae_jax.report.tables import BASELINE, Summary
 from ae_jax.training import Run
 
-_WIDTH, _LARGEST = 7.6, 0.9
-_FILTERS = 36
-_STRIP = 24
+_SHOWN, _QUERIES, _RESULTS, _EXTREMES = 10, 6, 10, 8
+_DATABASE = 10_000
 
 
-def reconstructions(
-    run: Run, x: Any, *, corruption: Corruption | None = NOISE, seed: int = 0, bounds: tuple[float, float] | None = None
-) -> Figure:
-    """Examples above what the autoencoder makes of them, and of them corrupted; all in one range of values.
+class Picture(NamedTuple):
+    """A figure of a report.
 
-    Images are shown as such; other data as strips, a row for each example and a column for each feature.
-
-    Args:
-      run: a trained population; its first finite member is shown.
-      x: the examples to show, in the units that it was trained on, ``[n, *shape]``.
-      corruption: what damages inputs, in model units; None leaves that part out.
-      seed: of the damage.
-      bounds: lowest and highest value of the pictures; by default those of ``x``.
-
-    Returns:
-      The figure.
+    Attributes:
+      figure: drawn for a wide screen.
+      alt: describes the figure to readers who cannot see it.
+      caption: shown below the figure.
+      narrow: the same with fewer columns, for a phone; None scrolls a wide figure there.
     """
-    member = shown_member(run)
-    stored = np.asarray(x, np.float32)
-    rows = {"original": stored}
-    if corruption is not None:
-        damaged = corrupted(corruption, jax.random.key(seed), np.asarray(member.scaling(stored)))
-        rows["corrupted"] = np.asarray(member.scaling.invert(damaged))
-    made = member.reconstruct(np.concatenate(list(rows.values()))).reshape(len(rows), *stored.shape)
-    parts = {"original": stored, "reconstruction": made[0]}
-    if corruption is not None:
-        parts |= {"corrupted": rows["corrupted"], "reconstruction\nfrom corrupted": made[1]}
-    low, high = bounds or (float(stored.min()), float(stored.max()))
-    if is_image(run.shape):
-        return gallery(list(parts.values()), list(parts), low, high, cmap="gray", unit="value as stored")
-    return strips(
-        {name.replace("\n", " "): values[:_STRIP] for name, values in parts.items()}, low, high, unit="value as stored"
+
+    figure: Figure
+    alt: str
+    caption: str
+    narrow: Figure | None = None
+
+
+def run_pictures(run: Run, dataset: Dataset | None) -> list[Picture]:
+    """Returns loss curves, reconstructions, codes, samples and filters: those that the run and the data allow."""
+    pictures = [_losses(run)]
+    bounds = None
+    if dataset is not None:
+        name = next(name for name in ("test", "validation", "train") if len(getattr(dataset, name).x))
+        split = getattr(dataset, name)
+        bounds = float(split.x.min()), float(split.x.max())
+        pictures += [_reconstructions(run, split, name), _codes(run, split, name)]
+    return _drawn([*pictures, _samples(run, bounds), _filters(run)])
+
+
+def task_pictures(result: TaskResult, run: Run, dataset: Dataset) -> list[Picture]:
+    """Returns the figures of a task's results; none if it has no rows."""
+    if not result.rows:
+        return []
+    name = result.rows[0]["split"]
+    return _drawn(_OF_TASK[result.task](result, run, dataset, name))
+
+
+def summary_picture(summary: Summary, heading: str) -> list[Picture]:
+    """Returns the figure that compares groups in every metric; none if no metric has two groups."""
+    baseline = " The dotted line is PCA." if BASELINE in summary else ""
+    figures = [charts.comparison_summary(summary, columns=columns) for columns in (4, 1)]
+    return _drawn(
+        [
+            _picture(
+                figures[0],
+                f"A dot with its confidence interval for each {heading} and metric; the table has the numbers.",
+                f"Mean and 95% confidence interval over seeds.{baseline} Arrows show which way is better.",
+                figures[1],
+            )
+        ]
     )
 
 
-def prior_samples(
-    run: Run, *, count: int = 30, seed: int = 0, bounds: tuple[float, float] | None = None
-) -> Figure | None:
-    """New data from the prior of an autoencoder that has one, such as a variational autoencoder.
-
-    Args:
-      run: a trained population; its first finite member is shown.
-      count: of samples.
-      seed: of the latents.
-      bounds: lowest and highest value of the pictures; by default those of the samples.
-
-    Returns:
-      The figure; None where the autoencoder has no prior.
-    """
-    if not hasattr(run.autoencoder.objective, "sample_prior"):
-        return None
-    samples = shown_member(run).sample(count, seed=seed)
-    low, high = bounds or (float(samples.min()), float(samples.max()))
-    if is_image(run.shape):
-        rows = _in_rows(samples, min(count, 10))
-        return gallery(rows, ["samples"] + [""] * (len(rows) - 1), low, high, cmap="gray", unit="value as stored")
-    return strips({"samples": samples[:_STRIP]}, low, high, unit="value as stored")
+def _losses(run: Run) -> Picture | None:
+    band = "; bands reach from the lowest to the highest member" if len(run) > 1 else ""
+    narrow = charts.loss_curves(run, columns=1) if len(charts.loss_terms(run)) > 1 else None
+    caption = f"Every term by epoch, unweighted; the loss is their weighted sum{band}."
+    return _picture(charts.loss_curves(run), loss_facts(run), caption, narrow)
 
 
-def filters(run: Run, *, count: int = _FILTERS) -> Figure | None:
-    """What the units of the first layer look for: its kernels, those of the largest norm first.
-
-    Blue is a negative weight and red a positive one, white is zero; kernels over three channels are coloured about
-    a mid-grey zero. Networks of one's own are shown where their parameters are laid out as those of the package:
-    ``encoder`` is a list whose first layer has a ``kernel``.
-
-    Args:
-      run: a trained population; its first finite member is shown.
-      count: of units, at most.
-
-    Returns:
-      The figure; None where the networks have no such layer.
-
-    Raises:
-      InvalidInput: a count below one.
-    """
-    count = size("filters", "count", count)
-    kernels = first_kernels(shown_member(run))
-    if kernels is None or not np.isfinite(kernels).all():
-        return None
-    order = np.argsort(-np.linalg.norm(kernels.reshape(len(kernels), -1), axis=1), kind="stable")
-    shown = kernels[order[:count]]
-    bound = float(np.abs(shown).max()) or 1.0
-    if not is_image(shown.shape[1:]):
-        return strips({"first-layer weights": shown}, -bound, bound, cmap="RdBu_r", rows="unit", unit="weight")
-    rows = _in_rows(shown, min(len(shown), 12))
-    return gallery(rows, ["weights"] + [""] * (len(rows) - 1), -bound, bound, cmap="RdBu_r", unit="weight")
+def _reconstructions(run: Run, split: Split, name: str) -> Picture | None:
+    return _picture(
+        examples.reconstructions(run, split.x[select_examples(split.labels, len(split.x), _SHOWN)]),
+        f"Examples of the {name} split above their reconstructions by {run.name}, clean and corrupted.",
+        f"Reconstructions of the {name} split, clean and with Gaussian noise of standard deviation {NOISE.scale:g} "
+        f"model units.{_member_of(run)}",
+    )
 
 
-def first_kernels(run: Run) -> np.ndarray | None:
-    """The kernel of each unit of the encoder's first layer, in the shape of an example or of a convolution's window.
-
-    Args:
-      run: a single run.
-
-    Returns:
-      ``[units, *shape]`` of a dense layer, ``[units, rows, columns, channels]`` of a convolution, None of neither.
-    """
-    encoder = run.params.get("encoder") if isinstance(run.params, dict) else None
-    layer = encoder.get(0) if isinstance(encoder, dict) else None
-    if not isinstance(layer, dict) or not hasattr(layer.get("kernel"), "shape"):
-        return None
-    kernel = np.asarray(layer["kernel"])[0]
-    if kernel.ndim == 2 and kernel.shape[0] == math.prod(run.shape):
-        return kernel.T.reshape(-1, *run.shape)
-    return np.moveaxis(kernel, -1, 0) if kernel.ndim == 4 else None
+def _codes(run: Run, split: Split, name: str) -> Picture | None:
+    coloured = " coloured by label" if split.labels is not None else ""
+    return _picture(
+        charts.code_map(run, split.x, split.labels),
+        f"Scatter plot of the codes of {run.name}{coloured}.",
+        f"Codes of the {name} split in two dimensions.{_member_of(run)}",
+    )
 
 
-def mosaic(rows: Sequence[np.ndarray]) -> np.ndarray:
-    """Rows of images as one picture ``[height, width, channels]``, with NaN between them and where a row ends early.
-
-    Example:
-      >>> mosaic([np.zeros((3, 8, 8)), np.zeros((2, 8, 8))]).shape
-      (17, 26, 1)
-    """
-    shape = (*rows[0].shape[1:3], math.prod(rows[0].shape[3:]))
-    down, across = steps_of(rows[0])
-    gap = down - shape[0]
-    picture = np.full((len(rows) * down - gap, max(map(len, rows)) * across - gap, shape[2]), np.nan)
-    for i, row in enumerate(rows):
-        for j, image in enumerate(row):
-            top, left = i * down, j * across
-            picture[top : top + shape[0], left : left + shape[1]] = np.asarray(image).reshape(shape)
-    return picture
+def _samples(run: Run, bounds: tuple[float, float] | None) -> Picture | None:
+    figure = examples.prior_samples(run, bounds=bounds)
+    return _picture(figure, f"Samples of {run.name}.", f"Samples, decoded from latents of the prior.{_member_of(run)}")
 
 
-def steps_of(row: np.ndarray) -> tuple[int, int]:
-    """How many pixels images of a mosaic stand apart, from top to top and from left to left.
-
-    Example:
-      >>> steps_of(np.zeros((3, 8, 8)))
-      (9, 9)
-    """
-    height, width = row.shape[1:3]
-    gap = max(1, round(0.08 * min(height, width)))
-    return height + gap, width + gap
+def _filters(run: Run) -> Picture | None:
+    return _picture(
+        examples.first_layer_filters(run),
+        f"Weights of the first layer of {run.name}, an image for each unit.",
+        f"First-layer weights of the units with the largest norms.{_member_of(run)}",
+    )
 
 
-def draw_mosaic(
-    ax: Axes, rows: Sequence[np.ndarray], names: Sequence[str], low: float, high: float, *, cmap: str = "gray"
-) -> AxesImage | None:
-    """Rows of images with their names at the left, on one scale of values.
-
-    Args:
-      ax: what is drawn on.
-      rows, names, low, high, cmap: as in :func:`gallery`.
-
-    Returns:
-      What a bar of values is of; None of images in colour.
-    """
-    picture = mosaic(rows)
-    places = [row * steps_of(rows[0])[0] + (rows[0].shape[1] - 1) / 2 for row in range(len(rows))]
-    ax.set_yticks(places, names, parse_math=False)
-    if picture.shape[2] == 1:
-        return ax.imshow(picture[..., 0], cmap=cmap, vmin=low, vmax=high, interpolation="nearest")
-    scaled = np.clip((picture - low) / ((high - low) or 1.0), 0, 1)
-    ax.imshow(np.where(np.isnan(scaled), 1.0, scaled), interpolation="nearest")
-    return None
+def _of_reconstruction(result: TaskResult, run: Run, dataset: Dataset, name: str) -> list[Picture | None]:
+    return [_reconstructions(run, dataset.split(name), name)]
 
 
-def gallery(
-    rows: Sequence[np.ndarray], names: Sequence[str], low: float, high: float, *, unit: str, cmap: str = "gray"
-) -> Figure:
-    """Rows of images with their names at the left, on one scale of values.
-
-    Args:
-      rows: ``[n, height, width]`` or ``[n, height, width, channels]`` each.
-      names: of the rows.
-      low, high: values that are the darkest and the brightest.
-      unit: of the values.
-      cmap: colours of values, of images with one channel.
-
-    Returns:
-      The figure.
-
-    Example:
-      >>> figure = gallery([np.zeros((3, 8, 8)), np.ones((3, 8, 8))], ["dark", "bright"], 0.0, 1.0, unit="shade")
-      >>> [label.get_text() for label in figure.axes[0].get_yticklabels()]
-      ['dark', 'bright']
-    """
-    picture = mosaic(rows)
-    colour = picture.shape[2] == 3
-    margin = 1.8 if colour else 2.3
-    width = min(_WIDTH, margin + _LARGEST * max(map(len, rows)))
-    height = 0.25 + (width - margin) * picture.shape[0] / picture.shape[1]
-    figure, (ax,) = new_axes(1, columns=1, width=width, height=min(max(height, 0.9), _WIDTH))
-    shown = draw_mosaic(ax, rows, names, low, high, cmap=cmap)
-    if shown is not None:
-        value_bar(figure, [ax], shown, unit)
-    ax.set_xticks([])
-    ax.tick_params(length=0, labelsize=SMALL)
-    for spine in ax.spines.values():
-        spine.set_visible(False)
-    return figure
+def _of_representation(result: TaskResult, run: Run, dataset: Dataset, name: str) -> list[Picture | None]:
+    split = dataset.split(name)
+    traversals = _picture(
+        examples.latent_traversals(run, split.x),
+        f"Decoded examples of {run.name} as each unit of the code moves away from its mean.",
+        "The units that vary most, each moved by up to two standard deviations from the mean code while the others "
+        f"stay at their means.{_member_of(run)}",
+    )
+    return [_codes(run, split, name), traversals]
 
 
-def _in_rows(images: np.ndarray, columns: int) -> list[np.ndarray]:
-    return [images[start : start + columns] for start in range(0, len(images), columns)]
+def _of_detection(result: TaskResult, run: Run, dataset: Dataset, name: str) -> list[Picture | None]:
+    curves = _picture(
+        charts.roc_and_pr(result.curves),
+        "ROC and precision-recall curves of every score; the table has the areas below them.",
+        f"Curves of every score and baseline; dotted lines are chance.{_member_of(run)}",
+    )
+    if result.scorer is None:
+        return [curves]
+    x = dataset.split(name).x
+    scores = result.curves[f"{run.name}, {result.scorer.name}"].scores
+    order = np.argsort(-scores, kind="stable")
+    count = min(_EXTREMES, len(order) // 2)
+    ends = np.concatenate([order[:count], order[len(order) - count :]])
+    explained = result.scorer.explain(x[ends])
+    explained = explained if run.single else explained[int(np.argmax(run.finite))]
+    extremes = _picture(
+        examples.anomalous_examples(x[ends], scores[ends], explained, count=count),
+        "The examples with the highest and the lowest scores, and the contributions of their features.",
+        f"Scores by {result.scorer.name}, the run's score with the highest ROC AUC, and the contributions of the "
+        f"features.{_member_of(run)}",
+    )
+    return [curves, extremes]
+
+
+def _of_retrieval(result: TaskResult, run: Run, dataset: Dataset, name: str) -> list[Picture | None]:
+    split, train, member = dataset.split(name), dataset.train, select_member(run)
+    queries = select_examples(split.labels, len(split.x), _QUERIES)
+    rows = subsample(len(train.x), _DATABASE)
+    k = min(_RESULTS, len(rows))
+    found = rows[search(member.encode(split.x[queries]), member.encode(train.x[rows]), k=k).indices]
+    labels = (None, None)
+    if split.labels is not None and train.labels is not None:
+        labels = split.labels[queries], train.labels[found]
+    return [
+        _picture(
+            examples.retrieved_examples(split.x[queries], train.x[found], *labels),
+            "Queries beside the training examples with the nearest codes.",
+            f"Queries of the {name} split and the training examples with the nearest codes (Euclidean); results of "
+            f"another label are crossed out.{_member_of(run)}",
+        )
+    ]
+
+
+def _of_denoising(result: TaskResult, run: Run, dataset: Dataset, name: str) -> list[Picture | None]:
+    split = dataset.split(name)
+    return [
+        _picture(
+            charts.denoising_gains(result.rows),
+            "PSNR gain over the noisy input by noise level, a panel for each family of corruptions.",
+            "PSNR gain of each method over the noisy input; below the dotted line the result is worse than the input.",
+        ),
+        _picture(
+            examples.denoising_by_level(run, split.x[select_examples(split.labels, len(split.x), 6)]),
+            f"Corrupted examples above the denoised ones of {run.name}, by corruption and level.",
+            f"Corrupted examples and their denoised versions.{_member_of(run)}",
+        ),
+    ]
+
+
+def _of_generation(result: TaskResult, run: Run, dataset: Dataset, name: str) -> list[Picture | None]:
+    x = dataset.split(name).x
+    return [_samples(run, (float(x.min()), float(x.max())))]
+
+
+_OF_TASK: dict[str, Callable[[TaskResult, Run, Dataset, str], list[Picture | None]]] = {
+    "reconstruction": _of_reconstruction,
+    "representation": _of_representation,
+    "anomaly": _of_detection,
+    "retrieval": _of_retrieval,
+    "denoising": _of_denoising,
+    "generation": _of_generation,
+}
+
+
+def _picture(figure: Figure | None, alt: str, caption: str, narrow: Figure | None = None) -> Picture | None:
+    return None if figure is None else Picture(figure, alt, caption, narrow)
+
+
+def _drawn(pictures: Iterable[Picture | None]) -> list[Picture]:
+    return [picture for picture in pictures if picture is not None]
+
+
+def _member_of(run: Run) -> str:
+    return "" if len(run) == 1 else f" Seed {select_member(run).seeds[0]}."

@@ -1,32 +1,31 @@
-"""Progress while one waits: a bar on a terminal and in Jupyter, a line now and then in a log file."""
+"""Displays of progress: bars on a terminal and in Jupyter, plain lines in a log file."""
 
 import time
 from collections.abc import Callable
 from types import TracebackType
 from typing import Any
 
-from rich import progress as bars
+from rich import progress as rich_progress
 from rich.console import Console
-from rich.table import Table
 from rich.text import Text
 
+from ae_jax.data.builders import Preparing
 from ae_jax.training import Progress
 
-_SHARE = 10
 _NARROW, _WIDE = 80, 100
 _NOTEBOOK_SECONDS = 0.3
 
 
 class ProgressDisplay:
-    r"""Shows how training goes on, for ``progress=`` of :func:`ae_jax.fit` and of the studies.
+    r"""Shows the progress of training or of preparing a data set, as the ``progress=`` argument of either.
 
-    On a terminal each autoencoder has a live bar; in Jupyter the same bars, without widgets; elsewhere a plain line
-    says so about every tenth of the epochs. Everything goes to the standard error, so that results on the standard
-    output stay clean.
+    On a terminal and in Jupyter each autoencoder or file has a bar. Elsewhere a line is printed after about every tenth
+    of the epochs, and after each file. Everything goes to the standard error, so that the standard output holds
+    results only.
 
     Args:
-      console: where to; by default the standard error.
-      clock: seconds that pass, for the plain lines.
+      console: where to print; by default the standard error.
+      clock: time in seconds, for the plain lines.
 
     Example:
       >>> from io import StringIO
@@ -54,13 +53,13 @@ class ProgressDisplay:
     ) -> None:
         self._display.stop()
 
-    def __call__(self, progress: Progress) -> None:
-        """Takes in what :func:`ae_jax.fit` says after an epoch."""
-        self._display.show(progress)
+    def __call__(self, record: Progress | Preparing) -> None:
+        """Shows a record that :func:`ae_jax.fit` or :func:`ae_jax.data.prepare` passed to its callback."""
+        self._display.show(record)
 
 
 class _Lines:
-    """A line after the first epoch, about every tenth of the epochs, and after the last."""
+    """Prints a line after the first epoch, about every tenth of the epochs, and the last; and after each file."""
 
     def __init__(self, console: Console, clock: Callable[[], float]):
         self._console, self._clock = console, clock
@@ -73,43 +72,50 @@ class _Lines:
     def stop(self) -> None:
         pass
 
-    def show(self, progress: Progress) -> None:
+    def show(self, record: Progress | Preparing) -> None:
+        if isinstance(record, Preparing):
+            if record.done == record.total:
+                self._print(f"{record.what}, done")
+            return
         now = self._clock()
-        if begins_anew(self._last, progress):
+        if starts_anew(self._last, record):
             self._began, self._first = self._seen, now
-        before = progress.epoch - 1
-        tenths = [epoch * _SHARE // progress.epochs for epoch in (before, progress.epoch)]
-        if ended(progress) or before == 0 or tenths[0] < tenths[1]:
-            losses = "".join(f", {split} loss {value}" for split, value in losses_of(progress).items())
-            line = f"{progress.name}: epoch {progress.epoch}/{progress.epochs}{losses}{self._time(progress, now)}"
-            self._console.print(Text(line), soft_wrap=True)
-        self._last, self._seen = progress, now
+        before, after = (epoch * 10 // record.epochs for epoch in (record.epoch - 1, record.epoch))
+        if ended(record) or record.epoch == 1 or before < after:
+            losses = "".join(f", {split} loss {value}" for split, value in losses_of(record).items())
+            self._print(f"{record.name}: epoch {record.epoch}/{record.epochs}{losses}{self._time(record, now)}")
+        self._last, self._seen = record, now
 
-    def _time(self, progress: Progress, now: float) -> str:
-        """How long it took or how long it will take, by the epochs after the first, which compiles."""
-        if ended(progress):
+    def _print(self, line: str) -> None:
+        self._console.print(Text(line), soft_wrap=True)
+
+    def _time(self, record: Progress, now: float) -> str:
+        """The time taken, or the time left by the epochs after the first, which compiles."""
+        if ended(record):
             return f", done in {now - self._began:.0f} s"
-        if progress.epoch == 1:
+        if record.epoch == 1:
             return ""
-        rest = (now - self._first) / (progress.epoch - 1) * (progress.epochs - progress.epoch)
+        rest = (now - self._first) / (record.epoch - 1) * (record.epochs - record.epoch)
         return f", about {rest:.0f} s left"
 
 
 class _Bars:
-    """A live bar for each autoencoder, drawn by rich."""
+    """A live bar for each training and each file, drawn by rich."""
 
     def __init__(self, console: Console):
-        self._bars = bars.Progress(
-            bars.TextColumn("{task.description}", markup=False),
-            bars.BarColumn(bar_width=None if console.width < _WIDE else 30),
-            bars.MofNCompleteColumn(),
-            bars.TextColumn("{task.fields[losses]}", markup=False),
-            bars.TimeRemainingColumn(compact=True, elapsed_when_finished=True),
+        narrow = console.width < _WIDE
+        self._bars = rich_progress.Progress(
+            rich_progress.TextColumn("{task.description}", markup=False),
+            rich_progress.BarColumn(bar_width=None if narrow else 30),
+            rich_progress.TextColumn("{task.fields[count]}", markup=False),
+            rich_progress.TextColumn("{task.fields[losses]}", markup=False),
+            rich_progress.TimeRemainingColumn(compact=True, elapsed_when_finished=True),
             console=console,
             auto_refresh=not console.is_jupyter,
-            expand=console.width < _WIDE,
+            expand=narrow,
         )
-        self._task: bars.TaskID | None = None
+        self._task: rich_progress.TaskID | None = None
+        self._files: dict[str, rich_progress.TaskID] = {}
         self._last: Progress | None = None
         self._seen = self._bars.get_time()
 
@@ -120,52 +126,60 @@ class _Bars:
     def stop(self) -> None:
         self._bars.stop()
 
-    def show(self, progress: Progress) -> None:
-        if self._task is None or begins_anew(self._last, progress):
-            self._task = self._bars.add_task(progress.name, total=progress.epochs, losses="")
+    def show(self, record: Progress | Preparing) -> None:
+        if isinstance(record, Preparing):
+            self._show_file(record)
+            return
+        if self._task is None or starts_anew(self._last, record):
+            self._task = self._bars.add_task(record.name, total=record.epochs, losses="", count="")
             self._bars.tasks[-1].start_time = self._seen
-        values = losses_of(progress)
+        values = losses_of(record)
         if self._bars.console.width < _NARROW:
             losses = " / ".join(values.values())
         else:
             losses = "  ".join(f"{split} {loss}" for split, loss in values.items())
-        total = progress.epoch if ended(progress) else progress.epochs
-        self._bars.update(self._task, completed=progress.epoch, total=total, losses=losses)
-        self._last, self._seen = progress, self._bars.get_time()
+        total = record.epoch if ended(record) else record.epochs
+        count = f"{record.epoch:>{len(str(total))}}/{total}"
+        self._bars.update(self._task, completed=record.epoch, total=total, losses=losses, count=count)
+        self._last, self._seen = record, self._bars.get_time()
+
+    def _show_file(self, record: Preparing) -> None:
+        if record.what not in self._files:
+            self._files[record.what] = self._bars.add_task(record.what, losses="", count="")
+        count = f"{record.done / record.total:4.0%}" if record.total else ""
+        self._bars.update(self._files[record.what], completed=record.done, total=record.total, count=count)
 
 
 class _NotebookBars(_Bars):
-    """Rich's bars in a display of the notebook that is updated in place: it needs no widgets and is saved as seen."""
+    """Rich's bars in one display of the notebook, updated in place; needs no widgets."""
 
     def __init__(self, console: Console):
         super().__init__(console)
         self._handle: Any = None
         self._drawn = -_NOTEBOOK_SECONDS
 
-    def _table(self) -> Table:
-        return self._bars.make_tasks_table(self._bars.tasks)
-
     def start(self) -> None:
         from IPython.display import display
 
-        self._handle = display(self._table(), display_id=True)
+        self._handle = display(self._bars.get_renderable(), display_id=True)
 
     def stop(self) -> None:
-        self._handle.update(self._table())
+        self._handle.update(self._bars.get_renderable())
 
-    def show(self, progress: Progress) -> None:
-        super().show(progress)
+    def show(self, record: Progress | Preparing) -> None:
+        super().show(record)
         now = time.monotonic()
-        if self._handle is not None and (ended(progress) or now - self._drawn >= _NOTEBOOK_SECONDS):
+        done = isinstance(record, Progress) and ended(record)
+        if self._handle is not None and (done or now - self._drawn >= _NOTEBOOK_SECONDS):
             self._drawn = now
-            self._handle.update(self._table())
+            self._handle.update(self._bars.get_renderable())
 
 
-def begins_anew(last: Progress | None, progress: Progress) -> bool:
-    """Whether this is of another training than the last one.
+def starts_anew(last: Progress | None, progress: Progress) -> bool:
+    """Whether this record is of another training than the last one.
 
     Example:
-      >>> begins_anew(Progress("a", 2, 9, {}, 1), Progress("a", 3, 9, {}, 1))
+      >>> starts_anew(Progress("a", 2, 9, {}, 1), Progress("a", 3, 9, {}, 1))
       False
     """
     return last is None or last.name != progress.name or progress.epoch <= last.epoch
@@ -177,7 +191,7 @@ def ended(progress: Progress) -> bool:
 
 
 def losses_of(progress: Progress) -> dict[str, str]:
-    """The loss of each split, as text.
+    """Returns the loss of each split as text.
 
     Example:
       >>> losses_of(Progress("a", 1, 2, {"train": {"loss": 1.23456, "kl": 0.1}, "validation": {"loss": 2.0}}, 1))

@@ -1,9 +1,9 @@
-"""One table for terminals, web pages and text files: the mean and 95% confidence interval of every group and metric."""
+"""Tables of results: one value that a console, Markdown and HTML show alike."""
 
 import dataclasses
-from collections.abc import Iterable, Iterator, Sequence
-from html import escape
-from typing import NamedTuple
+import textwrap
+from collections.abc import Iterator, Mapping, Sequence
+from typing import Any, NamedTuple
 
 import numpy as np
 from rich import box
@@ -12,270 +12,301 @@ from rich.table import Table
 from rich.text import Text
 
 from ae_jax.evaluation import METRICS
-from ae_jax.report.charts import Summary, arrow, shared_metrics
-from ae_jax.studies import best
+from ae_jax.evaluation.metrics import Metric
+from ae_jax.studies import Comparison, Interval, Sweep, best, summarise
+from ae_jax.studies.results import intervals
+
+Summary = dict[str, dict[str, Interval]]
+"""Group -> metric -> interval, as :func:`ae_jax.studies.summarise` returns it."""
+
+BASELINE = "pca"
+"""The group that tables list first and figures draw as a line."""
 
 _MISSING = "—"
-_BASELINE = "pca"
-_GAP = 2
-FOOTNOTE = (
-    f"mean ± half-width of the 95% confidence interval over seeds; * best mean of the column; {_MISSING} not measured"
-)
+_BETTER = {"low": ", lower is better", "high": ", higher is better", None: ""}
+_ARROWS = {"low": " ↓", "high": " ↑", None: ""}
+
+
+class Column(NamedTuple):
+    """One metric of a table.
+
+    Attributes:
+      label: heading, with an arrow that shows which way is better.
+      unit: of the values.
+      meaning: definition of the metric; empty for a metric that the package does not know.
+    """
+
+    label: str
+    unit: str
+    meaning: str
 
 
 class Cell(NamedTuple):
-    """One answer as text.
+    """The text of one group's metric.
 
     Attributes:
-      mean: in the metric's format, or a dash for what was not measured or is not finite.
-      half_width: of the confidence interval with its sign, ``"± 0.1"``; empty where there is none.
+      mean: in the metric's format; a dash if it was not measured or is not finite.
+      half_width: half-width of the confidence interval with its sign, ``"± 0.1"``; empty if there is none.
+      best: whether this is the best mean of the column; None in columns without a best.
     """
 
     mean: str
     half_width: str = ""
+    best: bool | None = None
 
     def __str__(self) -> str:
         return f"{self.mean} {self.half_width}".rstrip()
 
 
 @dataclasses.dataclass(frozen=True)
-class Cells:
-    """A summary as text.
+class ResultsTable:
+    """Results as text, a row for each group and a column for each metric; ``rich.print`` shows it on a console.
 
     Attributes:
-      heading: of the column of groups.
-      groups: the rows, PCA's first.
-      metrics: the columns.
-      answers: ``[groups][metrics]``.
-      best: of each metric that at least two groups have and of which one way is better, the best group.
-    """
-
-    heading: str
-    groups: tuple[str, ...]
-    metrics: tuple[str, ...]
-    answers: tuple[tuple[Cell, ...], ...]
-    best: dict[str, str]
-
-
-def cells(summary: Summary, *, heading: str = "autoencoder") -> Cells:
-    """What every form of the table shows.
-
-    Args:
-      summary: as :func:`ae_jax.studies.summarise` gives it.
-      heading: what the groups are.
-
-    Returns:
-      The rows, columns and texts.
+      heading: heading of the column of groups.
+      columns: one for each metric.
+      rows: group -> its cells, in the order of the columns.
+      title: what all rows share; empty if the table stands alone.
+      explained: whether the console and Markdown show the meaning of the columns below the table.
 
     Example:
-      >>> from ae_jax.studies import Interval
-      >>> cells({"a": {"mse": Interval(0.5, 0.01, 5)}, "pca": {}}).answers
-      ((Cell(mean='—', half_width=''),), (Cell(mean='0.50000', half_width='± 0.01000'),))
-    """
-    groups = sorted(summary, key=lambda group: group != _BASELINE)
-    metrics = [metric for metric in METRICS if any(metric in summary[group] for group in groups)]
-    ordered = {group: dict(summary[group]) for group in groups}
-    winners = {metric: best(ordered, metric) for metric in shared_metrics(summary)}
-    return Cells(
-        heading=heading,
-        groups=tuple(groups),
-        metrics=tuple(metrics),
-        answers=tuple(tuple(cell(summary, group, metric) for metric in metrics) for group in groups),
-        best={metric: winner for metric, winner in winners.items() if winner is not None},
-    )
-
-
-def cell(summary: Summary, group: str, metric: str) -> Cell:
-    """What a group answered; a count that is the same for every seed has no interval."""
-    answer = summary[group].get(metric)
-    if answer is None or not np.isfinite(answer.mean):
-        return Cell(_MISSING)
-    style = METRICS[metric].format
-    mean = f"{answer.mean:{style}}"
-    exact = answer.half_width is None or (answer.half_width == 0 and METRICS[metric].unit == "count")
-    return Cell(mean) if exact else Cell(mean, f"± {answer.half_width:{style}}")
-
-
-def legend(metrics: Iterable[str]) -> list[tuple[str, str]]:
-    """Label and meaning, with the unit and which way is better, of each metric.
-
-    Example:
-      >>> legend(["parameters"])
-      [('parameters', 'trained numbers (count)')]
-    """
-    words = {"low": ", lower is better", "high": ", higher is better", None: ""}
-    shown = [(METRICS[name].label + arrow(name), METRICS[name]) for name in metrics]
-    return [(label, f"{metric.meaning} ({metric.unit}{words[metric.better]})") for label, metric in shown]
-
-
-@dataclasses.dataclass(frozen=True)
-class ConsoleTable:
-    """A summary for a terminal: printed by rich, as many tables below each other as its width asks for.
-
-    Attributes:
-      cells: what it shows.
-      explained: whether the meaning of the columns is printed below.
-
-    Example:
-      >>> from ae_jax.studies import Interval
-      >>> table = console_table({"a": {"mse": Interval(0.5, 0.01, 5)}}, explained=False)
+      >>> table = results_table({"a": {"mse": Interval(0.5, 0.01, 5)}}, explained=False)
       >>> Console(width=40).print(table)
       autoencoder              MSE ↓
       ──────────────────────────────
       a            0.50000 ± 0.01000
     """
 
-    cells: Cells
+    heading: str
+    columns: tuple[Column, ...]
+    rows: Mapping[str, tuple[Cell, ...]]
+    title: str = ""
     explained: bool = True
 
-    def blocks(self, width: int) -> list[list[int]]:
-        """Which columns stand in which table, so that each table is no wider than the terminal where that can be."""
-        taken = self._name_width(width)
-        blocks: list[list[int]] = [[]]
-        room = width - taken
-        for column in range(len(self.cells.metrics)):
-            needed = self._width(column) + _GAP
-            if needed > room and blocks[-1]:
-                blocks.append([])
-                room = width - taken
-            blocks[-1].append(column)
-            room -= needed
-        return blocks
+    def to_markdown(self) -> str:
+        """Returns a table of GitHub's Markdown, padded so that it also reads as plain text; best means are bold.
+
+        Example:
+          >>> print(results_table({"a": {"kl": Interval(0.5, 0.01, 5)}}, explained=False).to_markdown())
+          | autoencoder |          KL |
+          | ----------- | ----------: |
+          | a           | 0.50 ± 0.01 |
+        """
+        lines = [[self.heading, *(column.label for column in self.columns)]]
+        lines += [
+            [group, *(f"**{cell}**" if cell.best else str(cell) for cell in cells)]
+            for group, cells in self.rows.items()
+        ]
+        lines = [[" ".join(text.split()).replace("|", "\\|") for text in line] for line in lines]
+        widths = [max(3, *map(len, texts)) for texts in zip(*lines, strict=True)]
+        lines.insert(1, ["-" * widths[0], *("-" * (width - 1) + ":" for width in widths[1:])])
+        padded = [
+            [line[0].ljust(widths[0]), *(text.rjust(width) for text, width in zip(line[1:], widths[1:], strict=True))]
+            for line in lines
+        ]
+        text = "\n".join(f"| {' | '.join(line)} |" for line in padded)
+        if not self.explained:
+            return text
+        meanings = "\n".join(f"- {label}: {meaning}" for label, meaning in explanations(self))
+        return f"{text}\n\n{footnote('bold')}.\n\n{meanings}"
 
     def __rich_console__(self, console: Console, options: ConsoleOptions) -> Iterator[Table | Text]:
-        if not self.cells.metrics:
+        """Splits the columns over as many tables as the width of the console requires."""
+        if not self.columns:
             yield Text("There are no results to show.")
             return
-        for place, block in enumerate(self.blocks(options.max_width)):
+        blocks: list[list[int]] = [[]]
+        for column in range(len(self.columns)):
+            wider = self._block([*blocks[-1], column], options.max_width)
+            if (
+                blocks[-1]
+                and console.measure(wider, options=options.update(max_width=10_000)).maximum > options.max_width
+            ):
+                blocks.append([])
+            blocks[-1].append(column)
+        for place, block in enumerate(blocks):
             if place:
                 yield Text()
-            yield self._table(block, self._name_width(options.max_width))
+            yield self._block(block, options.max_width)
         if self.explained:
-            yield Text()
-            yield from self._explanation()
+            meanings = Table.grid(padding=(0, 2))
+            for label, meaning in explanations(self):
+                meanings.add_row(Text(label, no_wrap=True), Text(meaning))
+            yield from (Text(), meanings, Text(footnote("*")))
 
-    def _table(self, columns: Sequence[int], name_width: int) -> Table:
-        table = Table(box=box.SIMPLE_HEAD, show_edge=False, padding=(0, _GAP - 1, 0, 0), pad_edge=False)
-        table.add_column(Text(self.cells.heading), overflow="fold", width=name_width)
+    def _block(self, columns: Sequence[int], width: int) -> Table:
+        """A table of some columns. Means align; a star marks the best where the console shows no colours."""
+        table = Table(box=box.SIMPLE_HEAD, show_edge=False, padding=(0, 1, 0, 0), pad_edge=False)
+        table.add_column(Text(self.heading), overflow="fold", max_width=max(12, width // 3))
+        texts = []
         for column in columns:
-            metric = self.cells.metrics[column]
-            table.add_column(
-                Text(METRICS[metric].label + arrow(metric)),
-                justify="right",
-                vertical="bottom",
-                width=self._width(column),
+            cells = [row[column] for row in self.rows.values()]
+            room = max(len(cell.half_width) for cell in cells)
+            marks = {True: " *", False: "  ", None: ""}
+            lines = [f"{cell.mean} {cell.half_width:<{room}}".rstrip(" " if not room else "") for cell in cells]
+            lines = [line + marks[cell.best] for line, cell in zip(lines, cells, strict=True)]
+            label = self.columns[column].label
+            words = textwrap.wrap(label, max(map(len, lines)), break_long_words=False, break_on_hyphens=False)
+            widest = max(map(len, [*lines, *words]))
+            table.add_column(Text("\n".join(words)), justify="right", vertical="bottom", no_wrap=True)
+            texts.append(
+                [
+                    Text(line.rjust(widest), style="bold green" if cell.best else "", justify="left")
+                    for line, cell in zip(lines, cells, strict=True)
+                ]
             )
-        for group, answers in zip(self.cells.groups, self.cells.answers, strict=True):
-            table.add_row(Text(group), *[self._cell(group, column, answers[column]) for column in columns])
+        for group, line in zip(self.rows, zip(*texts, strict=True), strict=True):
+            table.add_row(Text(group), *line)
         return table
 
-    def _cell(self, group: str, column: int, answer: Cell) -> Text:
-        """The best of a column is bold and green, and has a star where the terminal shows neither; means align."""
-        winner = self.cells.best.get(self.cells.metrics[column])
-        mark = "" if winner is None else " *" if group == winner else "  "
-        room = self._half_width(column)
-        half_width = f" {answer.half_width:<{room}}" if room else ""
-        text = f"{answer.mean}{half_width}{mark}".rjust(self._width(column))
-        return Text(text, style="bold green" if group == winner else "", justify="left")
 
-    def _width(self, column: int) -> int:
-        metric = self.cells.metrics[column]
-        mark = 2 if metric in self.cells.best else 0
-        words = (METRICS[metric].label + arrow(metric)).split(" ")
-        longest = max(len(answers[column].mean) for answers in self.cells.answers)
-        longest += self._half_width(column) + 1 if self._half_width(column) else 0
-        return max(longest + mark, *map(len, words))
+def results_table(
+    summary: Summary,
+    *,
+    heading: str = "autoencoder",
+    title: str = "",
+    columns: Mapping[str, str] | None = None,
+    digits: int | Mapping[str, int] | None = None,
+    explained: bool = True,
+) -> ResultsTable:
+    """Returns means with their intervals as a table; the baseline comes first and best means are marked.
 
-    def _half_width(self, column: int) -> int:
-        return max(len(answers[column].half_width) for answers in self.cells.answers)
-
-    def _name_width(self, width: int) -> int:
-        return min(max(map(len, (self.cells.heading, *self.cells.groups))), max(12, width // 3))
-
-    def _explanation(self) -> Iterator[Table | Text]:
-        meanings = Table.grid(padding=(0, 2))
-        meanings.add_column(no_wrap=True)
-        meanings.add_column()
-        for label, meaning in legend(self.cells.metrics):
-            meanings.add_row(Text(label), Text(meaning))
-        yield meanings
-        yield Text(FOOTNOTE)
-
-
-def console_table(summary: Summary, *, heading: str = "autoencoder", explained: bool = True) -> ConsoleTable:
-    """A summary for ``rich.print``; see :class:`ConsoleTable`."""
-    return ConsoleTable(cells(summary, heading=heading), explained)
-
-
-def markdown_table(summary: Summary, *, heading: str = "autoencoder", explained: bool = True) -> str:
-    """A summary as a table of GitHub's Markdown, aligned so that it reads as plain text too; the best are bold.
+    Args:
+      summary: as :func:`ae_jax.studies.summarise` returns it.
+      heading: what the groups are.
+      title: what all rows share.
+      columns: metrics to show, in that order, each with its heading; by default all, the package's own first.
+      digits: decimal places of all metrics or of each; by default those of :data:`ae_jax.evaluation.METRICS`, else 2.
+      explained: whether the meaning of the columns is shown below.
 
     Example:
-      >>> from ae_jax.studies import Interval
-      >>> print(markdown_table({"a": {"kl": Interval(0.5, 0.01, 5)}}, explained=False))
-      | autoencoder |          KL |
-      | ----------- | ----------: |
-      | a           | 0.50 ± 0.01 |
+      >>> results_table({"a": {"mse": Interval(0.5, 0.01, 5)}}).rows
+      {'a': (Cell(mean='0.50000', half_width='± 0.01000', best=None),)}
     """
-    shown = cells(summary, heading=heading)
-    rows = [[_plain(heading), *[_plain(METRICS[name].label + arrow(name)) for name in shown.metrics]]]
-    for group, answers in zip(shown.groups, shown.answers, strict=True):
-        marked = [
-            f"**{answer}**" if shown.best.get(metric) == group else str(answer)
-            for metric, answer in zip(shown.metrics, answers, strict=True)
-        ]
-        rows.append([_plain(group), *marked])
-    widths = [max(3, *map(len, column)) for column in zip(*rows, strict=True)]
-    rule = ["-" * widths[0], *["-" * (width - 1) + ":" for width in widths[1:]]]
-    lines = [f"| {' | '.join(_padded(row, widths))} |" for row in [rows[0], rule, *rows[1:]]]
-    if explained:
-        footnote = FOOTNOTE.replace("* best mean of the column", "bold: best mean of the column")
-        lines += ["", f"{footnote}.", "", *[f"- {label}: {meaning}" for label, meaning in legend(shown.metrics)]]
-    return "\n".join(lines)
+    groups = sorted(summary, key=lambda group: group != BASELINE)
+    if columns is None:
+        found = dict.fromkeys(metric for metrics in summary.values() for metric in metrics)
+        known = [metric for metric in METRICS if metric in found]
+        columns = {metric: describe(metric).label for metric in [*known, *(m for m in found if m not in METRICS)]}
+    if digits is not None:
+        places = digits if isinstance(digits, Mapping) else dict.fromkeys(columns, digits)
+        formats = {metric: f".{places.get(metric, 2)}f" for metric in columns}
+    else:
+        formats = {metric: describe(metric).format for metric in columns}
+    winners = best_groups(summary)
+    return ResultsTable(
+        heading,
+        tuple(_column(metric, label) for metric, label in columns.items()),
+        {
+            group: tuple(
+                format_interval(summary[group].get(metric), metric, formats[metric])._replace(
+                    best=winners[metric] == group if metric in winners else None
+                )
+                for metric in columns
+            )
+            for group in groups
+        },
+        title,
+        explained,
+    )
 
 
-def html_table(summary: Summary, *, heading: str = "autoencoder") -> str:
-    """A summary as an HTML table whose best cells have the class ``best``; everything given is escaped.
+def study_summary(study: Comparison | Sweep) -> tuple[Summary, str]:
+    """Returns the means of a study on the test split and the heading of its groups: autoencoders, or settings."""
+    if isinstance(study, Comparison):
+        return summarise(study.rows), "autoencoder"
+    keys = swept_keys(study)
+    summary = summarise(study.rows, by=keys)
+    return ({f"{keys[0]}={group}": of for group, of in summary.items()} if len(keys) == 1 else summary), "setting"
+
+
+def swept_keys(sweep: Sweep) -> list[str]:
+    """Returns the hyper-parameters in which settings differ; all of them if there is only one setting."""
+    first = sweep.settings[0]
+    return [key for key in first if any(setting[key] != first[key] for setting in sweep.settings)] or list(first)
+
+
+def means_table(
+    rows: Sequence[Mapping[str, Any]],
+    *,
+    by: str = "autoencoder",
+    columns: Mapping[str, str] | None = None,
+    digits: int | Mapping[str, int] = 2,
+) -> str:
+    """Returns the means of rows over seeds, with 95% confidence intervals, as a Markdown table.
+
+    Args:
+      rows: long-format results with the group, ``metric`` and ``value``.
+      by: the key that makes a group.
+      columns, digits: as in :func:`results_table`.
 
     Example:
-      >>> from ae_jax.studies import Interval
-      >>> "&lt;b&gt;" in html_table({"<b>": {"kl": Interval(0.5, 0.01, 5)}})
-      True
+      >>> rows = [{"autoencoder": "a", "metric": "error", "value": value} for value in (1.0, 1.2)]
+      >>> print(means_table(rows, columns={"error": "test error, %"}))
+      | autoencoder | test error, % |
+      | ----------- | ------------: |
+      | a           |   1.10 ± 1.27 |
     """
-    shown = cells(summary, heading=heading)
-    head = "".join(
-        f'<th scope="col" title="{escape(METRICS[name].meaning)}">{escape(_unbroken(name))}'
-        f"<small>{escape(METRICS[name].unit)}</small></th>"
-        for name in shown.metrics
-    )
-    body = "".join(
-        f'<tr{_class(group == _BASELINE, "baseline")}><th scope="row">{escape(group)}</th>'
-        + "".join(
-            f"<td{_class(shown.best.get(metric) == group, 'best')}>{escape(answer.mean)}"
-            f"{f' <small>{escape(answer.half_width)}</small>' if answer.half_width else ''}</td>"
-            for metric, answer in zip(shown.metrics, answers, strict=True)
-        )
-        + "</tr>\n"
-        for group, answers in zip(shown.groups, shown.answers, strict=True)
-    )
+    summary = intervals(rows, by=(by,))
+    return results_table(summary, heading=by, columns=columns, digits=digits, explained=False).to_markdown()
+
+
+def describe(metric: str) -> Metric:
+    """The description of a metric; one that the package does not know is shown by its name."""
+    return METRICS.get(metric, Metric(metric, "", None, ".2f", ""))
+
+
+def arrow(metric: str) -> str:
+    """Which way is better, to put after a label.
+
+    Example:
+      >>> arrow("mse"), arrow("knn_accuracy"), arrow("parameters")
+      (' ↓', ' ↑', '')
+    """
+    return _ARROWS[describe(metric).better]
+
+
+def format_interval(answer: Interval | None, metric: str, style: str | None = None) -> Cell:
+    """Formats a mean and its interval; a count that is the same for every seed has no interval."""
+    if answer is None or not np.isfinite(answer.mean):
+        return Cell(_MISSING)
+    style = style or describe(metric).format
+    mean = f"{answer.mean:{style}}"
+    exact = answer.half_width is None or (answer.half_width == 0 and describe(metric).unit == "count")
+    return Cell(mean) if exact else Cell(mean, f"± {answer.half_width:{style}}")
+
+
+def shared_metrics(summary: Summary) -> list[str]:
+    """The metrics of which at least two groups have a finite mean."""
+    finite = [{metric for metric, answer in of.items() if np.isfinite(answer.mean)} for of in summary.values()]
+    return [metric for metric in METRICS if sum(metric in metrics for metrics in finite) >= 2]
+
+
+def best_groups(summary: Summary) -> dict[str, str]:
+    """Metric -> the group with the best mean, for each metric that groups share and of which one way is better."""
+    winners = {metric: best(summary, metric) for metric in shared_metrics(summary)}
+    return {metric: winner for metric, winner in winners.items() if winner is not None}
+
+
+def explanations(*tables: ResultsTable) -> list[tuple[str, str]]:
+    """Label and meaning of each column of the tables, every metric once.
+
+    Example:
+      >>> explanations(results_table({"a": {"parameters": Interval(5.0, None, 1)}}))
+      [('parameters', 'trained numbers (count)')]
+    """
+    return list(dict.fromkeys((c.label, c.meaning) for table in tables for c in table.columns if c.meaning))
+
+
+def footnote(mark: str) -> str:
+    """Explains the cells of a table whose best means carry a mark."""
     return (
-        f'<table class="results"><thead><tr><th scope="col">{escape(heading)}</th>{head}</tr></thead>\n'
-        f"<tbody>\n{body}</tbody></table>"
+        f"mean ± half-width of the 95% confidence interval over seeds; {mark}: best mean of the column; "
+        f"{_MISSING}: not measured"
     )
 
 
-def _class(applies: bool, name: str) -> str:
-    return f' class="{name}"' if applies else ""
-
-
-def _unbroken(metric: str) -> str:
-    """The heading of a column, broken only between words; the arrow stays with the last one."""
-    return METRICS[metric].label.replace("-", "\u2011") + arrow(metric).replace(" ", "\u00a0")
-
-
-def _padded(row: Sequence[str], widths: Sequence[int]) -> list[str]:
-    return [row[0].ljust(widths[0]), *[text.rjust(width) for text, width in zip(row[1:], widths[1:], strict=True)]]
-
-
-def _plain(text: str) -> str:
-    return " ".join(text.split()).replace("|", "\\|")
+def _column(metric: str, label: str) -> Column:
+    known = describe(metric)
+    meaning = f"{known.meaning} ({known.unit}{_BETTER[known.better]})" if known.meaning else ""
+    return Column(label + arrow(metric), known.unit, meaning)

@@ -41,7 +41,7 @@ def test_what_was_written_is_said(asked):
     ]
     assert sorted(path.name for path in folder.iterdir()) == ["report.html", "results.json"]
     page = (folder / "report.html").read_text()
-    assert "What undercomplete is good for, on few" in page
+    assert "Evaluation of undercomplete on few" in page
     assert page.count("<section") == 4
 
 

@@ -9,7 +9,7 @@ import pytest
 from matplotlib.figure import Figure
 
 from ae_jax.cli.experiments import run_experiment
-from ae_jax.report.means import means_table
+from ae_jax.report import means_table
 from ae_jax.studies.experiment import Experiment, ExperimentLog
 
 
@@ -43,7 +43,7 @@ def _alone(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
 def test_it_prints_writes_and_draws(tmp_path: Path, capsys: pytest.CaptureFixture[str]):
     assert run_experiment(EXPERIMENT, "Counts.", ["--seeds", "2"]) == 0
     out = capsys.readouterr().out
-    assert "| a | 0.50 ± 6.35 |" in out
+    assert "| a           | 0.50 ± 6.35 |" in out
     assert "met    2 rows are at least 2" in out
     results = json.loads((tmp_path / "runs/counting/results.json").read_text())
     assert [row["value"] for row in results["rows"]] == [0, 1]

@@ -9,8 +9,9 @@ import numpy as np
 import pytest
 
 import ae_jax
-from ae_jax.cli.conduct import summary_of, trained_runs
+from ae_jax.cli.conduct import trained_runs
 from ae_jax.locks import locked
+from ae_jax.report import study_summary
 from ae_jax.studies import Sweep
 
 
@@ -81,8 +82,8 @@ def test_training_into_the_same_folder_replaces_the_run_and_its_checkpoints(call
 
 def test_sweep_prints_a_row_for_each_setting(swept):
     assert swept.code == 0, swept.err
-    rows = [line.split()[0] for line in swept.out.splitlines() if line.startswith(("learning_rate", "0.0"))]
-    assert rows[:3] == ["learning_rate", "0.001", "0.01"]
+    rows = [line.split()[0] for line in swept.out.splitlines() if line.startswith(("setting", "learning_rate"))]
+    assert rows[:3] == ["setting", "learning_rate=0.001", "learning_rate=0.01"]
     folder = swept.folder / "runs" / "sweep-undercomplete-few"
     results = json.loads((folder / "results.json").read_text())
     assert results["grid"] == [{"code": 2, "hidden": [4], "learning_rate": rate} for rate in (0.001, 0.01)]
@@ -92,8 +93,8 @@ def test_sweep_prints_a_row_for_each_setting(swept):
 def test_the_rows_of_a_sweep_are_named_by_what_differs(swept, embedded):
     results = json.loads((swept.folder / "runs/sweep-undercomplete-few/results.json").read_text())
     sweep = Sweep(dataset=embedded, settings=results["grid"], runs=[], rows=results["rows"], record={})
-    summary, heading = summary_of(sweep)
-    assert (list(summary), heading) == (["0.001", "0.01"], "learning_rate")
+    summary, heading = study_summary(sweep)
+    assert (list(summary), heading) == (["learning_rate=0.001", "learning_rate=0.01"], "setting")
 
 
 def test_each_structure_of_a_sweep_is_a_run(swept, embedded):

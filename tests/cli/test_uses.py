@@ -353,7 +353,7 @@ def test_nothing_is_written_where_the_picture_cannot_be_drawn(call, run_folder, 
     def fail(_: object) -> bytes:
         raise InvalidInput("no picture.")
 
-    monkeypatch.setattr("ae_jax.report.canvas.to_png", fail)
+    monkeypatch.setattr("ae_jax.report.to_png", fail)
     for use in ("reduce", "denoise", "detect", "search"):
         outcome = call(use, run_folder, "--data", file, "--picture", "p.png")
         refused(outcome, "no picture.")

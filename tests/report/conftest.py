@@ -1,4 +1,4 @@
-"""Small studies that pages, tables and figures are made of, and a reader of pages."""
+"""Small studies for reports, tables and figures, and a parser of reports."""
 
 import base64
 from collections.abc import Callable
@@ -12,15 +12,14 @@ from ae_jax import Run
 from ae_jax.data import Dataset, Split, from_arrays
 from ae_jax.networks import Convolutional
 from ae_jax.objectives import GaussianLikelihood, Reconstruction
-from ae_jax.studies import Comparison, Interval, Sweep, compare, sweep
-from ae_jax.training import Progress
+from ae_jax.studies import Comparison, Sweep, compare, sweep
 
 HOSTILE = '<script>alert("1")</script>&'
 VOID = {"img", "meta", "source", "br"}
 
 
 class Page(HTMLParser):
-    """What a page holds: every tag with its attributes, its text, its PNGs, and what is not balanced."""
+    """The tags of a page with their attributes, its texts and PNGs, and its unbalanced tags."""
 
     def __init__(self, text: str):
         super().__init__()
@@ -58,7 +57,7 @@ def read() -> Callable[[str], Page]:
 
 @pytest.fixture(scope="session")
 def hostile() -> str:
-    """A name that is markup if nobody escapes it."""
+    """A name that is markup unless it is escaped."""
     return HOSTILE
 
 
@@ -102,27 +101,6 @@ def colour() -> Dataset:
 @pytest.fixture(scope="session")
 def colour_run(colour: Dataset) -> Run:
     return ae_jax.fit(ae_jax.convolutional(code=2, channels=(4,)), colour, seeds=(0, 1), epochs=2, batch_size=14)
-
-
-@pytest.fixture
-def summary() -> dict[str, dict[str, Interval]]:
-    """PCA last, so that its place is decided by the table; b is best in MSE, a in accuracy."""
-    return {
-        "a": {"mse": Interval(0.02, 0.001, 5), "knn_accuracy": Interval(0.9, 0.02, 5), "kl": Interval(3.0, 0.5, 5)},
-        "b": {"mse": Interval(0.01, 0.002, 5), "knn_accuracy": Interval(0.85, 0.01, 5)},
-        "broken": {"mse": Interval(float("nan"), None, 0)},
-        "pca": {"mse": Interval(0.0115, None, 1), "knn_accuracy": Interval(0.6, None, 1)},
-    }
-
-
-@pytest.fixture
-def told() -> Callable[..., Progress]:
-    """What a callback is told after an epoch."""
-
-    def make(name: str, epoch: int, epochs: int, running: int = 2) -> Progress:
-        return Progress(name, epoch, epochs, {"train": {"loss": 1 / epoch}, "validation": {"loss": 2 / epoch}}, running)
-
-    return make
 
 
 @pytest.fixture

@@ -1,8 +1,7 @@
-"""Progress: bars on a terminal, lines in a file, a display in a notebook, and order after an exception."""
+"""Progress: bars on a terminal, lines in a file, one display in a notebook."""
 
 import subprocess
 import sys
-from collections.abc import Callable
 from io import StringIO
 
 import pytest
@@ -10,14 +9,24 @@ from rich.console import Console
 
 import ae_jax
 from ae_jax.data import Dataset
+from ae_jax.data.builders import Preparing
 from ae_jax.report import ProgressDisplay
 from ae_jax.training import Progress
 
-Told = Callable[..., Progress]
+FILES = [
+    Preparing("mnist: download a.gz", 50, 100),
+    Preparing("mnist: download a.gz", 100, 100),
+    Preparing("mnist: download b.gz", 30, None),
+    Preparing("mnist: write train", 10, 10),
+]
+
+
+def record(name: str, epoch: int, epochs: int, running: int = 2) -> Progress:
+    return Progress(name, epoch, epochs, {"train": {"loss": 1 / epoch}, "validation": {"loss": 2 / epoch}}, running)
 
 
 class Clock:
-    """Seconds that pass only when told."""
+    """A clock that moves only when it is told to."""
 
     now = 0.0
 
@@ -37,89 +46,59 @@ def text(display: ProgressDisplay) -> str:
     return display.console.file.getvalue()  # pyright: ignore[reportAttributeAccessIssue]
 
 
-def test_a_file_has_a_line_for_about_each_tenth(told: Told):
+def test_a_file_has_a_line_for_each_tenth_of_the_epochs():
     with ProgressDisplay(in_file()) as display:
         for epoch in range(1, 201):
-            display(told("sparse", epoch, 200))
+            display(record("sparse", epoch, 200))
     lines = text(display).splitlines()
     assert [line.split()[2].rstrip(",") for line in lines] == [f"{epoch}/200" for epoch in (1, *range(20, 201, 20))]
     assert "\x1b" not in text(display)
 
 
-def test_lines_have_losses_and_time(told: Told):
-    clock = Clock()
-    with ProgressDisplay(in_file(), clock=clock) as display:
-        for epoch in range(1, 11):
-            clock.now += 30.0 if epoch == 1 else 2.0
-            display(told("sparse", epoch, 10))
-    lines = text(display).splitlines()
-    assert lines[0] == "sparse: epoch 1/10, train loss 1, validation loss 2"
-    assert lines[4] == "sparse: epoch 5/10, train loss 0.2, validation loss 0.4, about 10 s left"
-    assert lines[9] == "sparse: epoch 10/10, train loss 0.1, validation loss 0.2, done in 48 s"
-
-
-def test_each_autoencoder_has_its_own_time(told: Told):
+def test_lines_have_losses_and_the_time_of_their_training():
     clock = Clock()
     with ProgressDisplay(in_file(), clock=clock) as display:
         for name in ("a", "b"):
-            for epoch in (1, 2):
-                clock.now += 1.0
-                display(told(name, epoch, 2))
-    assert [line for line in text(display).splitlines() if "done" in line][1].endswith("done in 2 s")
+            for epoch in range(1, 11):
+                clock.now += 30.0 if epoch == 1 else 2.0
+                display(record(name, epoch, 10))
+    lines = text(display).splitlines()
+    assert lines[0] == "a: epoch 1/10, train loss 1, validation loss 2"
+    assert lines[4] == "a: epoch 5/10, train loss 0.2, validation loss 0.4, about 10 s left"
+    assert lines[9] == "a: epoch 10/10, train loss 0.1, validation loss 0.2, done in 48 s"
+    assert lines[19].endswith("done in 48 s")
 
 
-def test_a_training_that_stops_early_has_a_last_line(told: Told):
-    with ProgressDisplay(in_file()) as display:
-        display(told("sparse", 1, 100))
-        display(told("sparse", 2, 100, running=0))
-    assert text(display).splitlines()[-1].startswith("sparse: epoch 2/100")
-    assert "done in" in text(display)
+def test_training_that_stops_early_has_a_last_line_and_a_full_bar():
+    for console, end in ((in_file(), "sparse: epoch 7/100"), (on_terminal(), "7/7")):
+        with ProgressDisplay(console) as display:
+            display(record("sparse", 1, 100))
+            display(record("sparse", 7, 100, running=0))
+        assert end in text(display)
 
 
-def test_long_names_stay_on_one_line(told: Told):
-    with ProgressDisplay(in_file()) as display:
-        display(told("[bold]" + "x" * 200, 10, 10))
-    assert len(text(display).splitlines()) == 1
-    assert text(display).startswith("[bold]x")
-
-
-@pytest.mark.parametrize("width", [60, 80, 120])
-def test_a_terminal_has_a_bar_for_each_autoencoder(told: Told, width: int):
+@pytest.mark.parametrize("width", [60, 120])
+def test_a_terminal_has_a_bar_for_each_training(width: int):
     with ProgressDisplay(on_terminal(width)) as display:
-        for name in ("sparse", "mine [red]"):
+        for name in ("sparse", "mine [red]", "mine [red]"):
             for epoch in range(1, 41):
-                display(told(name, epoch, 40))
-    last = text(display).split("\x1b[2K")[-1].split("\x1b[?25h")[0]
-    final = "".join(text(display).rsplit("\x1b[2K", 2)[-2:])
+                display(record(name, epoch, 40))
+    final = "".join(text(display).rsplit("\x1b[2K", 3)[-3:])
     assert "sparse" in final
-    assert "mine [red]" in final
-    assert final.count("40/40") == 2
+    assert final.count("mine [red]") == 2
+    assert final.count("40/40") == 3
     assert "0.025" in final
+    last = text(display).split("\x1b[2K")[-1].split("\x1b[?25h")[0]
     assert all(len(line) <= width for line in last.splitlines())
 
 
-def test_a_bar_that_stops_early_is_full(told: Told):
-    with ProgressDisplay(on_terminal()) as display:
-        display(told("sparse", 1, 100))
-        display(told("sparse", 7, 100, running=0))
-    assert "7/7" in text(display)
-
-
-def test_a_second_population_of_one_name_has_its_own_bar(told: Told):
-    with ProgressDisplay(on_terminal()) as display:
-        for _ in range(2):
-            for epoch in (1, 2):
-                display(told("sparse", epoch, 2))
-    assert "".join(text(display).rsplit("\x1b[2K", 2)[-2:]).count("2/2") == 2
-
-
 @pytest.mark.parametrize("error", [ValueError, KeyboardInterrupt])
-def test_an_exception_leaves_the_terminal_in_order(told: Told, error: type[BaseException]):
+def test_an_exception_restores_the_terminal(error: type[BaseException]):
     display = ProgressDisplay(on_terminal())
 
     def train() -> None:
         with display:
-            display(told("sparse", 1, 100))
+            display(record("sparse", 1, 100))
             raise error
 
     with pytest.raises(error):
@@ -127,54 +106,55 @@ def test_an_exception_leaves_the_terminal_in_order(told: Told, error: type[BaseE
     assert text(display).count("\x1b[?25l") == text(display).count("\x1b[?25h") == 1
 
 
-def test_a_dumb_terminal_has_lines(told: Told):
+def test_a_dumb_terminal_has_long_names_on_one_line():
     console = Console(file=StringIO(), force_terminal=True, _environ={"TERM": "dumb"})
     with ProgressDisplay(console) as display:
-        display(told("sparse", 10, 10))
-    assert text(display).startswith("sparse: epoch 10/10")
+        display(record("[bold]" + "x" * 200, 10, 10))
+    assert len(text(display).splitlines()) == 1
+    assert text(display).startswith("[bold]x")
 
 
-def test_fit_tells_the_display(small: Dataset):
-    with ProgressDisplay(in_file()) as display:
-        ae_jax.fit(ae_jax.undercomplete(code=2, hidden=()), small, epochs=2, batch_size=16, progress=display)
-    assert [line.split(",")[0] for line in text(display).splitlines()] == [
-        "undercomplete: epoch 1/2",
-        "undercomplete: epoch 2/2",
-    ]
-
-
-def test_the_standard_output_stays_clean(told: Told, capsys: pytest.CaptureFixture[str]):
+def test_fit_calls_the_display_on_the_standard_error(small: Dataset, capsys: pytest.CaptureFixture[str]):
     with ProgressDisplay() as display:
-        display(told("sparse", 10, 10))
+        ae_jax.fit(ae_jax.undercomplete(code=2, hidden=()), small, epochs=2, batch_size=16, progress=display)
     captured = capsys.readouterr()
     assert captured.out == ""
-    assert "sparse" in captured.err
+    assert "undercomplete: epoch 2/2" in captured.err
 
 
-def test_a_notebook_has_one_display_that_is_updated(told: Told, monkeypatch: pytest.MonkeyPatch):
-    from IPython.core import display_functions
-
+def test_a_notebook_has_one_display_that_is_updated(monkeypatch: pytest.MonkeyPatch):
     shown = []
 
     class Handle:
         def update(self, content):
-            shown[0] = content._repr_mimebundle_([], [])["text/html"]
+            shown[0] = Console(file=StringIO(), width=120)
+            shown[0].print(content)
 
     def display(content, display_id):
         shown.append(content)
         return Handle()
 
-    monkeypatch.setattr(display_functions, "display", display)
     monkeypatch.setattr("IPython.display.display", display)
     with ProgressDisplay(Console(file=StringIO(), force_jupyter=True)) as progress:
         for epoch in range(1, 41):
-            progress(told("sparse", epoch, 40))
+            progress(record("sparse", epoch, 40))
     assert len(shown) == 1
-    assert "sparse" in shown[0]
-    assert "40/40" in shown[0]
-    assert progress.console.file.getvalue() == ""  # pyright: ignore[reportAttributeAccessIssue]
+    assert "sparse" in shown[0].file.getvalue()
+    assert "40/40" in shown[0].file.getvalue()
+    assert text(progress) == ""
 
 
-def test_the_package_needs_no_matplotlib_to_be_imported():
+@pytest.mark.parametrize("console", [in_file(), on_terminal()])
+def test_preparing_a_data_set_shows_each_file(console: Console):
+    with ProgressDisplay(console) as display:
+        for preparing in FILES:
+            display(preparing)
+    if console.is_terminal:
+        assert all(words in text(display) for words in ("a.gz", "b.gz", "write train", "100%"))
+    else:
+        assert text(display) == "mnist: download a.gz, done\nmnist: write train, done\n"
+
+
+def test_importing_the_package_does_not_import_matplotlib():
     code = "import sys, ae_jax; sys.exit('matplotlib' in sys.modules or 'ae_jax.report' in sys.modules)"
     assert subprocess.run([sys.executable, "-c", code], check=False).returncode == 0

@@ -1,6 +1,5 @@
-"""The same numbers in a terminal of any width, in Markdown and in HTML."""
+"""The same numbers on a console of any width, in Markdown and in sentences."""
 
-from collections.abc import Callable
 from io import StringIO
 from typing import Any
 
@@ -8,11 +7,23 @@ import pytest
 from rich.console import Console
 
 from ae_jax.evaluation import METRICS
-from ae_jax.report import console_table, html_table, legend, markdown_table, verdict
-from ae_jax.report.verdict import level_with
-from ae_jax.studies import Comparison, Interval, summarise
+from ae_jax.report import results_table, study_summary, verdict
+from ae_jax.report.sentences import overlapping_groups
+from ae_jax.report.tables import explanations
+from ae_jax.studies import Comparison, Interval
 
 Summary = dict[str, dict[str, Interval]]
+
+
+@pytest.fixture
+def summary() -> Summary:
+    """PCA last, so that the table must move it; b is best in MSE, a in accuracy."""
+    return {
+        "a": {"mse": Interval(0.02, 0.001, 5), "knn_accuracy": Interval(0.9, 0.02, 5), "kl": Interval(3.0, 0.5, 5)},
+        "b": {"mse": Interval(0.01, 0.002, 5), "knn_accuracy": Interval(0.85, 0.01, 5)},
+        "broken": {"mse": Interval(float("nan"), None, 0)},
+        "pca": {"mse": Interval(0.0115, None, 1), "knn_accuracy": Interval(0.6, None, 1)},
+    }
 
 
 def printed(renderable: Any, width: int) -> list[str]:
@@ -21,113 +32,88 @@ def printed(renderable: Any, width: int) -> list[str]:
     return console.file.getvalue().splitlines()  # pyright: ignore[reportAttributeAccessIssue]
 
 
-def test_the_baseline_is_the_first_row(summary: Summary):
-    for lines in (printed(console_table(summary), 120), markdown_table(summary).splitlines()):
-        names = [line.strip("| ").split()[0] for line in lines[2:6]]
-        assert names == ["pca", "a", "b", "broken"]
+def test_baseline_is_the_first_row(summary: Summary):
+    table = results_table(summary)
+    for lines in (printed(table, 120), table.to_markdown().splitlines()):
+        assert [line.strip("| ").split()[0] for line in lines[2:6]] == ["pca", "a", "b", "broken"]
 
 
-def test_best_means_are_marked_and_only_they(summary: Summary):
-    lines = printed(console_table(summary, explained=False), 120)
-    starred = {line.split()[0]: line.count("*") for line in lines if "*" in line}
-    assert starred == {"a": 1, "b": 1}
-    assert "**0.01000 ± 0.00200**" in markdown_table(summary)
-    assert markdown_table(summary, explained=False).count("**") == 4
+def test_only_best_means_of_shared_metrics_are_marked(summary: Summary):
+    table = results_table(summary, explained=False)
+    assert {line.split()[0]: line.count("*") for line in printed(table, 120) if "*" in line} == {"a": 1, "b": 1}
+    assert "**0.01000 ± 0.00200**" in table.to_markdown()
+    assert "| 3.00 ± 0.50 |" in table.to_markdown()
 
 
-def test_a_metric_of_one_group_has_no_best(summary: Summary):
-    assert "**3.00" not in markdown_table(summary)
-    assert "3.00 ± 0.50" in markdown_table(summary)
+def test_missing_and_nan_values_are_dashes(summary: Summary):
+    assert [str(cell) for cell in results_table(summary).rows["broken"]] == ["—", "—", "—"]
 
 
-def test_what_is_missing_or_not_finite_is_a_dash(summary: Summary):
-    row = next(line for line in markdown_table(summary).splitlines() if line.startswith("| broken"))
-    assert [cell.strip() for cell in row.strip("|").split("|")] == ["broken", "—", "—", "—"]
+def test_constant_counts_have_no_interval():
+    table = results_table({"a": {"parameters": Interval(41552.0, 0.0, 5)}})
+    assert str(table.rows["a"][0]) == "41,552"
 
 
-def test_counts_that_do_not_vary_have_no_interval():
-    text = markdown_table({"a": {"parameters": Interval(41552.0, 0.0, 5)}}, explained=False)
-    assert "41,552 |" in text
-    assert "±" not in text
-
-
-@pytest.mark.parametrize("width", [60, 80, 120, 250])
-def test_no_line_is_wider_than_the_terminal_and_no_number_is_broken(comparison: Comparison, width: int):
-    summary = summarise(comparison.rows)
-    del summary["pca"]["parameters"]
-    lines = printed(console_table(summary), width)
+@pytest.mark.parametrize("width", [60, 120, 250])
+def test_console_table_fits_its_width_and_shows_every_number(comparison: Comparison, width: int):
+    summary, _ = study_summary(comparison)
+    lines = printed(results_table(summary), width)
     assert max(map(len, lines)) <= width
     text = "\n".join(lines)
     for answers in summary.values():
         for metric, answer in answers.items():
             assert f"{answer.mean:{METRICS[metric].format}}" in text
-            if answer.half_width and metric != "parameters":
-                assert f"{answer.mean:{METRICS[metric].format}} ± {answer.half_width:{METRICS[metric].format}}" in text
+    assert sum(line.startswith("autoencoder") for line in lines) == {60: 5, 120: 2, 250: 1}[width]
 
 
-def test_a_narrow_terminal_has_more_tables_than_a_wide_one(comparison: Comparison):
-    table = console_table(summarise(comparison.rows))
-    counts = [len(table.blocks(width)) for width in (60, 80, 120, 250)]
-    assert counts == sorted(counts, reverse=True)
-    assert counts[0] > counts[-1] == 1
-    assert [column for block in table.blocks(80) for column in block] == list(range(len(table.cells.metrics)))
-
-
-def test_means_of_a_column_stand_below_each_other(summary: Summary):
-    lines = printed(console_table(summary, explained=False), 120)
+def test_means_of_a_column_align(summary: Summary):
+    lines = printed(results_table(summary, explained=False), 120)
     assert lines[3].index("0.02000") == lines[4].index("0.01000") == lines[2].index("0.01150")
 
 
-def test_the_legend_has_the_unit_and_which_way_is_better(summary: Summary):
-    [(label, meaning)] = legend(["mse"])
+def test_explanations_have_units_and_directions(summary: Summary):
+    table = results_table(summary)
+    label, meaning = explanations(table)[0]
     assert label == "MSE ↓"
     assert meaning.endswith("(squared model units, lower is better)")
-    assert meaning in markdown_table(summary)
-    assert "nats" in "\n".join(printed(console_table(summary), 200))
+    assert meaning in table.to_markdown()
+    assert "nats" in "\n".join(printed(table, 200))
 
 
-def test_names_are_text_and_never_markup(hostile: str):
-    name = f"[red]x|y\n{hostile}"
-    summary = {name: {"mse": Interval(0.5, None, 1)}}
-    assert "[red]x" in "\n".join(printed(console_table(summary), 200))
-    [row] = markdown_table(summary, explained=False).splitlines()[2:]
-    assert row.startswith("| [red]x\\|y <script>")
-    assert "<script>" not in html_table(summary)
+def test_chosen_columns_and_digits_of_unknown_metrics():
+    table = results_table(
+        {"a": {"x": Interval(1.0, None, 1), "y": Interval(2.0, 0.5, 3)}},
+        columns={"y": "why", "x": "ex"},
+        digits={"x": 1},
+        explained=False,
+    )
+    assert [column.label for column in table.columns] == ["why", "ex"]
+    assert list(map(str, table.rows["a"])) == ["2.00 ± 0.50", "1.0"]
 
 
-def test_html_has_the_rows_and_marks_the_best(summary: Summary, read: Callable[[str], Any]):
-    page = read(html_table(summary))
-    assert not page.unbalanced
-    assert not page.open
-    assert [attributes.get("class") for tag, attributes in page.tags if tag == "td"].count("best") == 2
-    assert page.attributes("th", "scope").count("row") == 4
-    assert "± 0.00200" in page.texts
+def test_names_are_never_markup(hostile: str):
+    table = results_table({f"[red]x|y\n{hostile}": {"mse": Interval(0.5, None, 1)}}, explained=False)
+    assert "[red]x" in "\n".join(printed(table, 200))
+    assert table.to_markdown().splitlines()[2].startswith("| [red]x\\|y <script>")
 
 
-def test_an_empty_summary_is_a_sentence():
-    assert printed(console_table({}), 80) == ["There are no results to show."]
+def test_empty_table_is_a_sentence():
+    assert printed(results_table({}), 80) == ["There are no results to show."]
 
 
-def test_the_verdict_names_winners_and_who_is_level_with_them(summary: Summary):
+def test_verdict_names_winners_and_overlapping_groups(summary: Summary):
     assert verdict(summary) == (
         "b has the lowest MSE (0.01000 ± 0.00200, level with pca). a has the highest kNN (0.900 ± 0.020)."
     )
 
 
-def test_the_verdict_says_where_nothing_can_be_compared():
-    assert "nothing can be compared" in verdict({"a": {"mse": Interval(1.0, None, 1)}})
-
-
-def test_the_verdict_says_where_one_seed_decided():
+def test_verdict_without_comparison_or_with_one_seed():
+    assert "Nothing can be compared" in verdict({"a": {"mse": Interval(1.0, None, 1)}})
     one = {name: {"mse": Interval(value, None, 1)} for name, value in (("a", 1.0), ("b", 2.0))}
-    assert verdict(one).endswith("One seed only: chance may have decided.")
+    assert "Only one seed" in verdict(one)
 
 
-def test_level_are_those_whose_intervals_overlap():
-    summary = {
-        "a": {"mse": Interval(1.0, 0.2, 5)},
-        "b": {"mse": Interval(1.3, 0.2, 5)},
-        "c": {"mse": Interval(1.5, 0.2, 5)},
-        "d": {"mse": Interval(float("nan"), None, 0)},
-    }
-    assert level_with(summary, "a", "mse") == ["b"]
+def test_overlapping_groups_leave_out_nan():
+    values = {"a": (1.0, 0.2), "b": (1.3, 0.2), "c": (1.5, 0.2), "d": (float("nan"), None)}
+    summary = {name: {"mse": Interval(mean, half_width, 5)} for name, (mean, half_width) in values.items()}
+    assert overlapping_groups(summary, "a", "mse") == ["b"]

@@ -1,8 +1,9 @@
-"""What every figure shares: colours that colour-blind readers can tell apart, sizes, and the way to PNG."""
+"""What figures share: colours that colour-blind readers can tell apart, sizes, axes, and PNG."""
 
 import io
 import math
 from collections.abc import Sequence
+from typing import Any
 
 import numpy as np
 from matplotlib.axes import Axes
@@ -14,21 +15,22 @@ from ae_jax.training import Run
 BLUE, VERMILLION, GREY, INK = "#0072B2", "#D55E00", "#8a8a8a", "#222222"
 CLASSES = ("#332288", "#E69F00", "#117733", "#CC6677", "#56B4E9", "#882255", "#44AA99", "#999933", "#AA4499", "#222222")
 """Okabe and Ito (2008) for lines; ten hues after Tol (2021), *Colour schemes*, for classes."""
+MARKERS = "os^DvPX<>p"
 
 SMALL, MEDIUM = 9.0, 10.5
 _DPI = 110
 
 
 def new_axes(count: int, *, columns: int, width: float, height: float) -> tuple[Figure, list[Axes]]:
-    """A figure with a grid of plain axes.
+    """Returns a figure with a grid of plain axes; it belongs to no global state.
 
     Args:
-      count: of axes.
-      columns: of the grid, at most.
-      width, height: of one axes with its labels, in inches.
+      count: number of axes.
+      columns: largest number of columns of the grid.
+      width, height: size of one axes with its labels, in inches.
 
     Returns:
-      The figure, of no global state, and its axes row by row.
+      The figure and its axes, row by row.
 
     Example:
       >>> figure, axes = new_axes(3, columns=2, width=3.0, height=2.0)
@@ -41,22 +43,20 @@ def new_axes(count: int, *, columns: int, width: float, height: float) -> tuple[
     axes = [figure.add_subplot(rows, columns, place + 1) for place in range(count)]
     for ax in axes:
         ax.tick_params(labelsize=SMALL, color=GREY, labelcolor=INK)
-        for side in ("top", "right"):
-            ax.spines[side].set_visible(False)
-        for side in ("left", "bottom"):
-            ax.spines[side].set_color(GREY)
+        ax.spines[["top", "right"]].set_visible(False)
+        ax.spines[["left", "bottom"]].set_color(GREY)
     return figure, axes
 
 
 def annotate(ax: Axes, *, title: str = "", x: str = "", y: str = "") -> None:
-    """Title and axis labels in the sizes that every figure has."""
+    """Sets the title and the axis labels, in the sizes that every figure has; dollar signs are text."""
     ax.set_title(title, fontsize=MEDIUM, loc="left", color=INK, parse_math=False)
     ax.set_xlabel(x, fontsize=SMALL, color=INK, parse_math=False)
     ax.set_ylabel(y, fontsize=SMALL, color=INK, parse_math=False)
 
 
 def to_png(figure: Figure) -> bytes:
-    """The figure as a PNG file, the same bytes for the same figure.
+    """Returns the figure as a PNG file, with the same bytes for the same figure.
 
     Example:
       >>> to_png(new_axes(1, columns=1, width=1.0, height=1.0)[0])[1:4]
@@ -67,17 +67,16 @@ def to_png(figure: Figure) -> bytes:
     return buffer.getvalue()
 
 
-def shown_member(run: Run) -> Run:
-    """The member that pictures are of, as a single run: the first that stayed finite, else the first."""
-    finite = np.flatnonzero(run.finite)
-    return run if run.single else run[int(finite[0]) if len(finite) else 0]
+def select_member(run: Run) -> Run:
+    """Returns the member that figures show: the first that stayed finite, else the first."""
+    return run if run.single else run[int(np.argmax(run.finite))]
 
 
-def shown_places(labels: np.ndarray | None, total: int, count: int) -> list[int]:
-    """Which examples a picture shows: of every class in turn where there are labels, else the first ones.
+def select_examples(labels: np.ndarray | None, total: int, count: int) -> list[int]:
+    """Returns the indices of the examples to show: of every class in turn if there are labels, else the first ones.
 
     Example:
-      >>> shown_places(np.array([1, 1, 0, 1, 0]), 5, 4)
+      >>> select_examples(np.array([1, 1, 0, 1, 0]), 5, 4)
       [2, 0, 4, 1]
     """
     if labels is None:
@@ -90,10 +89,25 @@ def shown_places(labels: np.ndarray | None, total: int, count: int) -> list[int]
 
 
 def is_image(shape: Sequence[int]) -> bool:
-    """Whether an example can be shown as a picture: grey, or of one or three channels.
+    """Whether examples of this shape are shown as images: grey, or of one or three channels.
 
     Example:
       >>> [is_image(shape) for shape in [(8, 8), (8, 8, 3), (8, 8, 5), (64,)]]
       [True, True, False, False]
     """
     return len(shape) == 2 or (len(shape) == 3 and shape[2] in (1, 3))
+
+
+def to_words(name: Any, limit: int = 40) -> str:
+    """Returns a name with spaces for underscores, shortened to a limit.
+
+    Example:
+      >>> to_words("bernoulli_nll")
+      'bernoulli nll'
+    """
+    return shorten(str(name).replace("_", " "), limit)
+
+
+def shorten(text: Any, limit: int = 40) -> str:
+    """Returns a text with an ellipsis in place of what goes beyond a limit."""
+    return str(text) if len(str(text)) <= limit else str(text)[: limit - 1] + "…"

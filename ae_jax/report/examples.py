@@ -1,0 +1,420 @@
+"""Figures of examples: reconstructions, samples, neighbours and anomalies, as images or as strips of features."""
+
+import math
+from collections.abc import Sequence
+from typing import Any, NamedTuple
+
+import jax
+import numpy as np
+from matplotlib.axes import Axes
+from matplotlib.figure import Figure
+from matplotlib.patches import Rectangle
+from matplotlib.ticker import MaxNLocator
+
+from ae_jax._checks import size
+from ae_jax.corruptions import Corruption
+from ae_jax.evaluation import FAMILIES
+from ae_jax.evaluation.denoising import corrupted
+from ae_jax.evaluation.evaluate import NOISE
+from ae_jax.report.axes import INK, SMALL, VERMILLION, annotate, is_image, new_axes, select_member, shorten, to_words
+from ae_jax.training import Run
+
+_WIDTH, _LARGEST = 7.6, 0.9
+"""Inches across a figure, and across one image at most."""
+_MARGIN, _ROOM = 2.3, 0.45
+"""Inches beside a mosaic for names and the scale of values, and above it for a title."""
+_STRIP = 24
+_AS_STORED = "value as stored"
+
+
+class Panel(NamedTuple):
+    """Rows of examples on one scale of values.
+
+    Attributes:
+      rows: examples of each row, ``[n, *shape]``.
+      names: name of each row; empty for rows without names.
+      title: title of the panel.
+      columns: label of each example of a row; empty for none.
+      axis: what the labels of the examples are.
+      limits: lowest and highest value of the scale; None takes those of the rows.
+      signed: whether colours diverge from zero: blue is negative, red is positive.
+      unit: unit of the values.
+      wrong: which examples are crossed out, ``[rows, n]``; None crosses out none.
+    """
+
+    rows: Sequence[np.ndarray]
+    names: Sequence[str] = ()
+    title: str = ""
+    columns: Sequence[str] = ()
+    axis: str = ""
+    limits: tuple[float, float] | None = None
+    signed: bool = False
+    unit: str = "value"
+    wrong: np.ndarray | None = None
+
+    @property
+    def scale(self) -> tuple[float, float]:
+        """The lowest and highest value of the scale."""
+        if self.limits is not None:
+            return self.limits
+        low, high = min(float(np.min(row)) for row in self.rows), max(float(np.max(row)) for row in self.rows)
+        bound = max(-low, high) or 1.0
+        return (-bound, bound) if self.signed else (low, high)
+
+
+def draw_examples(panels: Sequence[Panel]) -> Figure:
+    """Draws panels of examples: images as mosaics below each other, other data as strips, an axes for each row.
+
+    Of data that are no images, the first 24 examples of a row are shown: one below the other, features from left to
+    right.
+
+    Example:
+      >>> figure = draw_examples([Panel([np.zeros((3, 8, 8)), np.ones((3, 8, 8))], ["dark", "bright"])])
+      >>> [label.get_text() for label in figure.axes[0].get_yticklabels()]
+      ['dark', 'bright']
+    """
+    return _draw_mosaics(panels) if is_image(panels[0].rows[0].shape[1:]) else _draw_strips(panels)
+
+
+def reconstructions(
+    run: Run, x: Any, *, corruption: Corruption | None = NOISE, seed: int = 0, bounds: tuple[float, float] | None = None
+) -> Figure:
+    """Draws examples above their reconstructions, clean and corrupted, all on one scale of values.
+
+    Args:
+      run: a trained population; its first finite member is shown.
+      x: examples in the units of the training data, ``[n, *shape]``.
+      corruption: applied in model units; None shows clean examples only.
+      seed: seed of the corruption.
+      bounds: lowest and highest value of the scale; by default those of ``x``.
+    """
+    member = select_member(run)
+    stored = np.asarray(x, np.float32)
+    rows = {"original": stored, "reconstruction": member.reconstruct(stored)}
+    if corruption is not None:
+        damaged = corrupted(corruption, jax.random.key(seed), np.asarray(member.scaling(stored)))
+        rows["corrupted"] = np.asarray(member.scaling.invert(damaged))
+        rows["reconstruction\nfrom corrupted"] = member.reconstruct(rows["corrupted"])
+    bounds = bounds or (float(stored.min()), float(stored.max()))
+    return draw_examples([Panel(list(rows.values()), list(rows), limits=bounds, unit=_AS_STORED)])
+
+
+def prior_samples(
+    run: Run, *, count: int = 30, seed: int = 0, bounds: tuple[float, float] | None = None
+) -> Figure | None:
+    """Draws samples of an autoencoder that has a prior, such as a variational autoencoder.
+
+    Args:
+      run: a trained population; its first finite member is shown.
+      count: number of samples.
+      seed: seed of the latents.
+      bounds: lowest and highest value of the scale; by default those of the samples.
+
+    Returns:
+      The figure; None if the autoencoder has no prior.
+    """
+    if not hasattr(run.autoencoder.objective, "sample_prior"):
+        return None
+    samples = select_member(run).sample(count, seed=seed)
+    return draw_examples([Panel(_in_rows(samples, 10), ["samples"], limits=bounds, unit=_AS_STORED)])
+
+
+def example_grid(x: Any, *, count: int = 60) -> Figure:
+    """Draws examples as a grid of images, or as a strip if they are no images.
+
+    Args:
+      x: ``[n, *shape]``.
+      count: largest number of examples.
+    """
+    return draw_examples([Panel(_in_rows(np.asarray(x)[:count], 10))])
+
+
+def first_layer_filters(run: Run, *, count: int = 36) -> Figure | None:
+    """Draws the kernels of the encoder's first layer, those of the largest norm first.
+
+    Blue is a negative weight and red a positive one; kernels over three channels are coloured about a mid-grey zero.
+    User-defined networks are shown if ``encoder`` is a list whose first layer has a ``kernel``.
+
+    Args:
+      run: a trained population; its first finite member is shown.
+      count: largest number of units.
+
+    Returns:
+      The figure; None if the networks have no such layer.
+
+    Raises:
+      InvalidInput: a count below one.
+    """
+    count = size("first_layer_filters", "count", count)
+    kernels = first_layer_kernels(select_member(run))
+    if kernels is None or not np.isfinite(kernels).all():
+        return None
+    order = np.argsort(-np.linalg.norm(kernels.reshape(len(kernels), -1), axis=1), kind="stable")
+    rows = _in_rows(kernels[order[:count]], 12)
+    return draw_examples([Panel(rows, ["weights"], signed=True, unit="weight", axis="unit")])
+
+
+def first_layer_kernels(run: Run) -> np.ndarray | None:
+    """Returns the kernel of each unit of the encoder's first layer.
+
+    Args:
+      run: a single run.
+
+    Returns:
+      ``[units, *shape]`` of a dense layer, ``[units, rows, columns, channels]`` of a convolution; None of other layers.
+    """
+    found = run.apply(_first_kernel, np.zeros((1, *run.shape), np.float32))
+    if found is None:
+        return None
+    kernel = np.asarray(found)[0]
+    if kernel.ndim == 2 and kernel.shape[0] == math.prod(run.shape):
+        return kernel.T.reshape(-1, *run.shape)
+    return np.moveaxis(kernel, -1, 0) if kernel.ndim == 4 else None
+
+
+def latent_traversals(run: Run, x: Any, *, units: int = 10, steps: int = 9) -> Figure:
+    """Draws what is decoded as one unit of the code moves from two standard deviations below its mean to two above.
+
+    The other units stay at their means over the examples.
+
+    Args:
+      run: a trained population; its first finite member is shown.
+      x: examples in the units of the training data, ``[n, *shape]``.
+      units: number of units, those that vary most first.
+      steps: number of values of each unit.
+    """
+    member = select_member(run)
+    encoded = np.asarray(member.encode(x), np.float64)
+    codes = encoded.reshape(len(encoded), -1)
+    mean, spread = codes.mean(axis=0), codes.std(axis=0)
+    chosen = np.argsort(-spread, kind="stable")[:units]
+    deviations = np.linspace(-2.0, 2.0, steps)
+    moved = np.tile(mean, (len(chosen), steps, 1))
+    for row, unit in enumerate(chosen):
+        moved[row, :, unit] += deviations * spread[unit]
+    decoded = member.decode(moved.reshape(-1, *encoded.shape[1:]).astype(np.float32))
+    names = [f"unit {unit} (sd {spread[unit]:.2g})" for unit in chosen]
+    columns = [f"{deviation:+.2g}" if deviation else "0" for deviation in deviations]
+    rows = list(decoded.reshape(len(chosen), steps, *run.shape))
+    return draw_examples([Panel(rows, names, columns=columns, axis="standard deviations from the mean code")])
+
+
+def denoised_examples(clean: Any, noisy: Any, denoised: Any) -> Figure:
+    """Draws noisy examples above the denoised ones, and the clean ones first if they are known.
+
+    Args:
+      clean: ``[n, *shape]``, or None.
+      noisy, denoised: of the same shape; the first ten images, or the first 24 of other data, are shown.
+
+    Returns:
+      The figure, on the scale of the clean values, else of the denoised ones.
+    """
+    known = denoised if clean is None else clean
+    limits = float(np.min(known)), float(np.max(known))
+    parts = ({} if clean is None else {"clean": clean}) | {"noisy": noisy, "denoised": denoised}
+    count = 10 if is_image(np.shape(noisy)[1:]) else _STRIP
+    return draw_examples([Panel([np.asarray(part)[:count] for part in parts.values()], list(parts), limits=limits)])
+
+
+def denoising_by_level(run: Run, x: Any, *, seed: int = 0) -> Figure:
+    """Draws corrupted examples above the denoised ones, a panel for each family of corruptions with all its levels.
+
+    Args:
+      run: a trained population; its first finite member is shown.
+      x: examples in the units of the training data, ``[n, *shape]``; the first two images, or the first six of other
+        data, are shown.
+      seed: seed of the corruptions.
+    """
+    member = select_member(run)
+    clean = np.asarray(member.scaling(np.asarray(x[: 2 if is_image(run.shape) else 6], np.float32)))
+    panels = []
+    for family, levels in FAMILIES.items():
+        noisy = np.concatenate([corrupted(corruption, jax.random.key(seed), clean) for corruption in levels.values()])
+        denoised = np.asarray(member.scaling(member.reconstruct(np.asarray(member.scaling.invert(noisy)))))
+        columns = [f"{level:g}" if place == 0 else "" for level in levels for place in range(len(clean))]
+        scale = {"limits": (float(clean.min()), float(clean.max())), "unit": "model units", "axis": "level"}
+        panels.append(Panel([noisy, denoised], ["corrupted", "denoised"], to_words(family), columns, **scale))
+    return draw_examples(panels)
+
+
+def retrieved_examples(
+    queries: Any, results: Any, query_labels: Any = None, result_labels: Any = None, *, count: int = 6
+) -> Figure:
+    """Draws queries, each beside its nearest results; results of another label than the query's are crossed out.
+
+    Args:
+      queries: ``[q, *shape]``.
+      results: nearest first, ``[q, k, *shape]``; the first ten are shown.
+      query_labels: ``[q]``, or None.
+      result_labels: ``[q, k]``, or None.
+      count: largest number of queries.
+    """
+    queries, results = np.asarray(queries)[:count], np.asarray(results)[:count, :10]
+    wrong = np.zeros((len(queries), 1 + results.shape[1]), bool)
+    if query_labels is not None and result_labels is not None:
+        wrong[:, 1:] = np.asarray(result_labels)[:count, :10] != np.asarray(query_labels)[:count, None]
+    names = [f"query {q}" if query_labels is None else f"label {query_labels[q]}" for q in range(len(queries))]
+    rows = [np.concatenate([query[None], found]) for query, found in zip(queries, results, strict=True)]
+    columns = ["query", *map(str, range(1, 1 + results.shape[1]))]
+    return draw_examples([Panel(rows, list(map(shorten, names)), columns=columns, wrong=wrong)])
+
+
+def anomalous_examples(x: Any, scores: np.ndarray, explanation: Any = None, *, count: int = 8) -> Figure:
+    """Draws the examples with the highest and the lowest scores, and the contribution of each feature if it is known.
+
+    Args:
+      x: examples, ``[n, *shape]``.
+      scores: high means abnormal, ``[n]``.
+      explanation: contributions of the features to the scores, ``[n, *shape]``, or None.
+      count: largest number of examples of either kind.
+
+    Returns:
+      The figure: contributions that raise the score are red, those that lower it are blue.
+    """
+    x, scores = np.asarray(x), np.asarray(scores)
+    order = np.argsort(-scores, kind="stable")
+    count = min(count, max(1, len(order) // 2))
+    bound = 1.0
+    if explanation is not None:
+        explanation = np.asarray(explanation)
+        if is_image(x.shape[1:]) and explanation.ndim == 4:
+            explanation = explanation.sum(axis=-1)
+        bound = float(np.abs(explanation[np.r_[order[:count], order[-count:]]]).max()) or 1.0
+    panels = []
+    for kind, places in (("most abnormal", order[:count]), ("most normal", order[::-1][:count])):
+        columns = [f"{score:.3g}" for score in scores[places]]
+        limits = float(x.min()), float(x.max())
+        panels.append(Panel([x[places]], title=kind, columns=columns, axis="score", limits=limits))
+        if explanation is not None:
+            title, scale = f"{kind}: contributions", (-bound, bound)
+            panels.append(Panel([explanation[places]], (), title, columns, "score", scale, True, "contribution"))
+    return draw_examples(panels)
+
+
+def mosaic(rows: Sequence[np.ndarray]) -> np.ndarray:
+    """Returns rows of images as one picture ``[height, width, channels]``; gaps and missing images are NaN.
+
+    Example:
+      >>> mosaic([np.zeros((3, 8, 8)), np.zeros((2, 8, 8))]).shape
+      (17, 26, 1)
+    """
+    height, width = rows[0].shape[1:3]
+    down, across = _steps(rows[0])
+    gap = down - height
+    size_of = len(rows) * down - gap, max(map(len, rows)) * across - gap, math.prod(rows[0].shape[3:])
+    picture = np.full(size_of, np.nan)
+    for i, row in enumerate(rows):
+        for j, image in enumerate(row):
+            top, left = i * down, j * across
+            picture[top : top + height, left : left + width] = np.asarray(image).reshape(height, width, -1)
+    return picture
+
+
+def _steps(row: np.ndarray) -> tuple[int, int]:
+    """Pixels from the top of an image of a mosaic to the next one's, and from left to left."""
+    height, width = row.shape[1:3]
+    gap = max(1, round(0.08 * min(height, width)))
+    return height + gap, width + gap
+
+
+def _draw_mosaics(panels: Sequence[Panel]) -> Figure:
+    pictures = [mosaic(panel.rows) for panel in panels]
+    widest = max(picture.shape[1] for picture in pictures)
+    across = min(_WIDTH - _MARGIN, _LARGEST * max(len(row) for panel in panels for row in panel.rows))
+    heights = [max(0.4, across * picture.shape[0] / widest) for picture in pictures]
+    room = sum(0.25 + _ROOM * bool(panel.title or panel.columns) for panel in panels)
+    height = (sum(heights) + room) / len(panels)
+    figure, axes = new_axes(len(panels), columns=1, width=across + _MARGIN, height=height)
+    one_scale = len({panel.scale for panel in panels}) == 1
+    for ax, panel, picture in zip(axes, panels, pictures, strict=True):
+        _draw_mosaic(ax, panel, picture)
+        if picture.shape[2] == 1 and not one_scale:
+            _draw_scale(figure, [ax], panel.unit)
+    if one_scale and pictures[0].shape[2] == 1:
+        _draw_scale(figure, axes, panels[0].unit)
+    return figure
+
+
+def _draw_mosaic(ax: Axes, panel: Panel, picture: np.ndarray) -> None:
+    """Draws rows of images with their names at the left and the labels of examples above."""
+    low, high = panel.scale
+    if picture.shape[2] == 1:
+        colours = "RdBu_r" if panel.signed else "gray"
+        ax.imshow(picture[..., 0], cmap=colours, vmin=low, vmax=high, interpolation="nearest")
+    else:
+        scaled = np.clip((picture - low) / ((high - low) or 1.0), 0, 1)
+        ax.imshow(np.where(np.isnan(scaled), 1.0, scaled), interpolation="nearest")
+    (down, across), (height, width) = _steps(panel.rows[0]), panel.rows[0].shape[1:3]
+    ax.set_yticks(
+        [row * down + (height - 1) / 2 for row in range(len(panel.names))], list(panel.names), parse_math=False
+    )
+    ax.set_xticks([j * across + (width - 1) / 2 for j in range(len(panel.columns))], list(panel.columns))
+    ax.tick_params(top=False, labeltop=True, bottom=False, labelbottom=False, length=0, labelsize=SMALL)
+    ax.spines[:].set_visible(False)
+    annotate(ax, title=panel.title, x=panel.axis if panel.columns else "")
+    for i, j in np.argwhere(panel.wrong) if panel.wrong is not None else ():
+        left, top = j * across - 0.5, i * down - 0.5
+        frame: dict[str, Any] = {"edgecolor": VERMILLION, "linewidth": 2.0, "clip_on": False}
+        ax.add_patch(Rectangle((left, top), width, height, fill=False, **frame))
+        ax.plot([left, left + width], [top + height, top], color=VERMILLION, linewidth=1.5)
+
+
+def _draw_strips(panels: Sequence[Panel]) -> Figure:
+    count = min(_STRIP, max(len(row) for panel in panels for row in panel.rows))
+    step = 0.17 if all(panel.columns and all(panel.columns) for panel in panels) else 0.07
+    total = sum(len(panel.rows) for panel in panels)
+    columns = min(2, total)
+    figure, axes = new_axes(total, columns=columns, width=_WIDTH / columns, height=0.75 + step * max(count, 6))
+    strips = [(panel, place) for panel in panels for place in range(len(panel.rows))]
+    of_scale: dict[tuple[float, float], list[Axes]] = {}
+    for ax, (panel, place) in zip(axes, strips, strict=True):
+        _draw_strip(ax, panel, place)
+        of_scale.setdefault(panel.scale, []).append(ax)
+    for scale, of_axes in of_scale.items():
+        _draw_scale(figure, of_axes, next(panel.unit for panel in panels if panel.scale == scale))
+    return figure
+
+
+def _draw_strip(ax: Axes, panel: Panel, place: int) -> None:
+    """Draws one row of a panel, examples below each other and features from left to right."""
+    values = np.asarray(panel.rows[place][:_STRIP], np.float64)
+    low, high = panel.scale
+    colours = "RdBu_r" if panel.signed else "viridis"
+    rows = values.reshape(len(values), -1)
+    ax.imshow(rows, cmap=colours, vmin=low, vmax=high, aspect="auto", interpolation="nearest")
+    ax.xaxis.set_major_locator(MaxNLocator(nbins=6, integer=True))
+    ax.yaxis.set_major_locator(MaxNLocator(nbins=4, integer=True))
+    name = panel.names[place].replace("\n", " ") if place < len(panel.names) else ""
+    annotate(ax, title=": ".join(filter(None, (panel.title, name))), x="feature", y=panel.axis or "example")
+    ticks = [(row, label) for row, label in enumerate(panel.columns[: len(rows)]) if label]
+    if ticks:
+        wrong = np.zeros(len(rows), bool) if panel.wrong is None else panel.wrong[place]
+        marked = [f"\u2717 {label}" if wrong[row] else label for row, label in ticks]
+        ax.set_yticks([row for row, _ in ticks], marked, parse_math=False)
+        for (row, _), text in zip(ticks, ax.get_yticklabels(), strict=True):
+            text.set_color(VERMILLION if wrong[row] else INK)
+
+
+def _draw_scale(figure: Figure, axes: Sequence[Axes], unit: str) -> None:
+    """Draws the scale of values beside axes that share it."""
+    bar = figure.colorbar(axes[0].images[0], ax=list(axes), fraction=0.05, pad=0.02, aspect=14)
+    bar.set_label(unit, fontsize=SMALL, color=INK)
+    bar.locator = MaxNLocator(nbins=4)
+    bar.ax.tick_params(labelsize=SMALL)
+    bar.outline.set_visible(False)  # pyright: ignore[reportCallIssue]
+
+
+def _in_rows(examples: np.ndarray, columns: int) -> list[np.ndarray]:
+    """Splits images into rows; other data stay one row."""
+    if not is_image(examples.shape[1:]):
+        return [examples]
+    return [examples[start : start + columns] for start in range(0, len(examples), columns)]
+
+
+def _first_kernel(autoencoder: Any, model: Any, scaling: Any, batch: Any) -> Any:
+    """The kernel of the encoder's first layer with a leading axis of one; None without such a layer."""
+    encoder = getattr(getattr(model, "networks", model), "encoder", None)
+    try:
+        return encoder[0].kernel.get_value()[None]  # pyright: ignore[reportOptionalSubscript]
+    except (TypeError, IndexError, AttributeError):
+        return None

@@ -1,0 +1,189 @@
+"""Sentences of a report: who has the best results, and what was trained on which data."""
+
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+
+from ae_jax.data import Dataset
+from ae_jax.evaluation import METRICS, TASKS, Row, TaskResult
+from ae_jax.evaluation.denoising import NOISY
+from ae_jax.report.tables import ResultsTable, Summary, best_groups, format_interval, results_table
+from ae_jax.studies import Interval, best, summarise
+from ae_jax.training import Run
+
+_NO_BASELINES = (NOISY, "training data")
+
+
+def verdict(summary: Summary) -> str:
+    """Names the group with the best mean of each metric, and the groups whose intervals overlap the best one.
+
+    A metric that only one group has, or of which no way is better, is left out.
+
+    Example:
+      >>> verdict({"pca": {"mse": Interval(0.3, None, 1)}, "sparse": {"mse": Interval(0.1, 0.02, 5)}})
+      'sparse has the lowest MSE (0.10000 ± 0.02000).'
+    """
+    won: dict[str, list[str]] = {}
+    for metric, winner in best_groups(summary).items():
+        won.setdefault(winner, []).append(_claim(summary, winner, metric))
+    if not won:
+        return "Nothing can be compared: no metric was measured for two groups."
+    text = " ".join(f"{winner} has {_listed(claims)}." for winner, claims in won.items())
+    seeds = max(answer.count for metrics in summary.values() for answer in metrics.values())
+    return text if seeds > 1 else f"{text} Only one seed was trained: differences may be due to chance."
+
+
+def overlapping_groups(summary: Summary, winner: str, metric: str) -> list[str]:
+    """Returns the groups whose interval of a metric overlaps the winner's; a mean without interval counts as exact.
+
+    Example:
+      >>> overlapping_groups({"a": {"mse": Interval(0.1, 0.02, 5)}, "b": {"mse": Interval(0.13, 0.02, 5)}}, "a", "mse")
+      ['b']
+    """
+    low, high = _bounds(summary[winner][metric])
+    others = {group: _bounds(metrics[metric]) for group, metrics in summary.items() if metric in metrics}
+    return [group for group, (a, b) in others.items() if group != winner and a <= high and low <= b]
+
+
+def task_tables(result: TaskResult, *, by_member: bool = False) -> list[ResultsTable]:
+    """Returns the tables of a task's results: several if its rows cover a grid, such as corruptions and levels.
+
+    Only the last table is explained.
+
+    Args:
+      result: as :func:`ae_jax.evaluation.run_tasks` returns it.
+      by_member: members are rows of their own, instead of seeds of one autoencoder.
+
+    Example:
+      >>> row = {"autoencoder": "a", "member": 0, "seed": 0, "metric": "psnr_gain", "value": 1.0, "split": "test"}
+      >>> row |= {"corruption": "gaussian", "level": 0.3, "trained_on": "clean"}
+      >>> [(table.title, list(table.rows)) for table in task_tables(TaskResult("denoising", [row]))]
+      [('gaussian, 0.3', ['a, clean'])]
+    """
+    task = TASKS[result.task]
+    parts: dict[str, list[Row]] = {}
+    for row in result.rows:
+        member = f"member {row['member']}" if by_member and row["seed"] is not None else None
+        group = _joined(*(row.get(key) for key in task.by), member)
+        parts.setdefault(_joined(*(row[key] for key in task.over)), []).append(row | {"group": group})
+    last = list(parts)[-1:]
+    return [
+        results_table(
+            summarise(rows, by=("group",), split=rows[0]["split"]),
+            heading=_joined(*task.by),
+            title=title,
+            explained=[title] == last,
+        )
+        for title, rows in parts.items()
+    ]
+
+
+def task_sentence(result: TaskResult, name: str) -> str:
+    """Returns the headline metric of a task: the run's best value and that of the best baseline.
+
+    Args:
+      result: as :func:`ae_jax.evaluation.run_tasks` returns it.
+      name: name of the run's autoencoder.
+
+    Returns:
+      A sentence; empty if the task has no rows of the run.
+    """
+    task = TASKS[result.task]
+    measured = {row["metric"] for row in result.rows}
+    metric = next((metric for metric in task.headline if metric in measured), None)
+    if metric is None:
+        return ""
+    own = [row for row in result.rows if row["autoencoder"] == name]
+    others = [row for row in result.rows if row["autoencoder"] not in (name, *_NO_BASELINES)]
+    found, baseline = (_headline(rows, metric, task.by, grid=bool(task.over)) for rows in (own, others))
+    if not found:
+        return ""
+    over = f", mean over {' and '.join(f'{key}s' for key in task.over)}" if task.over else ""
+    compared = f"; best baseline {baseline}" if baseline else ""
+    return f"{result.task.capitalize()}: {METRICS[metric].label} {found}{compared}{over}."
+
+
+def data_facts(dataset: Dataset) -> str:
+    """Describes the data in a sentence."""
+    counts = dataset.describe()["examples"]
+    shape = " x ".join(map(str, dataset.shape))
+    return (
+        f"{dataset.name}: {counts['train']:,} training, {counts['validation']:,} validation and {counts['test']:,} "
+        f"test examples of {shape} features."
+    )
+
+
+def training_facts(record: dict[str, Any]) -> str:
+    """States the settings, time and device of training in a sentence."""
+    settings = record.get("settings", {})
+    count = len(settings.get("seeds", ()))
+    seeds = f"{count} seed{'s' if count > 1 else ''}, " if count else ""
+    wall, compiling = (record.get(key, float("nan")) for key in ("wall_s", "compile_s"))
+    return (
+        f"{seeds}at most {settings.get('epochs', '?')} epochs, batches of {settings.get('batch_size', '?')}; "
+        f"{wall:.0f} s, of which {compiling:.0f} s compiling, on {record.get('device', 'an unknown device')}."
+    )
+
+
+def run_facts(run: Run) -> str:
+    """Describes the networks and the members of a run in a sentence."""
+    code = getattr(run.autoencoder.networks, "code", None)
+    epochs = sorted({int(epoch) for epoch in run.best_epoch})
+    kept = f"epoch {epochs[0]}" if len(epochs) == 1 else f"epochs {epochs[0]} to {epochs[-1]}"
+    of_code = f"a code of {code}, " if code is not None else ""
+    members = f"{len(run)} members" if len(run) > 1 else f"seed {run.seeds[0]}"
+    networks = type(run.autoencoder.networks).__name__
+    return f"{networks} with {of_code}{run.parameters:,} parameters; {members}, parameters of {kept}."
+
+
+def loss_facts(run: Run) -> str:
+    """States from what to what the training loss went, for readers who cannot see the curves."""
+    losses = run.history.get("train", {}).get("loss", np.empty((1, 0)))
+    means = [np.mean(column[np.isfinite(column)]) for column in losses.T if np.isfinite(column).any()]
+    ends = f", from {means[0]:.4g} to {means[-1]:.4g}" if len(means) > 1 else ""
+    return f"Loss curves of {run.name} over {losses.shape[1]} epochs: training loss{ends}."
+
+
+def diverged_members(run: Run) -> list[str]:
+    """Names each member that diverged in a sentence."""
+    seeds = [seed for seed, finite in zip(run.seeds, run.finite, strict=True) if not finite]
+    return [f"The member of seed {seed} diverged." for seed in seeds]
+
+
+def _claim(summary: Summary, winner: str, metric: str) -> str:
+    what = METRICS[metric]
+    value = f"{format_interval(summary[winner][metric], metric)}{_unit(metric)}"
+    level = overlapping_groups(summary, winner, metric)
+    if level:
+        named = len(level) <= 2 and not any("," in group for group in level)
+        value += f", level with {_listed(level) if named else f'{len(level)} others'}"
+    return f"the {'lowest' if what.better == 'low' else 'highest'} {what.label} ({value})"
+
+
+def _headline(rows: list[Row], metric: str, by: tuple[str, ...], *, grid: bool) -> str:
+    """The best group's mean of a metric and its name; empty without one. A mean over a grid has no interval."""
+    groups = [row | {"group": _joined(*(row.get(key) for key in by))} for row in rows]
+    summary = summarise(groups, by=("group",), split=rows[0]["split"]) if rows else {}
+    winner = best(summary, metric)
+    if winner is None:
+        return ""
+    value = format_interval(summary[winner][metric], metric)
+    return f"{value.mean if grid else value}{_unit(metric)} ({winner})"
+
+
+def _unit(metric: str) -> str:
+    return f" {METRICS[metric].unit}" if METRICS[metric].unit in ("dB", "nats") else ""
+
+
+def _bounds(answer: Interval) -> tuple[float, float]:
+    half_width = answer.half_width or 0.0
+    return (answer.mean - half_width, answer.mean + half_width) if np.isfinite(answer.mean) else (np.inf, -np.inf)
+
+
+def _listed(items: Sequence[str]) -> str:
+    return " and ".join([", ".join(items[:-1]), items[-1]] if len(items) > 1 else items)
+
+
+def _joined(*parts: object) -> str:
+    return ", ".join(str(part) for part in parts if part is not None)
