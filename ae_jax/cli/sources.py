@@ -12,7 +12,7 @@ from ae_jax.cli.printing import print_columns, print_json
 Name = Annotated[Positional[str], arg(metavar="NAME")]
 From = Annotated[Path | None, one(Path, "FOLDER"), arg(name="from", help_behavior_hint="(default: downloads them)")]
 DataFolder = Annotated[
-    Path | None, one(Path, "DIR"), arg(help_behavior_hint="(default: TFDS_DATA_DIR, or ~/tensorflow_datasets)")
+    Path | None, one(Path, "DIR"), arg(help_behavior_hint="(default: AE_JAX_DATA_DIR, or ~/.cache/ae_jax)")
 ]
 
 
@@ -27,21 +27,19 @@ def list_sources(*, json: Json = False) -> int:
     Args:
       json: print JSON instead of a table.
     """
-    from ae_jax.data import EMBEDDED, RECIPES
-    from ae_jax.data.builders import is_prepared
+    from ae_jax.data import EMBEDDED, PUBLISHED, prepared_file
 
     listed = [{"status": "embedded"} | make().describe() for make in EMBEDDED.values()]
-    for name, recipe in RECIPES.items():
-        counts = {split: expected.count for split, expected in recipe.splits.items()}
+    for name, published in PUBLISHED.items():
         listed.append(
             {
-                "status": "prepared" if is_prepared(name) else "available",
+                "status": "prepared" if prepared_file(name).is_file() else "available",
                 "name": name,
-                "shape": list(recipe.shape),
+                "shape": list(published.shape),
                 "dtype": "uint8",
-                "examples": counts,
-                "homepage": recipe.homepage,
-                "licence": recipe.licence,
+                "examples": dict(published.examples),
+                "homepage": published.homepage,
+                "licence": published.licence,
             }
         )
     if json:
@@ -59,27 +57,25 @@ def prepare(
     data_dir: DataFolder = None,
     timeout: Annotated[float, one(read_number, "SECONDS")] = 30.0,
 ) -> int:
-    """Downloads a data set, or takes its files from a folder, verifies them and writes them as TFDS does.
-
-    What was downloaded before an interruption is not downloaded again.
+    """Downloads a data set, or takes its files from a folder, verifies them and writes them to one file.
 
     Args:
       name: of the data set, see ae-jax data list.
       from_: folder with its files, as published or as idx, npz, amat or mat; nothing is downloaded then.
-      data_dir: TFDS's data directory.
+      data_dir: the folder of prepared data sets.
       timeout: seconds that a server has to answer in.
     """
     require_positive("data prepare", timeout=timeout)
-    from ae_jax.data.builders import is_prepared
-    from ae_jax.data.builders import prepare as prepare_data
+    from ae_jax.data import prepare as prepare_data
+    from ae_jax.data import prepared_file
     from ae_jax.report import ProgressDisplay
 
-    before = is_prepared(name, data_dir)
+    before = prepared_file(name, data_dir).is_file()
     with ProgressDisplay() as progress:
-        folder = prepare_data(name, source=from_, data_dir=data_dir, progress=progress, timeout=timeout)
-    where = f" (with TFDS_DATA_DIR={data_dir})" if data_dir is not None else ""
+        file = prepare_data(name, source=from_, data_dir=data_dir, progress=progress, timeout=timeout)
+    where = f" (with AE_JAX_DATA_DIR={data_dir})" if data_dir is not None else ""
     was = "was prepared before and" if before else "is prepared and"
-    print(f"{name} {was} lies in {folder}: train on it by --data {name}{where}.")
+    print(f"{name} {was} lies in {file}: train on it by --data {name}{where}.")
     return 0
 
 

@@ -1,8 +1,9 @@
 """Data sets from names, files, arrays and streams, checked, split and scaled."""
 
 from ae_jax.data.arrays import RawData, as_examples, as_labels, require_shape, require_unit_interval
-from ae_jax.data.builders import RECIPES, prepare
 from ae_jax.data.dataset import Dataset, Split, as_condition
+from ae_jax.data.downloads import DownloadProgress, prepare, prepared_file
+from ae_jax.data.published import PUBLISHED
 from ae_jax.data.scaling import Scaling
 from ae_jax.data.sources import EMBEDDED, digits, load
 from ae_jax.data.spec import DataSpec, ReadOptions
@@ -10,9 +11,10 @@ from ae_jax.data.splits import from_arrays, from_splits
 
 __all__ = [
     "EMBEDDED",
-    "RECIPES",
+    "PUBLISHED",
     "DataSpec",
     "Dataset",
+    "DownloadProgress",
     "RawData",
     "ReadOptions",
     "Scaling",
@@ -25,6 +27,7 @@ __all__ = [
     "from_splits",
     "load",
     "prepare",
+    "prepared_file",
     "require_shape",
     "require_unit_interval",
 ]

@@ -1,87 +1,108 @@
-"""Data sets that TensorFlow Datasets has prepared as array_record, read without TensorFlow."""
+"""Data sets prepared by TensorFlow Datasets, read by its public API without TensorFlow."""
 
 import os
-from pathlib import Path
 from typing import Any
 
-from ae_jax.data.builders.folders import data_folder, folder_of, is_prepared
-from ae_jax.data.builders.recipes import RECIPES
-from ae_jax.data.records import Records, column_of, is_readable
+import numpy as np
+
+from ae_jax.data.files.damage import reading
 from ae_jax.errors import InvalidInput
+from ae_jax.types import Shape
 
-_PREFIX = "tfds:"
+_BLOCK = 4096
+"""Records that are decoded at once."""
 
 
-def prepared_records(name: str | Path, *, data_dir: Path | None = None) -> dict[str, Records]:
-    """Every split of a prepared data set, for reading whole or in pieces, in the order of its records.
-
-    The examples are the input of the data set's supervised keys, or else its feature ``image``, or else its first that
-    can be read; the labels are the target where that is one number.
+class PreparedRows:
+    """One split of a prepared data set, read by position and from several threads at once.
 
     Args:
-      name: one of :data:`ae_jax.data.builders.RECIPES`; or another that TFDS has prepared as array_record,
-        ``tfds:NAME``, ``tfds:NAME:CONFIG`` or ``tfds:NAME/CONFIG``, in its highest version; or the path of a folder
-        that a data set was prepared in.
-      data_dir: TFDS's data directory; by default the usual one.
-
-    Returns:
-      The records of each split.
+      source: the split, as ``tfds.data_source`` returns it.
+      example: name of the feature that holds the examples.
+      label: name of the feature that holds the labels, or None.
+      name: of the split, for errors.
 
     Raises:
-      InvalidInput: not prepared there, not as array_record, damaged, or examples that are no numbers of one shape.
+      InvalidInput: records that cannot be read, or examples that are not arrays of numbers.
     """
-    info = _info(name, data_dir)
-    return {split: _records(info, split, str(name)) for split in info.splits}
+
+    whole = False
+    columns = None
+
+    def __init__(self, source: Any, example: str, label: str | None, *, name: str):
+        self.name, self.lengths = name, [len(source)]
+        self._source, self._example, self._label = source, example, label
+        with reading(name, _EXPECTED):
+            first = np.asarray(source[0][example])
+        if first.dtype.kind not in "buif":
+            raise InvalidInput(f"{name} has the feature {example} of type {first.dtype}: expected numbers.")
+        self.shape: Shape = first.shape
+        self.dtype = first.dtype
+
+    def read(self, shard: int, start: int, stop: int) -> tuple[np.ndarray, np.ndarray | None]:
+        """Examples from ``start`` to ``stop`` in the order of the records, and their labels or None."""
+        x = np.empty((stop - start, *self.shape), self.dtype)
+        labels = []
+        with reading(self.name, _EXPECTED):
+            for first in range(start, stop, _BLOCK):
+                last = min(first + _BLOCK, stop)
+                for place, record in enumerate(self._source.__getitems__(range(first, last)), first - start):
+                    value = np.asarray(record[self._example])
+                    if value.shape != self.shape:
+                        raise ValueError(f"examples of the shapes {self.shape} and {value.shape}")
+                    x[place] = value
+                    labels.append(record.get(self._label))
+        return x, None if self._label is None else np.array(labels)
+
+    def place(self, shard: int) -> str:
+        """The name of the split."""
+        return self.name
 
 
-def _info(name: str | Path, data_dir: Path | None) -> Any:
-    """What TFDS knows of a prepared data set."""
-    if isinstance(name, str) and name in RECIPES:
-        if not is_prepared(name, data_dir):
-            raise InvalidInput(
-                f"{name} is not prepared in {folder_of(name, data_dir)}: expected its files there; run `ae-jax data "
-                f"prepare {name}`, which downloads it, or with --from FOLDER where its files are at hand."
-            )
-        name = folder_of(name, data_dir)
-    from tensorflow_datasets.core import read_only_builder
-
-    shown = name if isinstance(name, Path) else f"{_PREFIX}{name.removeprefix(_PREFIX)}"
-    try:
-        if isinstance(name, Path):
-            return read_only_builder.builder_from_directory(name, file_format="array_record").info
-        plain = name.removeprefix(_PREFIX).replace(":", "/")
-        if data_dir is None and "TFDS_DATA_DIR" in os.environ:  # TFDS reads it when it is first imported
-            data_dir = data_folder()
-        return read_only_builder.builder_from_files(plain, data_dir=data_dir, file_format="array_record").info
-    except Exception as error:  # TFDS raises many kinds, of which a user needs the first line only
-        reason = (str(error).strip() or type(error).__name__).splitlines()[0][:160].rstrip(".")
-        raise InvalidInput(
-            f"{shown} cannot be read ({reason}): expected a data set that TFDS has prepared as array_record."
-        ) from error
+_EXPECTED = "a data set that TFDS has prepared as array_record, with examples of one shape; prepare it again"
 
 
-def _records(info: Any, split: str, name: str) -> Records:
-    features = info.features
-    if not hasattr(features, "keys"):
-        raise InvalidInput(f"{name} has one unnamed feature: expected named ones; choose another data set.")
-    example, label = _keys(info)
-    target = None
-    if label is not None and is_readable(features[label]):
-        target = column_of(label, features[label], name)
-    part = info.splits[split]
-    return Records(
-        [Path(path) for path in part.filepaths],
-        part.shard_lengths,
-        column_of(example, features[example], name),
-        target if target is not None and target.shape == () else None,
-        name=f"{name}, split {split}",
-    )
+def prepared_rows(name: str) -> dict[str, PreparedRows]:
+    """The splits train, validation and test of a data set that TFDS has prepared, for reading whole or in pieces.
+
+    The examples are the input of the data set's supervised keys, or else the feature ``image``, or else the first
+    feature of numbers; the labels are the target where that is one number.
+
+    Args:
+      name: ``tfds:NAME``, ``tfds:NAME:CONFIG`` or ``tfds:NAME/CONFIG``; the highest version is read.
+
+    Raises:
+      InvalidInput: a data set that is not prepared, has another format or is damaged, or examples that are not
+        arrays of numbers of one shape.
+    """
+    import tensorflow_datasets as tfds
+
+    with reading(name, _EXPECTED):
+        data_dir = os.environ.get("TFDS_DATA_DIR")  # TFDS itself reads it only when it is first imported
+        builder = tfds.builder(name.removeprefix("tfds:").replace(":", "/"), data_dir=data_dir)
+        sources: Any = builder.as_data_source()
+        example, label = _keys(builder.info)
+    if "train" not in sources:
+        raise InvalidInput(f"{name} has no split named train, but {', '.join(sources)}: choose another data set.")
+    return {
+        split: PreparedRows(sources[split], example, label, name=f"the {split} split of {name}")
+        for split in ("train", "validation", "test")
+        if split in sources
+    }
 
 
 def _keys(info: Any) -> tuple[str, str | None]:
-    """The features that hold the examples and the labels (or None)."""
-    keys = info.supervised_keys
-    if keys and isinstance(keys[0], str):
-        return keys[0], keys[1] if isinstance(keys[1], str) else None
-    names = sorted(info.features.keys(), key=lambda name: (name != "image", not is_readable(info.features[name])))
-    return names[0], None
+    """Names of the features that hold the examples and the labels (or None)."""
+    import tensorflow_datasets as tfds
+
+    tensors = (tfds.features.Tensor, tfds.features.Image)
+    numbers = [
+        name
+        for name, feature in info.features.items()
+        if isinstance(feature, tensors) and np.dtype(feature.np_dtype).kind in "buif"  # pyright: ignore
+    ]
+    example, label = [*(info.supervised_keys or (None, None))][:2]
+    if not isinstance(example, str):
+        example, label = next(iter(sorted(numbers, key=lambda name: name != "image")), next(iter(info.features))), None
+    scalar = isinstance(label, str) and label in numbers and info.features[label].shape == ()
+    return example, label if scalar else None

@@ -9,11 +9,12 @@ import numpy as np
 
 from ae_jax.data import files
 from ae_jax.data.arrays import RawData
-from ae_jax.data.builders import RECIPES
 from ae_jax.data.dataset import Dataset
-from ae_jax.data.prepared import prepared_records
+from ae_jax.data.downloads import read_prepared
+from ae_jax.data.prepared import prepared_rows
+from ae_jax.data.published import PUBLISHED
 from ae_jax.data.scaling import Scaling, Statistics, fitted
-from ae_jax.data.shards import NpyRows, ParquetRows
+from ae_jax.data.shards import ArrayRows, NpyRows, ParquetRows
 from ae_jax.data.spec import DataSpec, ReadOptions
 from ae_jax.data.splits import from_arrays, from_contents, from_rows
 from ae_jax.data.streaming import Rows, bytes_of, read_all
@@ -58,7 +59,7 @@ def load(
     """The data set of that name, or of that file or folder.
 
     Args:
-      source: ``"digits"``; the name of a data set that ``ae-jax data prepare`` prepared (:data:`RECIPES`);
+      source: ``"digits"``; the name of a data set that ``ae-jax data prepare`` prepared (:data:`PUBLISHED`);
         ``tfds:NAME[:CONFIG]`` of any data set that TensorFlow Datasets has prepared as array_record; or a path
         (:data:`ae_jax.data.files.KINDS`), with ``:KEY`` behind it where a file holds several arrays; or the path of a
         folder of ``.npy`` or ``.parquet`` shards.
@@ -141,7 +142,7 @@ def is_named(source: str) -> bool:
       >>> is_named("digits"), is_named("tfds:mnist"), is_named("digits.csv")
       (True, True, False)
     """
-    return source in EMBEDDED or source in RECIPES or source.startswith("tfds:")
+    return source in EMBEDDED or source in PUBLISHED or source.startswith("tfds:")
 
 
 def reading_of(path: Path, data: DataSpec) -> ReadOptions:
@@ -181,7 +182,7 @@ def parse_path(source: str) -> tuple[Path, str | None]:
         reason = (error.strerror if isinstance(error, OSError) else None) or str(error).rstrip(".")
         raise InvalidInput(f"{source} cannot be read ({reason}): expected {files.KINDS}.") from error
     if not known:
-        raise unknown("data set", source, [*EMBEDDED, *RECIPES, "tfds:NAME", "FILE.npy", "FILE.npz", "FILE.csv"])
+        raise unknown("data set", source, [*EMBEDDED, *PUBLISHED, "tfds:NAME", "FILE.npy", "FILE.npz", "FILE.csv"])
     return path, key
 
 
@@ -265,24 +266,27 @@ def rescaled(dataset: Dataset, scaling: Scaling | str | None) -> Dataset:
 
 
 def _prepared(source: str, reading: ReadOptions, *, scaling: Scaling | str | None, seed: int) -> Dataset:
-    """A data set that TFDS has prepared, in its own splits."""
+    """A prepared data set in its own splits; the training split is streamed where it takes more than the budget."""
     name = source.removeprefix("tfds:").replace(":", "/").replace("/", "-")
-    there = prepared_records(source)
-    splits = {split: there[split] for split in ("train", "validation", "test") if split in there}
-    if "train" not in splits:
-        raise InvalidInput(f"{source} has no split named train, but {', '.join(there)}: choose another data set.")
-    if bytes_of(splits["train"]) <= reading.budget:
-        contents = {split: records.all() for split, records in splits.items()}
-        return from_contents(contents, name=name, scaling=scaling, reading=reading, seed=seed)
-    held_out = {}
-    for split in set(splits) - {"train"}:
-        if (size := bytes_of(splits[split])) > reading.budget:
+    if source in PUBLISHED:
+        rows: dict[str, Rows] = {
+            split: ArrayRows(raw.x, raw.labels, name=f"the {split} split of {source}")
+            for split, raw in read_prepared(source).items()
+        }
+    else:
+        rows = dict(prepared_rows(source))
+    for split in {"validation", "test"} & set(rows):
+        if (size := bytes_of(rows[split])) > reading.budget:
             raise InvalidInput(
                 f"the {split} split of {source} takes {size:,} bytes: expected at most the device budget of "
                 f"{reading.budget:,}, as held-out examples are not streamed; raise the budget."
             )
-        held_out[split] = splits[split].all()
-    return from_rows(splits["train"], held_out, name=name, scaling=scaling, reading=reading, seed=seed)
+    streamed = bytes_of(rows["train"]) > reading.budget
+    held = {split: read_all(rows[split]) for split in ("validation", "test") if split in rows}
+    if streamed:
+        return from_rows(rows["train"], held, name=name, scaling=scaling, reading=reading, seed=seed)
+    contents = {"train": read_all(rows["train"])} | held
+    return from_contents(contents, name=name, scaling=scaling, reading=reading, seed=seed)
 
 
 def _read(path: Path, key: str | None, reading: ReadOptions) -> dict[str, RawData]:

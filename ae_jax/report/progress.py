@@ -9,7 +9,7 @@ from rich import progress as rich_progress
 from rich.console import Console
 from rich.text import Text
 
-from ae_jax.data.builders import Preparing
+from ae_jax.data import DownloadProgress
 from ae_jax.training import Progress
 
 _NARROW, _WIDE = 80, 100
@@ -53,7 +53,7 @@ class ProgressDisplay:
     ) -> None:
         self._display.stop()
 
-    def __call__(self, record: Progress | Preparing) -> None:
+    def __call__(self, record: Progress | DownloadProgress) -> None:
         """Shows a record that :func:`ae_jax.fit` or :func:`ae_jax.data.prepare` passed to its callback."""
         self._display.show(record)
 
@@ -72,8 +72,8 @@ class _Lines:
     def stop(self) -> None:
         pass
 
-    def show(self, record: Progress | Preparing) -> None:
-        if isinstance(record, Preparing):
+    def show(self, record: Progress | DownloadProgress) -> None:
+        if isinstance(record, DownloadProgress):
             if record.done == record.total:
                 self._print(f"{record.what}, done")
             return
@@ -126,8 +126,8 @@ class _Bars:
     def stop(self) -> None:
         self._bars.stop()
 
-    def show(self, record: Progress | Preparing) -> None:
-        if isinstance(record, Preparing):
+    def show(self, record: Progress | DownloadProgress) -> None:
+        if isinstance(record, DownloadProgress):
             self._show_file(record)
             return
         if self._task is None or starts_anew(self._last, record):
@@ -143,7 +143,7 @@ class _Bars:
         self._bars.update(self._task, completed=record.epoch, total=total, losses=losses, count=count)
         self._last, self._seen = record, self._bars.get_time()
 
-    def _show_file(self, record: Preparing) -> None:
+    def _show_file(self, record: DownloadProgress) -> None:
         if record.what not in self._files:
             self._files[record.what] = self._bars.add_task(record.what, losses="", count="")
         count = f"{record.done / record.total:4.0%}" if record.total else ""
@@ -166,7 +166,7 @@ class _NotebookBars(_Bars):
     def stop(self) -> None:
         self._handle.update(self._bars.get_renderable())
 
-    def show(self, record: Progress | Preparing) -> None:
+    def show(self, record: Progress | DownloadProgress) -> None:
         super().show(record)
         now = time.monotonic()
         done = isinstance(record, Progress) and ended(record)

@@ -112,6 +112,7 @@ def test_a_source_that_cannot_be_used_is_refused_in_one_sentence(call, line, tmp
 @pytest.mark.parametrize("line", SENTENCES)
 def test_a_line_that_cannot_be_used_is_refused_in_one_sentence(call, line, monkeypatch):
     monkeypatch.setenv("TFDS_DATA_DIR", "tfds")
+    monkeypatch.setenv("AE_JAX_DATA_DIR", "data")
     outcome = call(*line.split())
     refused(outcome, SENTENCES[line])
     assert list(outcome.folder.iterdir()) == []

@@ -8,16 +8,15 @@ import pytest
 from rich.console import Console
 
 import ae_jax
-from ae_jax.data import Dataset
-from ae_jax.data.builders import Preparing
+from ae_jax.data import Dataset, DownloadProgress
 from ae_jax.report import ProgressDisplay
 from ae_jax.training import Progress
 
 FILES = [
-    Preparing("mnist: download a.gz", 50, 100),
-    Preparing("mnist: download a.gz", 100, 100),
-    Preparing("mnist: download b.gz", 30, None),
-    Preparing("mnist: write train", 10, 10),
+    DownloadProgress("mnist: download a.gz", 50, 100),
+    DownloadProgress("mnist: download a.gz", 100, 100),
+    DownloadProgress("mnist: download b.gz", 30, None),
+    DownloadProgress("mnist: download c.gz", 10, 10),
 ]
 
 
@@ -150,9 +149,9 @@ def test_preparing_a_data_set_shows_each_file(console: Console):
         for preparing in FILES:
             display(preparing)
     if console.is_terminal:
-        assert all(words in text(display) for words in ("a.gz", "b.gz", "write train", "100%"))
+        assert all(words in text(display) for words in ("a.gz", "b.gz", "c.gz", "100%"))
     else:
-        assert text(display) == "mnist: download a.gz, done\nmnist: write train, done\n"
+        assert text(display) == "mnist: download a.gz, done\nmnist: download c.gz, done\n"
 
 
 def test_importing_the_package_does_not_import_matplotlib():

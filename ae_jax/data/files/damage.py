@@ -8,11 +8,11 @@ from ae_jax.errors import InvalidInput, first_line
 
 
 @contextmanager
-def reading(path: Path, expected: str) -> Iterator[None]:
+def reading(path: Path | str, expected: str) -> Iterator[None]:
     """Turns whatever goes wrong while a file is read into a sentence that names the file.
 
     Args:
-      path: the file.
+      path: the file, or another name of what is read.
       expected: what it should have been, with what to do.
 
     Raises:
