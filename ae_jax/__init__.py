@@ -19,7 +19,7 @@ if TYPE_CHECKING:
         variational,
     )
     from ae_jax.optimizers import Optimizer
-    from ae_jax.training import Run, TrainingInterrupted, fit, load
+    from ae_jax.training import Run, TrainConfig, TrainingInterrupted, fit, load
 
 __all__ = [
     "NAMED",
@@ -27,6 +27,7 @@ __all__ = [
     "InvalidInput",
     "Optimizer",
     "Run",
+    "TrainConfig",
     "TrainingDiverged",
     "TrainingInterrupted",
     "component",
@@ -52,7 +53,7 @@ _HOMES = {
     "components": ("component", "static"),
     "errors": ("InvalidInput", "TrainingDiverged"),
     "optimizers": ("Optimizer",),
-    "training": ("Run", "TrainingInterrupted", "fit", "load"),
+    "training": ("Run", "TrainConfig", "TrainingInterrupted", "fit", "load"),
 }
 """Where names live that are neither rooms nor autoencoders."""
 

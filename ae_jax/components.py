@@ -6,7 +6,7 @@ components; fields made by :func:`static` are part of the tree structure, so tha
 
 import dataclasses
 import math
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from typing import Any, TypeVar, dataclass_transform
 
 import jax
@@ -17,6 +17,7 @@ from ae_jax.errors import InvalidInput, require_known
 T = TypeVar("T")
 
 _components: dict[str, type] = {}
+_functions: dict[str, Callable[..., Any]] = {}
 
 
 def static(*, default: Any = dataclasses.MISSING) -> Any:
@@ -73,6 +74,15 @@ def component(cls: type[T]) -> type[T]:
     return cls
 
 
+def register(function: Callable[..., Any]) -> None:
+    """Makes a function or class nameable in configurations, as ``module:name``; loading finds only registered ones."""
+    _functions[_name_of(function)] = function
+
+
+def _name_of(function: Callable[..., Any]) -> str:
+    return f"{getattr(function, '__module__', '')}:{getattr(function, '__qualname__', repr(function))}"
+
+
 def to_config(value: Any) -> Any:
     """A component as JSON-ready dicts, lists and numbers, each dict with the component's ``"type"``.
 
@@ -90,6 +100,8 @@ def to_config(value: Any) -> Any:
         return to_config(np.asarray(value).tolist())
     if value is None or isinstance(value, (str, int)) or (isinstance(value, float) and math.isfinite(value)):
         return value
+    if callable(value) and _functions.get(_name_of(value)) is value:
+        return {"type": "function", "name": _name_of(value)}
     raise InvalidInput(
         f"a configuration cannot hold {value!r}: expected finite numbers, names or components made by @component."
     )
@@ -112,6 +124,13 @@ def from_config(config: Any) -> Any:
         return config
     if "type" not in config:
         return {key: from_config(item) for key, item in config.items()}
+    if config["type"] == "function":
+        if config.get("name") not in _functions:
+            raise InvalidInput(
+                f"the configuration names the function {config.get('name')!s:.200}, which this process does not know: "
+                "call from_nnx with that function first."
+            )
+        return _functions[config["name"]]
     require_known("component", config["type"], _components)
     cls = _components[config["type"]]
     names = [field.name for field in dataclasses.fields(cls)]

@@ -1,7 +1,7 @@
-"""What a stochastic encoder returns: distributions over latents as NamedTuples of arrays."""
+"""Posteriors: the distributions over latents that stochastic encoders return, as NamedTuples of arrays."""
 
 import math
-from typing import NamedTuple
+from typing import NamedTuple, Protocol, runtime_checkable
 
 import jax
 import jax.numpy as jnp
@@ -11,14 +11,26 @@ from ae_jax.losses.divergence import gaussian_kl, gaussian_kl_between
 from ae_jax.types import Key
 
 
+@runtime_checkable
+class Posterior(Protocol):
+    """A distribution over the latents of each example: its mean, a reparameterised draw and log-densities."""
+
+    @property
+    def mean(self) -> Float[Array, "batch *latent"]: ...
+
+    def sample(self, key: Key) -> Float[Array, "batch *latent"]: ...
+
+    def log_prob(self, z: Float[Array, "batch *latent"]) -> Float[Array, " batch"]: ...
+
+
 class DiagonalGaussian(NamedTuple):
     r"""A Gaussian with independent components for each example.
 
     .. math:: q(z | x) = \prod_j \mathcal{N}(z_j; \mu_j(x), \sigma_j(x)^2)
 
     Attributes:
-      mean: ``[batch, latent]``.
-      log_scale: natural logarithm of the standard deviation, ``[batch, latent]``.
+      mean: ``[batch, *latent]``.
+      log_scale: natural logarithm of the standard deviation, ``[batch, *latent]``.
 
     Example:
       >>> posterior = DiagonalGaussian(jnp.zeros((1, 2)), jnp.zeros((1, 2)))
@@ -29,20 +41,22 @@ class DiagonalGaussian(NamedTuple):
       Kingma and Welling, *Auto-encoding variational Bayes*, ICLR 2014.
     """
 
-    mean: Float[Array, "batch latent"]
-    log_scale: Float[Array, "batch latent"]
+    mean: Float[Array, "batch *latent"]
+    log_scale: Float[Array, "batch *latent"]
 
-    def sample(self, key: Key) -> Float[Array, "batch latent"]:
-        """A draw for each example, differentiable in mean and scale (reparameterised), ``[batch, latent]``."""
+    def sample(self, key: Key) -> Float[Array, "batch *latent"]:
+        """A draw for each example, differentiable in mean and scale (reparameterised), of the shape of the mean."""
         return self.mean + jnp.exp(self.log_scale) * jax.random.normal(key, self.mean.shape, self.mean.dtype)
 
-    def log_prob(self, z: Float[Array, "batch latent"]) -> Float[Array, " batch"]:
+    def log_prob(self, z: Float[Array, "batch *latent"]) -> Float[Array, " batch"]:
         """Log-density of each example's latent, in nats, ``[batch]``."""
         standardised = (z - self.mean) * jnp.exp(-self.log_scale)
-        return -jnp.sum(0.5 * jnp.square(standardised) + self.log_scale + 0.5 * math.log(2.0 * math.pi), axis=-1)
+        terms = 0.5 * jnp.square(standardised) + self.log_scale + 0.5 * math.log(2.0 * math.pi)
+        return -jnp.sum(terms, axis=tuple(range(1, z.ndim)))
 
     def kl(self, other: "DiagonalGaussian | None" = None) -> Float[Array, " batch"]:
         """Divergence from another Gaussian, by default from the standard normal, in nats, ``[batch]``."""
+        mean, log_scale = (values.reshape(len(values), -1) for values in self)
         if other is None:
-            return gaussian_kl(self.mean, self.log_scale)
-        return gaussian_kl_between(self.mean, self.log_scale, other.mean, other.log_scale)
+            return gaussian_kl(mean, log_scale)
+        return gaussian_kl_between(mean, log_scale, *(values.reshape(len(values), -1) for values in other))

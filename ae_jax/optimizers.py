@@ -1,6 +1,8 @@
-"""How parameters follow gradients: Optax's optimisers as components, their numbers leaves."""
+"""Optax's optimisers as components whose numbers are leaves, and one optimiser for each part of a model."""
 
 import inspect
+from collections.abc import Mapping
+from typing import Any, Protocol, runtime_checkable
 
 import optax
 
@@ -10,6 +12,13 @@ from ae_jax.errors import InvalidInput, require_known
 from ae_jax.types import Number, Weight
 
 RULES = ("adabelief", "adagrad", "adam", "adamax", "adamw", "lamb", "lion", "nadam", "radam", "rmsprop", "sgd", "yogi")
+
+
+@runtime_checkable
+class OptaxChain(Protocol):
+    """Anything that gives an Optax gradient transformation; a component, so that a run can be saved."""
+
+    def transformation(self) -> optax.GradientTransformation: ...
 
 
 @component
@@ -49,3 +58,33 @@ class Optimizer:
         """The Optax gradient transformation; may be called while its numbers are traced."""
         rule = getattr(optax, self.rule)(self.learning_rate, **(self.settings or {}))
         return rule if self.clip_norm is None else optax.chain(optax.clip_by_global_norm(self.clip_norm), rule)  # pyright: ignore[reportArgumentType]
+
+
+def require_optimizer(optimizer: Any) -> None:
+    """Raises a sentence for what is neither an optimiser nor a mapping from parts of a model to optimisers.
+
+    Raises:
+      InvalidInput: it is neither.
+    """
+    several = isinstance(optimizer, Mapping) and optimizer
+    for one in optimizer.values() if several else [optimizer]:
+        if isinstance(one, type) or not isinstance(one, OptaxChain):
+            raise InvalidInput(
+                f"Autoencoder was given optimizer={shown(one)}: expected an Optimizer(), a component with "
+                "transformation(), or a mapping from parts of the model to these."
+            )
+
+
+def transformation_of(optimizer: Any) -> optax.GradientTransformation:
+    """The gradient transformation of one optimiser, or of a mapping from part to optimiser.
+
+    Example:
+      >>> critic = {"networks": Optimizer(), "critic": Optimizer(rule="sgd")}
+      >>> params = {"networks": jnp.ones(2), "critic": jnp.ones(1)}
+      >>> sorted(transformation_of(critic).init(params).inner_states)
+      ['critic', 'networks']
+    """
+    if not isinstance(optimizer, Mapping):
+        return optimizer.transformation()
+    transformations = {part: one.transformation() for part, one in optimizer.items()}
+    return optax.partition(transformations, lambda params: {part: part for part in params})

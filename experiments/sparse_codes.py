@@ -83,7 +83,7 @@ def recipes(source: str, units: int) -> dict[str, Autoencoder]:
     parts = {
         KL: (sigmoid, Reconstruction(penalties=(KLSparsity(target=0.05, weight=1.0),))),
         LASSO: (relu, Reconstruction(penalties=(L1(weight=0.2),))),
-        K_SPARSE: (dataclasses.replace(relu, winners=15 if small else 25), Reconstruction()),
+        K_SPARSE: (dataclasses.replace(relu, top_k=15 if small else 25), Reconstruction()),
         WINNERS: (relu, Reconstruction(bottleneck=WinnerTakeAll(rate=0.07 if small else 0.05))),
     }
     optimizer = Optimizer(learning_rate=1e-2 if small else 1e-3)

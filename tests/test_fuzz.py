@@ -129,7 +129,7 @@ networks = mostly(
             code_activation=activation,
             tied=st.booleans(),
             stochastic=st.booleans(),
-            winners=st.one_of(st.none(), size),
+            top_k=st.one_of(st.none(), size),
         ),
         some(
             Convolutional,
@@ -138,7 +138,7 @@ networks = mostly(
             code=size,
             activation=activation,
             stochastic=st.booleans(),
-            winners=st.one_of(st.none(), size),
+            top_k=st.one_of(st.none(), size),
         ),
     )
 )

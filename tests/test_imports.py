@@ -15,6 +15,7 @@ FLOORS = [
     {"types", "errors", "locks", "components", "_checks"},
     {"schedules", "optimizers", "losses", "corruptions"},
     {"distributions"},
+    {"priors"},
     {"networks"},
     {"objectives"},
     {"models"},

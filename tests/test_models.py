@@ -69,7 +69,7 @@ AUTOENCODERS = {name: make() for name, make in ae_jax.NAMED.items()} | {
     "binary": composed(DENSE, Reconstruction(likelihood=BernoulliLikelihood(), corruption=SaltAndPepper())),
     "laplacian": composed(DENSE, Reconstruction(likelihood=LaplaceLikelihood(scale=0.5), corruption=Gaussian())),
     "winners": composed(
-        dataclasses.replace(DENSE, code=9, winners=4, tied=True), Reconstruction(penalties=(Contractive(weight=0.1),))
+        dataclasses.replace(DENSE, code=9, top_k=4, tied=True), Reconstruction(penalties=(Contractive(weight=0.1),))
     ),
     "winner take all": composed(
         dataclasses.replace(DENSE, code=9, code_activation="relu"), Reconstruction(bottleneck=WinnerTakeAll(rate=0.4))
@@ -128,7 +128,7 @@ def test_the_loss_is_a_finite_scalar_beside_its_named_terms(subject):
     objective = subject.autoencoder.objective
     terms = [objective.likelihood.name, *(penalty.name for penalty in objective.penalties)]
     terms += ["kl"] if isinstance(objective, Variational) else []
-    terms += ["importance_gain"] if isinstance(objective, ImportanceWeighted) else []
+    terms += ["iwae_gap"] if isinstance(objective, ImportanceWeighted) else []
     assert sorted(metrics) == sorted(terms)
     for value in (loss, *metrics.values()):
         assert value.shape == ()

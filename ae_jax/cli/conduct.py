@@ -37,7 +37,7 @@ def conduct(
     it has and end; the second ends the process at once.
 
     Args:
-      study: called with the settings of training and of its checkpoints, and ``progress``.
+      study: called with the settings of training and of its checkpoints, and ``callbacks``.
       training: the settings.
       checkpointing: how training is saved, beside the folder.
       devices: on how many.
@@ -58,7 +58,7 @@ def conduct(
         by_leader(lambda: stack.enter_context(alone_in(place)))
         try:
             with ProgressDisplay() if leading() else nullcontext() as progress:
-                outcome = study(progress=progress, **settings)
+                outcome = study(callbacks=() if progress is None else [progress], **settings)
         except TrainingInterrupted as interruption:
             if not leading():
                 return stopped_by(interruption.signal)

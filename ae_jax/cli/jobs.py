@@ -67,7 +67,7 @@ def run(jobs: JobsFile, *, job: Which = None) -> int:
 
     def train(one_job: "Job") -> str:
         with ProgressDisplay() as progress:
-            return run_job(one_job, dataset, progress=progress)
+            return run_job(one_job, dataset, callbacks=[progress])
 
     with stop_on_signal(again=signal.SIG_DFL) as stop:
         for one_job in left:

@@ -232,7 +232,7 @@ class Training:
         Raises:
           InvalidInput: nobody knows what is to be done about divergence.
         """
-        from ae_jax.training.step import OnDivergence
+        from ae_jax.training import OnDivergence
 
         if self.on_divergence not in get_args(OnDivergence):
             raise unknown("policy of divergence", self.on_divergence, get_args(OnDivergence))

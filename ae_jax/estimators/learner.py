@@ -190,8 +190,8 @@ _OF_ANY_NUMBER = "GaussianLikelihood"
 
 def _in_numpy(run: Run) -> Run:
     """The run without arrays of a device, as it is pickled and sent to other processes."""
-    autoencoder, params = jax.tree.map(np.asarray, (run.autoencoder, run.params))
-    return dataclasses.replace(run, autoencoder=autoencoder, params=params)
+    autoencoder, params, state = jax.tree.map(np.asarray, (run.autoencoder, run.params, run.state))
+    return dataclasses.replace(run, autoencoder=autoencoder, params=params, state=state)
 
 
 def code_of_batch(autoencoder: Autoencoder, networks: Any, scaling: Scaling, x: Any) -> Any:

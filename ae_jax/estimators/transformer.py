@@ -11,7 +11,7 @@ from ae_jax.data import require_shape
 from ae_jax.estimators.choice import choose
 from ae_jax.estimators.columns import fit_columns
 from ae_jax.estimators.learner import TYPES, AutoencoderEstimator, code_of_batch, data_of_batch
-from ae_jax.estimators.passes import one_pass, start
+from ae_jax.training import TrainConfig, train_one_epoch
 from ae_jax.training.plan import plan
 
 
@@ -76,7 +76,7 @@ class AutoencoderTransformer(ClassNamePrefixFeaturesOutMixin, TransformerMixin, 
           y: ignored.
         """
         self._train(X)
-        self.__dict__.pop("_progress", None)
+        self.__dict__.pop("_state", None)
         return self
 
     def partial_fit(self, X: Any, y: Any = None) -> "AutoencoderTransformer":
@@ -101,16 +101,13 @@ class AutoencoderTransformer(ClassNamePrefixFeaturesOutMixin, TransformerMixin, 
         planned = plan(
             choose(self.autoencoder, self.code, self.hyperparameters, dataset) if run is None else run.members[0],
             dataset,
+            TrainConfig(batch_size=self._batch_size(dataset)),
             seeds=seed,
-            epochs=1,
-            batch_size=self._batch_size(dataset),
-            patience=None,
         )
-        progress = getattr(self, "_progress", None) or start(planned, run)
-        run, progress = one_pass(planned, progress, run)
+        run, state = train_one_epoch(planned, run, getattr(self, "_state", None))
         seen = None if first else (self.run_.data.low, self.run_.data.high)
         self._keep(run, scaling, rows, seen)
-        self._progress = progress
+        self._state = state
         return self
 
     def transform(self, X: Any) -> np.ndarray:

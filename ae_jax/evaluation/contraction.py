@@ -1,5 +1,6 @@
 """How far does a code move when its input moves?"""
 
+import math
 from typing import Any
 
 import jax
@@ -9,9 +10,11 @@ from jaxtyping import Array
 
 from ae_jax.data import Scaling
 from ae_jax.models import Autoencoder
-from ae_jax.networks import deterministic
+from ae_jax.networks import code_shape, deterministic
+from ae_jax.networks.functional import pure_encoder
 from ae_jax.objectives.penalties import squared_jacobian_norm
 from ae_jax.training import Run
+from ae_jax.types import Batch
 
 
 def jacobian_norm(run: Run, x: Any) -> np.ndarray:
@@ -43,7 +46,7 @@ def jacobian_norm(run: Run, x: Any) -> np.ndarray:
 
 def norm_of_batch(autoencoder: Autoencoder, networks: Any, scaling: Scaling, stored: Any) -> Any:
     """The norm at each example of a batch, for :meth:`ae_jax.Run.apply`."""
-    return jnp.sqrt(squared_jacobian_norm(networks, scaling(stored)))
+    return jnp.sqrt(squared_jacobian_norm(networks, Batch(scaling(stored), networks.condition)))
 
 
 def jacobian_spectrum(run: Run, x: Any) -> np.ndarray:
@@ -79,11 +82,17 @@ def jacobian_spectrum(run: Run, x: Any) -> np.ndarray:
 
 
 def _spectrum_of_batch(autoencoder: Autoencoder, networks: Any, scaling: Scaling, stored: Any) -> Any:
-    def of_one(x: Array) -> Array:
+    encoder, size = pure_encoder(networks), math.prod(code_shape(autoencoder.networks))
+
+    def of_one(one: Batch) -> Array:
+        given = None if one.condition is None else one.condition[None]
+
         def encode(features: Array) -> Array:
-            return deterministic(networks.encode(features.reshape(1, *x.shape)))[0]
+            return deterministic(encoder(features.reshape(1, *one.x.shape), given)).ravel()
 
-        narrower = jax.jacrev if autoencoder.networks.code < x.size else jax.jacfwd
-        return jnp.linalg.svd(narrower(encode)(x.ravel()), compute_uv=False)
+        narrower = jax.jacrev if size < one.x.size else jax.jacfwd
+        return jnp.linalg.svd(narrower(encode)(one.x.ravel()), compute_uv=False)
 
-    return jax.lax.map(of_one, scaling(stored))  # one by one, as a Jacobian is as large as a thousand codes
+    return jax.lax.map(
+        of_one, Batch(scaling(stored), networks.condition)
+    )  # one by one, as a Jacobian is as large as a thousand codes

@@ -16,7 +16,6 @@ from ae_jax.evaluation.reconstruction import mean_squared_error, psnr
 from ae_jax.evaluation.representation import active_fraction, label_accuracies, mean_activation
 from ae_jax.models import Autoencoder
 from ae_jax.networks import deterministic
-from ae_jax.objectives import Variational
 from ae_jax.training import Run
 
 NOISE = Gaussian(scale=0.3)
@@ -56,7 +55,7 @@ def evaluate(
     x = np.asarray(run.scaling(stored))
     damaged = corrupted(corruption, jax.random.key(seed), x)
     answers = with_members(run, run.apply(_answers, stored, run.scaling.invert(damaged)))
-    variational = isinstance(run.autoencoder.objective, Variational)
+    variational = "prior" in run.autoencoder.objective.parts
     elbo = with_members(run, negative_elbo(run, stored, seed=seed)) if variational else {}
     train_codes = with_members(run, run.encode(dataset.train.x.astype(np.float32)))
     rows = []

@@ -13,10 +13,10 @@ from ae_jax._checks import positive_whole
 from ae_jax.data import Scaling
 from ae_jax.errors import InvalidInput
 from ae_jax.models import Autoencoder
-from ae_jax.objectives import SquaredError, Variational
-from ae_jax.objectives.elbo import expected_nll
-from ae_jax.objectives.variational import log_ratios, nll_of_latents
+from ae_jax.objectives import SquaredError
+from ae_jax.objectives.elbo import log_ratios, nll_of_latents, sample_latents
 from ae_jax.training import Run
+from ae_jax.types import Batch
 
 _SAMPLES = 16
 _EXAMPLES = 8
@@ -121,56 +121,60 @@ def log_likelihood(run: Run, x: Any, *, samples: int = 5000, seed: int = 0, chun
 
 def require_variational(autoencoder: Autoencoder) -> None:
     """Raises a sentence where the objective bounds no evidence."""
-    if not isinstance(autoencoder.objective, Variational):
+    if "prior" not in autoencoder.objective.parts:
         raise InvalidInput(f"{autoencoder.name} has no evidence lower bound: expected a variational autoencoder.")
 
 
 def elbo_of_batch(
-    autoencoder: Autoencoder, networks: Any, scaling: Scaling, stored: Any, keys: Any, *, samples: int = _SAMPLES
+    autoencoder: Autoencoder, model: Any, scaling: Scaling, stored: Any, keys: Any, *, samples: int = _SAMPLES
 ) -> Any:
     """The bound and its parts at each example of a batch, each with a key of its own, for :meth:`ae_jax.Run.apply`."""
 
-    def of_one(x: Any, key: Any) -> dict[str, Any]:
-        posterior = networks.encode(x[None])
-        likelihood = autoencoder.objective.likelihood
-        nll = expected_nll(likelihood, networks, key, posterior, x[None], samples=samples)[0]
-        kl = posterior.kl()[0]
+    def of_one(key: Any, one: Batch) -> dict[str, Any]:
+        one = jax.tree.map(lambda values: values[None], one)
+        posterior = model.encode(one.x, one.condition)
+        latents = sample_latents(key, posterior, samples)
+        nll = jnp.mean(nll_of_latents(autoencoder.objective.likelihood, model, latents, one))
+        kl = model.prior.kl(posterior)
+        kl = jnp.mean(log_ratios(model.prior, posterior, latents) if kl is None else kl)
         return {"negative_elbo": nll + kl, "negative_log_likelihood": nll, "kl": kl}
 
-    return jax.vmap(of_one)(scaling(stored), keys)
+    return jax.vmap(of_one)(keys, Batch(scaling(stored), model.condition))
 
 
 @lru_cache(maxsize=32)
 def _weights_of_batch(samples: int, chunk: int) -> Callable[..., Any]:
     """What gives :meth:`ae_jax.Run.apply` each example's :func:`_running_weights`."""
 
-    def of_batch(autoencoder: Autoencoder, networks: Any, scaling: Scaling, stored: Any, keys: Any) -> Any:
-        x = scaling(stored)
+    def of_batch(autoencoder: Autoencoder, model: Any, scaling: Scaling, stored: Any, keys: Any) -> Any:
+        batch = Batch(scaling(stored), model.condition)
 
-        def of_one(example: tuple[Any, Any, Any]) -> Any:
-            posterior, target, key = example
-            return _running_weights(autoencoder, networks, posterior, target, key, samples, chunk)
+        def of_one(example: tuple[Any, Batch, Any]) -> Any:
+            posterior, one, key = example
+            posterior, one = jax.tree.map(lambda leaf: leaf[None], (posterior, one))
+            return _running_weights(autoencoder, model, posterior, one, key, samples, chunk)
 
-        return jax.lax.map(of_one, (networks.encode(x), x, keys), batch_size=_EXAMPLES)
+        return jax.lax.map(of_one, (model.encode(batch.x), batch, keys), batch_size=_EXAMPLES)
 
     return of_batch
 
 
 def _running_weights(
-    autoencoder: Autoencoder, networks: Any, posterior: Any, target: Any, key: Any, samples: int, chunk: int
+    autoencoder: Autoencoder, model: Any, posterior: Any, one: Batch, key: Any, samples: int, chunk: int
 ) -> tuple[Any, Any, Any]:
     """One example's largest log-weight and, relative to that weight, the sums of weights and of their squares."""
-    posterior = jax.tree.map(lambda leaf: leaf[None], posterior)
 
     def add(carry: tuple[Any, Any, Any], start: Any) -> tuple[tuple[Any, Any, Any], None]:
         positions = start + jnp.arange(chunk)
         latents = jax.vmap(lambda position: posterior.sample(jax.random.fold_in(key, position)))(positions)
-        nll = nll_of_latents(autoencoder.objective.likelihood, networks, latents, target[None])
-        log_weights = jnp.where(positions < samples, (-nll - log_ratios(posterior, latents))[:, 0], -jnp.inf)
+        nll = nll_of_latents(autoencoder.objective.likelihood, model, latents, one)
+        log_weights = jnp.where(
+            positions < samples, (-nll - log_ratios(model.prior, posterior, latents))[:, 0], -jnp.inf
+        )
         largest, total, squares = carry
         new = jnp.maximum(largest, jnp.max(log_weights))
         shrink, weights = jnp.exp(largest - new), jnp.exp(log_weights - new)
         return (new, shrink * total + weights.sum(), shrink**2 * squares + jnp.square(weights).sum()), None
 
-    nothing = jnp.zeros((), target.dtype)
+    nothing = jnp.zeros((), one.x.dtype)
     return jax.lax.scan(add, (nothing - jnp.inf, nothing, nothing), jnp.arange(0, samples, chunk))[0]

@@ -4,7 +4,7 @@ from ae_jax.losses import jacobian
 from ae_jax.losses.classification import categorical_nll
 from ae_jax.losses.divergence import gaussian_kl, gaussian_kl_between
 from ae_jax.losses.reconstruction import bernoulli_nll, gaussian_nll, laplace_nll, squared_error
-from ae_jax.losses.sparsity import kl_sparsity, l1, lifetime_winners, top_k_winners
+from ae_jax.losses.sparsity import kl_sparsity, l1, lifetime_sparsity, top_k
 
 __all__ = [
     "bernoulli_nll",
@@ -16,7 +16,7 @@ __all__ = [
     "kl_sparsity",
     "l1",
     "laplace_nll",
-    "lifetime_winners",
+    "lifetime_sparsity",
     "squared_error",
-    "top_k_winners",
+    "top_k",
 ]

@@ -58,7 +58,7 @@ def l1(code: Float[Array, "batch units"]) -> Float[Array, " batch"]:
     return jnp.sum(jnp.abs(code), axis=-1)
 
 
-def top_k_winners(z: Float[Array, "batch units"], k: int) -> Float[Array, "batch units"]:
+def top_k(z: Float[Array, "batch units"], k: int) -> Float[Array, "batch units"]:
     r"""Each example's k largest activations; its others are zero.
 
     .. math:: z_{bj} \, [j \in \mathrm{top}_k(z_b)]
@@ -67,22 +67,22 @@ def top_k_winners(z: Float[Array, "batch units"], k: int) -> Float[Array, "batch
 
     Args:
       z: the activations, ``[batch, units]``.
-      k: how many units of each example win, from 1 to the number of units.
+      k: how many units of each example are kept, from 1 to the number of units.
 
     Returns:
-      The winners at their places, ``[batch, units]``, in units of the code.
+      The kept activations at their places, ``[batch, units]``, in units of the code.
 
     Example:
-      >>> top_k_winners(jnp.array([[0.5, 2.0, -1.0, 0.5]]), 2)
+      >>> top_k(jnp.array([[0.5, 2.0, -1.0, 0.5]]), 2)
       Array([[0.5, 2. , 0. , 0. ]], dtype=float32)
 
     References:
       Makhzani and Frey, *k-sparse autoencoders*, 2013, algorithm 1.
     """
-    return _winners(z, k, axis=1)
+    return _largest(z, k, axis=1)
 
 
-def lifetime_winners(z: Float[Array, "batch units"], rate: Number) -> Float[Array, "batch units"]:
+def lifetime_sparsity(z: Float[Array, "batch units"], rate: Number) -> Float[Array, "batch units"]:
     r"""Each unit's largest activations over the batch, a given share of them; its others are zero.
 
     .. math:: z_{bj} \, [b \in \mathrm{top}_n(z_{\cdot j})], \quad n = \max(1, \mathrm{round}(\rho B))
@@ -91,14 +91,14 @@ def lifetime_winners(z: Float[Array, "batch units"], rate: Number) -> Float[Arra
 
     Args:
       z: the activations, ``[batch, units]``.
-      rate: rho, the share of the batch that wins at each unit, from 0 to 1, rounded to whole examples; at least one
-        wins. It may be traced.
+      rate: rho, the share of the batch that each unit keeps, from 0 to 1, rounded to whole examples; at least one is
+        kept. It may be traced.
 
     Returns:
-      The winners at their places, ``[batch, units]``, in units of the code.
+      The kept activations at their places, ``[batch, units]``, in units of the code.
 
     Example:
-      >>> lifetime_winners(jnp.array([[1.0, 0.0], [3.0, 5.0], [2.0, 4.0], [0.0, 0.0]]), 0.5)
+      >>> lifetime_sparsity(jnp.array([[1.0, 0.0], [3.0, 5.0], [2.0, 4.0], [0.0, 0.0]]), 0.5)
       Array([[0., 0.],
              [3., 5.],
              [2., 4.],
@@ -109,13 +109,13 @@ def lifetime_winners(z: Float[Array, "batch units"], rate: Number) -> Float[Arra
     """
     examples = z.shape[0]
     count = jnp.clip(jnp.round(jnp.asarray(rate, z.dtype) * examples), 1, examples).astype(int)
-    return _winners(z, count, axis=0)
+    return _largest(z, count, axis=0)
 
 
-def _winners(z: Array, count: int | Array, axis: int) -> Array:
-    """So many of the largest along an axis, of equal ones the first; the rest is zero.
+def _largest(z: Array, count: int | Array, axis: int) -> Array:
+    """The largest values along an axis, the first of equal ones; the others are zero.
 
-    The smallest winner is found bit by bit from the highest down, which on a CPU takes a tenth of the time of a sort.
+    The smallest kept value is found bit by bit from the highest down, in a tenth of the time of a sort on a CPU.
     """
     keys = _ordered_bits(jax.lax.stop_gradient(z))
     width = jnp.iinfo(keys.dtype).bits

@@ -1,27 +1,32 @@
-"""What an autoencoder is: networks, an objective and an optimiser."""
+"""An autoencoder: networks, an objective and an optimiser."""
+
+from typing import Any
+
+import optax
 
 from ae_jax._checks import require_part
 from ae_jax.components import component, static
-from ae_jax.networks import NetworksBuilder, functional
+from ae_jax.networks import ModelSpec, NetworksBuilder, functional
 from ae_jax.objectives import Objective
-from ae_jax.optimizers import Optimizer
-from ae_jax.types import Key, Params, Shape
+from ae_jax.optimizers import Optimizer, require_optimizer, transformation_of
+from ae_jax.types import Key, ModelState, Params, Shape
 
 
 @component
 class Autoencoder:
-    """Networks, what is minimised and how: a value whose numbers are leaves of a pytree.
+    """Networks, an objective and an optimiser: a value whose numbers are leaves of a pytree.
 
     Any networks, objective and optimiser go together, so that a new autoencoder is an expression:
 
     Attributes:
-      name: what results call it.
-      networks: how to build the networks from a data shape, :mod:`ae_jax.networks`.
-      objective: what is minimised, :mod:`ae_jax.objectives`.
-      optimizer: how, :class:`ae_jax.optimizers.Optimizer`.
+      name: its name in results.
+      networks: builds the networks from a data shape, :mod:`ae_jax.networks`.
+      objective: the quantity that training minimises, :mod:`ae_jax.objectives`.
+      optimizer: an :class:`ae_jax.Optimizer`, anything else with ``transformation() -> optax.GradientTransformation``,
+        or a mapping from each part of the model (``"networks"``, ``"critic"``, ...) to one of these.
 
     Raises:
-      InvalidInput: a part that is none of its kind.
+      InvalidInput: a component that is not of its kind.
 
     Example:
       >>> denoising_contractive_convolutional = Autoencoder(
@@ -36,18 +41,32 @@ class Autoencoder:
     name: str = static()
     networks: NetworksBuilder
     objective: Objective
-    optimizer: Optimizer = Optimizer()
+    optimizer: Any = Optimizer()
 
     def __post_init__(self) -> None:
-        require_part(self, str, "the name that results call it", name=self.name)
+        require_part(self, str, "its name in results", name=self.name)
         require_part(self, NetworksBuilder, "networks, such as MLP()", networks=self.networks)
         require_part(self, Objective, "an objective, such as Reconstruction()", objective=self.objective)
-        require_part(self, Optimizer, "an Optimizer()", optimizer=self.optimizer)
+        require_optimizer(self.optimizer)
 
-    def init(self, shape: Shape, key: Key) -> Params:
-        """Fresh parameters for examples of this shape."""
-        return functional.init(self.networks, shape, key, self.objective.likelihood.outputs)
+    def spec(self, shape: Shape) -> ModelSpec:
+        """The structure of the model for examples of this shape."""
+        parts = tuple(sorted(self.objective.parts.items()))
+        return ModelSpec(self.networks, shape, self.objective.likelihood.outputs, parts)
 
-    def bind(self, shape: Shape, params: Params):
-        """The networks with these parameters, with ``encode`` and ``decode``."""
-        return functional.bind(self.networks, shape, params, self.objective.likelihood.outputs)
+    @property
+    def conditional(self) -> bool:
+        """Whether batches need a condition: the networks take one, or the objective reads it."""
+        return self.objective.uses_condition or getattr(self.networks, "condition", None) is not None
+
+    def init(self, shape: Shape, key: Key) -> tuple[Params, ModelState]:
+        """Fresh parameters and the initial state of the model for examples of this shape."""
+        return functional.init(self.spec(shape), key)
+
+    def bind(self, shape: Shape, params: Params, state: ModelState | None = None) -> Any:
+        """The model with these parameters, in evaluation mode."""
+        return functional.bind(self.spec(shape), params, state)
+
+    def transformation(self) -> optax.GradientTransformation:
+        """The Optax gradient transformation of all parts."""
+        return transformation_of(self.optimizer)

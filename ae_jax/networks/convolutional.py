@@ -15,8 +15,9 @@ from ae_jax.components import component, static
 from ae_jax.distributions import DiagonalGaussian
 from ae_jax.errors import InvalidInput
 from ae_jax.networks.activations import activation_named, apply, kernel_initializer
+from ae_jax.networks.conditions import with_condition
 from ae_jax.networks.functional import Code
-from ae_jax.networks.winners import keep_winners, require_winners
+from ae_jax.networks.top_k import keep_top_k, require_top_k
 from ae_jax.types import Shape
 
 
@@ -33,11 +34,11 @@ class Convolutional:
       activation: of every stage, a name in :data:`ae_jax.networks.ACTIVATIONS`.
       code_activation: of the code.
       stochastic: the encoder gives a diagonal Gaussian's mean and log-scale instead of a code.
-      winners: how many units of each example's code are kept, as in :class:`ae_jax.networks.MLP`; None keeps all.
+      top_k, condition: as in :class:`ae_jax.networks.MLP`; the condition joins the dense layers beside the code.
 
     Raises:
-      InvalidInput: no stage, a size not above zero, an unknown activation, more winners than units, winners of a
-        stochastic encoder, or (when built) data that are no images.
+      InvalidInput: no stage, a size not above zero, an unknown activation, ``top_k`` above the number of
+        units or of a stochastic encoder, or (when built) data that are no images.
 
     Example:
       >>> Convolutional(channels=(16, 32), code=16).kernel
@@ -54,7 +55,8 @@ class Convolutional:
     activation: str = static(default="relu")
     code_activation: str = static(default="linear")
     stochastic: bool = static(default=False)
-    winners: int | None = static(default=None)
+    top_k: int | None = static(default=None)
+    condition: int | None = static(default=None)
 
     def __post_init__(self) -> None:
         for name in ("kernel", "code"):
@@ -64,7 +66,9 @@ class Convolutional:
             raise InvalidInput("Convolutional was given no channels: expected one number for each stage, as (16, 32).")
         activation_named(self.activation)
         activation_named(self.code_activation)
-        require_winners(self)
+        require_top_k(self)
+        if self.condition is not None:
+            size(self, "condition", self.condition)
 
     def __call__(self, shape: Shape, outputs: int, rngs: nnx.Rngs) -> "ConvolutionalNetworks":
         return ConvolutionalNetworks(self, shape, outputs, rngs)
@@ -86,30 +90,30 @@ class ConvolutionalNetworks(nnx.Module):
             self.sizes.append((-(-self.sizes[-1][0] // 2), -(-self.sizes[-1][1] // 2)))
         self.image = (height, width, depth)
         smallest = (*self.sizes[-1], config.channels[-1])
-        heads = 2 if config.stochastic else 1
+        heads, given = 2 if config.stochastic else 1, config.condition or 0
         depths = (depth, *config.channels)
         self.encoder = nnx.List([self._convolution(a, b, 2, rngs) for a, b in pairwise(depths)])
-        self.to_code = nnx.Linear(math.prod(smallest), heads * config.code, rngs=rngs)
+        self.to_code = nnx.Linear(math.prod(smallest) + given, heads * config.code, rngs=rngs)
         self.from_code = nnx.Linear(
-            config.code, math.prod(smallest), kernel_init=kernel_initializer(config.activation), rngs=rngs
+            config.code + given, math.prod(smallest), kernel_init=kernel_initializer(config.activation), rngs=rngs
         )
         back = (*depths[:0:-1], depth * outputs)
         self.decoder = nnx.List([self._convolution(a, 4 * b, 1, rngs) for a, b in pairwise(back)])
 
-    def encode(self, x: Float[Array, "batch *shape"]) -> Code:
+    def encode(self, x: Float[Array, "batch *shape"], condition: Array | None = None) -> Code:
         """Codes ``[batch, code]`` of a batch, or their posterior."""
         hidden = x.reshape(x.shape[0], *self.image)
         for layer in self.encoder:
             hidden = apply(self.config.activation, layer(hidden))
-        code = self.to_code(hidden.reshape(x.shape[0], -1))
+        code = self.to_code(with_condition(self.config, hidden.reshape(x.shape[0], -1), condition))
         if not self.config.stochastic:
-            return keep_winners(self.config, apply(self.config.code_activation, code))
+            return keep_top_k(self.config, apply(self.config.code_activation, code))
         mean, log_scale = jnp.split(code, 2, axis=-1)
         return DiagonalGaussian(apply(self.config.code_activation, mean), log_scale)
 
-    def decode(self, z: Float[Array, "batch code"]) -> Float[Array, "batch *rest"]:
+    def decode(self, z: Float[Array, "batch code"], condition: Array | None = None) -> Float[Array, "batch *rest"]:
         """The decoder's outputs ``[batch, *shape]``, with an axis more where there are several for each feature."""
-        hidden = apply(self.config.activation, self.from_code(z))
+        hidden = apply(self.config.activation, self.from_code(with_condition(self.config, z, condition)))
         hidden = hidden.reshape(z.shape[0], *self.sizes[-1], -1)
         for stage, layer in enumerate(self.decoder):
             height, width = self.sizes[-2 - stage]

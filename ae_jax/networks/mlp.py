@@ -12,8 +12,9 @@ from ae_jax.distributions import DiagonalGaussian
 from ae_jax.errors import InvalidInput
 from ae_jax.losses.jacobian import DenseLayer
 from ae_jax.networks.activations import activation_named, apply, kernel_initializer
+from ae_jax.networks.conditions import with_condition
 from ae_jax.networks.functional import Code
-from ae_jax.networks.winners import keep_winners, require_winners
+from ae_jax.networks.top_k import keep_top_k, require_top_k
 from ae_jax.types import Shape
 
 
@@ -30,22 +31,24 @@ class MLP:
       code_activation: of the code.
       tied: the decoder uses the encoder's kernels transposed, with biases of its own.
       stochastic: the encoder gives a diagonal Gaussian's mean and log-scale instead of a code.
-      winners: how many units of each example's code are kept, the largest after the activation, the others zero; None
-        keeps all.
+      top_k: how many units of each example's code are kept, the largest after the activation; the others become zero.
+        None keeps all.
+      condition: number of classes or covariates that both networks are given beside their input; None for no
+        condition. Class numbers are one-hot encoded.
 
     Raises:
-      InvalidInput: a width not above zero, an unknown activation, more winners than units, or tied weights or winners
-        of a stochastic encoder.
+      InvalidInput: a width not above zero, an unknown activation, ``top_k`` above the number of units, or tied
+        weights with a stochastic encoder, ``top_k`` or a condition that they do not go with.
 
     Example:
       >>> MLP(hidden=(256,), code=8, activation="tanh").code
       8
-      >>> MLP(hidden=(), code=1000, tied=True, winners=25).winners  # the k-sparse autoencoder
+      >>> MLP(hidden=(), code=1000, tied=True, top_k=25).top_k  # the k-sparse autoencoder
       25
 
     References:
       Hinton and Salakhutdinov, *Reducing the dimensionality of data with neural networks*, Science 2006;
-      Makhzani and Frey, *k-sparse autoencoders*, 2013 (winners).
+      Makhzani and Frey, *k-sparse autoencoders*, 2013 (top_k).
     """
 
     hidden: tuple[int, ...] = static(default=(128,))
@@ -54,18 +57,20 @@ class MLP:
     code_activation: str = static(default="linear")
     tied: bool = static(default=False)
     stochastic: bool = static(default=False)
-    winners: int | None = static(default=None)
+    top_k: int | None = static(default=None)
+    condition: int | None = static(default=None)
 
     def __post_init__(self) -> None:
         size(self, "code", self.code)
         object.__setattr__(self, "hidden", widths(self, "hidden", self.hidden))
         activation_named(self.activation)
         activation_named(self.code_activation)
-        if self.tied and self.stochastic:
-            raise InvalidInput(
-                "MLP was given tied=True and stochastic=True: expected one, as a decoder mirrors one head only."
-            )
-        require_winners(self)
+        if self.tied and (self.stochastic or self.condition is not None):
+            other = "stochastic=True" if self.stochastic else f"condition={self.condition}"
+            raise InvalidInput(f"MLP was given tied=True and {other}: expected one of the two; use tied=False.")
+        if self.condition is not None:
+            size(self, "condition", self.condition)
+        require_top_k(self)
 
     def __call__(self, shape: Shape, outputs: int, rngs: nnx.Rngs) -> "MLPNetworks":
         return MLPNetworks(self, shape, outputs, rngs)
@@ -76,10 +81,9 @@ class MLPNetworks(nnx.Module):
 
     def __init__(self, config: MLP, shape: Shape, outputs: int, rngs: nnx.Rngs):
         self.config, self.shape, self.outputs = config, shape, outputs
-        forward = (math.prod(shape), *config.hidden, config.code)
-        heads = 2 if config.stochastic else 1
-        self.encoder = nnx.List(_dense_chain((*forward[:-1], heads * config.code), config, rngs))
-        backward = (*forward[:0:-1], forward[0] * outputs)
+        given, heads, features = config.condition or 0, 2 if config.stochastic else 1, math.prod(shape)
+        self.encoder = nnx.List(_dense_chain((features + given, *config.hidden, heads * config.code), config, rngs))
+        backward = (config.code + given, *config.hidden[::-1], features * outputs)
         if config.tied and outputs != 1:
             raise InvalidInput(
                 f"tied weights give one output a feature, and the likelihood wants {outputs}: expected tied=False, or "
@@ -90,19 +94,20 @@ class MLPNetworks(nnx.Module):
         else:
             self.decoder = nnx.List(_dense_chain(backward, config, rngs))
 
-    def encode(self, x: Float[Array, "batch *shape"]) -> Code:
+    def encode(self, x: Float[Array, "batch *shape"], condition: Array | None = None) -> Code:
         """Codes ``[batch, code]`` of a batch, or their posterior."""
-        hidden = x.reshape(x.shape[0], -1)
+        hidden = with_condition(self.config, x.reshape(x.shape[0], -1), condition)
         for layer in self.encoder[:-1]:
             hidden = apply(self.config.activation, layer(hidden))
         code = self.encoder[-1](hidden)
         if not self.config.stochastic:
-            return keep_winners(self.config, apply(self.config.code_activation, code))
+            return keep_top_k(self.config, apply(self.config.code_activation, code))
         mean, log_scale = jnp.split(code, 2, axis=-1)
         return DiagonalGaussian(apply(self.config.code_activation, mean), log_scale)
 
-    def decode(self, z: Float[Array, "batch code"]) -> Float[Array, "batch *rest"]:
+    def decode(self, z: Float[Array, "batch code"], condition: Array | None = None) -> Float[Array, "batch *rest"]:
         """The decoder's outputs ``[batch, *shape]``, with an axis more where there are several for each feature."""
+        z = with_condition(self.config, z, condition)
         if self.config.tied:
             kernels = [_arrays(layer)[0].T for layer in reversed(self.encoder)]
             layers = [lambda h, k=k, b=b: h @ k + b[None] for k, b in zip(kernels, self.decoder_biases, strict=True)]
@@ -116,9 +121,9 @@ class MLPNetworks(nnx.Module):
     def dense_layers(self) -> tuple[DenseLayer, ...] | None:
         """The encoder's layers, from the data to the code (to the posterior mean, where it is stochastic).
 
-        None where units of the code win or lose, since the encoder is more than its layers then.
+        None where only some units are kept or a condition is given, since the encoder is not its layers alone then.
         """
-        if self.config.winners is not None:
+        if self.config.top_k is not None or self.config.condition is not None:
             return None
         activation = activation_named(self.config.activation)
         layers = [DenseLayer(*_arrays(layer), activation) for layer in self.encoder]

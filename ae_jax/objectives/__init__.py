@@ -1,6 +1,8 @@
-"""What is minimised: a sum of pure functions of the networks, each term reported under its own name."""
+"""Objectives: sums of pure functions of a model and a batch, each term reported under its own name."""
 
+from ae_jax.objectives.base import Objective
 from ae_jax.objectives.bottlenecks import Bottleneck, WinnerTakeAll
+from ae_jax.objectives.classification import Classification
 from ae_jax.objectives.elbo import ELBO
 from ae_jax.objectives.importance_weighted import ImportanceWeighted
 from ae_jax.objectives.likelihoods import (
@@ -13,14 +15,13 @@ from ae_jax.objectives.likelihoods import (
 )
 from ae_jax.objectives.penalties import L1, Contractive, KLSparsity, Penalty
 from ae_jax.objectives.reconstruction import Reconstruction
-from ae_jax.objectives.terms import Objective
-from ae_jax.objectives.variational import Variational
 
 __all__ = [
     "ELBO",
     "L1",
     "BernoulliLikelihood",
     "Bottleneck",
+    "Classification",
     "Contractive",
     "GaussianLikelihood",
     "ImportanceWeighted",
@@ -32,6 +33,5 @@ __all__ = [
     "Penalty",
     "Reconstruction",
     "SquaredError",
-    "Variational",
     "WinnerTakeAll",
 ]

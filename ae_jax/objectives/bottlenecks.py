@@ -1,4 +1,4 @@
-"""What a code passes on its way to the decoder while an objective is evaluated, and never when a run encodes."""
+"""Functions that a code passes on its way to the decoder during training; a run encodes without them."""
 
 from typing import Protocol, runtime_checkable
 
@@ -19,13 +19,13 @@ class Bottleneck(Protocol):
 
 @component
 class WinnerTakeAll:
-    """Each unit reaches the decoder for its largest activations over the batch only, a share of them.
+    """Keeps only a share of each unit's activations over the batch, the largest: lifetime sparsity.
 
-    Lifetime sparsity, by :func:`ae_jax.losses.lifetime_winners`. A trained encoder's codes are those of its activation,
+    By :func:`ae_jax.losses.lifetime_sparsity`. A trained encoder's codes are those of its activation,
     which is a ReLU in the paper.
 
     Attributes:
-      rate: the share of the batch that wins at each unit, rounded to whole examples; at least one wins.
+      rate: the share of the batch that each unit keeps, rounded to whole examples; at least one is kept.
 
     Raises:
       InvalidInput: a rate outside [0, 1].
@@ -45,4 +45,4 @@ class WinnerTakeAll:
         require_probability(self, rate=self.rate)
 
     def __call__(self, key: Key, code: Float[Array, "batch code"]) -> Float[Array, "batch code"]:
-        return losses.lifetime_winners(code, self.rate)
+        return losses.lifetime_sparsity(code, self.rate)

@@ -1,24 +1,27 @@
-"""The evidence lower bound of a variational autoencoder."""
+"""The evidence lower bound, and what bounds of the evidence share: latents of the posterior and their densities."""
 
+from collections.abc import Mapping
 from typing import Any
 
 import jax
 import jax.numpy as jnp
 from jaxtyping import Array, Float
 
-from ae_jax._checks import require_non_negative, size
+from ae_jax._checks import require_non_negative, require_part, size
 from ae_jax.components import component, static
 from ae_jax.corruptions import Corruption
-from ae_jax.networks import Code, Networks
+from ae_jax.distributions import Posterior
+from ae_jax.errors import InvalidInput
+from ae_jax.networks import PartBuilder
+from ae_jax.objectives.base import Objective, corrupted, penalty_terms, require_components, weighted_sum
 from ae_jax.objectives.likelihoods import BernoulliLikelihood, Likelihood
 from ae_jax.objectives.penalties import Penalty
-from ae_jax.objectives.terms import penalty_terms, require_parts, weighted_sum
-from ae_jax.objectives.variational import Variational, drawn, nll_of_latents
-from ae_jax.types import Key, Metrics, Weight
+from ae_jax.priors import StandardNormal
+from ae_jax.types import Batch, Key, Metrics, Weight
 
 
 @component
-class ELBO(Variational):
+class ELBO(Objective):
     r"""Negative evidence lower bound, in nats, by the reparameterisation trick.
 
     .. math::
@@ -29,11 +32,12 @@ class ELBO(Variational):
       likelihood: p(x | z), :mod:`ae_jax.objectives.likelihoods`; its constants are kept.
       beta: weight of the divergence; a schedule makes a warm-up, a number other than 1 a beta-VAE.
       samples: how many latents are drawn for each example.
-      augmentation: what is drawn anew of each example at every use, for encoder and likelihood alike, such as
-        :class:`ae_jax.corruptions.Binarisation`; None takes examples as they are, as every evaluation does: binarise
-        what is evaluated where its bound is to be that of training.
-      corruption: what damages the encoder's input, and not what the likelihood is of; None leaves it clean.
+      augmentation: a random change of each example at every use, seen by encoder and likelihood alike, such as
+        :class:`ae_jax.corruptions.Binarisation`; None takes examples as they are. Evaluation never augments: binarise
+        the evaluated data to compare their bound with that of training.
+      corruption: damages the encoder's input only; None leaves it clean.
       penalties: further terms, :mod:`ae_jax.objectives.penalties`.
+      prior: p(z), :mod:`ae_jax.priors`; where its divergence has no closed form, it is estimated from the latents.
 
     Raises:
       InvalidInput: a negative beta, no sample, or (when called) networks whose encoder is deterministic.
@@ -54,40 +58,99 @@ class ELBO(Variational):
     augmentation: Corruption | None = None
     corruption: Corruption | None = None
     penalties: tuple[Penalty, ...] = ()
+    prior: PartBuilder = StandardNormal()
 
     def __post_init__(self) -> None:
-        parts = require_parts(self, self.likelihood, self.corruption, self.penalties, self.augmentation)
-        object.__setattr__(self, "penalties", parts)
+        penalties = require_components(self, self.likelihood, self.corruption, self.penalties, self.augmentation)
+        object.__setattr__(self, "penalties", penalties)
+        require_part(self, PartBuilder, "a prior, such as StandardNormal()", prior=self.prior)
         require_non_negative(self, beta=self.beta)
         size(self, "samples", self.samples)
 
-    def __call__(
-        self, networks: Networks, key: Key, x: Float[Array, "batch *features"], step: Any
-    ) -> tuple[Float[Array, ""], Metrics]:
+    @property
+    def parts(self) -> Mapping[str, PartBuilder]:
+        """The prior."""
+        return {"prior": self.prior}
+
+    def __call__(self, model: Any, key: Key, batch: Batch, step: Any) -> tuple[Float[Array, ""], Metrics]:
         corruption_key, sample_key, penalty_key, augmentation_key = jax.random.split(key, 4)
-        x = x if self.augmentation is None else self.augmentation(augmentation_key, x)
-        inputs = x if self.corruption is None else self.corruption(corruption_key, x)
-        posterior = networks.encode(inputs)
-        nll = expected_nll(self.likelihood, networks, sample_key, posterior, x, samples=self.samples)
+        batch = corrupted(augmentation_key, self.augmentation, batch)
+        inputs = corrupted(corruption_key, self.corruption, batch)
+        posterior = model.encode(inputs.x, batch.condition)
+        latents = sample_latents(sample_key, posterior, self.samples)
+        nll = nll_of_latents(self.likelihood, model, latents, batch)
+        kl = model.prior.kl(posterior)
+        if kl is None:
+            kl = jnp.mean(log_ratios(model.prior, posterior, latents), axis=0)
         return weighted_sum(
-            {self.likelihood.name: (1.0, nll), "kl": (self.beta, posterior.kl())}
-            | penalty_terms(self.penalties, networks, penalty_key, inputs, posterior),
+            {self.likelihood.name: (1.0, jnp.mean(nll, axis=0)), "kl": (self.beta, kl)}
+            | penalty_terms(self.penalties, model, penalty_key, inputs, posterior),
             step,
         )
 
 
-def expected_nll(
-    likelihood: Likelihood,
-    networks: Networks,
-    key: Key,
-    posterior: Code,
-    x: Float[Array, "batch *features"],
-    *,
-    samples: int,
-) -> Float[Array, " batch"]:
-    """Monte Carlo estimate of each example's expected negative log-likelihood under the posterior, in nats.
+def sample_latents(key: Key, posterior: Any, samples: int) -> Float[Array, "samples batch *latent"]:
+    r"""Draws latents of each example from its posterior, reparameterised (Kingma and Welling, 2014).
+
+    .. math:: z_s \sim q(z | x), \quad \text{for a Gaussian } z_s = \mu + \sigma \epsilon_s
+
+    Args:
+      key: of the noise.
+      posterior: of a batch.
+      samples: number of latents of each example.
+
+    Returns:
+      ``[samples, batch, *latent]``.
 
     Raises:
       InvalidInput: the code is an array, not a distribution.
     """
-    return jnp.mean(nll_of_latents(likelihood, networks, drawn(key, posterior, samples), x), axis=0)
+    if not isinstance(posterior, Posterior) or isinstance(posterior, jax.Array):
+        raise InvalidInput(
+            "a bound of the evidence was given a deterministic encoder: expected networks with stochastic=True."
+        )
+    return jax.vmap(posterior.sample)(jax.random.split(key, samples))
+
+
+def nll_of_latents(
+    likelihood: Likelihood, model: Any, latents: Float[Array, "samples batch *latent"], batch: Batch
+) -> Float[Array, "samples batch"]:
+    r"""Negative log-likelihood of each example under each of its latents, in nats.
+
+    .. math:: -\log p(x | z_s)
+
+    Args:
+      likelihood: p(x | z).
+      model: decodes the latents.
+      latents: of each example, ``[samples, batch, *latent]``.
+      batch: the examples, in model units.
+
+    Returns:
+      ``[samples, batch]``, in nats.
+    """
+    samples = latents.shape[0]
+
+    def repeated(values: Array) -> Array:
+        return jnp.broadcast_to(values, (samples, *values.shape)).reshape(-1, *values.shape[1:])
+
+    condition = None if batch.condition is None else repeated(batch.condition)
+    outputs = model.decode(latents.reshape(-1, *latents.shape[2:]), condition)
+    return likelihood(outputs, repeated(batch.x)).reshape(samples, -1)
+
+
+def log_ratios(
+    prior: Any, posterior: Any, latents: Float[Array, "samples batch *latent"]
+) -> Float[Array, "samples batch"]:
+    r"""Log-ratio of posterior to prior density at each latent, whose expectation is the divergence.
+
+    .. math:: \log q(z_s | x) - \log p(z_s)
+
+    Args:
+      prior: p(z), a :class:`ae_jax.priors.Prior`.
+      posterior: of a batch.
+      latents: of each example, ``[samples, batch, *latent]``.
+
+    Returns:
+      ``[samples, batch]``, in nats.
+    """
+    return jax.vmap(lambda z: posterior.log_prob(z) - prior.log_prob(z))(latents)

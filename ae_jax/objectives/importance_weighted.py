@@ -1,25 +1,27 @@
 """The importance-weighted bound of the evidence."""
 
 import math
+from collections.abc import Mapping
 from typing import Any
 
 import jax
 import jax.numpy as jnp
 from jaxtyping import Array, Float
 
-from ae_jax._checks import size
+from ae_jax._checks import require_part, size
 from ae_jax.components import component, static
 from ae_jax.corruptions import Corruption
-from ae_jax.networks import Networks
+from ae_jax.networks import PartBuilder
+from ae_jax.objectives.base import Objective, corrupted, penalty_terms, require_components, weighted_sum
+from ae_jax.objectives.elbo import log_ratios, nll_of_latents, sample_latents
 from ae_jax.objectives.likelihoods import BernoulliLikelihood, Likelihood
 from ae_jax.objectives.penalties import Penalty
-from ae_jax.objectives.terms import penalty_terms, require_parts, weighted_sum
-from ae_jax.objectives.variational import Variational, drawn, log_ratios, nll_of_latents
-from ae_jax.types import Key, Metrics
+from ae_jax.priors import StandardNormal
+from ae_jax.types import Batch, Key, Metrics
 
 
 @component
-class ImportanceWeighted(Variational):
+class ImportanceWeighted(Objective):
     r"""Negative importance-weighted bound, in nats: tighter than the ELBO the more latents are drawn.
 
     .. math::
@@ -27,20 +29,16 @@ class ImportanceWeighted(Variational):
        \quad z_s = \mu + \sigma \epsilon_s
 
     Its terms are means over the k latents of :math:`-\log p(x | z_s)`, by the likelihood's name, and of
-    :math:`\log q(z_s | x) / p(z_s)`, ``kl``, less ``importance_gain``: by how much the bound is nearer to
-    :math:`-\log p(x)` than the ELBO of the same latents, which is never below zero, and zero where k is 1.
+    :math:`\log q(z_s | x) / p(z_s)`, ``kl``, less ``iwae_gap``: how much tighter the bound is than
+    the ELBO of the same latents, which is never below zero, and zero where k is 1.
 
     Attributes:
       likelihood: p(x | z), :mod:`ae_jax.objectives.likelihoods`; its constants are kept.
       samples: k, how many latents are drawn for each example; the paper has 5 and 50. Time and memory grow with it.
-      augmentation: what is drawn anew of each example at every use, for encoder and likelihood alike, such as
-        :class:`ae_jax.corruptions.Binarisation`; None takes examples as they are, as every evaluation does: binarise
-        what is evaluated where its bound is to be that of training.
-      corruption: what damages the encoder's input, and not what the likelihood is of; None leaves it clean.
-      penalties: further terms, :mod:`ae_jax.objectives.penalties`.
+      augmentation, corruption, penalties, prior: as of :class:`ae_jax.objectives.ELBO`.
 
     Raises:
-      InvalidInput: no sample, a part that is none of its kind, or (when called) networks whose encoder is
+      InvalidInput: no sample, a component that is not of its kind, or (when called) networks whose encoder is
         deterministic.
 
     Example:
@@ -56,35 +54,40 @@ class ImportanceWeighted(Variational):
     augmentation: Corruption | None = None
     corruption: Corruption | None = None
     penalties: tuple[Penalty, ...] = ()
+    prior: PartBuilder = StandardNormal()
 
     def __post_init__(self) -> None:
-        parts = require_parts(self, self.likelihood, self.corruption, self.penalties, self.augmentation)
-        object.__setattr__(self, "penalties", parts)
+        penalties = require_components(self, self.likelihood, self.corruption, self.penalties, self.augmentation)
+        object.__setattr__(self, "penalties", penalties)
+        require_part(self, PartBuilder, "a prior, such as StandardNormal()", prior=self.prior)
         size(self, "samples", self.samples)
 
-    def __call__(
-        self, networks: Networks, key: Key, x: Float[Array, "batch *features"], step: Any
-    ) -> tuple[Float[Array, ""], Metrics]:
+    @property
+    def parts(self) -> Mapping[str, PartBuilder]:
+        """The prior."""
+        return {"prior": self.prior}
+
+    def __call__(self, model: Any, key: Key, batch: Batch, step: Any) -> tuple[Float[Array, ""], Metrics]:
         corruption_key, sample_key, penalty_key, augmentation_key = jax.random.split(key, 4)
-        x = x if self.augmentation is None else self.augmentation(augmentation_key, x)
-        inputs = x if self.corruption is None else self.corruption(corruption_key, x)
-        posterior = networks.encode(inputs)
-        latents = drawn(sample_key, posterior, self.samples)
-        nll = nll_of_latents(self.likelihood, networks, latents, x)
-        kl = log_ratios(posterior, latents)
+        batch = corrupted(augmentation_key, self.augmentation, batch)
+        inputs = corrupted(corruption_key, self.corruption, batch)
+        posterior = model.encode(inputs.x, batch.condition)
+        latents = sample_latents(sample_key, posterior, self.samples)
+        nll = nll_of_latents(self.likelihood, model, latents, batch)
+        kl = log_ratios(model.prior, posterior, latents)
         return weighted_sum(
             {
                 self.likelihood.name: (1.0, jnp.mean(nll, axis=0)),
                 "kl": (1.0, jnp.mean(kl, axis=0)),
-                "importance_gain": (-1.0, importance_gain(-nll - kl)),
+                "iwae_gap": (-1.0, iwae_gap(-nll - kl)),
             }
-            | penalty_terms(self.penalties, networks, penalty_key, inputs, posterior),
+            | penalty_terms(self.penalties, model, penalty_key, inputs, posterior),
             step,
         )
 
 
-def importance_gain(log_weights: Float[Array, "samples batch"]) -> Float[Array, " batch"]:
-    r"""By how much the logarithm of mean weights is above the mean of their logarithms, in nats.
+def iwae_gap(log_weights: Float[Array, "samples batch"]) -> Float[Array, " batch"]:
+    r"""Difference between the logarithm of the mean weight and the mean of the log-weights, in nats.
 
     .. math:: \log \frac{1}{k} \sum_s w_s - \frac{1}{k} \sum_s \log w_s
 
@@ -92,13 +95,13 @@ def importance_gain(log_weights: Float[Array, "samples batch"]) -> Float[Array, 
       log_weights: :math:`\log w_s` of each example, ``[samples, batch]``.
 
     Returns:
-      The gain at each example, ``[batch]``; zero where all weights are equal.
+      The gap at each example, ``[batch]``; zero where all weights are equal.
 
     References:
       Burda et al., *Importance weighted autoencoders*, ICLR 2016, theorem 1.
 
     Example:
-      >>> [round(float(nats), 3) for nats in importance_gain(jnp.log(jnp.array([[1.0, 2.0], [4.0, 2.0]])))]
+      >>> [round(float(nats), 3) for nats in iwae_gap(jnp.log(jnp.array([[1.0, 2.0], [4.0, 2.0]])))]
       [0.223, 0.0]
     """
     mean_of_weights = jax.nn.logsumexp(log_weights, axis=0) - math.log(log_weights.shape[0])

@@ -1,4 +1,4 @@
-"""What a decoder's outputs mean: the loss they are trained by and the reconstruction they stand for."""
+"""Likelihoods: the reconstruction loss of a decoder's outputs, and the reconstruction that they stand for."""
 
 from typing import ClassVar, Protocol, runtime_checkable
 
@@ -12,7 +12,7 @@ from ae_jax.components import component
 from ae_jax.types import Number
 
 Outputs = Float[Array, "batch *rest"]
-Batch = Float[Array, "batch *features"]
+Examples = Float[Array, "batch *features"]
 
 
 @runtime_checkable
@@ -29,9 +29,9 @@ class Likelihood(Protocol):
     outputs: ClassVar[int]
     unit_interval: ClassVar[bool]
 
-    def __call__(self, outputs: Outputs, x: Batch) -> Float[Array, " batch"]: ...
+    def __call__(self, outputs: Outputs, x: Examples) -> Float[Array, " batch"]: ...
 
-    def mean(self, outputs: Outputs) -> Batch: ...
+    def mean(self, outputs: Outputs) -> Examples: ...
 
 
 @component
@@ -47,10 +47,10 @@ class SquaredError:
     outputs: ClassVar[int] = 1
     unit_interval: ClassVar[bool] = False
 
-    def __call__(self, outputs: Outputs, x: Batch) -> Float[Array, " batch"]:
+    def __call__(self, outputs: Outputs, x: Examples) -> Float[Array, " batch"]:
         return losses.squared_error(outputs, x)
 
-    def mean(self, outputs: Outputs) -> Batch:
+    def mean(self, outputs: Outputs) -> Examples:
         return outputs
 
 
@@ -67,10 +67,10 @@ class BernoulliLikelihood:
     outputs: ClassVar[int] = 1
     unit_interval: ClassVar[bool] = True
 
-    def __call__(self, outputs: Outputs, x: Batch) -> Float[Array, " batch"]:
+    def __call__(self, outputs: Outputs, x: Examples) -> Float[Array, " batch"]:
         return losses.bernoulli_nll(outputs, x)
 
-    def mean(self, outputs: Outputs) -> Batch:
+    def mean(self, outputs: Outputs) -> Examples:
         return jax.nn.sigmoid(outputs)
 
 
@@ -91,10 +91,10 @@ class GaussianLikelihood:
     def __post_init__(self) -> None:
         require_positive(self, scale=self.scale)
 
-    def __call__(self, outputs: Outputs, x: Batch) -> Float[Array, " batch"]:
+    def __call__(self, outputs: Outputs, x: Examples) -> Float[Array, " batch"]:
         return losses.gaussian_nll(outputs, x, jnp.log(self.scale))
 
-    def mean(self, outputs: Outputs) -> Batch:
+    def mean(self, outputs: Outputs) -> Examples:
         return outputs
 
 
@@ -118,11 +118,11 @@ class LearnedGaussianLikelihood:
     def __post_init__(self) -> None:
         require_number(self, smallest_log_scale=self.smallest_log_scale)
 
-    def __call__(self, outputs: Outputs, x: Batch) -> Float[Array, " batch"]:
+    def __call__(self, outputs: Outputs, x: Examples) -> Float[Array, " batch"]:
         log_scale = self.smallest_log_scale + jax.nn.softplus(outputs[..., 1] - self.smallest_log_scale)
         return losses.gaussian_nll(outputs[..., 0], x, log_scale)
 
-    def mean(self, outputs: Outputs) -> Batch:
+    def mean(self, outputs: Outputs) -> Examples:
         return outputs[..., 0]
 
 
@@ -143,8 +143,8 @@ class LaplaceLikelihood:
     def __post_init__(self) -> None:
         require_positive(self, scale=self.scale)
 
-    def __call__(self, outputs: Outputs, x: Batch) -> Float[Array, " batch"]:
+    def __call__(self, outputs: Outputs, x: Examples) -> Float[Array, " batch"]:
         return losses.laplace_nll(outputs, x, jnp.log(self.scale))
 
-    def mean(self, outputs: Outputs) -> Batch:
+    def mean(self, outputs: Outputs) -> Examples:
         return outputs

@@ -2,6 +2,7 @@
 
 from typing import Any, ClassVar, Protocol, runtime_checkable
 
+import jax
 import jax.numpy as jnp
 from jaxtyping import Array, Float
 
@@ -10,15 +11,14 @@ from ae_jax._checks import require_inside, require_non_negative, size
 from ae_jax.components import component, static
 from ae_jax.errors import InvalidInput, require_known
 from ae_jax.losses import jacobian
-from ae_jax.networks import Code, Networks, deterministic
-from ae_jax.types import Key, Number, Weight
-
-Batch = Float[Array, "batch *features"]
+from ae_jax.networks import Code, deterministic
+from ae_jax.networks.functional import pure_encoder
+from ae_jax.types import Batch, Key, Number, Weight
 
 
 @runtime_checkable
 class Penalty(Protocol):
-    """A weighted term: called with the networks, a key, the encoder's input and its code.
+    """A weighted term: called with the model, a key, the batch as the encoder saw it, and the code.
 
     It returns one value for each example, ``[batch]``, or one for the whole batch; the objective takes the mean.
 
@@ -31,7 +31,7 @@ class Penalty(Protocol):
     @property
     def weight(self) -> Any: ...
 
-    def __call__(self, networks: Networks, key: Key, x: Batch, code: Code) -> Float[Array, "..."]: ...
+    def __call__(self, model: Any, key: Key, batch: Batch, code: Code) -> Float[Array, "..."]: ...
 
 
 @component
@@ -40,10 +40,10 @@ class KLSparsity:
 
     .. math:: \sum_j \mathrm{KL}(\rho \| \hat\rho_j), \quad \hat\rho_j = \frac{1}{B} \sum_b h_j(x_b)
 
-    The code's activation must be a sigmoid.
+    The activation of the code must be a sigmoid.
 
     Raises:
-      InvalidInput: a target outside (0, 1), a negative weight, or (when called) a code that is no sigmoid's.
+      InvalidInput: a target outside (0, 1), a negative weight, or (when called) a code of another activation.
 
     Example:
       >>> KLSparsity(target=0.05, weight=3.0).name
@@ -61,8 +61,8 @@ class KLSparsity:
         require_inside(self, 0, 1, target=self.target)
         require_non_negative(self, weight=self.weight)
 
-    def __call__(self, networks: Networks, key: Key, x: Batch, code: Code) -> Float[Array, ""]:
-        activation = getattr(getattr(networks, "config", None), "code_activation", "sigmoid")
+    def __call__(self, model: Any, key: Key, batch: Batch, code: Code) -> Float[Array, ""]:
+        activation = getattr(getattr(model.networks, "config", None), "code_activation", "sigmoid")
         if activation != "sigmoid":
             raise InvalidInput(
                 f"KLSparsity was given a {activation} code: expected activations in (0, 1), code_activation='sigmoid'."
@@ -88,7 +88,7 @@ class L1:
     def __post_init__(self) -> None:
         require_non_negative(self, weight=self.weight)
 
-    def __call__(self, networks: Networks, key: Key, x: Batch, code: Code) -> Float[Array, " batch"]:
+    def __call__(self, model: Any, key: Key, batch: Batch, code: Code) -> Float[Array, " batch"]:
         return losses.l1(deterministic(code))
 
 
@@ -133,30 +133,34 @@ class Contractive:
         size(self, "probes", self.probes)
         require_known("method of Contractive", self.method, METHODS)
 
-    def __call__(self, networks: Networks, key: Key, x: Batch, code: Code) -> Float[Array, " batch"]:
-        return squared_jacobian_norm(networks, x, code, key=key, method=self.method, probes=self.probes)
+    def __call__(self, model: Any, key: Key, batch: Batch, code: Code) -> Float[Array, " batch"]:
+        return squared_jacobian_norm(model, batch, code, key=key, method=self.method, probes=self.probes)
 
 
 def squared_jacobian_norm(
-    networks: Any, x: Batch, code: Code | None = None, *, key: Key | None = None, method: str = "auto", probes: int = 1
+    model: Any, batch: Batch, code: Code | None = None, *, key: Key | None = None, method: str = "auto", probes: int = 1
 ) -> Float[Array, " batch"]:
-    """The squared Frobenius norm of the networks' encoder at each example, by the method of :class:`Contractive`."""
-    layers = networks.dense_layers() if hasattr(networks, "dense_layers") else None
+    """The squared Frobenius norm of the encoder's Jacobian at each example, by the method of :class:`Contractive`."""
+    x, condition = batch.x, batch.condition
+    layers = model.dense_layers() if condition is None else None
     if method == "closed_form" and layers is None:
         raise InvalidInput(
-            f"the encoder of {type(networks).__name__} has no closed form: expected a chain of dense layers, all of "
-            "whose code is kept; use method='auto'."
+            f"the encoder of {type(model.networks).__name__} has no closed form: expected a chain of dense layers, all "
+            "of whose code is kept, and no condition; use method='auto'."
         )
     if layers is not None and method in ("auto", "closed_form"):
         known = None if code is None else deterministic(code)
         return jacobian.closed_form(layers, x.reshape(x.shape[0], -1), known)
-
-    def encode(batch: Batch) -> Float[Array, "batch code"]:
-        return deterministic(networks.encode(batch))
-
+    encode = pure_encoder(model)
     if method == "estimated":
         if key is None:
             raise InvalidInput("the estimated Jacobian norm was given no key: expected one for its random directions.")
-        return jacobian.estimated(key, encode, x, probes=probes)
-    ways = {"auto": jacobian.narrower_mode, "forward": jacobian.forward_mode, "reverse": jacobian.reverse_mode}
-    return ways[method](encode, x)
+        return jacobian.estimated(key, lambda x: deterministic(encode(x, condition)), x, probes=probes)
+    norm = {"auto": jacobian.narrower_mode, "forward": jacobian.forward_mode, "reverse": jacobian.reverse_mode}[method]
+    if condition is None:
+        return norm(lambda x: deterministic(encode(x)), x)
+
+    def of_one(example: Array, given: Array) -> Array:
+        return norm(lambda x: deterministic(encode(x, given[None])), example[None])[0]
+
+    return jax.vmap(of_one)(x, condition)

@@ -8,16 +8,16 @@ from jaxtyping import Array, Float
 from ae_jax._checks import require_part
 from ae_jax.components import component
 from ae_jax.corruptions import Corruption
-from ae_jax.networks import Networks, deterministic
+from ae_jax.networks import deterministic
+from ae_jax.objectives.base import Objective, corrupted, penalty_terms, require_components, weighted_sum
 from ae_jax.objectives.bottlenecks import Bottleneck
 from ae_jax.objectives.likelihoods import Likelihood, SquaredError
 from ae_jax.objectives.penalties import Penalty
-from ae_jax.objectives.terms import penalty_terms, require_parts, weighted_sum
-from ae_jax.types import Key, Metrics
+from ae_jax.types import Batch, Key, Metrics
 
 
 @component
-class Reconstruction:
+class Reconstruction(Objective):
     r"""Mean error of reconstructing the clean example from a (perhaps corrupted) input, plus weighted penalties.
 
     .. math:: \frac{1}{B} \sum_b \ell(g(c(h(\tilde x_b))), x_b) + \sum_p \lambda_p \Omega_p(h, \tilde x)
@@ -52,20 +52,20 @@ class Reconstruction:
     bottleneck: Bottleneck | None = None
 
     def __post_init__(self) -> None:
-        object.__setattr__(self, "penalties", require_parts(self, self.likelihood, self.corruption, self.penalties))
+        object.__setattr__(
+            self, "penalties", require_components(self, self.likelihood, self.corruption, self.penalties)
+        )
         if self.bottleneck is not None:
             require_part(self, Bottleneck, "a bottleneck, such as WinnerTakeAll(), or None", bottleneck=self.bottleneck)
 
-    def __call__(
-        self, networks: Networks, key: Key, x: Float[Array, "batch *features"], step: Any
-    ) -> tuple[Float[Array, ""], Metrics]:
+    def __call__(self, model: Any, key: Key, batch: Batch, step: Any) -> tuple[Float[Array, ""], Metrics]:
         corruption_key, penalty_key, bottleneck_key = jax.random.split(key, 3)
-        inputs = x if self.corruption is None else self.corruption(corruption_key, x)
-        code = networks.encode(inputs)
+        inputs = corrupted(corruption_key, self.corruption, batch)
+        code = model.encode(inputs.x, batch.condition)
         z = deterministic(code)
-        outputs = networks.decode(z if self.bottleneck is None else self.bottleneck(bottleneck_key, z))
+        outputs = model.decode(z if self.bottleneck is None else self.bottleneck(bottleneck_key, z), batch.condition)
         return weighted_sum(
-            {self.likelihood.name: (1.0, self.likelihood(outputs, x))}
-            | penalty_terms(self.penalties, networks, penalty_key, inputs, code),
+            {self.likelihood.name: (1.0, self.likelihood(outputs, batch.x))}
+            | penalty_terms(self.penalties, model, penalty_key, inputs, code),
             step,
         )

@@ -38,7 +38,7 @@ UNITS = {
     "gaussian_nll": "nats",
     "laplace_nll": "nats",
     "kl": "nats",
-    "importance_gain": "nats",
+    "iwae_gap": "nats",
     "kl_sparsity": "nats",
     "l1": "code units",
     "jacobian": "squared code / model units",

@@ -10,14 +10,14 @@ from rich.console import Console
 from rich.text import Text
 
 from ae_jax.data import DownloadProgress
-from ae_jax.training import Progress
+from ae_jax.training import Callback, Progress
 
 _NARROW, _WIDE = 80, 100
 _NOTEBOOK_SECONDS = 0.3
 
 
-class ProgressDisplay:
-    r"""Shows the progress of training or of preparing a data set, as the ``progress=`` argument of either.
+class ProgressDisplay(Callback):
+    r"""Shows the progress of training or of preparing a data set, as one of ``callbacks=`` or as ``progress=``.
 
     On a terminal and in Jupyter each autoencoder or file has a bar. Elsewhere a line is printed after about every tenth
     of the epochs, and after each file. Everything goes to the standard error, so that the standard output holds
@@ -30,7 +30,7 @@ class ProgressDisplay:
     Example:
       >>> from io import StringIO
       >>> with ProgressDisplay(Console(file=StringIO())) as display:
-      ...     display(Progress("sparse", 10, 10, {"train": {"loss": 0.5}}, running=0))
+      ...     display.on_epoch(Progress("sparse", 10, 10, {"train": {"loss": 0.5}}, running=0))
       >>> display.console.file.getvalue()
       'sparse: epoch 10/10, train loss 0.5, done in 0 s\n'
     """
@@ -53,8 +53,12 @@ class ProgressDisplay:
     ) -> None:
         self._display.stop()
 
-    def __call__(self, record: Progress | DownloadProgress) -> None:
-        """Shows a record that :func:`ae_jax.fit` or :func:`ae_jax.data.prepare` passed to its callback."""
+    def on_epoch(self, progress: Progress) -> None:
+        """Shows an epoch of :func:`ae_jax.fit`."""
+        self._display.show(progress)
+
+    def __call__(self, record: DownloadProgress) -> None:
+        """Shows a record of :func:`ae_jax.data.prepare`."""
         self._display.show(record)
 
 

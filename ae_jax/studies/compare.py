@@ -2,7 +2,7 @@
 
 import dataclasses
 import math
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -13,10 +13,9 @@ from ae_jax.evaluation import Row, evaluate_pca
 from ae_jax.models import NAMED, Autoencoder
 from ae_jax.studies.study_results import StudyResults, conduct
 from ae_jax.studies.suited import suited
-from ae_jax.training import Checkpoints, Progress, Run
+from ae_jax.training import Callback, Checkpoints, OnDivergence, Run
 from ae_jax.training.continuation import Resume
 from ae_jax.training.mesh import Devices
-from ae_jax.training.step import OnDivergence
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
@@ -89,7 +88,7 @@ def compare(
     checkpoints: Checkpoints | str | Path | None = None,
     resume: Resume = False,
     mesh: Devices | None = None,
-    progress: Callable[[Progress], None] | None = None,
+    callbacks: Sequence[Callback] = (),
 ) -> Comparison:
     """Trains autoencoders over the same seeds and asks each the same questions about the test split.
 
@@ -98,7 +97,7 @@ def compare(
       autoencoders: of different names, or names; by default the named six, or those of them that fit the data.
       messages: what a reader of the results must know besides.
       seeds: of the members.
-      epochs, batch_size, patience, on_divergence, progress: as in :func:`ae_jax.fit`.
+      epochs, batch_size, patience, on_divergence, callbacks: as in :func:`ae_jax.fit`.
       checkpoints: as in :func:`ae_jax.fit`; each autoencoder has the folder of its name there.
       resume: as in :func:`ae_jax.fit`; an autoencoder that is trained and asked is neither again.
       mesh: as in :func:`ae_jax.fit`; where there are several processes, each of them gets the whole study.
@@ -140,7 +139,7 @@ def compare(
         checkpoints=checkpoints,
         resume=resume,
         mesh=mesh,
-        progress=progress,
+        callbacks=callbacks,
     )
 
 

@@ -2,7 +2,7 @@
 
 import contextlib
 import shutil
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from typing import Any, Literal
 
 from ae_jax.data import Dataset, load
@@ -13,7 +13,7 @@ from ae_jax.studies.jobs import FanOut, Job, as_config
 from ae_jax.studies.study_results import StudyResults, conduct
 from ae_jax.studies.study_state import digest_of, remember, remembered
 from ae_jax.studies.sweep import Setting, Sweep, structures_of, swept
-from ae_jax.training import Progress, Run
+from ae_jax.training import Callback, Run
 from ae_jax.training.record import added
 from ae_jax.training.run import load as load_run
 from ae_jax.training.run import merged
@@ -38,7 +38,7 @@ def data_of(fan_out: FanOut) -> Dataset:
     return dataset
 
 
-def run_job(job: Job, dataset: Dataset, *, progress: Callable[[Progress], None] | None = None) -> Outcome:
+def run_job(job: Job, dataset: Dataset, *, callbacks: Sequence[Callback] = ()) -> Outcome:
     """Trains a job from its latest checkpoint on, and asks about it, unless that was done or another process does.
 
     The job is done once its run and its rows are on the disk, with whatever else came of it in one file.
@@ -46,7 +46,7 @@ def run_job(job: Job, dataset: Dataset, *, progress: Callable[[Progress], None] 
     Args:
       job: one of :func:`ae_jax.studies.jobs.read_jobs`.
       dataset: :func:`data_of` it.
-      progress: as in :func:`ae_jax.fit`.
+      callbacks: as in :func:`ae_jax.fit`.
 
     Returns:
       What became of it.
@@ -68,7 +68,7 @@ def run_job(job: Job, dataset: Dataset, *, progress: Callable[[Progress], None] 
             return "done before"
         for leftover in job.folder.glob(f".{_RUN}-*"):  # of a process that was killed while it saved
             shutil.rmtree(leftover)
-        trials = _trained(job, dataset, progress)
+        trials = _trained(job, dataset, callbacks)
         trials.runs[0].save(job.folder / _RUN)
         facts = {"rows": trials.rows[0], "messages": trials.messages, "record": trials.record}
         remember(job.folder / _DONE, {"job": as_config(job)} | facts)
@@ -140,7 +140,7 @@ def not_done(missing: Sequence[int], count: int) -> InvalidInput:
     )
 
 
-def _trained(job: Job, dataset: Dataset, progress: Callable[[Progress], None] | None) -> StudyResults:
+def _trained(job: Job, dataset: Dataset, callbacks: Sequence[Callback]) -> StudyResults:
     points = structures_of(job.fan_out.autoencoder, dataset, job.settings)[0]
     if len(points) != 1:
         raise InvalidInput(f"job {job.number} has settings of several structures: write the jobs anew.")
@@ -151,7 +151,7 @@ def _trained(job: Job, dataset: Dataset, progress: Callable[[Progress], None] | 
         seeds=job.seeds,
         checkpoints=job.checkpoints(),
         resume=True,
-        progress=progress,
+        callbacks=callbacks,
         **job.fan_out.training(),
     )
 

@@ -16,9 +16,8 @@ from ae_jax.models import NAMED, named
 from ae_jax.studies.results import write_whole
 from ae_jax.studies.study_state import digest_of
 from ae_jax.studies.sweep import Setting, name_of_population, settings_of, structures_of
-from ae_jax.training import Checkpoints
+from ae_jax.training import Checkpoints, OnDivergence
 from ae_jax.training.plan import plan
-from ae_jax.training.step import OnDivergence
 
 T = TypeVar("T")
 

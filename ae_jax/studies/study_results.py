@@ -17,7 +17,7 @@ from ae_jax.errors import InvalidInput, TrainingDiverged
 from ae_jax.evaluation import Row, evaluate
 from ae_jax.models import Autoencoder
 from ae_jax.studies.study_state import Answers, begin, finish, forget, keep_answers, kept_answers
-from ae_jax.training import Checkpoints, Progress, Run, TrainingInterrupted, fit
+from ae_jax.training import Callback, Checkpoints, OnDivergence, Run, TrainConfig, TrainingInterrupted, fit
 from ae_jax.training.compilation import watch_compilation
 from ae_jax.training.continuation import Resume
 from ae_jax.training.distributed import is_main_process, is_multiprocess, signal_of_any, together
@@ -25,7 +25,6 @@ from ae_jax.training.environment import environment
 from ae_jax.training.interruption import Stop, stop_on_signal
 from ae_jax.training.mesh import Devices
 from ae_jax.training.plan import plan
-from ae_jax.training.step import OnDivergence
 
 Study = TypeVar("Study")
 
@@ -62,7 +61,7 @@ def conduct(
     epochs: int,
     batch_size: int,
     patience: int | None,
-    progress: Callable[[Progress], None] | None,
+    callbacks: Sequence[Callback],
     on_divergence: OnDivergence = "stop",
     checkpoints: Checkpoints | str | Path | None = None,
     resume: Resume = False,
@@ -74,7 +73,7 @@ def conduct(
       populations: by name, each as :func:`ae_jax.fit` takes it.
       dataset: the data.
       study_of: makes the study.
-      seeds, epochs, batch_size, patience, on_divergence, progress: as in :func:`ae_jax.fit`.
+      seeds, epochs, batch_size, patience, on_divergence, callbacks: as in :func:`ae_jax.fit`.
       checkpoints: as in :func:`ae_jax.fit`; those of a population are in the folder of its name there, and so are the
         answers about it.
       resume: as in :func:`ae_jax.fit`; what was trained or answered is neither trained nor asked again.
@@ -95,7 +94,8 @@ def conduct(
         "on_divergence": on_divergence,
     }
     dataset.split("test")
-    planned = [plan(population, dataset, **settings, mesh=mesh) for population in populations.values()]
+    config = TrainConfig(mesh=mesh).with_settings({name: value for name, value in settings.items() if name != "seeds"})
+    planned = [plan(population, dataset, config, seeds=seeds) for population in populations.values()]
     joined, first = is_multiprocess(planned[0].mesh), is_main_process(planned[0].mesh)
     where = checkpoints if isinstance(checkpoints, Checkpoints | None) else Checkpoints(folder=Path(checkpoints))
     if where is not None:
@@ -106,7 +106,7 @@ def conduct(
         try:
             for name, population in populations.items():
                 own = None if where is None else dataclasses.replace(where, folder=where.folder / name)
-                further = {"checkpoints": own, "resume": resume, "mesh": mesh, "progress": progress}
+                further = {"checkpoints": own, "resume": resume, "mesh": mesh, "callbacks": callbacks}
                 _go_on(stop, joined)
                 _train(trials, population, dataset, **settings, **further)
                 _go_on(stop, joined)

@@ -4,7 +4,7 @@ import dataclasses
 import inspect
 import itertools
 import math
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -18,11 +18,10 @@ from ae_jax.evaluation import Row
 from ae_jax.models import Autoencoder, named
 from ae_jax.studies.study_results import StudyResults, conduct
 from ae_jax.studies.suited import suited
-from ae_jax.training import Checkpoints, Progress, Run
+from ae_jax.training import Callback, Checkpoints, OnDivergence, Run
 from ae_jax.training.continuation import Resume
 from ae_jax.training.mesh import Devices, shares_of
-from ae_jax.training.population import members_that_fit, room_for_states
-from ae_jax.training.step import OnDivergence
+from ae_jax.training.population import members_that_fit, state_budget
 
 Setting = dict[str, Any]
 
@@ -96,7 +95,7 @@ def sweep(
     checkpoints: Checkpoints | str | Path | None = None,
     resume: Resume = False,
     mesh: Devices | None = None,
-    progress: Callable[[Progress], None] | None = None,
+    callbacks: Sequence[Callback] = (),
 ) -> Sweep:
     """Trains a named autoencoder at every point of a grid over the same seeds.
 
@@ -110,7 +109,7 @@ def sweep(
       dataset: the data.
       grid: hyper-parameter -> values.
       seeds: of the members.
-      epochs, batch_size, patience, on_divergence, progress: as in :func:`ae_jax.fit`.
+      epochs, batch_size, patience, on_divergence, callbacks: as in :func:`ae_jax.fit`.
       checkpoints: as in :func:`ae_jax.fit`; each population has its own folder there, named as in :attr:`Sweep.names`.
       resume: as in :func:`ae_jax.fit`; a population that is trained and asked is neither again.
       mesh: as in :func:`ae_jax.fit`; where there are several processes, each of them gets the whole study.
@@ -145,7 +144,7 @@ def sweep(
         checkpoints=checkpoints,
         resume=resume,
         mesh=mesh,
-        progress=progress,
+        callbacks=callbacks,
     )
 
 
@@ -194,7 +193,7 @@ def populations_of(
     """
     structures, messages = structures_of(name, dataset, settings)
     shares = shares_of(mesh)
-    memory = None if jax.process_count() > 1 else room_for_states()
+    memory = None if jax.process_count() > 1 else state_budget()
     if memory is not None and jax.default_backend() != "cpu":
         memory *= shares
     step = shares // math.gcd(shares, max(1, seeds))  # points whose members take equal shares

@@ -1,50 +1,35 @@
-"""A classifier that was made of an encoder: what it names, and how it learned to."""
+"""A classifier on the code of an encoder."""
 
 import dataclasses
 from typing import Any
 
 import jax
 import numpy as np
-from jaxtyping import Array, Float
 
-from ae_jax.data import as_labels
-from ae_jax.data.scaling import Scaling
+from ae_jax.data import Scaling, as_labels
+from ae_jax.data.spec import Label
 from ae_jax.models import Autoencoder
-from ae_jax.networks import deterministic
+from ae_jax.objectives.classification import class_logits
 from ae_jax.training.run import Run
-from ae_jax.training.run_folder import History
 
 
-@dataclasses.dataclass(frozen=True, kw_only=True, repr=False)
+@dataclasses.dataclass(frozen=True, kw_only=True)
 class Classifier:
     """A population of classifiers, each a softmax layer on an encoder's code.
 
     Of a single run it is a single classifier, and results have no member axis.
 
     Attributes:
-      run: the encoders as they were trained for this, with the decoders that they came with (a tied decoder has the
-        encoder's new kernels); ``run.encode`` gives the codes that the classes are told by. Its history, best epochs,
-        settings and record are those of the training before.
-      head: each member's softmax layer, ``kernel`` ``[members, code, classes]`` and ``bias`` ``[members, classes]``.
-      classes: what is told apart, sorted, ``[classes]``.
-      history: split -> ``categorical_nll`` (nats) or ``error`` (a fraction) -> ``[members, epochs]``, NaN after a
-        member stopped; of training, means over the steps of an epoch.
-      best_epoch: whose parameters are kept, from 1, ``[members]``; 0 where no epoch was finite.
-      finite: false for members whose training met a value that was not finite, ``[members]``.
+      run: the trained networks and softmax layers; ``run.encode`` gives the codes, and ``run.history`` has the terms
+        ``categorical_nll`` (nats) and ``error`` (a fraction).
+      classes: the sorted labels, ``[classes]``.
     """
 
     run: Run
-    head: dict[str, Any]
-    classes: np.ndarray
-    history: History
-    best_epoch: np.ndarray
-    finite: np.ndarray
-
-    def __repr__(self) -> str:
-        return f"Classifier({self.run.name}, classes={len(self.classes)}, best_epoch={self.best_epoch.tolist()})"
+    classes: tuple[Label, ...]
 
     def probabilities(self, x: Any) -> np.ndarray:
-        """How probable each class is for each example.
+        """The probability of each class for each example.
 
         Args:
           x: examples in the units trained on, ``[n, *shape]``.
@@ -55,18 +40,18 @@ class Classifier:
         Raises:
           InvalidInput: another shape or range than trained on, no numbers, NaN or infinity.
         """
-        return self.run.apply(_probabilities, self.run.data.raw(x), per_member=self.head)
+        return self.run.apply(_probabilities, self.run.data.raw(x))
 
     def predict(self, x: Any) -> np.ndarray:
         """The most probable class of each example, ``[n]``; Args and Raises as of :meth:`probabilities`."""
-        return self.classes[np.argmax(self.probabilities(x), axis=-1)]
+        return np.asarray(self.classes)[np.argmax(self.probabilities(x), axis=-1)]
 
     def error(self, x: Any, labels: Any) -> np.ndarray | np.float64:
-        """The fraction of examples that are given another class than their label.
+        """The fraction of examples whose predicted class is not their label.
 
         Args:
           x: examples in the units trained on, ``[n, *shape]``.
-          labels: the class of each, ``[n]``; one that was not trained on is an error.
+          labels: the class of each, ``[n]``; a class that was not trained on counts as an error.
 
         Returns:
           ``[members]``, or one number of a single run.
@@ -78,10 +63,5 @@ class Classifier:
         return np.mean(predicted != as_labels(labels, predicted.shape[-1]), axis=-1)
 
 
-def logits_of(networks: Any, head: dict[str, Any], x: Float[Array, "batch *shape"]) -> Float[Array, "batch classes"]:
-    """Unnormalised log-probabilities of the classes by the code of each example, in model units."""
-    return deterministic(networks.encode(x)) @ head["kernel"] + head["bias"][None]
-
-
-def _probabilities(autoencoder: Autoencoder, networks: Any, scaling: Scaling, head: dict[str, Any], stored: Any) -> Any:
-    return jax.nn.softmax(logits_of(networks, head, scaling(stored)))
+def _probabilities(autoencoder: Autoencoder, model: Any, scaling: Scaling, raw: Any) -> Any:
+    return jax.nn.softmax(class_logits(model, scaling(raw)))

@@ -35,10 +35,7 @@ def configuration_of(planned: Plan) -> dict[str, Any]:
         "autoencoders": [to_config(unstack(planned.autoencoder, member)) for member in range(members)],
         "seeds": planned.seeds.tolist(),
         "data": to_config(planned.dataset.spec) | {"digest": _digest(planned.dataset)},
-        "epochs": planned.epochs,
-        "batch_size": planned.batch_size,
-        "patience": planned.patience,
-        "on_divergence": planned.on_divergence,
+        **planned.config.to_json(),
     }
 
 
@@ -61,7 +58,7 @@ def require_same(saved: dict[str, Any], asked: dict[str, Any], planned: Plan, *,
             f"the training in {place} cannot be resumed with another configuration ({different}): expected the same "
             f"one; or remove {place} to start anew."
         )
-    before, now = saved["epochs"], planned.epochs
+    before, now = saved["epochs"], planned.config.epochs
     if before == now:
         return
     if resume != "extend" or now < before:
@@ -69,7 +66,7 @@ def require_same(saved: dict[str, Any], asked: dict[str, Any], planned: Plan, *,
             f"the training in {place} was to have {before} epochs and is asked for {now}: expected {before}, or more "
             'where it is to be extended (resume="extend", on the command line --resume --extend).'
         )
-    steps = DataIterator(planned.dataset, planned.batch_size).steps
+    steps = DataIterator(planned).steps
     _require_steady(planned, before * steps, now * steps)
 
 

@@ -5,11 +5,13 @@ from collections.abc import Generator
 from functools import cached_property, partial
 from typing import Any, NamedTuple
 
+import jax
 import numpy as np
-from jax.sharding import Mesh
 
-from ae_jax.data import Dataset
+from ae_jax.data import Split
 from ae_jax.training.mesh import put_examples, share_of
+from ae_jax.training.plan import Plan
+from ae_jax.types import Batch
 
 _CHUNK_STEPS = (100, 250)
 """Least and most steps of a dispatch: enough to hide its overhead, few enough that a signal need not wait long."""
@@ -47,28 +49,32 @@ class Chunk(NamedTuple):
     after: Position
 
 
+def put_split(planned: Plan, split: Split) -> Batch:
+    """A split before scaling, with its conditions, on the devices of a training."""
+    count = len(split.x)
+    share = planned.raw_batch(split, slice(*share_of(planned.mesh, count)))
+    return jax.tree.map(lambda values: put_examples(planned.mesh, values, count), share)
+
+
 class DataIterator:
     """Iterates over the training examples of a data set, epoch by epoch.
 
     Args:
-      dataset: the data.
-      batch_size: examples in a step.
-      mesh: the devices that hold the examples, or None for one device.
+      planned: the training, with its data, batch size and devices.
     """
 
-    def __init__(self, dataset: Dataset, batch_size: int, mesh: Mesh | None = None):
-        self.dataset, self.batch_size, self.mesh = dataset, batch_size, mesh
+    def __init__(self, planned: Plan):
+        self.plan, self.mesh = planned, planned.mesh
+        self.dataset, self.batch_size = planned.dataset, planned.config.batch_size
 
     @cached_property
     def _whole(self) -> Any:
-        x = self.dataset.train.x
-        first, last = share_of(self.mesh, len(x))
-        return put_examples(self.mesh, x[first:last], len(x))
+        return put_split(self.plan, self.dataset.train)
 
     @property
     def steps(self) -> int:
         """Steps of an epoch."""
-        return -(-self.dataset.training_examples // self.batch_size)
+        return -(-self.plan.examples // self.batch_size)
 
     @property
     def lengths(self) -> list[int]:
@@ -100,7 +106,7 @@ class DataIterator:
             for chunk in itertools.count(position.chunk):
                 count = min(size, left)
                 left -= count
-                examples = put_examples(self.mesh, next(rows), count)
+                examples = Batch(put_examples(self.mesh, next(rows), count))
                 counters = (np.int32(epoch), np.int32(chunk))
                 steps = -(-count // self.batch_size)
                 yield Chunk(examples, counters, np.int32(0), steps, left == 0, _after(epoch, chunk, left == 0))

@@ -1,75 +1,66 @@
 """Training from a call: checked, begun or resumed, and what came of it as a run."""
 
 import contextlib
+import dataclasses
 import signal
 import time
 import warnings
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
+import jax
 import numpy as np
 
 from ae_jax.errors import InvalidInput, TrainingDiverged
 from ae_jax.locks import locked
 from ae_jax.models import Autoencoder
+from ae_jax.training.callbacks import Callback
 from ae_jax.training.checkpoint import Checkpoint, Checkpoints, Writer, checkpoint_info, clear, newest
 from ae_jax.training.compilation import watch_compilation
+from ae_jax.training.config import TrainConfig
 from ae_jax.training.continuation import Resume, configuration_of, require_same, warn_of_others
 from ae_jax.training.data_iterator import Position
 from ae_jax.training.distributed import is_main_process, is_multiprocess, require_alike, signal_of_any, together
 from ae_jax.training.environment import environment
-from ae_jax.training.interruption import noting, stop_on_signal
-from ae_jax.training.loop import Loop, Progress
-from ae_jax.training.mesh import Devices, name_of, to_local
+from ae_jax.training.interruption import Stop, noting, stop_on_signal
+from ae_jax.training.loop import Loop, Start
+from ae_jax.training.mesh import name_of, to_local
 from ae_jax.training.plan import Plan, plan
-from ae_jax.training.run import Run, TrainingInterrupted
+from ae_jax.training.run import Run, TrainingInterrupted, extended
 from ae_jax.training.snapshot import history_of, snapshot_of
-from ae_jax.training.step import OnDivergence
+from ae_jax.training.state import State
 
 
 def fit(
     autoencoder: Autoencoder | Sequence[Autoencoder],
     data: Any,
+    config: TrainConfig | None = None,
     *,
     seeds: int | Sequence[int] = 0,
-    epochs: int = 200,
-    batch_size: int = 64,
-    patience: int | None = None,
-    on_divergence: OnDivergence = "stop",
     checkpoints: Checkpoints | str | Path | None = None,
     resume: Resume = False,
-    mesh: Devices | None = None,
-    progress: Callable[[Progress], None] | None = None,
+    callbacks: Sequence[Callback] = (),
+    **settings: Any,
 ) -> Run:
     """Trains autoencoders on data: every combination of autoencoder and seed, as one compiled program.
 
     Members that differ only in numbers share initialisation, batches and noise of their seed. Where the data have a
     validation split, each member keeps the parameters of its epoch with the lowest validation loss, else the latest.
 
-    A training with checkpoints that ended early, whatever ended it, goes on where they stand, and comes to the very
-    same parameters as one that did not, on the same machine with the same versions.
+    A training with checkpoints that ended early continues from the newest one and reaches exactly the parameters of an
+    uninterrupted training, on the same machine with the same versions.
 
     Args:
       autoencoder: one, or several that differ only in numbers (:func:`ae_jax.training.stack`).
       data: a :class:`ae_jax.data.Dataset`, or an array of examples ``[n, *shape]``, all of which are trained on.
+      config: the settings; None for the defaults.
       seeds: one seed, or several different ones, each from 0 to 2**32 - 1.
-      epochs: how often every example is seen, at most.
-      batch_size: examples in a step; clamped to the number of examples, with a warning.
-      patience: epochs without a lower validation loss after which a member stops; None trains all epochs.
-      on_divergence: what is done about a loss or a gradient that is NaN or infinite, or what the optimiser makes of it:
-        ``"stop"`` ends the member with its last good parameters; ``"skip"`` leaves that step out, and ends the member
-        with an epoch of which every step was left out, were it a single one; ``"rollback"`` takes the member back to
-        before the epoch (or the part of it that is dispatched at once) and halves its learning rate, ten times at most.
-      checkpoints: where and how often training is saved, or the folder alone; no two trainings may share it.
-      resume: goes on from the newest checkpoint there that is whole, and starts where there is none; ``"extend"``
-        allows more ``epochs`` than that training was to have.
-      mesh: devices along two axes, such as ``"data=4"`` or ``{"member": 2, "data": 4}``: batches are divided over the
-        one, members over the other, and the result is the same but for rounding. None divides members over as many
-        accelerators as take equal shares and have room for them, and is else this process's first device or, of
-        processes that :func:`ae_jax.training.initialize` joined, all devices over ``"data"``: then each calls this,
-        and the first alone writes checkpoints, where all can read them, and reports progress.
-      progress: called after each epoch.
+      checkpoints: the folder of checkpoints, or with it how often they are written; no two trainings may share it.
+      resume: continues from the newest whole checkpoint, and starts anew where there is none; ``"extend"`` allows more
+        ``epochs`` than that training was to have.
+      callbacks: called as the training proceeds.
+      settings: fields of :class:`ae_jax.training.TrainConfig` that replace those of ``config``, such as ``epochs=20``.
 
     Returns:
       The trained population.
@@ -78,8 +69,8 @@ def fit(
       InvalidInput: data or numbers that cannot be used, one sentence each; the checkpoints are of an unfinished
         training and ``resume`` is false, or of one with another configuration, or in use by another process.
       TrainingDiverged: a loss turned NaN or infinite in every member; some members only are a warning.
-      TrainingInterrupted: Ctrl-C or SIGTERM; what was under way was finished and saved. Like the one before, it holds
-        the run so far, all of it where the signal came with the last epoch. A second signal is obeyed at once.
+      TrainingInterrupted: Ctrl-C or SIGTERM; the epoch under way was finished and saved. Like the error before, it
+        holds the run so far. A second signal terminates the process immediately.
 
     Example:
       >>> import ae_jax
@@ -87,28 +78,116 @@ def fit(
       >>> run.encode(ae_jax.data.digits().test.x).shape
       (2, 359, 2)
     """
-    planned = plan(
-        autoencoder,
-        data,
-        seeds=seeds,
-        epochs=epochs,
-        batch_size=batch_size,
-        patience=patience,
-        on_divergence=on_divergence,
-        mesh=mesh,
-    )
-    if planned.batch_size < batch_size:
+    config = (config or TrainConfig()).with_settings(settings)
+    planned = plan(autoencoder, data, config, seeds=seeds)
+    if planned.config.batch_size < config.batch_size:
         warnings.warn(
-            f"batch_size={batch_size} is above the {planned.batch_size} examples and was lowered to them.", stacklevel=2
+            f"batch_size={config.batch_size} was lowered to the {planned.config.batch_size} examples.",
+            stacklevel=2,
         )
+    return train(planned, checkpoints=checkpoints, resume=resume, callbacks=callbacks)
+
+
+def train(
+    planned: Plan,
+    start: Start | None = None,
+    *,
+    checkpoints: Checkpoints | str | Path | None = None,
+    resume: Resume = False,
+    callbacks: Sequence[Callback] = (),
+) -> Run:
+    """Trains a planned population, as :func:`fit` does, from fresh parameters or from given ones.
+
+    Args:
+      planned: the population.
+      start: the parameters and the state of the models to start from; None for fresh ones.
+      checkpoints, resume, callbacks: as of :func:`fit`.
+    """
+    callbacks = callbacks if is_main_process(planned.mesh) else ()
     with _opened(checkpoints, planned, resume) as (writer, saved, configuration):
-        run, interrupted = _train(
-            planned, progress if is_main_process(planned.mesh) else None, writer, saved, configuration
-        )
+        for callback in callbacks:
+            callback.on_start(planned.autoencoder.name, planned.config.epochs)
+        run, interrupted = _train(planned, start, callbacks, writer, saved, configuration)
+    for callback in callbacks:
+        callback.on_end(run)
     if interrupted:
         raise TrainingInterrupted(run, interrupted)
     _report(run)
     return run
+
+
+def untrained(autoencoder: Autoencoder | Sequence[Autoencoder], data: Any, *, seeds: int | Sequence[int] = 0) -> Run:
+    """The members that :func:`ae_jax.fit` would train, with the parameters that they would start from.
+
+    Parameters found elsewhere are put in by ``dataclasses.replace(untrained(...), params=...)``, every leaf with a
+    leading member axis.
+
+    Args:
+      autoencoder: one, or several that differ only in numbers.
+      data: a :class:`ae_jax.data.Dataset` or an array of examples ``[n, *shape]``; it gives the run its shape, range
+        and scaling.
+      seeds: one seed, or several different ones.
+
+    Returns:
+      The run, of no epoch.
+
+    Raises:
+      InvalidInput: as of :func:`ae_jax.fit`.
+
+    Example:
+      >>> import ae_jax
+      >>> run = untrained(ae_jax.undercomplete(code=2, hidden=()), ae_jax.data.digits(), seeds=[0, 1])
+      >>> run.encode(ae_jax.data.digits().test.x).shape, run.best_epoch.tolist()
+      ((2, 359, 2), [0, 0])
+    """
+    planned = plan(autoencoder, data, TrainConfig(epochs=1, batch_size=jax.device_count()), seeds=seeds)
+    loop = Loop(planned, (), Stop(), None, dict)
+    loop.start(None)
+    return dataclasses.replace(_run_of(planned, loop, environment()), settings={"epochs": 0})
+
+
+def train_one_epoch(planned: Plan, run: Run | None = None, state: State | None = None) -> tuple[Run, State]:
+    """One more epoch, on data that arrive in parts; many calls with the same data give the result of :func:`fit`.
+
+    Args:
+      planned: the population and this part of the data.
+      run: the result of the epochs before; None starts from fresh parameters.
+      state: of the epochs before, as this function returned it; None starts the optimiser afresh.
+
+    Returns:
+      The run with one epoch more in its history, and the state of parameters and optimiser as NumPy arrays.
+
+    Raises:
+      TrainingDiverged: a loss turned NaN or infinite in every member; its run is the one given.
+    """
+    number = 1 if run is None else run.history["train"]["loss"].shape[1] + 1
+    planned = planned._replace(config=dataclasses.replace(planned.config, epochs=number))
+    started = time.perf_counter()
+    with watch_compilation() as compilation:
+        loop = Loop(planned, (), Stop(), None, dict)
+        loop.start(None, None if run is None else Start(run.params, run.state))
+        steps = np.full_like(loop.state.step, (number - 1) * loop.iterator.steps)
+        loop.state = loop.state._replace(step=steps) if state is None else state
+        loop.position = Position(number)
+        loop.train()
+    latest = _run_of(planned, loop, _spent(started, compilation) | {"interrupted": False, **environment()})
+    if not latest.finite.any():
+        raise TrainingDiverged(
+            f"{latest.name} diverged in epoch {number}: its parameters stay as they were; lower the learning rate or a "
+            "weight.",
+            run,
+        )
+    return latest if run is None else extended(run, latest), jax.device_get(loop.state)
+
+
+def _spent(started: float, compilation: Any) -> dict[str, Any]:
+    """Wall time and compilation since a time."""
+    return {
+        "wall_s": time.perf_counter() - started,
+        "compile_s": compilation.seconds,
+        "programs": compilation.programs,
+        "programs_compiled": compilation.compiled,
+    }
 
 
 @contextlib.contextmanager
@@ -180,7 +259,8 @@ def _require_facts(saved: Checkpoint, folder: Path) -> None:
 
 def _train(
     planned: Plan,
-    progress: Callable[[Progress], None] | None,
+    start: Start | None,
+    callbacks: Sequence[Callback],
     writer: Writer | None,
     saved: Checkpoint | None,
     configuration: dict[str, Any],
@@ -191,18 +271,12 @@ def _train(
     with stop_on_signal() as stop, watch_compilation() as compilation:
 
         def spent() -> dict[str, Any]:
-            now = {
-                "wall_s": time.perf_counter() - started,
-                "compile_s": compilation.seconds,
-                "programs": compilation.programs,
-                "programs_compiled": compilation.compiled,
-            }
+            now = _spent(started, compilation)
             return {name: round(before.get(name, 0) + more, 3) for name, more in now.items()}
 
-        loop = Loop(planned, progress, stop, writer, lambda: facts | {"record": spent()})
-        loop.start(
-            None if saved is None else snapshot_of(saved.arrays, Position(saved.epochs + 1, saved.parts), planned)
-        )
+        loop = Loop(planned, callbacks, stop, writer, lambda: facts | {"record": spent()})
+        position = None if saved is None else Position(saved.epochs + 1, saved.parts)
+        loop.start(None if saved is None else snapshot_of(saved.arrays, position, planned), start)
         early = loop.train()
     interrupted = (loop.ended_by or stop.signal or signal.SIGINT) if early else 0
     if not early and not nested:  # a signal that came with the last epoch, which nobody else sees to
@@ -210,25 +284,25 @@ def _train(
     record = spent() | {"interrupted": early, **facts["environment"]}
     if planned.mesh is not None:
         record["mesh"] = name_of(planned.mesh)
-    if loop.at_once < len(planned.seeds):
-        record["members_at_once"] = loop.at_once
+    if loop.vmap_size < len(planned.seeds):
+        record["vmap_size"] = loop.vmap_size
     return _run_of(planned, loop, record), interrupted
 
 
 def _run_of(planned: Plan, loop: Loop, record: dict[str, Any]) -> Run:
-    selection = to_local(planned.mesh, loop.selection)
-    counts = {"skipped_steps": selection.skipped, "rollbacks": selection.undone}
+    best = to_local(planned.mesh, loop.best)
+    counts = {"skipped_steps": best.skipped, "rollbacks": best.undone}
     counts = {name: np.asarray(count).tolist() for name, count in counts.items()}
-    settings = {"epochs": planned.epochs, "batch_size": planned.batch_size, "patience": planned.patience}
     run = Run(
         autoencoder=planned.autoencoder,
         seeds=planned.seeds,
         data=planned.dataset.spec,
-        params=selection.params,
+        params=best.params,
+        state=best.model_state,
         history=history_of(loop.rows),
-        best_epoch=np.asarray(selection.epoch),
-        finite=np.asarray(selection.finite),
-        settings=settings | {"on_divergence": planned.on_divergence},
+        best_epoch=np.asarray(best.epoch),
+        finite=np.asarray(best.finite),
+        settings=planned.config.to_json(),
         record=record | {name: count for name, count in counts.items() if any(count)},
         single=planned.single,
     )

@@ -1,55 +1,54 @@
 """The host loop: dispatches chunks ahead of reading their metrics, writes checkpoints and ends on request."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from contextlib import closing
 from typing import Any, NamedTuple
 
 import jax
+import jax.numpy as jnp
 import numpy as np
 
+from ae_jax.models import Autoencoder
+from ae_jax.training.callbacks import Callback, Progress
 from ae_jax.training.checkpoint import Checkpoint, Writer
-from ae_jax.training.data_iterator import Chunk, DataIterator, Position
+from ae_jax.training.data_iterator import Chunk, DataIterator, Position, put_split
 from ae_jax.training.distributed import Agreement
+from ae_jax.training.epoch import EpochData, EpochSettings
 from ae_jax.training.interruption import Stop
-from ae_jax.training.mesh import gathered, put_examples, put_members, share_of, use_mesh
+from ae_jax.training.mesh import gathered, put_members, use_mesh
 from ae_jax.training.plan import Plan
 from ae_jax.training.population import (
     advance_population,
-    initial_population,
-    members_at_once,
-    order_of_population,
+    init_population,
+    memory_budget,
+    population_indices,
     put_population,
-    room,
+    vmap_size,
 )
 from ae_jax.training.snapshot import Row, Snapshot, arrays_of, copied
-from ae_jax.training.state import Order, Selection, State, Trained
+from ae_jax.training.state import BatchIndices, BestState, EpochInfo, State, init_best, init_state
+from ae_jax.types import ModelState, Params
 
 
-class Progress(NamedTuple):
-    """What a progress callback is told after each epoch.
+class Start(NamedTuple):
+    """Where a training begins, instead of at fresh parameters; every leaf has a leading member axis.
 
     Attributes:
-      name: of the autoencoder.
-      epoch: done so far, from 1.
-      epochs: at most.
-      metrics: split -> term -> mean over the members that are running.
-      running: how many members still train.
+      params: of the models.
+      model_state: their variables that are not trained.
     """
 
-    name: str
-    epoch: int
-    epochs: int
-    metrics: dict[str, dict[str, float]]
-    running: int
+    params: Params
+    model_state: ModelState
 
 
 class _Unread(NamedTuple):
     """An epoch that was dispatched: what it leaves, and a copy of the state where a checkpoint is due after it."""
 
-    selection: Selection
-    chunks: list[Trained]
+    best: BestState
+    chunks: list[EpochInfo]
     after: Position
-    kept: tuple[State, Selection] | None
+    kept: tuple[State, BestState] | None
 
 
 class Loop:
@@ -57,49 +56,51 @@ class Loop:
 
     Args:
       planned: what is trained.
-      progress: called after each epoch.
+      callbacks: called as the training proceeds.
       stop: asks for an end.
       writer: of checkpoints, or None.
       facts: what a checkpoint says beside where training stands; called when one is written.
 
     Attributes:
       ended_by: the signal that every process agreed to end by, or None.
+      stopped: whether a callback ended the training.
     """
 
     def __init__(
         self,
         planned: Plan,
-        progress: Callable[[Progress], None] | None,
+        callbacks: Sequence[Callback],
         stop: Stop,
         writer: Writer | None,
         facts: Callable[[], dict[str, Any]],
     ):
-        self.plan, self.progress, self.stop, self.writer, self.facts = planned, progress, stop, writer, facts
+        self.plan, self.callbacks, self.stop, self.writer, self.facts = planned, callbacks, stop, writer, facts
         self.mesh, self.agreed = planned.mesh, Agreement(planned.mesh)
-        self.iterator = DataIterator(planned.dataset, planned.batch_size, planned.mesh)
+        self.iterator = DataIterator(planned)
         self._members = put_members(planned.mesh, planned.autoencoder)
         self.position, self.running = Position(1), np.ones(len(planned.seeds), bool)
         self.rows: list[Row] = []
-        self._chunks: list[Trained] = []
+        self._chunks: list[EpochInfo] = []
         self._unread: _Unread | None = None
         self.ended_by: int | None = None
-        self._order: tuple[Any, Any] = (None, None)
+        self._indices: tuple[Any, Any] = (None, None)
+        self.stopped = False
 
-    def start(self, snapshot: Snapshot | None) -> None:
-        """Begins with fresh parameters, or where training stood."""
+    def start(self, snapshot: Snapshot | None, start: Start | None = None) -> None:
+        """Begins at a snapshot, at given parameters, or at fresh ones."""
         if snapshot is None:
             with use_mesh(self.mesh):
                 population = self._members, self.plan.seeds, self.plan.dataset.shape
-                self.state, self.selection = initial_population(*population)
+                self.state, self.best = init_population(*population) if start is None else _begin(self._members, start)
             return
-        self.position, state, selection, self.running = snapshot[:4]
-        self.state, self.selection = put_population(self.mesh, state, selection)
+        self.position, state, best, self.running = snapshot[:4]
+        self.state, self.best = put_population(self.mesh, state, best)
         self.rows, self._chunks = list(snapshot.rows), list(snapshot.chunks)
 
     @property
     def finished(self) -> bool:
-        """Whether the epochs or the members ran out."""
-        return self.position.epoch > self.plan.epochs or not self.running.any()
+        """Whether the epochs or the members ran out, or a callback ended the training."""
+        return self.stopped or self.position.epoch > self.plan.config.epochs or not self.running.any()
 
     def train(self) -> bool:
         """Trains until the epochs or the members run out; true where an end was asked for first."""
@@ -108,7 +109,7 @@ class Loop:
                 self._train()
                 self._read()
         except KeyboardInterrupt:
-            self.progress = None
+            self.callbacks = ()
             self._read()  # an epoch that was trained and not yet read
             return True
         if self.finished:  # also in the middle of an epoch that nobody trains in
@@ -120,30 +121,27 @@ class Loop:
         return not self.finished
 
     def _train(self) -> None:
-        self._latest, settings = self.selection, self._settings()
+        self._latest, data = self.best, self._data()
         while not self.finished:
             with closing(self.iterator.epoch(self.position)) as chunks:
                 for chunk in chunks:
-                    self._advance(chunk, settings)
+                    self._advance(chunk, data)
                     if self._read_before(chunk) or self.ended_by is not None:
                         return
 
-    def _advance(self, chunk: Chunk, settings: dict[str, Any]) -> None:
+    def _advance(self, chunk: Chunk, data: EpochData) -> None:
         """Dispatches a chunk of an epoch."""
-        if self._order[0] != chunk.counters:
-            self._order = chunk.counters, self._order_of(chunk)
+        if self._indices[0] != chunk.counters:
+            self._indices = chunk.counters, self._indices_of(chunk)
+        config = self.plan.config
         self.state, self._latest, trained = advance_population(
             self.state,
-            self._latest,
-            self._members,
-            self.plan.seeds,
-            self._order[1],
+            (self._latest, self._members, self.plan.seeds),
+            self._indices[1],
             chunk.first,
             chunk.counters[0],
-            chunk.examples,
-            steps=chunk.steps,
-            finish=chunk.last,
-            **settings,
+            data._replace(train=chunk.examples),
+            EpochSettings(config.batch_size, chunk.steps, chunk.last, config.on_divergence, self.vmap_size),
         )
         if self._chunks:  # the device holds one chunk that trains and one that waits
             jax.block_until_ready(self._chunks[-1])
@@ -157,7 +155,7 @@ class Loop:
           Whether no member trains on.
         """
         self._read()
-        if not self.running.any():
+        if not self.running.any() or self.stopped:
             return True
         due = self.writer is not None and self.writer.due(steps=chunk.steps, epochs=chunk.last)
         due, self.ended_by = self.agreed(due=due, signal=self.stop.signal)
@@ -174,58 +172,69 @@ class Loop:
         unread, self._unread = self._unread, None
         if unread is None:
             return
-        chunks, running = jax.device_get((unread.chunks, unread.selection.running))
+        chunks, running = jax.device_get((unread.chunks, unread.best.running))
         metrics = chunks[-1].metrics | {"train": _mean(chunks)}
-        self.selection = unread.selection
+        self.best = unread.best
         ran, self.running = self.running, running
         self.rows.append(Row(ran, metrics))
         if unread.kept is not None:
             self._write(unread.after, unread.kept, [])
-        if self.progress is not None:
+        if self.callbacks:
             means = jax.tree.map(lambda values: float(np.mean(values[ran])), metrics)
-            done = len(self.rows)
-            self.progress(Progress(self.plan.autoencoder.name, done, self.plan.epochs, means, int(running.sum())))
+            name, done, most = self.plan.autoencoder.name, len(self.rows), self.plan.config.epochs
+            progress = Progress(name, done, most, means, int(running.sum()))
+            for callback in self.callbacks:
+                self.stopped |= bool(callback.on_epoch(progress))
 
-    def _write(self, position: Position, kept: tuple[State, Selection], chunks: list[Trained]) -> None:
+    def _write(self, position: Position, kept: tuple[State, BestState], chunks: list[EpochInfo]) -> None:
         """Begins to write a checkpoint of where training stood at a position."""
         if self.writer is None:  # another process writes
             return
-        finished = position.epoch > self.plan.epochs or not self.running.any()
+        finished = self.stopped or position.epoch > self.plan.config.epochs or not self.running.any()
         facts = self.facts() | {"finished": finished}
         arrays = arrays_of(Snapshot(position, *kept, self.running, self.rows, chunks))
         self.writer.write(Checkpoint(position.epoch - 1, position.chunk, facts, arrays))
 
-    def _order_of(self, chunk: Chunk) -> Order:
+    def _indices_of(self, chunk: Chunk) -> BatchIndices:
         seeds, which = np.unique(self.plan.seeds, return_inverse=True)
-        return order_of_population(
-            seeds, which, chunk.counters, examples=len(chunk.examples), batch_size=self.plan.batch_size
+        subsets = self.plan.subsets
+        examples = len(chunk.examples.x) if subsets is None else subsets.shape[1]
+        batch_size = self.plan.config.batch_size
+        return population_indices(seeds, which, chunk.counters, examples, batch_size, subsets)
+
+    def _data(self) -> EpochData:
+        """What the epochs share; the training examples come with each chunk."""
+        dataset, config = self.plan.dataset, self.plan.config
+        return EpochData(
+            train=None,  # pyright: ignore[reportArgumentType]
+            validation=put_split(self.plan, dataset.validation) if len(dataset.validation.x) else None,
+            scaling=dataset.scaling,
+            patience=np.float32(np.inf if config.patience is None else config.patience),
+            last_step=np.int32(config.epochs * self.iterator.steps),
         )
 
-    def _settings(self) -> dict[str, Any]:
-        dataset = self.plan.dataset
-        held_out = dataset.validation.x
-        first, last = share_of(self.mesh, len(held_out))
-        return {
-            "validation": put_examples(self.mesh, held_out[first:last], len(held_out)) if len(held_out) else None,
-            "scaling": dataset.scaling,
-            "patience": np.float32(np.inf if self.plan.patience is None else self.plan.patience),
-            "last_step": np.int32(self.plan.epochs * self.iterator.steps),
-            "batch_size": self.plan.batch_size,
-            "on_divergence": self.plan.on_divergence,
-            "at_once": self.at_once,
-        }
-
     @property
-    def at_once(self) -> int:
-        """How many members are trained side by side; on a mesh all of them, over its devices."""
+    def vmap_size(self) -> int:
+        """Number of members that are trained side by side; on a mesh all of them, over its devices."""
         members = len(self.plan.seeds)
         if self.mesh is not None:
             return members
         parameters = sum(leaf.size for leaf in jax.tree.leaves(self.state.params)) // members
-        return members_at_once(members, parameters, room())
+        return vmap_size(members, parameters, memory_budget())
 
 
-def _mean(chunks: list[Trained]) -> dict[str, Any]:
+@jax.jit
+def _begin(autoencoder: Autoencoder, start: Start) -> tuple[State, BestState]:
+    """Every member before its first step, with the parameters it starts from."""
+
+    def of_one(one: Autoencoder, own: Start) -> tuple[State, BestState]:
+        state = init_state(*jax.tree.map(jnp.copy, own), one.transformation())
+        return state, init_best(state)
+
+    return jax.vmap(of_one)(autoencoder, start)
+
+
+def _mean(chunks: list[EpochInfo]) -> dict[str, Any]:
     """The mean over all steps of an epoch that were not skipped, of the means over those of its chunks."""
     if len(chunks) == 1:
         return chunks[0].metrics["train"]

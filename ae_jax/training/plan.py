@@ -1,21 +1,23 @@
-"""What a fit is asked for, checked before anything is compiled."""
+"""A population and its training, checked before anything is compiled."""
 
+import dataclasses
 import math
 import operator
 from collections.abc import Sequence
-from typing import Any, NamedTuple, get_args
+from typing import Any, NamedTuple
 
 import jax
 import numpy as np
 from jax.sharding import Mesh
 
-from ae_jax._checks import positive_whole, shown, size
-from ae_jax.data import Dataset, from_arrays, require_unit_interval
-from ae_jax.errors import InvalidInput, require_known
+from ae_jax._checks import shown
+from ae_jax.data import Dataset, Split, from_arrays, require_unit_interval
+from ae_jax.errors import InvalidInput
 from ae_jax.models import Autoencoder
+from ae_jax.training.config import TrainConfig
 from ae_jax.training.mesh import MEMBER, Devices, accelerators_for, mesh_of
-from ae_jax.training.population import members_at_once, room, stack
-from ae_jax.training.step import OnDivergence
+from ae_jax.training.population import memory_budget, stack, vmap_size
+from ae_jax.types import Batch
 
 _PARAMETERS = 2**33
 """Of one member; in 32 bits, with gradient and two moments, they take 137 GB, more than any device has."""
@@ -27,36 +29,38 @@ class Plan(NamedTuple):
     Attributes:
       autoencoder: the members', stacked.
       seeds: of each member, ``[members]``.
-      dataset: what they are trained on.
-      epochs: at most.
-      batch_size: examples in a step, at most the number of examples.
-      patience: epochs without a lower validation loss, or None.
-      on_divergence: what is done about a loss or a gradient that is not finite.
+      dataset: the training data.
+      config: the settings; the batch size is at most the number of examples.
       single: one autoencoder and one seed were asked for, so that results have no member axis.
-      mesh: the devices that it lies on, or None for one.
+      mesh: the devices, or None for one.
+      subsets: the training rows of each member, ``[members, rows]``; None for all.
     """
 
     autoencoder: Autoencoder
     seeds: np.ndarray
     dataset: Dataset
-    epochs: int
-    batch_size: int
-    patience: int | None
-    on_divergence: OnDivergence
+    config: TrainConfig
     single: bool
     mesh: Mesh | None = None
+    subsets: np.ndarray | None = None
+
+    @property
+    def examples(self) -> int:
+        """Number of examples that each member is trained on."""
+        return self.dataset.training_examples if self.subsets is None else self.subsets.shape[1]
+
+    def raw_batch(self, split: Split, rows: slice = slice(None)) -> Batch:
+        """Examples of a split before scaling, with the class numbers that conditional models take."""
+        condition = split.condition(self.dataset.classes)[rows] if self.autoencoder.conditional else None
+        return Batch(split.x[rows], condition)
 
 
 def plan(
     autoencoder: Autoencoder | Sequence[Autoencoder],
     data: Any,
+    config: TrainConfig,
     *,
     seeds: int | Sequence[int],
-    epochs: int,
-    batch_size: int,
-    patience: int | None,
-    on_divergence: Any = "stop",
-    mesh: Devices | None = None,
 ) -> Plan:
     """Every combination of autoencoder and seed on the data, as :func:`ae_jax.fit` takes them.
 
@@ -66,53 +70,80 @@ def plan(
     dataset = data if isinstance(data, Dataset) else from_arrays(data, validation=0.0, test=0.0)
     choices, several = _choices(autoencoder)
     members, several_seeds = _seeds(seeds)
-    epochs, batch_size = size("fit", "epochs", epochs), positive_whole("fit", "batch_size", batch_size)
-    if patience is not None:
-        patience = size("fit", "patience", patience)
-        if not len(dataset.validation.x):
-            raise InvalidInput(
-                f"fit was given patience={patience} and no validation split: expected one to judge by; split the data, "
-                "or drop the patience."
-            )
-    require_known("policy of divergence", on_divergence, get_args(OnDivergence))
+    if config.patience is not None and not len(dataset.validation.x):
+        raise InvalidInput(
+            f"fit was given patience={config.patience} and no validation split: expected one to judge by; split the "
+            "data, or drop the patience."
+        )
     for choice in choices:
         if choice.objective.likelihood.unit_interval:
             require_unit_interval(*dataset.range, f"the Bernoulli likelihood of {choice.name}")
+        if choice.conditional:
+            _require_classes(choice, dataset)
     population = stack([choice for choice in choices for _ in members])
-    # Building the networks in the abstract finds those that do not fit the data, at no cost.
-    params = jax.eval_shape(lambda: choices[0].init(dataset.shape, jax.random.key(0)))
-    batch_size = min(batch_size, dataset.training_examples)
-    parameters = _feasible(choices[0], params, epochs * -(-dataset.training_examples // batch_size))
-    if mesh is None:
-        mesh = _unasked(len(choices) * len(members), parameters)
+    batch_size = min(config.batch_size, dataset.training_examples)
+    config = dataclasses.replace(config, batch_size=batch_size)
+    parameters = _feasible(choices[0], dataset, config)
+    count = len(choices) * len(members)
+    mesh = _default_mesh(count, parameters) if config.mesh is None else config.mesh
     return Plan(
         autoencoder=population,
         seeds=np.array([seed for _ in choices for seed in members], np.uint32),
         dataset=dataset,
-        epochs=epochs,
-        batch_size=batch_size,
-        patience=patience,
-        on_divergence=on_divergence,
+        config=config,
         single=not several and not several_seeds,
-        mesh=mesh_of(mesh, members=len(choices) * len(members), batch_size=batch_size),
+        mesh=mesh_of(mesh, members=count, batch_size=batch_size),
     )
 
 
-def _unasked(members: int, parameters: int) -> Devices | None:
-    """Members over accelerators, where the share of each is trained side by side: on a mesh nobody waits for a turn."""
+def _default_mesh(members: int, parameters: int) -> Devices | None:
+    """Members over accelerators where the share of each is trained side by side: no member of a mesh waits."""
     accelerators = accelerators_for(members)
     share = members // accelerators
-    return {MEMBER: accelerators} if accelerators > 1 and members_at_once(share, parameters, room()) == share else None
+    map_members = vmap_size(share, parameters, memory_budget()) == share
+    return {MEMBER: accelerators} if accelerators > 1 and map_members else None
 
 
-def _feasible(autoencoder: Autoencoder, params: Any, steps: int) -> int:
-    """How many parameters a member has; raises a sentence for what no device holds, and for more steps than counted."""
+def _require_classes(autoencoder: Autoencoder, dataset: Dataset) -> None:
+    """Raises where a conditional autoencoder is trained on data without class labels, or with more than it takes."""
+    if dataset.stream is not None:
+        raise InvalidInput(
+            f"{autoencoder.name} is conditional and {dataset.name} is streamed: expected data in memory; raise the "
+            "device budget."
+        )
+    if dataset.classes is None:
+        raise InvalidInput(
+            f"{autoencoder.name} is conditional and {dataset.name} has no class labels: expected one for each example."
+        )
+    most = getattr(autoencoder.networks, "condition", None)
+    if most is not None and len(dataset.classes) > most:
+        raise InvalidInput(
+            f"{autoencoder.name} was given data of {len(dataset.classes)} classes: expected at most {most}; give it "
+            f"classes={len(dataset.classes)}."
+        )
+    for split in (dataset.train, dataset.validation):
+        if len(split.x):
+            split.condition(dataset.classes)
+
+
+def _feasible(autoencoder: Autoencoder, dataset: Dataset, config: TrainConfig) -> int:
+    """The number of parameters of a member, from its networks built in the abstract.
+
+    Raises:
+      InvalidInput: networks that do not fit the data or that no device holds, or more steps than can be counted.
+    """
+    params, _ = jax.eval_shape(lambda: autoencoder.init(dataset.shape, jax.random.key(0)))
     if (count := sum(math.prod(leaf.shape) for leaf in jax.tree.leaves(params))) >= _PARAMETERS:
         raise InvalidInput(
             f"{autoencoder.name} has {count:,} parameters: expected fewer than {_PARAMETERS:,}; choose smaller widths."
         )
-    if steps >= 2**31:
-        raise InvalidInput(f"fit was given epochs of {steps:,} steps together: expected fewer than 2**31.")
+    if config.epochs * -(-dataset.training_examples // config.batch_size) >= 2**31:
+        raise InvalidInput(f"fit was given {config.epochs:,} epochs: expected fewer than 2**31 steps in all.")
+    if isinstance(autoencoder.optimizer, dict) and set(autoencoder.optimizer) != set(params):
+        raise InvalidInput(
+            f"{autoencoder.name} has optimizers for {', '.join(sorted(autoencoder.optimizer))}: expected one for each "
+            f"part with parameters, {', '.join(sorted(params))}."
+        )
     return count
 
 
@@ -140,7 +171,5 @@ def _seeds(seeds: Any) -> tuple[list[int], bool]:
         if not 0 <= seed < 2**32:
             raise InvalidInput(f"fit was given the seed {shown(seed)}: expected an integer from 0 to 2**32 - 1.")
     if len(set(numbers)) < len(numbers):
-        raise InvalidInput(
-            f"fit was given the seeds {shown(numbers)}: expected each once, since twins tell nothing of chance."
-        )
+        raise InvalidInput(f"fit was given the seeds {shown(numbers)}: expected each once.")
     return numbers, several

@@ -14,9 +14,10 @@ from jax.sharding import Mesh
 
 from ae_jax.errors import InvalidInput
 from ae_jax.models import Autoencoder
+from ae_jax.training.epoch import EpochData, EpochSettings, Member, advance, batch_indices
 from ae_jax.training.mesh import MEMBER, meshed, over_members, put_members, replicate, use_mesh
-from ae_jax.training.state import Order, Selection, State, Trained, initial
-from ae_jax.training.step import OnDivergence, advance, order_of
+from ae_jax.training.state import INIT, BatchIndices, BestState, EpochInfo, State, init_best, key_for
+from ae_jax.training.step import algorithm
 from ae_jax.types import Shape
 
 
@@ -72,44 +73,54 @@ def add_axis(tree: Any) -> Any:
 
 
 @partial(jax.jit, static_argnames="shape")
-def initial_population(autoencoder: Autoencoder, seeds: Any, shape: Shape) -> tuple[State, Selection]:
-    """Every member before its first step."""
-    return _divided(*jax.vmap(lambda one, seed: initial(one, shape, seed))(autoencoder, seeds))
+def init_population(autoencoder: Autoencoder, seeds: Any, shape: Shape) -> tuple[State, BestState]:
+    """Every member before its first step, its parameters drawn from its seed alone."""
+
+    def of_one(one: Autoencoder, seed: Any) -> tuple[State, BestState]:
+        state = algorithm(one, shape).init(key_for(seed, INIT))
+        return state, init_best(state)
+
+    return _divided(*jax.vmap(of_one)(autoencoder, seeds))
 
 
 @partial(jax.jit, static_argnames=("examples", "batch_size"))
-def order_of_population(seeds: Any, which: Any, position: tuple[Any, ...], examples: int, batch_size: int) -> Order:
-    """:func:`ae_jax.training.step.order_of` of every member, which members of one seed share.
+def population_indices(
+    seeds: Any, which: Any, position: tuple[Any, ...], examples: int, batch_size: int, subsets: Any = None
+) -> BatchIndices:
+    """:func:`ae_jax.training.epoch.batch_indices` of every member; members of one seed share them.
 
     Args:
       seeds: each once, ``[seeds]``.
-      which: the place among them of each member's, ``[members]``.
+      which: the position of each member's seed among them, ``[members]``.
       position: of the epoch or chunk.
       examples: in it.
       batch_size: examples in a step.
+      subsets: the rows that each member trains on, ``[members, examples]``; None for all.
     """
-    orders = jax.vmap(lambda seed: order_of(seed, position, examples, batch_size))(seeds)
-    return jax.tree.map(lambda leaf: leaf[which], orders)
+    indices = jax.vmap(lambda seed: batch_indices(seed, position, examples, batch_size))(seeds)
+    indices = jax.tree.map(lambda leaf: leaf[which], indices)
+    if subsets is None:
+        return indices
+    return indices._replace(rows=jax.vmap(lambda own, rows: own[rows])(subsets, indices.rows))
 
 
 _SMALL = 1 << 16
-"""Parameters up to which a CPU trains members side by side, which spares overhead: each larger one fills it alone."""
+"""Number of parameters up to which a CPU trains members side by side; a larger member keeps it busy alone."""
 
 _COPIES = 8
-"""How often, about, a training member holds its parameters beside its state: gradients, updates, what layers give."""
+"""Copies of its parameters, about, that a member in training needs beside its state: gradients, updates, others."""
 
 
-def members_at_once(members: int, parameters: int, memory: int | None = None) -> int:
-    """How many members are trained side by side; the others wait for their turn in the same program.
+def vmap_size(members: int, parameters: int, memory: int | None = None) -> int:
+    """Number of members that are trained side by side; the others wait for their turn in the same program.
 
     Args:
       members: of the population.
       parameters: of each.
-      memory: bytes that they may take beside their state, of an accelerator; None on CPUs, where it is not memory that
-        decides.
+      memory: bytes of an accelerator that they may take beside their state; None on CPUs, where memory does not decide.
 
     Example:
-      >>> members_at_once(32, 20_000), members_at_once(32, 800_000), members_at_once(32, 800_000, memory=2**30)
+      >>> vmap_size(32, 20_000), vmap_size(32, 800_000), vmap_size(32, 800_000, memory=2**30)
       (32, 1, 32)
     """
     if memory is None:
@@ -118,11 +129,11 @@ def members_at_once(members: int, parameters: int, memory: int | None = None) ->
 
 
 _STATES = 8
-"""How often, about, a member's parameters lie on the device between steps: latest, moments, best, copies to save."""
+"""Copies of a member's parameters, about, on the device between steps: latest, moments, best, copies to save."""
 
 
 def members_that_fit(parameters: int, memory: int) -> int:
-    """How many members' states a memory has room for, at least one.
+    """Number of members whose states fit into a memory, at least one.
 
     Example:
       >>> members_that_fit(821_024, 2**30)
@@ -131,20 +142,20 @@ def members_that_fit(parameters: int, memory: int) -> int:
     return max(1, memory // (4 * _STATES * parameters))
 
 
-def room() -> int | None:
+def memory_budget() -> int | None:
     """Half of an accelerator's memory in bytes, the other half being for data and state; None on CPUs."""
-    return None if jax.default_backend() == "cpu" else room_for_states()
+    return None if jax.default_backend() == "cpu" else state_budget()
 
 
-def room_for_states() -> int | None:
-    """Half of the device's memory in bytes, of this machine's where it is a CPU; None where nobody says how much."""
+def state_budget() -> int | None:
+    """Half of the device's memory in bytes, on a CPU of this machine's memory; None where it is not known."""
     stats = jax.local_devices()[0].memory_stats() or {}
     limit = _installed() if jax.default_backend() == "cpu" else stats.get("bytes_limit", 0)
     return limit // 2 or None
 
 
 def _installed() -> int:
-    """Bytes of this machine's memory, or of the part that this process may have; zero where nobody says."""
+    """Bytes of this machine's memory, or of the share of this process; zero where it is not known."""
     try:
         installed = os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES")
     except (AttributeError, OSError, ValueError):
@@ -154,86 +165,78 @@ def _installed() -> int:
     return installed
 
 
-@partial(
-    jax.jit, static_argnames=("steps", "batch_size", "finish", "on_divergence", "at_once"), donate_argnames="state"
-)
+@partial(jax.jit, static_argnames="settings", donate_argnames="state")
 def advance_population(
     state: State,
-    selection: Selection,
-    autoencoder: Autoencoder,
-    seeds: Any,
-    order: Order,
+    others: tuple[BestState, Autoencoder, Any],
+    indices: BatchIndices,
     first: Any,
     number: Any,
-    train: Any,
-    validation: Any,
-    scaling: Any,
-    patience: Any,
-    last_step: Any,
-    steps: int,
-    batch_size: int,
-    finish: bool,
-    on_divergence: OnDivergence = "stop",
-    at_once: int | None = None,
-) -> tuple[State, Selection, Trained]:
-    """:func:`ae_jax.training.step.advance` of every member, as one program with donated state.
+    data: EpochData,
+    settings: EpochSettings,
+) -> tuple[State, BestState, EpochInfo]:
+    """:func:`ae_jax.training.epoch.advance` of every member, as one program with donated state.
 
-    ``at_once`` members are trained :func:`side_by_side`. ``steps`` of the order are taken, from ``first`` on. On a
-    mesh, state and selection are divided over members, and what came of the steps is whole on every device.
+    Args:
+      state: of each member; donated.
+      others: best states, autoencoders and seeds of the members.
+      indices: of the batches of each member.
+      first: the first of the steps that are taken.
+      number: of the epoch, from 1.
+      data: shared by all members.
+      settings: what is static; ``settings.vmap_size`` members are computed side by side (:func:`map_members`).
+
+    Returns:
+      States, best states and metrics; on a mesh, the first two are divided over members and the last is replicated.
     """
-    if steps < order.rows.shape[1]:
-        order = jax.tree.map(lambda leaf: jax.lax.dynamic_slice_in_dim(leaf, first, steps, axis=1), order)
-    one = partial(
-        advance,
-        number=number,
-        train=train,
-        validation=validation,
-        scaling=scaling,
-        patience=patience,
-        last_step=last_step,
-        batch_size=batch_size,
-        finish=finish,
-        on_divergence=on_divergence,
-    )
-    state, selection, trained = side_by_side(one, (state, selection, autoencoder, seeds, order), at_once)
-    return *_divided(state, selection), replicate(trained)
+    if settings.steps < indices.rows.shape[1]:
+        cut = partial(jax.lax.dynamic_slice_in_dim, start_index=first, slice_size=settings.steps, axis=1)
+        indices = jax.tree.map(cut, indices)
+
+    def one(member: Member, own: BatchIndices) -> tuple[State, BestState, EpochInfo]:
+        return advance(member, own, number, data, settings)
+
+    state, best, info = map_members(one, (Member(state, *others), indices), settings.vmap_size)
+    return *_divided(state, best), replicate(info)
 
 
-def side_by_side(one: Callable[..., Any], members: tuple[Any, ...], at_once: int | None = None) -> Any:
+def map_members(one: Callable[..., Any], members: tuple[Any, ...], size: int | None = None) -> Any:
     """A function of one member, for every member of a population.
 
     Args:
       one: called with a member's own part of each tree.
       members: trees whose leaves have a leading member axis.
-      at_once: how many members are computed side by side (:func:`members_at_once`), by default all; one by one, and
-        in a population of one, they have no member axis, which costs large matrix products dear.
+      size: how many members are computed side by side (:func:`vmap_size`), by default all; one by one, and
+        in a population of one, they have no member axis, which would slow down large matrix products.
 
     Returns:
-      What it gives, every leaf with a leading member axis.
+      Its results, every leaf with a leading member axis.
 
     Example:
-      >>> side_by_side(jnp.add, (jnp.arange(3), jnp.arange(3)), at_once=1)
+      >>> map_members(jnp.add, (jnp.arange(3), jnp.arange(3)), size=1)
       Array([0, 2, 4], dtype=int32)
     """
     count = len(jax.tree.leaves(members)[0])
     if count == 1:
         return add_axis(one(*take(members, 0)))
-    if at_once is not None and at_once < count:
-        return jax.lax.map(lambda member: one(*member), members, batch_size=None if at_once == 1 else at_once)
+    if size is not None and size < count:
+        return jax.lax.map(lambda member: one(*member), members, batch_size=None if size == 1 else size)
     return jax.vmap(lambda *member: one(*member), spmd_axis_name=MEMBER if meshed() else None)(*members)
 
 
-def put_population(mesh: Mesh | None, state: State, selection: Selection) -> tuple[State, Selection]:
+def put_population(mesh: Mesh | None, state: State, best: BestState) -> tuple[State, BestState]:
     """A population that every process has alike, divided over the mesh as training leaves it."""
     if mesh is None:
-        return state, selection
+        return state, best
     with use_mesh(mesh):
-        return _redivided(*put_members(mesh, (state, selection)))
+        return _redivided(*put_members(mesh, (state, best)))
 
 
-def _divided(state: State, selection: Selection) -> tuple[State, Selection]:
-    """On a mesh, members divided over it, but for what every process reads of all of them: how each of them fares."""
-    return over_members(state), replicate(selection)._replace(params=over_members(selection.params))
+def _divided(state: State, best: BestState) -> tuple[State, BestState]:
+    """On a mesh, divides members over it, except the small values of each member that every process reads."""
+    return over_members(state), replicate(best)._replace(
+        params=over_members(best.params), model_state=over_members(best.model_state)
+    )
 
 
 _redivided = jax.jit(_divided)

@@ -1,4 +1,4 @@
-"""A trained population: what it learned, how, and its uses."""
+"""A trained population, its history and its uses."""
 
 import dataclasses
 import math
@@ -12,24 +12,26 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
-from ae_jax._checks import positive_whole
+from ae_jax._checks import size
 from ae_jax.components import to_config
-from ae_jax.data import DataSpec, as_examples, require_shape
-from ae_jax.data.scaling import Scaling
+from ae_jax.data import DataSpec, Scaling, as_condition, as_examples, as_labels, require_shape
 from ae_jax.errors import InvalidInput
 from ae_jax.models import Autoencoder
-from ae_jax.networks import deterministic
+from ae_jax.networks import NetworksBuilder, code_shape, deterministic
 from ae_jax.training.display import run_html
-from ae_jax.training.population import stack, take, unstack
+from ae_jax.training.population import stack, state_budget, take, unstack
 from ae_jax.training.record import added
 from ae_jax.training.run_folder import FORMAT, History, read_run, require_replaceable, write_run
-from ae_jax.types import Params, Shape
+from ae_jax.types import ModelState, Params, Shape
 
 _CHUNK = 1024
 
+COST = ("wall_s", "compile_s", "programs", "programs_compiled")
+"""The entries of a record that add up."""
+
 
 class TrainingInterrupted(KeyboardInterrupt):
-    """Ctrl-C or SIGTERM during training; ``run`` holds what was trained so far.
+    """Ctrl-C or SIGTERM during training; ``run`` holds the result so far.
 
     Attributes:
       run: the :class:`Run`, with the best parameters so far; of a study, the study with the runs so far.
@@ -37,7 +39,7 @@ class TrainingInterrupted(KeyboardInterrupt):
     """
 
     def __init__(self, run: Any, number: int = signal.SIGINT):
-        super().__init__("training was interrupted; what is trained so far is in the exception's run.")
+        super().__init__("training was interrupted; the result so far is in the exception's run.")
         self.run, self.signal = run, int(number)
 
 
@@ -51,21 +53,23 @@ class Run:
     Attributes:
       autoencoder: the members' autoencoders, stacked: their numbers have a leading member axis.
       seeds: of each member, ``[members]``.
-      data: what was trained on: shape, type, range, columns and scaling; every use checks its data against it and
-        scales them as then.
+      data: describes the training data: shape, type, range, columns, classes and scaling; every use checks its data
+        against it and scales them alike.
       params: the best parameters of each member, every leaf with a leading member axis.
+      state: the variables of the models that are not trained (running statistics), likewise.
       history: split -> term -> ``[members, epochs]``, NaN after a member stopped.
       best_epoch: of each member, from 1, ``[members]``; 0 where no epoch was finite.
       finite: false for members whose training met a value that was not finite, ``[members]``.
-      settings: what ``fit`` was told: epochs, batch size, patience, what to do about divergence.
-      record: what happened: versions, device, wall and compile time in seconds.
-      single: no member axis in results.
+      settings: of the training: epochs, batch size, patience, policy of divergence.
+      record: library versions, device, wall and compile time in seconds.
+      single: whether results have no member axis.
     """
 
     autoencoder: Autoencoder
     seeds: np.ndarray
     data: DataSpec
     params: Params
+    state: ModelState
     history: History
     best_epoch: np.ndarray
     finite: np.ndarray
@@ -90,6 +94,7 @@ class Run:
             autoencoder=stack([unstack(self.autoencoder, member)]),
             seeds=self.seeds[rows],
             params=jax.tree.map(lambda leaf: leaf[rows], self.params),
+            state=jax.tree.map(lambda leaf: leaf[rows], self.state),
             history=jax.tree.map(lambda values: values[rows], self.history),
             best_epoch=self.best_epoch[rows],
             finite=self.finite[rows],
@@ -133,81 +138,110 @@ class Run:
         """Each member's autoencoder, its numbers plain floats."""
         return [unstack(self.autoencoder, member) for member in range(len(self))]
 
-    def encode(self, x: Any) -> np.ndarray:
+    def encode(self, x: Any, condition: Any = None) -> np.ndarray:
         """Codes of data in the units trained on; of a stochastic encoder, the posterior mean.
 
         Args:
           x: examples, ``[n, *shape]``, or a frame with the columns that were trained on.
+          condition: the label of each example, ``[n]``, or one for all; for conditional autoencoders only.
 
         Returns:
-          Codes, ``[n, code]``, with a leading member axis unless the run is single.
+          Codes, ``[n, *code]``, with a leading member axis unless the run is single.
 
         Raises:
-          InvalidInput: another shape or range than trained on, a column that is missing, no numbers, NaN or infinity.
+          InvalidInput: another shape or range than trained on, a column that is missing, no numbers, NaN or infinity; a
+            condition that is missing, not taken, or not among the classes trained on.
         """
-        return self.apply(_encode, self.data.raw(x))
+        return self.apply(_encode, self.data.raw(x), condition=condition)
 
-    def decode(self, z: Any) -> np.ndarray:
+    def decode(self, z: Any, condition: Any = None) -> np.ndarray:
         """Reconstructions of codes, in the units of the data.
 
         Args:
-          z: codes, ``[n, code]``, the same for every member.
+          z: codes, ``[n, *code]``, the same for every member.
+          condition: as of :meth:`encode`.
 
         Returns:
           ``[n, *shape]``, with a leading member axis unless the run is single.
 
         Raises:
-          InvalidInput: codes of another size.
+          InvalidInput: codes of another shape, or a condition as of :meth:`encode`.
         """
         codes = as_examples(z, "codes")
-        require_shape(codes, (self.autoencoder.networks.code,), "codes")
-        return self.scaling.invert(self.apply(_decode, codes))
+        require_shape(codes, code_shape(self.autoencoder.networks), "codes")
+        return self.scaling.invert(self.apply(_decode, codes, condition=condition))
 
-    def reconstruct(self, x: Any) -> np.ndarray:
-        """What the autoencoder makes of data, in the units of the data.
+    def reconstruct(self, x: Any, condition: Any = None) -> np.ndarray:
+        """Reconstructions of data, in the units of the data.
 
         Args:
           x: examples, ``[n, *shape]``.
+          condition: as of :meth:`encode`.
 
         Returns:
           ``[n, *shape]``, with a leading member axis unless the run is single.
 
         Raises:
-          InvalidInput: another shape or range than trained on, a column that is missing, no numbers, NaN or infinity.
+          InvalidInput: as of :meth:`encode`.
         """
-        return self.scaling.invert(self.apply(_reconstruct, self.data.raw(x)))
+        return self.scaling.invert(self.apply(_reconstruct, self.data.raw(x), condition=condition))
 
-    def sample(self, n: int, *, seed: int = 0) -> np.ndarray:
-        """New data from the prior of a variational autoencoder: decoded means, in the units of the data.
-
-        The prior is the objective's ``sample_prior(key, n, code) -> [n, code]``, where it has one.
+    def sample(self, n: int, *, seed: int = 0, condition: Any = None) -> np.ndarray:
+        """New data: latents from the model's prior, decoded to means, in the units of the data.
 
         Args:
-          n: how many; the same latents for every member.
+          n: how many; every member draws by the same key.
           seed: of the latents.
+          condition: as of :meth:`encode`.
 
         Returns:
           ``[n, *shape]``, with a leading member axis unless the run is single.
 
         Raises:
-          InvalidInput: n is no whole number above zero, or the autoencoder has no prior.
+          InvalidInput: n is not a whole number above zero or samples of that number do not fit into memory, the
+            autoencoder has no prior, or a condition as of :meth:`encode`.
         """
-        count = positive_whole("sample", "n", n)
-        sample_prior = getattr(self.autoencoder.objective, "sample_prior", None)
-        if sample_prior is None:
+        count = require_memory("sample", n, self.shape, self.autoencoder.networks, len(self))
+        if "prior" not in self.autoencoder.objective.parts:
             raise InvalidInput(f"{self.name} has no prior to sample from: expected a variational autoencoder.")
-        return self.decode(sample_prior(jax.random.key(seed), count, self.autoencoder.networks.code))
+        latents = _sample(self._variables, jax.random.key(seed), shape=self.shape, n=count)
+        decoded = [
+            member.apply(_decode, np.asarray(own), condition=condition)
+            for member, own in zip(map(self.__getitem__, range(len(self))), latents, strict=True)
+        ]
+        return self.scaling.invert(decoded[0] if self.single else np.stack(decoded))
 
-    def apply(self, function: Callable[..., Any], *arrays: Any, per_member: Any = None) -> Any:
-        """A function of networks and a batch, over any number of examples, for every member.
+    def conditions(self, condition: Any, count: int) -> np.ndarray | None:
+        """The class numbers of labels, ``[count]``; None where the autoencoder takes no condition.
+
+        Raises:
+          InvalidInput: a condition that is missing, not taken, of another length, or not among the classes.
+        """
+        if getattr(self.autoencoder.networks, "condition", None) is None:
+            if condition is not None:
+                raise InvalidInput(f"{self.name} was given a condition: expected none, as it is not conditional.")
+            return None
+        if condition is None:
+            raise InvalidInput(f"{self.name} is conditional: expected condition=, the label of each example.")
+        labels = np.asarray(condition)
+        labels = np.broadcast_to(labels, (count,)) if labels.ndim == 0 else as_labels(labels, count)
+        return as_condition(labels, self.data.classes, "the condition")
+
+    @property
+    def _variables(self) -> tuple[Params, ModelState, Autoencoder]:
+        return self.params, self.state, self.autoencoder
+
+    def apply(self, function: Callable[..., Any], *arrays: Any, condition: Any = None, per_member: Any = None) -> Any:
+        """Applies a function of a model and a batch to any number of examples, for every member.
 
         Batches are padded to few sizes and results trimmed, so that each example counts once and few programs are
-        compiled; what the function gives for an example must not depend on the others.
+        compiled; the result for an example must not depend on the others.
 
         Args:
-          function: ``(autoencoder, networks, scaling, *batch) -> tree of [batch, ...]``; one defined at module
-            level is compiled once for every run of the same structure.
+          function: ``(autoencoder, model, scaling, *batch) -> tree of [batch, ...]``; one defined at module level is
+            compiled once for every run of the same structure. The model is in evaluation mode.
           arrays: ``[n, ...]`` each.
+          condition: as of :meth:`encode`; ``model.encode`` and ``model.decode`` use it.
           per_member: a tree of ``[members, ...]`` arrays; the function is given the member's own ``[...]`` after
             scaling, before the batch.
 
@@ -215,18 +249,21 @@ class Run:
           A tree of ``[n, ...]`` arrays, with a leading member axis unless the run is single.
         """
         count = len(arrays[0])
-        members: tuple[Any, ...] = (self.params, self.autoencoder)
+        conditions = self.conditions(condition, count)
+        members: tuple[Any, ...] = self._variables
         if per_member is not None:
             members += (jax.device_put(per_member),)
-        parts = []
+        chunks = []
         for start in range(0, count, _CHUNK):
-            batch = [array[start : start + _CHUNK] for array in arrays]
+            rows = slice(start, start + _CHUNK)
+            batch = [array[rows] for array in (arrays if conditions is None else (*arrays, conditions))]
             size = len(batch[0])
             padded = _CHUNK if count > _CHUNK else max(16, 1 << (size - 1).bit_length())
             batch = [_pad(array, padded) for array in batch]
-            result = _apply(members, self.scaling, *batch, function=function, shape=self.shape)
-            parts.append(jax.tree.map(lambda leaf, size=size: np.asarray(leaf)[:, :size], result))
-        whole = jax.tree.map(lambda *leaves: np.concatenate(leaves, axis=1), *parts)
+            given = None if conditions is None else batch.pop()
+            result = _apply(members, self.scaling, given, *batch, function=function, shape=self.shape)
+            chunks.append(jax.tree.map(lambda leaf, size=size: np.asarray(leaf)[:, :size], result))
+        whole = jax.tree.map(lambda *leaves: np.concatenate(leaves, axis=1), *chunks)
         return take(whole, 0) if self.single else whole
 
     def save(self, folder: str | Path) -> Path:
@@ -247,7 +284,7 @@ class Run:
         """
         folder = Path(folder)
         require_replaceable(folder)
-        return write_run(folder, self.configuration(), self.history, self.params)
+        return write_run(folder, self.configuration(), self.history, self.params, self.state)
 
     def configuration(self) -> dict[str, Any]:
         """Everything but the arrays, ready for JSON."""
@@ -308,12 +345,29 @@ def merged(runs: Sequence[Run]) -> Run:
         seeds=np.concatenate([run.seeds for run in runs]),
         data=runs[0].data,
         params=jax.tree.map(lambda *leaves: jnp.concatenate(leaves), *(run.params for run in runs)),
+        state=jax.tree.map(lambda *leaves: jnp.concatenate(leaves), *(run.state for run in runs)),
         history=jax.tree.map(joined, *(run.history for run in runs)),
         best_epoch=np.concatenate([run.best_epoch for run in runs]),
         finite=np.concatenate([run.finite for run in runs]),
         settings=runs[0].settings,
         record=added(records),
     )
+
+
+def extended(run: Run, latest: Run) -> Run:
+    """The latest run with the history and the costs of the run that it continues; NaN where a split was not seen."""
+    epochs = run.history["train"]["loss"].shape[1]
+    absent = np.full((len(run), latest.history["train"]["loss"].shape[1]), np.nan, np.float32)
+    history = {
+        split: {
+            term: np.concatenate([values, latest.history.get(split, {}).get(term, absent)], axis=1)
+            for term, values in terms.items()
+        }
+        for split, terms in run.history.items()
+    }
+    costs = {name: round(run.record.get(name, 0) + latest.record[name], 3) for name in COST if name in latest.record}
+    settings = run.settings | {"epochs": epochs + 1, "batch_size": latest.settings["batch_size"]}
+    return dataclasses.replace(latest, history=history, settings=settings, record=run.record | costs)
 
 
 def joined(*histories: np.ndarray) -> np.ndarray:
@@ -332,23 +386,56 @@ def joined(*histories: np.ndarray) -> np.ndarray:
 
 
 @partial(jax.jit, static_argnames=("function", "shape"))
-def _apply(members: tuple[Any, ...], scaling: Scaling, *batch: Any, function: Callable[..., Any], shape: Shape) -> Any:
-    def one(params: Params, autoencoder: Autoencoder, *own: Any) -> Any:
-        return function(autoencoder, autoencoder.bind(shape, params), scaling, *own, *batch)
+def _apply(
+    members: tuple[Any, ...],
+    scaling: Scaling,
+    condition: Any,
+    *batch: Any,
+    function: Callable[..., Any],
+    shape: Shape,
+) -> Any:
+    def one(params: Params, state: ModelState, autoencoder: Autoencoder, *own: Any) -> Any:
+        model = autoencoder.bind(shape, params, state)
+        model.condition = condition
+        return function(autoencoder, model, scaling, *own, *batch)
 
     return jax.vmap(one)(*members)
 
 
-def _encode(autoencoder: Autoencoder, networks: Any, scaling: Scaling, stored: Any) -> Any:
-    return deterministic(networks.encode(scaling(stored)))
+@partial(jax.jit, static_argnames=("shape", "n"))
+def _sample(members: tuple[Params, ModelState, Autoencoder], key: Any, shape: Shape, n: int) -> Any:
+    def one(params: Params, state: ModelState, autoencoder: Autoencoder) -> Any:
+        return autoencoder.bind(shape, params, state).prior.sample(key, n)
+
+    return jax.vmap(one)(*members)
 
 
-def _decode(autoencoder: Autoencoder, networks: Any, scaling: Scaling, codes: Any) -> Any:
-    return autoencoder.objective.likelihood.mean(networks.decode(codes))
+def _encode(autoencoder: Autoencoder, model: Any, scaling: Scaling, raw: Any) -> Any:
+    return deterministic(model.encode(scaling(raw)))
 
 
-def _reconstruct(autoencoder: Autoencoder, networks: Any, scaling: Scaling, stored: Any) -> Any:
-    return _decode(autoencoder, networks, scaling, _encode(autoencoder, networks, scaling, stored))
+def _decode(autoencoder: Autoencoder, model: Any, scaling: Scaling, codes: Any) -> Any:
+    return autoencoder.objective.likelihood.mean(model.decode(codes))
+
+
+def _reconstruct(autoencoder: Autoencoder, model: Any, scaling: Scaling, raw: Any) -> Any:
+    return _decode(autoencoder, model, scaling, _encode(autoencoder, model, scaling, raw))
+
+
+def require_memory(owner: str, n: Any, shape: Shape, networks: NetworksBuilder, members: int = 1) -> int:
+    """The number of examples as an integer, where examples and codes of that number fit into memory.
+
+    Raises:
+      InvalidInput: it is not a whole number above zero, or too large for the memory at hand.
+    """
+    count = size(owner, "n", n)
+    needed = 8 * members * count * (math.prod(shape) + math.prod(code_shape(networks)))
+    if needed > (budget := state_budget() or math.inf):
+        raise InvalidInput(
+            f"{owner} was given n={count:,}: expected at most {int(budget * count // needed):,}, which fit in memory; "
+            "draw them in parts, each with a seed of its own."
+        )
+    return count
 
 
 def _pad(array: Any, size: int) -> Any:

@@ -14,14 +14,13 @@ import jax.numpy as jnp
 import numpy as np
 
 from ae_jax.components import from_config
-from ae_jax.data import DataSpec, ReadOptions
-from ae_jax.data.scaling import Scaling
+from ae_jax.data import DataSpec, ReadOptions, Scaling
 from ae_jax.errors import InvalidInput, first_line
 from ae_jax.models import Autoencoder
 from ae_jax.training.checkpoint import read_arrays, write_arrays
 from ae_jax.training.integrity import SEAL, force_entries, read_json, require_sealed, seal
 from ae_jax.training.population import stack
-from ae_jax.types import Params, Shape
+from ae_jax.types import ModelState, Params, Shape
 
 FORMAT = 3
 """Version of the layout that :func:`write_run` writes."""
@@ -61,14 +60,14 @@ def _is_run(folder: Path) -> bool:
     return isinstance(configuration, dict) and {"format", "members"} <= configuration.keys()
 
 
-def write_run(folder: Path, configuration: dict[str, Any], history: History, params: Params) -> Path:
+def write_run(folder: Path, configuration: dict[str, Any], history: History, params: Params, state: ModelState) -> Path:
     """Writes a run beside its folder and moves it into place, so that the folder is whole or as it was.
 
     Args:
       folder: one that :func:`require_replaceable` lets pass.
       configuration: ready for JSON.
       history: split -> term -> ``[members, epochs]``.
-      params: every leaf with a leading member axis.
+      params, state: every leaf with a leading member axis.
 
     Returns:
       The folder.
@@ -81,7 +80,7 @@ def write_run(folder: Path, configuration: dict[str, Any], history: History, par
         scratch = Path(tempfile.mkdtemp(prefix=f".{folder.name}-", dir=folder.parent))
         new, older = scratch / "run", scratch / "replaced"
         try:
-            write_arrays(new / _PARAMETERS, _flatten(params))
+            write_arrays(new / _PARAMETERS, _flatten({"params": params, "state": state}))
             (new / _CONFIGURATION).write_text(json.dumps(configuration, indent=2, allow_nan=False))
             (new / _HISTORY).write_text(json.dumps(_without_nan(history), allow_nan=False))
             seal(new)
@@ -167,7 +166,7 @@ def _fields(folder: Path, configuration: dict[str, Any], history: Any) -> dict[s
         "autoencoder": population,
         "seeds": np.array([member["seed"] for member in members], np.uint32),
         "data": data,
-        "params": _read_params(folder / _PARAMETERS, population, data.shape, len(members)),
+        **_read_variables(folder / _PARAMETERS, population, data.shape, len(members)),
         "history": _restored_history(history, len(members)),
         "best_epoch": np.array([member["best_epoch"] for member in members]),
         "finite": np.array([member["finite"] for member in members]),
@@ -230,15 +229,16 @@ def _require(fits: Any, what: str, found: Any, expected: str) -> None:
         raise ValueError(f"{what} is {found!r:.80}: expected {expected}")
 
 
-def _flatten(params: Params) -> dict[str, np.ndarray]:
-    paths, _ = jax.tree.flatten_with_path(params)
+def _flatten(variables: dict[str, Any]) -> dict[str, np.ndarray]:
+    paths, _ = jax.tree.flatten_with_path(variables)
     return {_path_name(path): np.asarray(leaf) for path, leaf in paths}
 
 
-def _read_params(folder: Path, autoencoder: Autoencoder, shape: Shape, members: int) -> Params:
-    abstract = jax.eval_shape(
+def _read_variables(folder: Path, autoencoder: Autoencoder, shape: Shape, members: int) -> dict[str, Any]:
+    params, state = jax.eval_shape(
         jax.vmap(lambda one, seed: one.init(shape, jax.random.key(seed))), autoencoder, jnp.arange(members)
     )
+    abstract = {"params": params, "state": state}
     paths, structure = jax.tree.flatten_with_path(abstract)
     arrays = read_arrays(folder, {_path_name(path): leaf.shape for path, leaf in paths})
     return jax.tree.unflatten(structure, [jnp.asarray(arrays[_path_name(path)]) for path, _ in paths])

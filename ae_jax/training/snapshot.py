@@ -10,9 +10,9 @@ from ae_jax.errors import InvalidInput
 from ae_jax.training.data_iterator import DataIterator, Position
 from ae_jax.training.mesh import replicate
 from ae_jax.training.plan import Plan
-from ae_jax.training.population import initial_population
+from ae_jax.training.population import init_population
 from ae_jax.training.run_folder import History
-from ae_jax.training.state import Selection, State, Trained
+from ae_jax.training.state import BestState, EpochInfo, State
 
 Metrics = dict[str, dict[str, Any]]
 """split -> term -> ``[members]``."""
@@ -30,7 +30,7 @@ class Snapshot(NamedTuple):
 
     Attributes:
       position: in the examples.
-      state, selection: of each member.
+      state, best: of each member.
       running: which members will train in the next epoch that is read, ``[members]``.
       rows: of the epochs that are done.
       chunks: of the one that is under way.
@@ -38,10 +38,10 @@ class Snapshot(NamedTuple):
 
     position: Position
     state: State
-    selection: Selection
+    best: BestState
     running: np.ndarray
     rows: list[Row]
-    chunks: list[Trained]
+    chunks: list[EpochInfo]
 
 
 def history_of(rows: list[Row]) -> History:
@@ -65,7 +65,7 @@ def arrays_of(snapshot: Snapshot) -> dict[str, Any]:
     rows, chunks = snapshot.rows, {str(number): chunk._asdict() for number, chunk in enumerate(snapshot.chunks)}
     return (
         _named(snapshot.state, "state")
-        | _named(snapshot.selection, "selection")
+        | _named(snapshot.best, "best")
         | _named(history_of(rows), "history")
         | _named(chunks, "chunks")
         | {"running": snapshot.running}
@@ -84,8 +84,8 @@ def snapshot_of(arrays: dict[str, np.ndarray], position: Position, planned: Plan
     Raises:
       InvalidInput: the arrays are not those of such a population at that position.
     """
-    abstract = initial_population.eval_shape(planned.autoencoder, planned.seeds, planned.dataset.shape)
-    names = _named(abstract[0], "state") | _named(abstract[1], "selection")
+    abstract = init_population.eval_shape(planned.autoencoder, planned.seeds, planned.dataset.shape)
+    names = _named(abstract[0], "state") | _named(abstract[1], "best")
     wrong = [
         name
         for name, leaf in names.items()
@@ -99,23 +99,23 @@ def snapshot_of(arrays: dict[str, np.ndarray], position: Position, planned: Plan
         )
     # Copied, since the state is donated; jnp.asarray would compile a program for each shape.
     leaves = jax.device_put([arrays[name] for name in names], may_alias=False)
-    state, selection = jax.tree.unflatten(jax.tree.structure(abstract), leaves)
+    state, best = jax.tree.unflatten(jax.tree.structure(abstract), leaves)
     history, ran = _below(arrays, "history"), arrays.get("ran", np.empty((len(planned.seeds), 0), bool))
     rows = [
         Row(ran[:, epoch], jax.tree.map(lambda values, epoch=epoch: values[:, epoch], history))
         for epoch in range(ran.shape[1])
     ]
     chunks = [
-        Trained(arrays[f"chunks.{number}.taken"], _below(arrays, f"chunks.{number}.metrics"))  # pyright: ignore[reportArgumentType]
+        EpochInfo(arrays[f"chunks.{number}.taken"], _below(arrays, f"chunks.{number}.metrics"))  # pyright: ignore[reportArgumentType]
         for number in range(position.chunk)
     ]
-    return Snapshot(position, state, selection, arrays["running"], rows, chunks)
+    return Snapshot(position, state, best, arrays["running"], rows, chunks)
 
 
 def _misplaced(arrays: dict[str, np.ndarray], position: Position, planned: Plan) -> list[str]:
-    """Names of arrays, beside those of state and selection, that are missing or not of a training at that position."""
+    """Names of arrays, beside those of state and best state, that are missing or not of a training at that position."""
     members, epochs = len(planned.seeds), position.epoch - 1
-    lengths = DataIterator(planned.dataset, planned.batch_size).lengths
+    lengths = DataIterator(planned).lengths
     if position.chunk >= len(lengths):
         return ["chunks"]
     kinds = {"running": ("b", (members,))}
@@ -129,7 +129,7 @@ def _misplaced(arrays: dict[str, np.ndarray], position: Position, planned: Plan)
     wrong += [name for name, kind in found.items() if (arrays[name].dtype.kind, arrays[name].shape) != kinds.get(kind)]
     for chunk, steps in enumerate([] if wrong else lengths[: position.chunk]):
         skipped = steps - arrays[f"chunks.{chunk}.taken"]
-        if (skipped < 0).any() or (skipped.any() and planned.on_divergence != "skip"):
+        if (skipped < 0).any() or (skipped.any() and planned.config.on_divergence != "skip"):
             wrong.append(f"chunks.{chunk}.taken")
     return wrong
 

@@ -1,7 +1,7 @@
 """Greedy layer-wise pre-training: one-layer autoencoders, each trained on the codes of the one below."""
 
 import dataclasses
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -14,13 +14,13 @@ from ae_jax.data import Dataset, Split
 from ae_jax.errors import InvalidInput
 from ae_jax.models import Autoencoder
 from ae_jax.networks import MLP
+from ae_jax.training.callbacks import Callback
 from ae_jax.training.checkpoint import Checkpoints
-from ae_jax.training.fit import fit
-from ae_jax.training.loop import Progress
+from ae_jax.training.config import TrainConfig
+from ae_jax.training.fit import fit, untrained
 from ae_jax.training.record import added
 from ae_jax.training.run import Run, joined
 from ae_jax.training.run_folder import History
-from ae_jax.training.untrained import untrained
 from ae_jax.types import Params
 
 
@@ -28,15 +28,14 @@ def fit_layerwise(
     layers: Sequence[Autoencoder],
     data: Dataset,
     *,
+    config: TrainConfig | None = None,
     seeds: int | Sequence[int] = 0,
-    epochs: int = 15,
-    batch_size: int = 64,
-    patience: int | None = None,
     checkpoints: Checkpoints | str | Path | None = None,
     resume: bool = False,
-    progress: Callable[[Progress], None] | None = None,
+    callbacks: Sequence[Callback] = (),
+    **settings: Any,
 ) -> Run:
-    r"""Trains a deep autoencoder layer by layer, as networks were first made deep.
+    r"""Trains a deep autoencoder layer by layer (greedy layer-wise pre-training).
 
     .. math:: h_l = s(W_l^\top h_{l-1} + b_l), \quad
        \min_{W_l, b_l, b'_l} \; \mathbb{E} \, \ell(s(W_l s(W_l^\top \tilde h_{l-1} + b_l) + b'_l), h_{l-1})
@@ -50,11 +49,11 @@ def fit_layerwise(
         they are tied; above the first, sigmoid codes want a Bernoulli likelihood, linear and relu codes another.
       data: what the first layer is trained on, in memory.
       seeds: one seed, or several different ones.
-      epochs: of each layer.
-      batch_size, patience: as of :func:`ae_jax.fit`.
-      checkpoints: where each part is saved, in a folder of its own for each seed and layer.
-      resume: goes on from them; layers that are done are not trained again.
-      progress: called after each epoch of a layer.
+      config: the settings of each layer; None for 15 epochs and the defaults.
+      checkpoints: saves each layer of each seed in a folder of its own.
+      resume: continues from them; layers that are done are not trained again.
+      callbacks: called as the training of each layer proceeds.
+      settings: fields of the configuration that replace those of ``config``.
 
     Returns:
       The deep autoencoder's run; its history has the epochs of the layers one after the other, its objective and
@@ -85,6 +84,7 @@ def fit_layerwise(
       Bengio et al., *Greedy layer-wise training of deep networks*, NeurIPS 2007;
       Vincent et al., *Stacked denoising autoencoders*, JMLR 2010, section 3.5.
     """
+    config = (config or TrainConfig(epochs=15)).with_settings(settings)
     start = untrained(_deep(layers), data, seeds=seeds)
     if data.stream is not None:
         raise InvalidInput(
@@ -102,12 +102,10 @@ def fit_layerwise(
                     layer,
                     beneath,
                     seeds=_seed_of(seed, place),
-                    epochs=epochs,
-                    batch_size=batch_size,
-                    patience=patience,
+                    config=config,
                     checkpoints=_within(checkpoints, f"seed-{seed}-layer-{place + 1}"),
                     resume=resume,
-                    progress=progress,
+                    callbacks=callbacks,
                 )
             )
         stacks.append(stack)
@@ -119,7 +117,7 @@ def fit_layerwise(
         history=jax.tree.map(joined, *histories),
         best_epoch=np.array([_epochs(stack[:-1]) + int(stack[-1].best_epoch[0]) for stack in stacks]),
         finite=np.array([all(run.finite.all() for run in stack) for stack in stacks]),
-        settings=stacks[0][0].settings | {"epochs": epochs * len(layers)},
+        settings=stacks[0][0].settings | {"epochs": config.epochs * len(layers)},
         record=added([run.record for stack in stacks for run in stack]),
     )
 
@@ -208,9 +206,10 @@ def _codes(run: Run, data: Dataset) -> Dataset:
 
 def _chain(layers: list[Params]) -> Params:
     """The parameters of one perceptron from those of its layers."""
-    params: Params = {"encoder": {place: layer["encoder"][0] for place, layer in enumerate(layers)}}
-    back = "decoder" if "decoder" in layers[0] else "decoder_biases"
-    return params | {back: {place: layer[back][0] for place, layer in enumerate(reversed(layers))}}
+    networks = [layer["networks"] for layer in layers]
+    back = "decoder" if "decoder" in networks[0] else "decoder_biases"
+    encoder = {place: one["encoder"][0] for place, one in enumerate(networks)}
+    return {"networks": {"encoder": encoder, back: {n: one[back][0] for n, one in enumerate(reversed(networks))}}}
 
 
 def _one_after_the_other(layers: list[History]) -> History:

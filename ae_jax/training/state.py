@@ -1,52 +1,55 @@
-"""What one member of a population carries from step to step and from epoch to epoch."""
+"""The state that one member of a population carries from step to step and from epoch to epoch."""
 
 from typing import Any, NamedTuple
 
 import jax
 import jax.numpy as jnp
+import optax
 from jaxtyping import Array, Bool, Float, Int
 
-from ae_jax.models import Autoencoder
-from ae_jax.optimizers import Optimizer
-from ae_jax.types import Key, Params, Shape
+from ae_jax.types import Key, ModelState, Params
 
 INIT, TRAIN, VALIDATE = 0, 1, 2
-"""What a key folded from a member's seed is for."""
+"""The purposes of keys that are folded from a member's seed."""
 
 
 class State(NamedTuple):
-    """What a step changes.
+    """Everything that a step changes.
 
     Attributes:
-      params: the parameters.
+      params: the parameters of the model.
+      model_state: its variables that are not trained.
       optimizer: the state of the Optax transformation.
-      step: how many steps were taken.
-      skipped: how many of them changed nothing, as their loss or gradient was not finite.
-      scale: what updates are multiplied by: one, and half of it after each rollback.
+      step: number of steps taken.
+      skipped: number of steps that changed nothing, since their loss or gradient was not finite.
+      scale: factor of the updates: one, halved at each rollback.
     """
 
     params: Params
+    model_state: ModelState
     optimizer: Any
     step: Int[Array, "..."]
     skipped: Int[Array, "..."]
     scale: Float[Array, "..."]
 
 
-class Selection(NamedTuple):
-    """The best parameters so far and whether training goes on.
+class BestState(NamedTuple):
+    """The best parameters so far, and whether training goes on.
 
     Attributes:
-      params: those of the epoch with the lowest validation loss; the latest where there is no validation split.
-      loss: that validation loss, infinite before the first epoch.
+      params, model_state: those of the epoch with the lowest validation metric; of the latest epoch where there is no
+        validation split or the objective selects by no metric.
+      loss: that validation metric, infinite before the first epoch.
       epoch: that epoch, counted from 1; 0 before the first.
       waited: epochs since then.
       running: false once patience ran out or a value was not finite.
-      finite: false once a value was not finite and nothing was to be done about it.
-      undone: how many epochs, or chunks of them, were rolled back.
-      skipped: how many steps were skipped until the end of the latest epoch that counts.
+      finite: false once a value was not finite and the policy offered no way on.
+      undone: number of epochs, or chunks of them, that were rolled back.
+      skipped: number of steps skipped until the end of the latest epoch that was kept.
     """
 
     params: Params
+    model_state: ModelState
     loss: Float[Array, "..."]
     epoch: Int[Array, "..."]
     waited: Int[Array, "..."]
@@ -56,11 +59,11 @@ class Selection(NamedTuple):
     skipped: Int[Array, "..."]
 
 
-class Trained(NamedTuple):
-    """What came of an epoch, or of a part of one.
+class EpochInfo(NamedTuple):
+    """The result of an epoch, or of a chunk of one.
 
     Attributes:
-      taken: how many of its steps were not skipped.
+      taken: number of its steps that were not skipped.
       metrics: split -> term -> its mean, that of training over the steps that were not skipped.
     """
 
@@ -68,8 +71,8 @@ class Trained(NamedTuple):
     metrics: dict[str, dict[str, Any]]
 
 
-class Order(NamedTuple):
-    """In which order an epoch, or a chunk of it, takes its examples.
+class BatchIndices(NamedTuple):
+    """The examples that each step of an epoch, or of a chunk of it, takes.
 
     Attributes:
       rows: of the examples of each step, ``[steps, batch]``.
@@ -81,24 +84,26 @@ class Order(NamedTuple):
 
 
 def key_for(seed: Any, purpose: int, *position: Any) -> Key:
-    """The key of a member's seed for a purpose and a position (epoch, step), whatever else is trained beside it."""
+    """The key of a member's seed for a purpose and a position (epoch, chunk), independent of other members."""
     key = jax.random.fold_in(jax.random.key(seed), purpose)
     for index in position:
         key = jax.random.fold_in(key, index)
     return key
 
 
-def initial(autoencoder: Autoencoder, shape: Shape, seed: Any) -> tuple[State, Selection]:
-    """A member before its first step, its parameters drawn from its seed alone."""
-    return begun(autoencoder.init(shape, key_for(seed, INIT)), autoencoder.optimizer)
-
-
-def begun(params: Params, optimizer: Optimizer) -> tuple[State, Selection]:
-    """What a member carries that begins with these parameters."""
-    # Of the types that an epoch gives: of weak types, the second epoch would compile the program again.
+def init_state(params: Params, model_state: ModelState, transformation: optax.GradientTransformation) -> State:
+    """The state before the first step."""
+    # Of the types that an epoch returns: weak types would make the second epoch compile the program again.
     none = jnp.zeros((), jnp.int32)
-    selection = Selection(
-        params=params,
+    return State(params, model_state, transformation.init(params), none, none, jnp.ones((), jnp.result_type(float)))
+
+
+def init_best(state: State) -> BestState:
+    """The best state before the first epoch: the initial one."""
+    none = jnp.zeros((), jnp.int32)
+    return BestState(
+        params=state.params,
+        model_state=state.model_state,
         loss=jnp.asarray(jnp.inf, jnp.result_type(float)),
         epoch=none,
         waited=none,
@@ -107,5 +112,3 @@ def begun(params: Params, optimizer: Optimizer) -> tuple[State, Selection]:
         undone=none,
         skipped=none,
     )
-    moments = optimizer.transformation().init(params)
-    return State(params, moments, none, none, jnp.ones((), jnp.result_type(float))), selection

@@ -14,7 +14,7 @@ from ae_jax import Autoencoder, InvalidInput, convolutional, variational
 from ae_jax.networks import MLP
 from ae_jax.objectives import Contractive, KLSparsity, Reconstruction
 from ae_jax.optimizers import Optimizer
-from ae_jax.training.population import initial_population, stack, take
+from ae_jax.training.population import init_population, stack, take
 
 LEARNING_RATE = 1e-3
 
@@ -148,7 +148,7 @@ def task_of(autoencoder: Autoencoder, images: np.ndarray, batch_size: int, *, sc
 
 def initial_params(autoencoder: Autoencoder, shape: tuple[int, ...]) -> dict[str, Any]:
     """Returns the parameters that ``fit`` starts from with seed 0."""
-    state, _ = initial_population(stack([autoencoder]), np.zeros(1, np.uint32), shape)
+    state, _ = init_population(stack([autoencoder]), np.zeros(1, np.uint32), shape)
     return jax.device_get(take(state.params, 0))
 
 

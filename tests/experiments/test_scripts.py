@@ -424,7 +424,7 @@ def test_what_is_best_stands_with_what_is_not_shown_to_be_worse():
         for name, of_seeds in values.items()
         for seed, value in enumerate(of_seeds)
     ]
-    assert study.winners(rows) == ["a", "c"]
+    assert study.top_k(rows) == ["a", "c"]
     turned = [row | {"metric": "frechet_distance", "use": "generate"} for row in rows]
-    assert study.winners(turned)[0] == "pca"
+    assert study.top_k(turned)[0] == "pca"
     assert study.expected(rows) == {"digits, search: better than PCA (a, b, c)": True}

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 from scipy import special
 
-from ae_jax.losses import kl_sparsity, l1, lifetime_winners, top_k_winners
+from ae_jax.losses import kl_sparsity, l1, lifetime_sparsity, top_k
 
 RATES = np.linspace(0.01, 0.99, 33).astype(np.float32)
 
@@ -69,23 +69,23 @@ def z() -> np.ndarray:
 
 @pytest.mark.parametrize("k", [1, 3, 7])
 def test_exactly_k_units_of_each_example_win(z, k):
-    np.testing.assert_array_equal(top_k_winners(jnp.asarray(z), k), largest_of_rows(z, k))
+    np.testing.assert_array_equal(top_k(jnp.asarray(z), k), largest_of_rows(z, k))
     distinct = z + 0.01 * np.arange(7, dtype=np.float32)[None] + 5.0
-    assert (np.count_nonzero(top_k_winners(jnp.asarray(distinct), k), axis=1) == k).all()
+    assert (np.count_nonzero(top_k(jnp.asarray(distinct), k), axis=1) == k).all()
 
 
 @pytest.mark.parametrize(("rate", "count"), [(0.0, 1), (0.05, 1), (0.25, 3), (0.3, 4), (1.0, 12)])
 def test_each_unit_keeps_its_share_of_the_batch_rounded_and_at_least_one(z, rate, count):
-    np.testing.assert_array_equal(lifetime_winners(jnp.asarray(z), rate), largest_of_rows(z.T, count).T)
+    np.testing.assert_array_equal(lifetime_sparsity(jnp.asarray(z), rate), largest_of_rows(z.T, count).T)
 
 
 def test_a_traced_rate_is_one_program_for_all(z):
-    values = jax.jit(jax.vmap(lambda rate: lifetime_winners(jnp.asarray(z), rate)))(jnp.array([0.1, 0.5]))
+    values = jax.jit(jax.vmap(lambda rate: lifetime_sparsity(jnp.asarray(z), rate)))(jnp.array([0.1, 0.5]))
     for value, rate in zip(values, (0.1, 0.5), strict=True):
-        np.testing.assert_array_equal(value, lifetime_winners(jnp.asarray(z), rate))
+        np.testing.assert_array_equal(value, lifetime_sparsity(jnp.asarray(z), rate))
 
 
-@pytest.mark.parametrize("winners", [lambda z: top_k_winners(z, 2), lambda z: lifetime_winners(z, 0.2)])
+@pytest.mark.parametrize("winners", [lambda z: top_k(z, 2), lambda z: lifetime_sparsity(z, 0.2)])
 def test_gradients_flow_through_winners_only(z, winners):
     apart = jnp.asarray(z + np.random.default_rng(1).uniform(0.0, 0.4, size=z.shape).astype(np.float32))
     cotangent = jnp.arange(1.0, z.size + 1).reshape(z.shape)
@@ -93,7 +93,7 @@ def test_gradients_flow_through_winners_only(z, winners):
     np.testing.assert_array_equal(pull(cotangent)[0], np.where(kept != 0, cotangent, 0.0))
 
 
-@pytest.mark.parametrize("winners", [lambda z: top_k_winners(z, 2), lambda z: lifetime_winners(z, 0.2)])
+@pytest.mark.parametrize("winners", [lambda z: top_k(z, 2), lambda z: lifetime_sparsity(z, 0.2)])
 def test_nan_is_not_taken_for_a_loser(z, winners):
     kept = winners(jnp.asarray(z).at[3, 4].set(jnp.nan))
     assert np.flatnonzero(np.isnan(kept)).tolist() == [3 * 7 + 4]

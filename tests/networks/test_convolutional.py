@@ -144,7 +144,7 @@ def test_the_largest_units_of_the_code_win():
     params = functional.init(builder, (4, 4), KEY)
     x = jax.random.normal(KEY, (3, 4, 4))
     code = functional.bind(builder, (4, 4), params).encode(x)
-    kept = functional.bind(dataclasses.replace(builder, winners=2), (4, 4), params).encode(x)
+    kept = functional.bind(dataclasses.replace(builder, top_k=2), (4, 4), params).encode(x)
     smallest = np.sort(code, axis=1)[:, 3:4]
     np.testing.assert_array_equal(kept, np.where(code >= smallest, code, 0.0))
 
@@ -157,8 +157,8 @@ def test_the_largest_units_of_the_code_win():
         ({"kernel": 0}, "Convolutional was given kernel=0"),
         ({"code": -2}, "Convolutional was given code=-2"),
         ({"activation": "tanhh"}, "unknown activation 'tanhh': did you mean 'tanh'"),
-        ({"code": 2, "winners": 3}, "Convolutional was given winners=3: expected no more than its code=2"),
-        ({"winners": 2, "stochastic": True}, "Convolutional was given winners=2 and stochastic=True: expected one"),
+        ({"code": 2, "winners": 3}, "Convolutional was given top_k=3: expected no more than its code=2"),
+        ({"winners": 2, "stochastic": True}, "Convolutional was given top_k=2 and stochastic=True: expected one"),
         ({"code_activation": "sigmod"}, "unknown activation 'sigmod': did you mean 'sigmoid'"),
     ],
 )

@@ -76,7 +76,7 @@ def test_dense_layers_are_those_of_the_code(stochastic, x):
 
 def test_the_largest_units_of_a_code_win_after_its_activation_and_reach_the_decoder_alone(x):
     all_of_it, _ = bound(MLP(hidden=(6,), code=5, code_activation="tanh", tied=True))
-    networks, _ = bound(MLP(hidden=(6,), code=5, code_activation="tanh", tied=True, winners=2))
+    networks, _ = bound(MLP(hidden=(6,), code=5, code_activation="tanh", tied=True, top_k=2))
     code = np.array(all_of_it.encode(x))
     losers = np.argsort(-code, axis=1)[:, 2:]
     np.put_along_axis(code, losers, 0.0, axis=1)
@@ -106,9 +106,9 @@ def test_every_activation_keeps_the_spread_of_deep_networks(activation):
             {"tied": True, "stochastic": True},
             "tied=True and stochastic=True: expected one, as a decoder mirrors one head only",
         ),
-        ({"winners": 0}, "MLP was given winners=0: expected a whole number above zero"),
-        ({"code": 4, "winners": 5}, r"MLP was given winners=5: expected no more than its code=4\."),
-        ({"winners": 2, "stochastic": True}, "MLP was given winners=2 and stochastic=True: expected one, as the units"),
+        ({"winners": 0}, "MLP was given top_k=0: expected a whole number above zero"),
+        ({"code": 4, "winners": 5}, r"MLP was given top_k=5: expected no more than its code=4\."),
+        ({"winners": 2, "stochastic": True}, "MLP was given top_k=2 and stochastic=True: expected one, as the units"),
     ],
 )
 def test_choices_that_cannot_be_used_are_refused(choice, sentence):

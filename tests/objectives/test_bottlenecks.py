@@ -5,7 +5,7 @@ import pytest
 
 from ae_jax import InvalidInput
 from ae_jax.corruptions import Masking
-from ae_jax.losses import l1, lifetime_winners, squared_error
+from ae_jax.losses import l1, lifetime_sparsity, squared_error
 from ae_jax.networks import MLP, functional
 from ae_jax.objectives import L1, Bottleneck, Reconstruction, WinnerTakeAll
 
@@ -27,7 +27,7 @@ def test_the_decoder_sees_the_winners_of_the_batch_and_penalties_the_whole_code(
     objective = Reconstruction(bottleneck=WinnerTakeAll(rate=0.2), penalties=(L1(weight=0.5),))
     _, metrics = objective(networks, KEY, x, 0)
     code = networks.encode(x)
-    outputs = networks.decode(lifetime_winners(code, 0.2))
+    outputs = networks.decode(lifetime_sparsity(code, 0.2))
     np.testing.assert_allclose(metrics["squared_error"], jnp.mean(squared_error(outputs, x)), rtol=1e-6)
     np.testing.assert_allclose(metrics["l1"], jnp.mean(l1(code)), rtol=1e-6)
     assert metrics["squared_error"] != Reconstruction()(networks, KEY, x, 0)[1]["squared_error"]

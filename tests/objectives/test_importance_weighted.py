@@ -55,7 +55,7 @@ def test_an_exact_posterior_meets_the_likelihood_with_any_latents(linear_gaussia
     objective = ImportanceWeighted(likelihood=GaussianLikelihood(scale=networks.scale), samples=3)
     loss, metrics = objective(networks, KEY, jnp.asarray(points), 0)
     np.testing.assert_allclose(loss, networks.exact_nll(points).mean(), rtol=1e-5)
-    np.testing.assert_allclose(metrics["importance_gain"], 0.0, atol=1e-5)
+    np.testing.assert_allclose(metrics["iwae_gap"], 0.0, atol=1e-5)
 
 
 def test_terms_are_those_of_scipy_s_densities_and_the_loss_the_bound(stochastic):
@@ -70,10 +70,10 @@ def test_terms_are_those_of_scipy_s_densities_and_the_loss_the_bound(stochastic)
     nll = -np.sum(pixels * special.log_expit(outputs) + (1 - pixels) * special.log_expit(-outputs), axis=2)
     ratio = np.sum(stats.norm.logpdf(z, mean, scale) - stats.norm.logpdf(z), axis=2)
     bound = -np.mean(special.logsumexp(-nll - ratio, axis=0) - np.log(samples))
-    assert sorted(metrics) == ["bernoulli_nll", "importance_gain", "kl"]
+    assert sorted(metrics) == ["bernoulli_nll", "iwae_gap", "kl"]
     np.testing.assert_allclose(metrics["bernoulli_nll"], nll.mean(), rtol=1e-5)
     np.testing.assert_allclose(metrics["kl"], ratio.mean(), rtol=1e-4)
-    np.testing.assert_allclose(metrics["importance_gain"], (nll + ratio).mean() - bound, rtol=1e-3)
+    np.testing.assert_allclose(metrics["iwae_gap"], (nll + ratio).mean() - bound, rtol=1e-3)
     np.testing.assert_allclose(loss, bound, rtol=1e-5)
 
 
@@ -133,7 +133,7 @@ def test_one_sample_is_the_elbo_with_a_sampled_divergence_in_value_and_mean_grad
     found = jax.device_get(drawn(jax.random.split(KEY, DRAWS)))
     ((value, metrics), slope), ((_, elbo_metrics), elbo_slope) = found["one"], found["elbo"]
     np.testing.assert_allclose(value, metrics["gaussian_nll"] + metrics["kl"], rtol=1e-5)
-    np.testing.assert_array_equal(metrics["importance_gain"], np.zeros(DRAWS))
+    np.testing.assert_array_equal(metrics["iwae_gap"], np.zeros(DRAWS))
     np.testing.assert_allclose(metrics["gaussian_nll"], elbo_metrics["gaussian_nll"], rtol=1e-5)
     for ours, theirs in ((metrics["kl"], elbo_metrics["kl"]), (slope, elbo_slope)):
         # Both have the same latents: what is left is the noise of the difference.
@@ -148,7 +148,7 @@ def test_corruption_damages_the_encoder_s_input_only_and_penalties_are_of_the_po
     loss, metrics = objective(stochastic, KEY, x, 0)
     blind = stochastic.encode(jnp.zeros_like(x))
     np.testing.assert_allclose(metrics["l1"], np.abs(blind.mean).sum(axis=1).mean(), rtol=1e-5)
-    bound = metrics["bernoulli_nll"] + metrics["kl"] - metrics["importance_gain"]
+    bound = metrics["bernoulli_nll"] + metrics["kl"] - metrics["iwae_gap"]
     np.testing.assert_allclose(loss, bound + 0.5 * metrics["l1"], rtol=1e-6)
     other, _ = objective(stochastic, KEY, 1.0 - x, 0)
     assert other != loss

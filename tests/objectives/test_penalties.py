@@ -16,7 +16,7 @@ BUILDERS = {
     "dense": MLP(hidden=(7,), code=3, activation="tanh", code_activation="sigmoid"),
     "dense, tied": MLP(hidden=(7,), code=3, activation="gelu", tied=True),
     "dense, stochastic": MLP(hidden=(7, 5), code=3, activation="sigmoid", stochastic=True),
-    "dense, winners": MLP(hidden=(7,), code=4, activation="tanh", winners=2),
+    "dense, winners": MLP(hidden=(7,), code=4, activation="tanh", top_k=2),
     "convolutional": Convolutional(channels=(3,), code=4, activation="tanh", code_activation="sigmoid"),
     "convolutional, stochastic": Convolutional(channels=(2, 3), code=3, activation="gelu", stochastic=True),
 }
@@ -29,7 +29,7 @@ def initial(builder):
 
 
 def has_closed_form(builder):
-    return isinstance(builder, MLP) and builder.winners is None
+    return isinstance(builder, MLP) and builder.top_k is None
 
 
 def double(tree):

@@ -108,12 +108,12 @@ def test_later_epochs_and_other_numbers_compile_nothing(small, population):
 
 
 @pytest.mark.parametrize("at_once", [1, 3])
-def test_members_that_take_turns_are_those_that_train_side_by_side(small, population, at_once, monkeypatch):
-    monkeypatch.setattr("ae_jax.training.loop.members_at_once", lambda *_: at_once)
+def test_members_that_take_turns_are_those_that_train_map_members(small, population, at_once, monkeypatch):
+    monkeypatch.setattr("ae_jax.training.loop.vmap_size", lambda *_: at_once)
     choices = [variational(rate) for rate in (1e-3, 1e-2)]
     turns = ae_jax.fit(choices, small, seeds=[5, 6], epochs=3, batch_size=BATCH)
-    assert turns.record["members_at_once"] == at_once
-    assert "members_at_once" not in population.record
+    assert turns.record["vmap_size"] == at_once
+    assert "vmap_size" not in population.record
     for ours, theirs in zip(jax.tree.leaves(turns.params), jax.tree.leaves(population.params), strict=True):
         np.testing.assert_allclose(ours, theirs, rtol=1e-3, atol=1e-5)
 

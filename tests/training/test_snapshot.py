@@ -8,7 +8,7 @@ from ae_jax import InvalidInput
 from ae_jax.training import data_iterator
 from ae_jax.training.data_iterator import Position
 from ae_jax.training.plan import plan
-from ae_jax.training.population import initial_population
+from ae_jax.training.population import init_population
 from ae_jax.training.snapshot import Row, Snapshot, arrays_of, copied, history_of, snapshot_of
 from ae_jax.training.state import Trained
 
@@ -46,7 +46,7 @@ def planned(small):
 
 @pytest.fixture(scope="module")
 def snapshot(planned):
-    state, selection = initial_population(planned.autoencoder, planned.seeds, planned.dataset.shape)
+    state, selection = init_population(planned.autoencoder, planned.seeds, planned.dataset.shape)
     chunks = [trained(2, 30.0), trained(1, 40.0)]
     return Snapshot(Position(4, 2), state, selection, np.array([False, True]), ROWS, chunks)
 

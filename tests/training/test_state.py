@@ -7,7 +7,7 @@ import pytest
 import ae_jax
 from ae_jax.data import Scaling
 from ae_jax.training import stack
-from ae_jax.training.population import advance_population, initial_population, order_of_population
+from ae_jax.training.population import advance_population, init_population, population_indices
 from ae_jax.training.state import INIT, TRAIN, VALIDATE, initial, key_for
 
 
@@ -43,11 +43,11 @@ def test_an_epoch_gives_back_the_types_that_it_took_so_that_a_second_one_compile
     limits = {"patience": np.float32(3), "last_step": np.int32(4), "steps": 2, "batch_size": 4, "finish": True}
 
     def trained(state, selection):
-        order = order_of_population(seeds, np.zeros(1, int), (number,), 8, 4)
+        order = population_indices(seeds, np.zeros(1, int), (number,), 8, 4)
         data = rows, validation, Scaling()
         return advance_population(state, selection, population, seeds, order, first, number, *data, **limits)[:2]
 
-    before = jax.eval_shape(lambda: initial_population(population, seeds, (3,)))
+    before = jax.eval_shape(lambda: init_population(population, seeds, (3,)))
     after = jax.eval_shape(trained, *before)
     assert [(leaf.dtype, leaf.weak_type) for leaf in jax.tree.leaves(after)] == [
         (leaf.dtype, leaf.weak_type) for leaf in jax.tree.leaves(before)

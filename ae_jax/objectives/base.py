@@ -1,7 +1,7 @@
-"""How an objective puts its terms together: means over the batch, named, and their weighted sum."""
+"""The contract of objectives, and how an objective sums its terms: means over the batch, named and weighted."""
 
 from collections.abc import Mapping, Sequence
-from typing import Any, Protocol, runtime_checkable
+from typing import Any, ClassVar, Protocol, runtime_checkable
 
 import jax
 import jax.numpy as jnp
@@ -10,35 +10,48 @@ from jaxtyping import Array, Float
 from ae_jax._checks import require_part, shown
 from ae_jax.corruptions import Corruption
 from ae_jax.errors import InvalidInput
-from ae_jax.networks import Code, Networks
+from ae_jax.networks import Code, PartBuilder
 from ae_jax.objectives.likelihoods import Likelihood
 from ae_jax.objectives.penalties import Penalty
 from ae_jax.schedules import value_at
-from ae_jax.types import Key, Metrics, Weight
+from ae_jax.types import Batch, Key, Metrics, Weight
 
 
 @runtime_checkable
 class Objective(Protocol):
-    """What training minimises: ``(networks, key, x, step) -> (loss, metrics)``.
+    """The quantity that training minimises: ``(model, key, batch, step) -> (loss, metrics)``.
 
-    The loss is a scalar mean over the batch; metrics holds every term unweighted, under its own name.
+    The loss is a scalar mean over the batch; metrics holds every term unweighted, under its own name. Subclass it to
+    get the defaults of what most objectives do not need.
+
+    Attributes:
+      likelihood: the reconstruction loss and the meaning of the decoder's outputs.
+      selection: the validation metric whose lowest value picks the best epoch; None keeps the latest epoch, as games
+        of several players need it.
+      uses_condition: whether the objective reads ``batch.condition`` itself, as a classifier does.
+      parts: name -> builder of each part that is trained beside the networks (a prior, a critic); none by default.
     """
+
+    selection: ClassVar[str | None] = "loss"
+    uses_condition: ClassVar[bool] = False
 
     @property
     def likelihood(self) -> Likelihood: ...
 
-    def __call__(
-        self, networks: Networks, key: Key, x: Float[Array, "batch *features"], step: Any
-    ) -> tuple[Float[Array, ""], Metrics]: ...
+    @property
+    def parts(self) -> Mapping[str, PartBuilder]:
+        return {}
+
+    def __call__(self, model: Any, key: Key, batch: Batch, step: Any) -> tuple[Float[Array, ""], Metrics]: ...
 
 
-def require_parts(
+def require_components(
     owner: object, likelihood: Any, corruption: Any, penalties: Any, augmentation: Any = None
 ) -> tuple[Penalty, ...]:
-    """The penalties of an objective as a tuple, where all of its parts are of their kinds.
+    """Checks the components of an objective and returns its penalties as a tuple.
 
     Raises:
-      InvalidInput: one is not.
+      InvalidInput: a component is not of its kind.
     """
     require_part(owner, Likelihood, "a likelihood, such as SquaredError()", likelihood=likelihood)
     if corruption is not None:
@@ -54,10 +67,15 @@ def require_parts(
     return tuple(penalties)
 
 
+def corrupted(key: Key, corruption: Corruption | None, batch: Batch) -> Batch:
+    """The batch with its examples corrupted, or the batch itself where there is no corruption."""
+    return batch if corruption is None else batch._replace(x=corruption(key, batch.x))
+
+
 def weighted_sum(
     terms: Mapping[str, tuple[Weight, Float[Array, "..."]]], step: Any
 ) -> tuple[Float[Array, ""], Metrics]:
-    """The loss and the metrics of named, weighted terms, each one value for each example or one for the batch.
+    """The loss and the metrics of named, weighted terms, each one value per example or one for the batch.
 
     Example:
       >>> loss, metrics = weighted_sum({"error": (1.0, jnp.array([1.0, 3.0])), "kl": (0.5, jnp.array(4.0))}, step=0)
@@ -70,9 +88,9 @@ def weighted_sum(
 
 
 def penalty_terms(
-    penalties: Sequence[Penalty], networks: Networks, key: Key, x: Float[Array, "batch *features"], code: Code
+    penalties: Sequence[Penalty], model: Any, key: Key, batch: Batch, code: Code
 ) -> dict[str, tuple[Weight, Array]]:
-    """The terms that penalties add, given what the encoder saw and made of it.
+    """The terms that penalties add, given the batch that the encoder saw and the code that it returned.
 
     Raises:
       InvalidInput: two penalties of one name, of which the metrics could hold only one.
@@ -81,4 +99,4 @@ def penalty_terms(
     if len(set(names)) < len(names):
         raise InvalidInput(f"an objective was given the penalties {', '.join(names)}: expected each name once.")
     keys = [jax.random.fold_in(key, position) for position in range(len(penalties))]
-    return {p.name: (p.weight, p(networks, k, x, code)) for p, k in zip(penalties, keys, strict=True)}
+    return {p.name: (p.weight, p(model, k, batch, code)) for p, k in zip(penalties, keys, strict=True)}

@@ -2,10 +2,10 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 import pytest
+from ae_jax.objectives.terms import penalty_terms, weighted_sum
 
 from ae_jax import InvalidInput
 from ae_jax.objectives import ELBO, L1, Contractive, KLSparsity, Objective, Reconstruction
-from ae_jax.objectives.terms import penalty_terms, weighted_sum
 from ae_jax.schedules import Linear
 
 

@@ -1,0 +1,219 @@
+"""One epoch of one member: a scan of steps, validation, and the choice of the best parameters."""
+
+from typing import Any, NamedTuple
+
+import jax
+import jax.numpy as jnp
+from jaxtyping import Array
+
+from ae_jax.data import Scaling
+from ae_jax.models import Autoencoder
+from ae_jax.networks import functional
+from ae_jax.training.config import OnDivergence
+from ae_jax.training.mesh import over_data
+from ae_jax.training.state import TRAIN, VALIDATE, BatchIndices, BestState, EpochInfo, State, key_for
+from ae_jax.training.step import algorithm, all_finite, choose
+from ae_jax.types import Batch, Key, Metrics
+
+ROLLBACKS = 10
+"""Number of times that a member goes back and halves its learning rate before it stops."""
+
+_ONE_BATCH = 512
+"""Validation splits up to this size are one batch."""
+
+
+class Member(NamedTuple):
+    """One member of a population; of a whole population, every leaf has a leading member axis.
+
+    Attributes:
+      state: what steps change.
+      best: the best parameters so far.
+      autoencoder: its numbers may be traced.
+      seed: derives all its keys.
+    """
+
+    state: State
+    best: BestState
+    autoencoder: Autoencoder
+    seed: Any
+
+
+class EpochData(NamedTuple):
+    """The arrays that the epochs of all members share.
+
+    Attributes:
+      train: examples before scaling, in their storage type, and their conditions.
+      validation: the same of the validation split; None where there is none.
+      scaling: from stored values to model units.
+      patience: epochs without a lower validation metric after which a member stops; infinite for none.
+      last_step: the last step of training, at which validation takes the value of schedules.
+    """
+
+    train: Batch
+    validation: Batch | None
+    scaling: Scaling
+    patience: Any
+    last_step: Any
+
+
+class EpochSettings(NamedTuple):
+    """What is static in the program of an epoch.
+
+    Attributes:
+      batch_size: examples in a step.
+      steps: steps of this dispatch.
+      finish: whether the epoch ends with it.
+      on_divergence: the policy for values that are not finite.
+      vmap_size: members computed side by side; None for all.
+    """
+
+    batch_size: int
+    steps: int
+    finish: bool = True
+    on_divergence: OnDivergence = "stop"
+    vmap_size: int | None = None
+
+
+def batch_indices(seed: Any, position: tuple[Any, ...], examples: int, batch_size: int) -> BatchIndices:
+    """The batches of an epoch, or of a chunk of it, derived from a member's seed and the position alone."""
+    key = key_for(seed, TRAIN, *position)
+    rows = shuffled_batches(jax.random.fold_in(key, 0), examples, batch_size)
+    return BatchIndices(rows, jax.random.split(jax.random.fold_in(key, 1), len(rows)))
+
+
+def shuffled_batches(key: Key, examples: int, batch_size: int) -> Array:
+    """Shuffled rows ``[steps, batch_size]``, each example at least once.
+
+    The last batch is completed from the start of the same order.
+
+    Example:
+      >>> rows = shuffled_batches(jax.random.key(0), examples=5, batch_size=2)
+      >>> rows.shape, sorted(set(rows.ravel().tolist()))
+      ((3, 2), [0, 1, 2, 3, 4])
+    """
+    order = jax.random.permutation(key, examples)
+    missing = -examples % batch_size
+    return jnp.concatenate([order, order[:missing]]).reshape(-1, batch_size)
+
+
+def train_epoch(
+    member: Member, indices: BatchIndices, data: EpochData, on_divergence: OnDivergence = "stop"
+) -> tuple[State, Metrics]:
+    """Trains a member on shuffled minibatches.
+
+    Returns:
+      The state afterwards, and the mean of every term and of the loss over the steps that were not skipped.
+    """
+    one_step = algorithm(member.autoencoder, data.train.x.shape[1:], on_divergence).step
+
+    def body(state: State, inputs: BatchIndices) -> tuple[State, Metrics]:
+        raw = jax.tree.map(lambda values: values.at[inputs.rows].get(mode="promise_in_bounds"), data.train)
+        return one_step(state, inputs.keys, over_data(raw._replace(x=data.scaling(raw.x))))
+
+    state, metrics = jax.lax.scan(body, member.state, indices)
+    return state, jax.tree.map(jnp.nanmean if on_divergence == "skip" else jnp.mean, metrics)
+
+
+def validate(state: State, autoencoder: Autoencoder, key: Key, data: EpochData, batch_size: int) -> Metrics:
+    """The mean of every term and of the loss over the validation split, each example once, in evaluation mode.
+
+    Weights that a schedule changes are those of the last step of training, so that losses of different epochs measure
+    the same quantity. The split is one batch where it is small, else batches of nearly one size, at most that of
+    training: a remainder of one or two examples would distort terms that are functions of a batch.
+    """
+    split: Any = data.validation
+    examples, spec = len(split.x), autoencoder.spec(split.x.shape[1:])
+    count = 1 if examples <= _ONE_BATCH else -(-examples // batch_size)
+    size, longer = divmod(examples, count)
+
+    def of_batches(purpose: int, rows: Batch, batch: int) -> tuple[float, Metrics]:
+        def of_one(inputs: tuple[Key, Batch]) -> Metrics:
+            model = functional.bind(spec, state.params, state.model_state)
+            one = over_data(inputs[1]._replace(x=data.scaling(inputs[1].x)))
+            loss, metrics = autoencoder.objective(model, inputs[0], one, data.last_step)
+            return metrics | {"loss": loss}
+
+        keys = jax.random.split(jax.random.fold_in(key, purpose), len(rows.x) // batch)
+        batches = jax.tree.map(lambda values: values.reshape(-1, batch, *values.shape[1:]), rows)
+        means = jax.lax.map(of_one, (keys, batches))
+        return len(rows.x) / examples, jax.tree.map(jnp.mean, means)
+
+    cut = longer * (size + 1)
+    parts = [of_batches(0, jax.tree.map(lambda values: values[cut:], split), size)]
+    if longer:
+        parts.append(of_batches(1, jax.tree.map(lambda values: values[:cut], split), size + 1))
+    weighted = [jax.tree.map(lambda mean, share=share: share * mean, means) for share, means in parts]
+    return jax.tree.map(lambda *values: sum(values), *weighted)
+
+
+def advance(
+    member: Member, indices: BatchIndices, number: Any, data: EpochData, settings: EpochSettings
+) -> tuple[State, BestState, EpochInfo]:
+    """One epoch of one member, or a chunk of one; at the end of the epoch it is validated and the best is kept.
+
+    A member that has stopped, or whose values are not finite, keeps the state it had, and stops. Under ``"skip"`` it
+    stops once every step of a whole epoch was skipped. Under ``"rollback"`` it goes on from the state it had at half
+    the learning rate, :data:`ROLLBACKS` times at most.
+
+    Args:
+      member: its state so far.
+      indices: of the batches.
+      number: of the epoch, from 1.
+      data: shared by all members; without validation the latest parameters are the best.
+      settings: what is static.
+
+    Returns:
+      State and best state afterwards, and the metrics.
+    """
+    state, best, autoencoder, seed = member
+    policy = settings.on_divergence
+    trained, metrics = train_epoch(member, indices, data, policy)
+    taken = trained.step - state.step - (trained.skipped - state.skipped)
+    history = {"train": metrics}
+    if settings.finish and data.validation is not None:
+        values = validate(trained, autoencoder, key_for(seed, VALIDATE), data, settings.batch_size)
+        # Of a member that stopped in an earlier chunk these would be values of parameters that are not kept.
+        history["validation"] = jax.tree.map(lambda value: jnp.where(best.running, value, jnp.nan), values)
+    known = history
+    if policy == "skip":  # steps that were all skipped have no mean
+        known = history | {"train": jax.tree.map(lambda mean: jnp.where(taken > 0, mean, 0.0), metrics)}
+    finite = all_finite((known, trained.params, trained.model_state, trained.optimizer))
+    if policy == "skip" and settings.finish:  # at least one step of the epoch was not skipped
+        finite &= trained.skipped - best.skipped < trained.step // number
+    keeps = best.running & finite
+    again = jnp.zeros_like(keeps)
+    if policy == "rollback":
+        again = best.running & ~finite & (best.undone < ROLLBACKS)
+        state = state._replace(scale=jnp.where(again, 0.5 * state.scale, state.scale))
+        best = best._replace(undone=best.undone + again)
+    state = choose(keeps, trained, state)
+    best = best._replace(running=keeps | again, finite=best.finite & (finite | again | ~best.running))
+    if settings.finish:
+        metric = autoencoder.objective.selection
+        judged = metric is not None and data.validation is not None
+        best = select(best, keeps, trained, history["validation"][metric] if judged else None, number, data.patience)
+    return state, best, EpochInfo(taken, history)
+
+
+def select(best: BestState, counts: Any, state: State, loss: Any, number: Any, patience: Any) -> BestState:
+    """The best state after an epoch: the epoch's own where its validation metric is lower, or where there is none.
+
+    Args:
+      best: before the epoch.
+      counts: whether the epoch counts.
+      state: after the epoch.
+      loss: the validation metric; None takes the latest epoch for the best.
+      number: of the epoch, from 1.
+      patience: epochs without a lower metric after which the member stops.
+    """
+    better = counts if loss is None else counts & (loss < best.loss)
+    waited = jnp.where(better, 0, best.waited + best.running)
+    return best._replace(
+        params=choose(better, state.params, best.params),
+        model_state=choose(better, state.model_state, best.model_state),
+        loss=best.loss if loss is None else jnp.where(better, loss, best.loss),
+        epoch=jnp.where(better, number, best.epoch),
+        waited=waited,
+        running=best.running & (waited < patience),
+        skipped=jnp.where(counts, state.skipped, best.skipped),
+    )
