@@ -6,7 +6,6 @@ from typing import Any
 import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
-from matplotlib.patheffects import withStroke
 from matplotlib.ticker import FuncFormatter, LogLocator, MaxNLocator, NullFormatter
 
 from ae_jax.evaluation import METRICS, Row
@@ -17,9 +16,7 @@ from ae_jax.report.axes import (
     BLUE,
     CLASSES,
     GREY,
-    INK,
     MARKERS,
-    MEDIUM,
     SMALL,
     VERMILLION,
     annotate,
@@ -47,10 +44,6 @@ UNITS = {
 
 _DASHES = ("-", (0, (5, 1.5)), (0, (1.5, 1.2)), (0, (5, 1.5, 1, 1.5)))
 _CLASSES, _IN_A_COLUMN, _POINTS = 20, 12, 2000
-_LEVEL, _BAR = 0.26, 0.16
-"""Inches between two names, and between two bars, of a critical-difference diagram."""
-_ABOVE, _FIRST, _GAP = 0.75, 0.16, 0.1
-"""Inches above its line, from the line to the first bar, and from the last bar to the first name."""
 
 
 def loss_curves(run: Run, *, columns: int = 3) -> Figure | None:
@@ -273,37 +266,36 @@ def roc_and_pr(curves: Mapping[str, ScoredLabels | tuple[np.ndarray, np.ndarray]
 
 
 def critical_difference(ranking: Ranking, *, title: str = "") -> Figure:
-    """Draws the critical-difference diagram: average ranks on a line, the best at the right.
+    """Draws average ranks, the best first, each with a bar as long as the critical difference.
 
-    Bars join groups that do not differ; the critical difference is drawn above the line. Below stand the number of
-    questions and the p value of Friedman's test, without which the distances mean nothing.
+    Two groups differ if their bars do not overlap. Below stand the number of rankings and the p value of Friedman's
+    test, without which the bars mean nothing.
 
     Args:
       ranking: as :func:`ae_jax.studies.average_ranks` returns it.
       title: what was ranked.
 
     References:
-      Demšar, *Statistical comparisons of classifiers over multiple data sets*, JMLR 2006, figure 1.
+      Demšar, *Statistical comparisons of classifiers over multiple data sets*, JMLR 2006; drawn as in Koning et al.,
+      *The M3 competition: Statistical tests of the results*, International Journal of Forecasting 2005.
     """
-    count = len(ranking.ranks)
-    start = _FIRST + _BAR * max(len(ranking.groups) - 1, 0) + _GAP
-    lowest = start + _LEVEL * ((count + 1) // 2)
-    figure, (ax,) = new_axes(1, columns=1, width=7.2, height=_ABOVE + lowest + 0.35)
-    ax.set_axis_off()
-    ax.set_ylim(-lowest, _ABOVE)
-    ax.set_xlim(count, 1)
-    _draw_ruler(ax, count, ranking.critical_difference, ranking.level)
-    for level, group in enumerate(ranking.groups):
-        ends = [ranking.ranks[group[0]] - 0.03, ranking.ranks[group[-1]] + 0.03]
-        ax.plot(ends, [-(_FIRST + _BAR * level)] * 2, color=BLUE, linewidth=4, solid_capstyle="round", zorder=3)
-    placed = sorted(ranking.ranks.items(), key=lambda ranked: ranked[1])
-    _draw_ranks(ax, placed[: count // 2], side="right", start=start)
-    _draw_ranks(ax, placed[count // 2 :][::-1], side="left", start=start)
-    ax.set_title(title, fontsize=MEDIUM, loc="left", color=INK, parse_math=False)
+    names, ranks = zip(*sorted(ranking.ranks.items(), key=lambda item: item[1]), strict=True)
+    figure, (ax,) = new_axes(1, columns=1, width=7.2, height=1.3 + 0.26 * len(names))
+    half = ranking.critical_difference / 2
+    ax.axvspan(ranks[0] - half, ranks[0] + half, color=BLUE, alpha=0.1, linewidth=0)
+    ax.errorbar(ranks, range(len(names)), xerr=half, fmt="o", color=BLUE, markersize=5, capsize=3, linewidth=1.5)
+    ax.set_yticks(range(len(names)), [f"{name}  {rank:.2f}" for name, rank in zip(names, ranks, strict=True)])
+    for label in ax.get_yticklabels():
+        label.set_parse_math(False)
+    ax.invert_yaxis()
     chance = "p < 0.001" if ranking.p_value < 0.001 else f"p = {ranking.p_value:.3f}"
     warning = "" if ranking.p_value < ranking.level else ": no difference is shown"
-    text = f"average rank over {ranking.questions} questions, 1 is best; Friedman's test {chance}{warning}"
-    figure.supxlabel(text, fontsize=SMALL, color=INK)
+    annotate(
+        ax,
+        title=title,
+        x=f"average rank over {ranking.questions} questions, 1 is best\ncritical difference "
+        f"{ranking.critical_difference:.2f} at level {ranking.level:g}; Friedman's test {chance}{warning}",
+    )
     return figure
 
 
@@ -332,7 +324,7 @@ def _scale_losses(ax: Axes, values: np.ndarray) -> None:
 
 
 def _scatter_labels(figure: Figure, ax: Axes, places: np.ndarray, labels: np.ndarray) -> None:
-    """Draws places by label: classes in colours with their names at the medians, many numbers by a colour scale."""
+    """Draws places by label: each class in a colour with a marker, many numbers by a colour scale."""
     classes = np.unique(labels)
     if len(classes) > _CLASSES and np.issubdtype(labels.dtype, np.number):
         drawn = ax.scatter(*places.T, s=12, c=labels, cmap="cividis", linewidths=0)
@@ -342,10 +334,6 @@ def _scatter_labels(figure: Figure, ax: Axes, places: np.ndarray, labels: np.nda
     for index, label in enumerate(classes[:_CLASSES]):
         colour, marker, of_class = CLASSES[index % len(CLASSES)], MARKERS[index % len(MARKERS)], places[labels == label]
         named[shorten(label)] = ax.scatter(*of_class.T, s=18, c=colour, marker=marker, alpha=0.75, linewidths=0)
-        style: dict[str, Any] = {"fontsize": 12.0, "color": colour, "ha": "center", "va": "center", "weight": "bold"}
-        x, y = np.median(of_class, axis=0)
-        text = ax.text(x, y, shorten(label), parse_math=False, **style)
-        text.set_path_effects([withStroke(linewidth=3, foreground="white")])
     rest = places[~np.isin(labels, classes[:_CLASSES])]
     if len(rest):
         named["others"] = ax.scatter(*rest.T, s=8, c=GREY, alpha=0.4, linewidths=0)
@@ -387,33 +375,6 @@ def _interval_line(ax: Axes, values: Mapping[float, Sequence[float]], label: str
 def _legend_below(ax: Axes, title: str) -> None:
     place: dict[str, Any] = {"loc": "upper left", "bbox_to_anchor": (0.0, -0.2), "alignment": "left"}
     ax.legend(fontsize=SMALL, frameon=False, title=title, title_fontsize=SMALL, **place)
-
-
-def _draw_ruler(ax: Axes, count: int, critical: float, level: float) -> None:
-    """Draws the line of ranks, and above it the critical difference from its best end."""
-    style: dict[str, Any] = {"color": INK, "linewidth": 1.2, "clip_on": False}
-    ax.plot([1, count], [0, 0], solid_capstyle="butt", **style)
-    for rank in range(1, count + 1):
-        ax.plot([rank, rank], [0, 0.08], **style)
-        ax.text(rank, 0.11, str(rank), fontsize=SMALL, color=INK, ha="center", va="bottom")
-    end = min(1 + critical, count)
-    ax.plot([1, end], [0.47, 0.47], **style)
-    for rank in (1, end)[: 1 + (1 + critical <= count)]:
-        ax.plot([rank, rank], [0.42, 0.52], **style)
-    text = f"critical difference {critical:.2f}, level {level:g}"
-    ax.text((1 + end) / 2, 0.55, text, fontsize=SMALL, color=INK, ha="center", va="bottom")
-
-
-def _draw_ranks(ax: Axes, ranked: Sequence[tuple[str, float]], *, side: str, start: float) -> None:
-    """Draws names with their ranks beside the line, the outermost highest, so that no two leads cross."""
-    end = ax.get_xlim()[side == "right"]
-    for place, (name, rank) in enumerate(ranked):
-        depth = -(start + _LEVEL * (place + 0.5))
-        ax.plot([rank, rank, end], [0, depth, depth], color=GREY, linewidth=1, clip_on=False, zorder=1)
-        ax.plot(rank, 0, marker="o", markersize=5, color=INK, clip_on=False, zorder=4)
-        text = f" {name} {rank:.2f}" if side == "right" else f"{rank:.2f} {name} "
-        ha = "left" if side == "right" else "right"
-        ax.text(end, depth, text, fontsize=MEDIUM, color=INK, ha=ha, va="center", parse_math=False)
 
 
 def _is_number(value: Any) -> bool:

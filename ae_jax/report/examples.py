@@ -196,7 +196,7 @@ def latent_traversals(run: Run, x: Any, *, units: int = 10, steps: int = 9) -> F
     names = [f"unit {unit} (sd {spread[unit]:.2g})" for unit in chosen]
     columns = [f"{deviation:+.2g}" if deviation else "0" for deviation in deviations]
     rows = list(decoded.reshape(len(chosen), steps, *run.shape))
-    return draw_examples([Panel(rows, names, columns=columns, axis="standard deviations from the mean code")])
+    return draw_examples([Panel(rows, names, columns=columns, axis="sd from the mean")])
 
 
 def denoised_examples(clean: Any, noisy: Any, denoised: Any) -> Figure:
@@ -351,6 +351,7 @@ def _draw_mosaic(ax: Axes, panel: Panel, picture: np.ndarray) -> None:
     ax.set_xticks([j * across + (width - 1) / 2 for j in range(len(panel.columns))], list(panel.columns))
     ax.tick_params(top=False, labeltop=True, bottom=False, labelbottom=False, length=0, labelsize=SMALL)
     ax.spines[:].set_visible(False)
+    ax.xaxis.set_label_position("top")
     annotate(ax, title=panel.title, x=panel.axis if panel.columns else "")
     for i, j in np.argwhere(panel.wrong) if panel.wrong is not None else ():
         left, top = j * across - 0.5, i * down - 0.5

@@ -118,10 +118,10 @@ def training_facts(record: dict[str, Any]) -> str:
     """States the settings, time and device of training in a sentence."""
     settings = record.get("settings", {})
     count = len(settings.get("seeds", ()))
-    seeds = f"{count} seed{'s' if count > 1 else ''}, " if count else ""
+    seeds = f"{count} seed{'s' if count > 1 else ''}, at" if count else "At"
     wall, compiling = (record.get(key, float("nan")) for key in ("wall_s", "compile_s"))
     return (
-        f"{seeds}at most {settings.get('epochs', '?')} epochs, batches of {settings.get('batch_size', '?')}; "
+        f"{seeds} most {settings.get('epochs', '?')} epochs, batches of {settings.get('batch_size', '?')}; "
         f"{wall:.0f} s, of which {compiling:.0f} s compiling, on {record.get('device', 'an unknown device')}."
     )
 
@@ -157,7 +157,7 @@ def _claim(summary: Summary, winner: str, metric: str) -> str:
     level = overlapping_groups(summary, winner, metric)
     if level:
         named = len(level) <= 2 and not any("," in group for group in level)
-        value += f", level with {_listed(level) if named else f'{len(level)} others'}"
+        value += f", overlapping with {_listed(level) if named else f'{len(level)} others'}"
     return f"the {'lowest' if what.better == 'low' else 'highest'} {what.label} ({value})"
 
 

@@ -103,7 +103,7 @@ def test_empty_table_is_a_sentence():
 
 def test_verdict_names_winners_and_overlapping_groups(summary: Summary):
     assert verdict(summary) == (
-        "b has the lowest MSE (0.01000 ± 0.00200, level with pca). a has the highest kNN (0.900 ± 0.020)."
+        "b has the lowest MSE (0.01000 ± 0.00200, overlapping with pca). a has the highest kNN (0.900 ± 0.020)."
     )
 
 
