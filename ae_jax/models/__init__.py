@@ -4,28 +4,44 @@ from collections.abc import Callable
 
 from ae_jax.errors import require_known
 from ae_jax.models.autoencoder import Autoencoder
+from ae_jax.models.conditional import conditional
 from ae_jax.models.contractive import contractive
 from ae_jax.models.convolutional import convolutional
 from ae_jax.models.denoising import denoising
+from ae_jax.models.factor import factor
 from ae_jax.models.sparse import sparse
 from ae_jax.models.undercomplete import undercomplete
+from ae_jax.models.vamp import vamp
 from ae_jax.models.variational import variational
 
 __all__ = [
     "NAMED",
     "Autoencoder",
+    "conditional",
     "contractive",
     "convolutional",
     "denoising",
+    "factor",
     "named",
     "sparse",
     "undercomplete",
+    "vamp",
     "variational",
 ]
 
 NAMED: dict[str, Callable[..., Autoencoder]] = {
     function.__name__: function
-    for function in (undercomplete, sparse, contractive, denoising, convolutional, variational)
+    for function in (
+        undercomplete,
+        sparse,
+        contractive,
+        denoising,
+        convolutional,
+        variational,
+        conditional,
+        vamp,
+        factor,
+    )
 }
 """The named autoencoders by their names."""
 

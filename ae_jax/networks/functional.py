@@ -185,6 +185,12 @@ def pure_encoder(model: Any) -> Callable[..., Code]:
     return encode
 
 
+def without_gradient(module: Any) -> Any:
+    """A copy of a module whose variables are constants, through which gradients flow to its inputs alone."""
+    graph, variables = nnx.split(module)
+    return nnx.merge(graph, jax.lax.stop_gradient(variables))
+
+
 def _seeded(streams: Any, key: Key | None) -> Any:
     """Random streams that start from a key."""
     key = jax.random.key(0) if key is None else key
