@@ -72,6 +72,11 @@ def select_member(run: Run) -> Run:
     return run if run.single else run[int(np.argmax(run.finite))]
 
 
+def is_conditional(run: Run) -> bool:
+    """Whether the encoder and the decoder of a run take labels."""
+    return getattr(run.autoencoder.networks, "condition", None) is not None
+
+
 def select_examples(labels: np.ndarray | None, total: int, count: int) -> list[int]:
     """Returns the indices of the examples to show: of every class in turn if there are labels, else the first ones.
 

@@ -20,6 +20,7 @@ from ae_jax.report.axes import (
     SMALL,
     VERMILLION,
     annotate,
+    is_conditional,
     new_axes,
     select_member,
     shorten,
@@ -90,8 +91,11 @@ def code_map(run: Run, x: Any, labels: Any = None) -> Figure:
       run: a trained population; its first finite member is shown.
       x: examples in the units of the training data, ``[n, *shape]``; the first 2,000 are shown.
       labels: one for each example, or None. More than 20 different numbers are shown by a colour scale.
+        They are the condition of a conditional autoencoder.
     """
-    codes = np.asarray(select_member(run).encode(x[:_POINTS]), np.float64)
+    codes = np.asarray(
+        select_member(run).encode(x[:_POINTS], labels[:_POINTS] if is_conditional(run) else None), np.float64
+    )
     codes = codes.reshape(len(codes), -1)
     places, names = project(codes)
     figure, (ax,) = new_axes(1, columns=1, width=4.8, height=3.7)

@@ -16,7 +16,18 @@ from ae_jax.corruptions import Corruption
 from ae_jax.evaluation import FAMILIES
 from ae_jax.evaluation.denoising import corrupted
 from ae_jax.evaluation.evaluate import NOISE
-from ae_jax.report.axes import INK, SMALL, VERMILLION, annotate, is_image, new_axes, select_member, shorten, to_words
+from ae_jax.report.axes import (
+    INK,
+    SMALL,
+    VERMILLION,
+    annotate,
+    is_conditional,
+    is_image,
+    new_axes,
+    select_member,
+    shorten,
+    to_words,
+)
 from ae_jax.training import Run
 
 _WIDTH, _LARGEST = 7.6, 0.9
@@ -77,35 +88,43 @@ def draw_examples(panels: Sequence[Panel]) -> Figure:
 
 
 def reconstructions(
-    run: Run, x: Any, *, corruption: Corruption | None = NOISE, seed: int = 0, bounds: tuple[float, float] | None = None
+    run: Run,
+    x: Any,
+    condition: Any = None,
+    *,
+    corruption: Corruption | None = NOISE,
+    seed: int = 0,
+    bounds: tuple[float, float] | None = None,
 ) -> Figure:
     """Draws examples above their reconstructions, clean and corrupted, all on one scale of values.
 
     Args:
       run: a trained population; its first finite member is shown.
       x: examples in the units of the training data, ``[n, *shape]``.
+      condition: for conditional autoencoders, the label of each example.
       corruption: applied in model units; None shows clean examples only.
       seed: seed of the corruption.
       bounds: lowest and highest value of the scale; by default those of ``x``.
     """
     member = select_member(run)
     stored = np.asarray(x, np.float32)
-    rows = {"original": stored, "reconstruction": member.reconstruct(stored)}
+    rows = {"original": stored, "reconstruction": member.reconstruct(stored, condition)}
     if corruption is not None:
         damaged = corrupted(corruption, jax.random.key(seed), np.asarray(member.scaling(stored)))
         rows["corrupted"] = np.asarray(member.scaling.invert(damaged))
-        rows["reconstruction\nfrom corrupted"] = member.reconstruct(rows["corrupted"])
+        rows["reconstruction\nfrom corrupted"] = member.reconstruct(rows["corrupted"], condition)
     bounds = bounds or (float(stored.min()), float(stored.max()))
     return draw_examples([Panel(list(rows.values()), list(rows), limits=bounds, unit=_AS_STORED)])
 
 
 def prior_samples(
-    run: Run, *, count: int = 30, seed: int = 0, bounds: tuple[float, float] | None = None
+    run: Run, condition: Any = None, *, count: int = 30, seed: int = 0, bounds: tuple[float, float] | None = None
 ) -> Figure | None:
     """Draws samples of an autoencoder that has a prior, such as a variational autoencoder.
 
     Args:
       run: a trained population; its first finite member is shown.
+      condition: for conditional autoencoders, the label of each sample, or one for all.
       count: number of samples.
       seed: seed of the latents.
       bounds: lowest and highest value of the scale; by default those of the samples.
@@ -113,9 +132,9 @@ def prior_samples(
     Returns:
       The figure; None if the autoencoder has no prior.
     """
-    if not hasattr(run.autoencoder.objective, "sample_prior"):
+    if "prior" not in run.autoencoder.objective.parts:
         return None
-    samples = select_member(run).sample(count, seed=seed)
+    samples = select_member(run).sample(count, seed=seed, condition=condition)
     return draw_examples([Panel(_in_rows(samples, 10), ["samples"], limits=bounds, unit=_AS_STORED)])
 
 
@@ -163,16 +182,17 @@ def first_layer_kernels(run: Run) -> np.ndarray | None:
     Returns:
       ``[units, *shape]`` of a dense layer, ``[units, rows, columns, channels]`` of a convolution; None of other layers.
     """
-    found = run.apply(_first_kernel, np.zeros((1, *run.shape), np.float32))
+    condition = run.data.classes[0] if is_conditional(run) and run.data.classes else None
+    found = run.apply(_first_kernel, np.zeros((1, *run.shape), np.float32), condition=condition)
     if found is None:
         return None
     kernel = np.asarray(found)[0]
-    if kernel.ndim == 2 and kernel.shape[0] == math.prod(run.shape):
-        return kernel.T.reshape(-1, *run.shape)
+    if kernel.ndim == 2 and kernel.shape[0] >= math.prod(run.shape):  # a condition has further rows
+        return kernel[: math.prod(run.shape)].T.reshape(-1, *run.shape)
     return np.moveaxis(kernel, -1, 0) if kernel.ndim == 4 else None
 
 
-def latent_traversals(run: Run, x: Any, *, units: int = 10, steps: int = 9) -> Figure:
+def latent_traversals(run: Run, x: Any, condition: Any = None, *, units: int = 10, steps: int = 9) -> Figure:
     """Draws what is decoded as one unit of the code moves from two standard deviations below its mean to two above.
 
     The other units stay at their means over the examples.
@@ -180,11 +200,12 @@ def latent_traversals(run: Run, x: Any, *, units: int = 10, steps: int = 9) -> F
     Args:
       run: a trained population; its first finite member is shown.
       x: examples in the units of the training data, ``[n, *shape]``.
+      condition: for conditional autoencoders, the label of each example; the first one is decoded with.
       units: number of units, those that vary most first.
       steps: number of values of each unit.
     """
     member = select_member(run)
-    encoded = np.asarray(member.encode(x), np.float64)
+    encoded = np.asarray(member.encode(x, condition), np.float64)
     codes = encoded.reshape(len(encoded), -1)
     mean, spread = codes.mean(axis=0), codes.std(axis=0)
     chosen = np.argsort(-spread, kind="stable")[:units]
@@ -192,7 +213,8 @@ def latent_traversals(run: Run, x: Any, *, units: int = 10, steps: int = 9) -> F
     moved = np.tile(mean, (len(chosen), steps, 1))
     for row, unit in enumerate(chosen):
         moved[row, :, unit] += deviations * spread[unit]
-    decoded = member.decode(moved.reshape(-1, *encoded.shape[1:]).astype(np.float32))
+    first = None if condition is None else np.asarray(condition).ravel()[0]
+    decoded = member.decode(moved.reshape(-1, *encoded.shape[1:]).astype(np.float32), first)
     names = [f"unit {unit} (sd {spread[unit]:.2g})" for unit in chosen]
     columns = [f"{deviation:+.2g}" if deviation else "0" for deviation in deviations]
     rows = list(decoded.reshape(len(chosen), steps, *run.shape))
@@ -216,21 +238,24 @@ def denoised_examples(clean: Any, noisy: Any, denoised: Any) -> Figure:
     return draw_examples([Panel([np.asarray(part)[:count] for part in parts.values()], list(parts), limits=limits)])
 
 
-def denoising_by_level(run: Run, x: Any, *, seed: int = 0) -> Figure:
+def denoising_by_level(run: Run, x: Any, condition: Any = None, *, seed: int = 0) -> Figure:
     """Draws corrupted examples above the denoised ones, a panel for each family of corruptions with all its levels.
 
     Args:
       run: a trained population; its first finite member is shown.
       x: examples in the units of the training data, ``[n, *shape]``; the first two images, or the first six of other
         data, are shown.
+      condition: for conditional autoencoders, the label of each example.
       seed: seed of the corruptions.
     """
     member = select_member(run)
     clean = np.asarray(member.scaling(np.asarray(x[: 2 if is_image(run.shape) else 6], np.float32)))
+    given = None if condition is None else np.asarray(condition)[: len(clean)]
     panels = []
     for family, levels in FAMILIES.items():
         noisy = np.concatenate([corrupted(corruption, jax.random.key(seed), clean) for corruption in levels.values()])
-        denoised = np.asarray(member.scaling(member.reconstruct(np.asarray(member.scaling.invert(noisy)))))
+        labels = None if given is None else np.tile(given, len(levels))
+        denoised = np.asarray(member.scaling(member.reconstruct(np.asarray(member.scaling.invert(noisy)), labels)))
         columns = [f"{level:g}" if place == 0 else "" for level in levels for place in range(len(clean))]
         scale = {"limits": (float(clean.min()), float(clean.max())), "unit": "model units", "axis": "level"}
         panels.append(Panel([noisy, denoised], ["corrupted", "denoised"], to_words(family), columns, **scale))
@@ -414,7 +439,7 @@ def _in_rows(examples: np.ndarray, columns: int) -> list[np.ndarray]:
 
 def _first_kernel(autoencoder: Any, model: Any, scaling: Any, batch: Any) -> Any:
     """The kernel of the encoder's first layer with a leading axis of one; None without such a layer."""
-    encoder = getattr(getattr(model, "networks", model), "encoder", None)
+    encoder = getattr(model.networks, "encoder", None)
     try:
         return encoder[0].kernel.get_value()[None]  # pyright: ignore[reportOptionalSubscript]
     except (TypeError, IndexError, AttributeError):

@@ -1,7 +1,7 @@
 """Figures of a run with their captions, as sections of a report show them."""
 
 from collections.abc import Callable, Iterable
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
 from matplotlib.figure import Figure
@@ -11,7 +11,7 @@ from ae_jax.evaluation import TaskResult, search
 from ae_jax.evaluation.evaluate import NOISE
 from ae_jax.evaluation.sampling import subsample
 from ae_jax.report import charts, examples
-from ae_jax.report.axes import select_examples, select_member
+from ae_jax.report.axes import is_conditional, select_examples, select_member
 from ae_jax.report.sentences import loss_facts
 from ae_jax.report.tables import BASELINE, Summary
 from ae_jax.training import Run
@@ -80,8 +80,9 @@ def _losses(run: Run) -> Picture | None:
 
 
 def _reconstructions(run: Run, split: Split, name: str) -> Picture | None:
+    shown = select_examples(split.labels, len(split.x), _SHOWN)
     return _picture(
-        examples.reconstructions(run, split.x[select_examples(split.labels, len(split.x), _SHOWN)]),
+        examples.reconstructions(run, split.x[shown], _condition(run, split, shown)),
         f"Examples of the {name} split above their reconstructions by {run.name}, clean and corrupted.",
         f"Reconstructions of the {name} split, clean and with Gaussian noise of standard deviation {NOISE.scale:g} "
         f"model units.{_member_of(run)}",
@@ -98,7 +99,8 @@ def _codes(run: Run, split: Split, name: str) -> Picture | None:
 
 
 def _samples(run: Run, bounds: tuple[float, float] | None) -> Picture | None:
-    figure = examples.prior_samples(run, bounds=bounds)
+    condition = np.resize(np.array(run.data.classes), 30) if is_conditional(run) and run.data.classes else None
+    figure = examples.prior_samples(run, condition, bounds=bounds)
     return _picture(figure, f"Samples of {run.name}.", f"Samples, decoded from latents of the prior.{_member_of(run)}")
 
 
@@ -117,7 +119,7 @@ def _of_reconstruction(result: TaskResult, run: Run, dataset: Dataset, name: str
 def _of_representation(result: TaskResult, run: Run, dataset: Dataset, name: str) -> list[Picture | None]:
     split = dataset.split(name)
     traversals = _picture(
-        examples.latent_traversals(run, split.x),
+        examples.latent_traversals(run, split.x, _condition(run, split)),
         f"Decoded examples of {run.name} as each unit of the code moves away from its mean.",
         "The units that vary most, each moved by up to two standard deviations from the mean code while the others "
         f"stay at their means.{_member_of(run)}",
@@ -154,7 +156,11 @@ def _of_retrieval(result: TaskResult, run: Run, dataset: Dataset, name: str) -> 
     queries = select_examples(split.labels, len(split.x), _QUERIES)
     rows = subsample(len(train.x), _DATABASE)
     k = min(_RESULTS, len(rows))
-    found = rows[search(member.encode(split.x[queries]), member.encode(train.x[rows]), k=k).indices]
+    codes = [
+        np.asarray(member.encode(part.x[places], _condition(run, part, places))).reshape(len(places), -1)
+        for part, places in ((split, queries), (train, rows))
+    ]
+    found = rows[search(*codes, k=k).indices]
     labels = (None, None)
     if split.labels is not None and train.labels is not None:
         labels = split.labels[queries], train.labels[found]
@@ -170,6 +176,7 @@ def _of_retrieval(result: TaskResult, run: Run, dataset: Dataset, name: str) -> 
 
 def _of_denoising(result: TaskResult, run: Run, dataset: Dataset, name: str) -> list[Picture | None]:
     split = dataset.split(name)
+    shown = select_examples(split.labels, len(split.x), 6)
     return [
         _picture(
             charts.denoising_gains(result.rows),
@@ -177,7 +184,7 @@ def _of_denoising(result: TaskResult, run: Run, dataset: Dataset, name: str) -> 
             "PSNR gain of each method over the noisy input; below the dotted line the result is worse than the input.",
         ),
         _picture(
-            examples.denoising_by_level(run, split.x[select_examples(split.labels, len(split.x), 6)]),
+            examples.denoising_by_level(run, split.x[shown], _condition(run, split, shown)),
             f"Corrupted examples above the denoised ones of {run.name}, by corruption and level.",
             f"Corrupted examples and their denoised versions.{_member_of(run)}",
         ),
@@ -197,6 +204,11 @@ _OF_TASK: dict[str, Callable[[TaskResult, Run, Dataset, str], list[Picture | Non
     "denoising": _of_denoising,
     "generation": _of_generation,
 }
+
+
+def _condition(run: Run, split: Split, places: Any = slice(None)) -> np.ndarray | None:
+    """The labels of some examples if the autoencoder is conditional."""
+    return None if split.labels is None or not is_conditional(run) else split.labels[places]
 
 
 def _picture(figure: Figure | None, alt: str, caption: str, narrow: Figure | None = None) -> Picture | None:

@@ -12,6 +12,7 @@ import ae_jax
 from ae_jax import Run
 from ae_jax.data import Dataset
 from ae_jax.evaluation import FAMILIES
+from ae_jax.networks import MLP
 from ae_jax.objectives import Reconstruction
 from ae_jax.report import (
     anomalous_examples,
@@ -28,6 +29,7 @@ from ae_jax.report import (
     to_png,
 )
 from ae_jax.report.axes import VERMILLION
+from ae_jax.report.pictures import run_pictures
 from ae_jax.types import Shape
 
 
@@ -111,8 +113,7 @@ def test_kernels_map_examples_to_pre_activations(run: Run, colour_run: Run):
 
 
 def first_layer(autoencoder, model, scaling, batch):
-    networks = getattr(model, "networks", model)
-    return networks.encoder[0](batch.reshape(len(batch), -1))
+    return model.networks.encoder[0](batch.reshape(len(batch), -1))
 
 
 @ae_jax.component
@@ -130,10 +131,10 @@ class ScalingsNetworks(nnx.Module):
         self.shape = shape
         self.factor = nnx.Param(jax.numpy.full((), 0.5))
 
-    def encode(self, x):
+    def encode(self, x, condition=None):
         return x.reshape(x.shape[0], -1) * self.factor.get_value()
 
-    def decode(self, z):
+    def decode(self, z, condition=None):
         return z.reshape(z.shape[0], *self.shape)
 
 
@@ -250,6 +251,18 @@ def test_traversals_decode_one_unit_at_a_time(run: Run, small: Dataset, tabular_
     strips = latent_traversals(tabular_run, tabular.test.x, steps=3)
     assert [picture.shape for picture in pictures(strips)] == [(3, 7)]
     assert ticks(strips)[1] == ["-2", "0", "+2"]
+
+
+def test_figures_of_a_conditional_autoencoder_take_labels(small: Dataset):
+    conditional = ae_jax.Autoencoder(name="mine", networks=MLP(code=2, condition=10), objective=Reconstruction())
+    run, x, labels = ae_jax.fit(conditional, small, epochs=1, batch_size=16), small.test.x[:3], small.test.labels[:3]
+    expected = mosaic([x, run.reconstruct(x, labels)])[..., 0]
+    (picture,) = pictures(reconstructions(run, x, labels, corruption=None))
+    np.testing.assert_allclose(picture, expected, rtol=1e-4, atol=1e-4)
+    assert first_layer_kernels(run).shape[1:] == (8, 8)
+    assert pictures(latent_traversals(run, x, labels, units=1, steps=2))[0].shape == (8, 17)
+    assert len(pictures(denoising_by_level(run, x, labels))) == 3
+    assert len(run_pictures(run, small)) == 4
 
 
 def test_filters_refuse_a_count_below_one(run: Run):

@@ -48,7 +48,7 @@ def text(display: ProgressDisplay) -> str:
 def test_a_file_has_a_line_for_each_tenth_of_the_epochs():
     with ProgressDisplay(in_file()) as display:
         for epoch in range(1, 201):
-            display(record("sparse", epoch, 200))
+            display.on_epoch(record("sparse", epoch, 200))
     lines = text(display).splitlines()
     assert [line.split()[2].rstrip(",") for line in lines] == [f"{epoch}/200" for epoch in (1, *range(20, 201, 20))]
     assert "\x1b" not in text(display)
@@ -60,7 +60,7 @@ def test_lines_have_losses_and_the_time_of_their_training():
         for name in ("a", "b"):
             for epoch in range(1, 11):
                 clock.now += 30.0 if epoch == 1 else 2.0
-                display(record(name, epoch, 10))
+                display.on_epoch(record(name, epoch, 10))
     lines = text(display).splitlines()
     assert lines[0] == "a: epoch 1/10, train loss 1, validation loss 2"
     assert lines[4] == "a: epoch 5/10, train loss 0.2, validation loss 0.4, about 10 s left"
@@ -71,8 +71,8 @@ def test_lines_have_losses_and_the_time_of_their_training():
 def test_training_that_stops_early_has_a_last_line_and_a_full_bar():
     for console, end in ((in_file(), "sparse: epoch 7/100"), (on_terminal(), "7/7")):
         with ProgressDisplay(console) as display:
-            display(record("sparse", 1, 100))
-            display(record("sparse", 7, 100, running=0))
+            display.on_epoch(record("sparse", 1, 100))
+            display.on_epoch(record("sparse", 7, 100, running=0))
         assert end in text(display)
 
 
@@ -81,7 +81,7 @@ def test_a_terminal_has_a_bar_for_each_training(width: int):
     with ProgressDisplay(on_terminal(width)) as display:
         for name in ("sparse", "mine [red]", "mine [red]"):
             for epoch in range(1, 41):
-                display(record(name, epoch, 40))
+                display.on_epoch(record(name, epoch, 40))
     final = "".join(text(display).rsplit("\x1b[2K", 3)[-3:])
     assert "sparse" in final
     assert final.count("mine [red]") == 2
@@ -97,7 +97,7 @@ def test_an_exception_restores_the_terminal(error: type[BaseException]):
 
     def train() -> None:
         with display:
-            display(record("sparse", 1, 100))
+            display.on_epoch(record("sparse", 1, 100))
             raise error
 
     with pytest.raises(error):
@@ -108,14 +108,14 @@ def test_an_exception_restores_the_terminal(error: type[BaseException]):
 def test_a_dumb_terminal_has_long_names_on_one_line():
     console = Console(file=StringIO(), force_terminal=True, _environ={"TERM": "dumb"})
     with ProgressDisplay(console) as display:
-        display(record("[bold]" + "x" * 200, 10, 10))
+        display.on_epoch(record("[bold]" + "x" * 200, 10, 10))
     assert len(text(display).splitlines()) == 1
     assert text(display).startswith("[bold]x")
 
 
 def test_fit_calls_the_display_on_the_standard_error(small: Dataset, capsys: pytest.CaptureFixture[str]):
     with ProgressDisplay() as display:
-        ae_jax.fit(ae_jax.undercomplete(code=2, hidden=()), small, epochs=2, batch_size=16, progress=display)
+        ae_jax.fit(ae_jax.undercomplete(code=2, hidden=()), small, epochs=2, batch_size=16, callbacks=[display])
     captured = capsys.readouterr()
     assert captured.out == ""
     assert "undercomplete: epoch 2/2" in captured.err
@@ -136,7 +136,7 @@ def test_a_notebook_has_one_display_that_is_updated(monkeypatch: pytest.MonkeyPa
     monkeypatch.setattr("IPython.display.display", display)
     with ProgressDisplay(Console(file=StringIO(), force_jupyter=True)) as progress:
         for epoch in range(1, 41):
-            progress(record("sparse", epoch, 40))
+            progress.on_epoch(record("sparse", epoch, 40))
     assert len(shown) == 1
     assert "sparse" in shown[0].file.getvalue()
     assert "40/40" in shown[0].file.getvalue()
