@@ -1,7 +1,7 @@
-"""What numbers must be, said as sentences when they are not.
+"""Checks of values that users give; each raises one sentence.
 
-Hyper-parameters are numbers that JAX may trace: where there is a tracer, a schedule or None instead of a number, there
-is nothing to check yet. In an array, a stack of members, each number is checked.
+Hyper-parameters may be traced: tracers, schedules and None pass. Of an array (a stack of members) every number is
+checked.
 """
 
 import dataclasses
@@ -18,10 +18,10 @@ from jax.core import Tracer
 from ae_jax.errors import InvalidInput
 
 _LAYERS = 1000
-"""More than any compiler gets through."""
+"""Number of layers that no compiler gets through in reasonable time."""
 
 _SHOWN = 100
-"""How many characters of a value are shown."""
+"""Number of characters of a value that are shown."""
 
 
 def require_number(owner: object, **values: Any) -> None:
@@ -51,12 +51,12 @@ def require_inside(owner: object, low: float | int, high: float | int, **values:
 
 
 def require_probability(owner: object, **values: Any) -> None:
-    """Raises a sentence for the first value that is no probability."""
+    """Raises a sentence for the first value that is not a probability."""
     _require(owner, values, lambda number: 0 <= number <= 1, "a probability, from 0 to 1")
 
 
 def require_part(owner: object, kind: type, expected: str, **values: Any) -> None:
-    """Raises a sentence for the first value that is no instance of a class or protocol, as a class itself is none.
+    """Raises a sentence for the first value that is not an instance of a class or protocol.
 
     Example:
       >>> require_part("MLP", str, "a name", activation=3)
@@ -72,7 +72,7 @@ def positive_whole(owner: object, name: str, value: Any) -> int:
     """The value as an integer above zero, of 64 bits.
 
     Raises:
-      InvalidInput: it is none; 2.0 is none either.
+      InvalidInput: it is not such an integer; 2.0 is refused too.
     """
     try:
         whole = operator.index(value)
@@ -87,7 +87,7 @@ def size(owner: object, name: str, value: Any) -> int:
     """The value as an integer above zero, of 32 bits, as sizes of arrays and numbers of steps are.
 
     Raises:
-      InvalidInput: it is none.
+      InvalidInput: it is not such an integer.
     """
     return _of_bits(32, owner, name, positive_whole(owner, name, value))
 
@@ -102,7 +102,7 @@ def non_negative_whole(owner: object, name: str, value: Any) -> int:
     """The value as an integer, zero or above, of 64 bits.
 
     Raises:
-      InvalidInput: it is none; 2.0 is none either.
+      InvalidInput: it is not such an integer; 2.0 is refused too.
     """
     try:
         whole = operator.index(value)
@@ -121,7 +121,7 @@ def widths(owner: object, name: str, values: Any) -> tuple[int, ...]:
       (256, 128)
 
     Raises:
-      InvalidInput: no sequence, too long a one, or something in it that is no whole number above zero.
+      InvalidInput: not a sequence, too long a sequence, or an element that is not a whole number above zero.
     """
     if not isinstance(values, Sequence) or isinstance(values, str):
         raise InvalidInput(
@@ -147,7 +147,7 @@ def _require(owner: object, values: dict[str, Any], holds: Callable[[float], boo
 
 
 def _fits(value: Any, holds: Callable[[float], bool]) -> bool:
-    """Whether every number holds and is finite, as the 32-bit floats that it is used as."""
+    """Whether every number, as a 32-bit float, is finite and meets the condition."""
     array = np.asarray(value)
     if array.dtype.kind not in "iu" and not jnp.issubdtype(array.dtype, np.floating):
         return False
@@ -157,7 +157,7 @@ def _fits(value: Any, holds: Callable[[float], bool]) -> bool:
 
 
 def shown(value: Any) -> str:
-    """A value as a sentence shows it: not all of one that goes on and on.
+    """A value as text for a sentence, shortened where it is long.
 
     Example:
       >>> shown("7"), shown(10**5000)
@@ -167,13 +167,13 @@ def shown(value: Any) -> str:
         return f"an integer of {value.bit_length():,} bits"
     try:
         text = repr(value)
-    except Exception as error:  # of somebody else's class
+    except Exception as error:  # raised by a user's class
         return f"a {type(value).__name__} that cannot be shown ({type(error).__name__})"
     return shown_text(text)
 
 
 def shown_text(text: str) -> str:
-    """A text as a sentence shows it, shortened to its beginning."""
+    """A text for a sentence, shortened to its beginning."""
     return text if len(text) <= _SHOWN else f"{text[:_SHOWN]}..."
 
 

@@ -1,4 +1,4 @@
-"""What a user chooses: frozen dataclasses whose numbers are pytree leaves and whose structure is static.
+"""Components: frozen dataclasses whose numbers are pytree leaves and whose structure is static.
 
 A component's numbers can be traced, stacked and mapped over, so that a sweep is ``jax.vmap`` over a stack of
 components; fields made by :func:`static` are part of the tree structure, so that components group by shape.
@@ -29,9 +29,9 @@ def static(*, default: Any = dataclasses.MISSING) -> Any:
 def component(cls: type[T]) -> type[T]:
     """Makes a class a component: a frozen, keyword-only dataclass, a pytree, and readable from JSON by its name.
 
-    Fields are leaves or components of their own, unless made by :func:`static`. ``__post_init__`` checks what a
-    user gave and is not run when JAX rebuilds a component from its leaves. A class of yours becomes loadable by
-    :func:`from_config` with the same decorator.
+    Fields are leaves or components of their own, unless made by :func:`static`. ``__post_init__`` checks the
+    values of a user and is not run when JAX rebuilds a component from its leaves. The same decorator makes a class of
+    yours loadable by :func:`from_config`.
 
     Raises:
       InvalidInput: another class of that name is a component already.
@@ -87,7 +87,7 @@ def to_config(value: Any) -> Any:
     """A component as JSON-ready dicts, lists and numbers, each dict with the component's ``"type"``.
 
     Raises:
-      InvalidInput: the value holds something that JSON cannot say (a function, say, or infinity).
+      InvalidInput: the value holds something that JSON cannot hold (an unregistered function, say, or infinity).
     """
     if dataclasses.is_dataclass(value) and type(value).__name__ in _components:
         fields = {field.name: to_config(getattr(value, field.name)) for field in dataclasses.fields(value)}
@@ -108,7 +108,7 @@ def to_config(value: Any) -> Any:
 
 
 def from_config(config: Any) -> Any:
-    """The component that :func:`to_config` described; nothing is executed but the constructors of components.
+    """The component that :func:`to_config` described; only constructors of components are executed.
 
     Raises:
       InvalidInput: an unknown type, or a key that the component does not use, each with the nearest known name; a

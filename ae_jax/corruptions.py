@@ -1,4 +1,4 @@
-"""What damages an input before it is encoded: components called as ``(key, x) -> x``."""
+"""Corruptions of inputs before they are encoded: components called as ``(key, x) -> x``."""
 
 from typing import Protocol, runtime_checkable
 

@@ -1,4 +1,4 @@
-"""What goes wrong, as sentences: what was given, what was expected, what to do."""
+"""Errors as one sentence each: what was given, what was expected, what to do."""
 
 import difflib
 from collections.abc import Collection, Iterable
@@ -8,7 +8,7 @@ from typing import Any
 class InvalidInput(ValueError):
     r"""A value given by the user cannot be used; the message is one sentence for that user.
 
-    What it quotes may come from anybody's file: line breaks and what would steer a terminal are shown as escapes.
+    Quoted text may come from an untrusted file: line breaks and control characters are shown as escapes.
 
     Example:
       >>> print(InvalidInput("there is no column 'a\nb': expected one of the table's."))
@@ -23,7 +23,7 @@ class TrainingDiverged(ArithmeticError):
     """A loss turned NaN or infinite in every member; ``run`` holds the last finite parameters.
 
     Attributes:
-      run: the :class:`ae_jax.Run` trained so far, with the parameters of the last finite epoch.
+      run: the :class:`ae_jax.Run` so far, with the parameters of the last finite epoch.
     """
 
     def __init__(self, message: str, run: object):
@@ -32,7 +32,7 @@ class TrainingDiverged(ArithmeticError):
 
 
 def unknown(kind: str, given: str, known: Iterable[str]) -> InvalidInput:
-    """The error for a name that nobody bears, with the nearest one that somebody does.
+    """The error for an unknown name, with the nearest known one.
 
     Example:
       >>> unknown("autoencoder", "contractiv", ["contractive", "sparse"]).args[0]
@@ -45,7 +45,7 @@ def unknown(kind: str, given: str, known: Iterable[str]) -> InvalidInput:
 
 
 def require_known(kind: str, given: Any, known: Collection[str]) -> None:
-    """Raises :func:`unknown` for what is no name at all or not one of those known.
+    """Raises :func:`unknown` for a value that is not one of the known names.
 
     Example:
       >>> require_known("rule", 3, ["adam", "sgd"])
@@ -57,7 +57,7 @@ def require_known(kind: str, given: Any, known: Collection[str]) -> None:
 
 
 def first_line(error: BaseException) -> str:
-    r"""What a foreign error says, short enough to stand in brackets within a sentence.
+    r"""The message of another library's error, shortened to fit into a sentence.
 
     Example:
       >>> first_line(EOFError("No data left in file.\nMore of it"))

@@ -1,4 +1,4 @@
-"""Numbers that change with training: each maps the count of steps taken to a value and can stand for any weight."""
+"""Schedules: functions of the number of steps taken, which can stand for any weight."""
 
 import inspect
 from typing import Any
@@ -115,7 +115,7 @@ class FromOptax:
 
 
 def value_at(weight: Weight, step: Any) -> Any:
-    """The value of a weight at a step: a schedule is asked, a number is itself.
+    """The value of a weight at a step, where it is a schedule; else the number itself.
 
     Example:
       >>> value_at(0.5, step=7)

@@ -1,4 +1,4 @@
-"""The names that types go by throughout the package."""
+"""Names of types used throughout the package."""
 
 from collections.abc import Callable
 from typing import Any, NamedTuple, TypeAlias
@@ -23,10 +23,10 @@ Shape: TypeAlias = tuple[int, ...]
 """The shape of one example, without the batch: ``(64,)``, ``(28, 28)``, ``(32, 32, 3)``."""
 
 Number: TypeAlias = float | int | np.ndarray | np.number | jax.Array
-"""A hyper-parameter: a leaf of the pytree it stands in, so that it can be swept and traced."""
+"""A hyper-parameter: a leaf of its component's pytree, so that it can be swept and traced."""
 
 Weight: TypeAlias = Number | Callable[[Any], Any]
-"""A number, or a schedule: a component called with the number of steps taken."""
+"""A number, or a schedule called with the number of steps taken."""
 
 
 class Batch(NamedTuple):

@@ -1,4 +1,4 @@
-"""How far predicted odds are from the class of each example."""
+"""Classification losses: one value per example."""
 
 import jax
 import jax.numpy as jnp

@@ -1,4 +1,4 @@
-"""How far one distribution is from another, in nats: one value for each example."""
+"""Divergences between distributions, in nats: one value per example."""
 
 import jax.numpy as jnp
 from jaxtyping import Array, Float

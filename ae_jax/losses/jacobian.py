@@ -1,7 +1,7 @@
 """Squared Frobenius norm of an encoder's Jacobian at each example: by definition, in closed form, and estimated.
 
-The definition is ``jax.jacfwd``; every exact way here equals it in value and in parameter gradient, so that the choice
-between them is one of cost alone. With n inputs, k code units and a batch of B:
+The definition is ``jax.jacfwd``; every other exact method equals it in value and in parameter gradient, so that they
+differ in cost alone. With n inputs, k code units and a batch of B:
 
 - forward mode pushes n tangents through the encoder, reverse mode pulls k cotangents back;
 - for a chain of dense layers with elementwise activations the Jacobian is a product of kernels and slopes, whose norm
@@ -110,14 +110,14 @@ def closed_form(
 
     For one sigmoid layer this is the formula of Rifai et al.,
     :math:`\sum_j (h_j (1 - h_j))^2 \sum_i W_{ij}^2`. Products are taken from the code's side, from the input's side,
-    or, for two layers with a linear code, as a quadratic form in the slopes that no example enters: whichever needs
-    the fewest multiplications for the widths and the batch at hand.
+    or, for two layers with a linear code, as a quadratic form in the slopes: whichever needs the fewest
+    multiplications for the given widths and batch.
 
     Args:
       layers: the encoder's layers, from the data to the code.
       x: the examples, flattened, ``[batch, inputs]``.
-      code: what the layers make of them, where it is known: of one sigmoid or tanh layer the slopes follow from it,
-        and its product is neither taken nor differentiated a second time.
+      code: the output of the layers, where it is known: the slopes of a single sigmoid or tanh layer follow from it,
+        which saves a second matrix product and its gradient.
 
     Returns:
       The squared norm at each example, ``[batch]``.
@@ -154,7 +154,7 @@ def estimated(
       key: PRNG key of the directions.
       encode: maps a batch to codes, each example on its own, ``[batch, *features] -> [batch, code]``.
       x: the examples, ``[batch, *features]``.
-      probes: how many directions for each example; the variance falls as 1 / probes.
+      probes: number of directions for each example; the variance falls as 1 / probes.
 
     Returns:
       The estimate at each example, ``[batch]``.
@@ -186,7 +186,7 @@ _SLOPE_OF_OUTPUT: dict[Callable[[Array], Array] | None, Callable[[Array], Array]
     jax.nn.sigmoid: lambda h: h * (1.0 - h),
     jax.nn.tanh: lambda h: 1.0 - jnp.square(h),
 }
-"""The derivative of an activation by what it gave."""
+"""The derivative of an activation as a function of its output."""
 
 
 def _slopes(layers: Sequence[DenseLayer], x: Float[Array, "batch inputs"]) -> Slopes:

@@ -1,4 +1,4 @@
-"""How far a reconstruction is from its target: one value for each example, summed over features."""
+"""Reconstruction losses: one value per example, summed over features."""
 
 import math
 
@@ -20,7 +20,7 @@ def squared_error(
 
     Args:
       prediction: the reconstruction, ``[batch, *features]``.
-      target: what it should be, of the same shape.
+      target: the data, of the same shape.
 
     Returns:
       The error of each example, ``[batch]``, in squared units of the data.
@@ -67,7 +67,7 @@ def bernoulli_nll(
       Vincent et al., *Extracting and composing robust features with denoising autoencoders*, ICML 2008.
     """
     require_equal_shapes("logits", logits, "target", target)
-    # The softplus by the logit's size, whose gradient the compiler makes shorter work of than jax.nn.softplus's.
+    # This form of softplus has a gradient that compiles to fewer instructions than that of jax.nn.softplus.
     size = jnp.abs(logits)
     softplus = 0.5 * logits + 0.5 * size + jnp.log1p(jnp.exp(-size))
     return _sum_features(softplus - target * logits)

@@ -47,10 +47,10 @@ NAMED: dict[str, Callable[..., Autoencoder]] = {
 
 
 def named(name: str) -> Callable[..., Autoencoder]:
-    """The function that makes the autoencoder of that name.
+    """The function that builds the autoencoder of that name.
 
     Raises:
-      InvalidInput: nobody bears that name; the sentence has the nearest one.
+      InvalidInput: an unknown name; the sentence has the nearest one.
 
     Example:
       >>> named("sparse")(weight=2.0).name

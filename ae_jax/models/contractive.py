@@ -16,7 +16,7 @@ def contractive(
     likelihood: Likelihood = SquaredError(),
     learning_rate: Weight = 2e-3,
 ) -> Autoencoder:
-    r"""A code that moves as little as reconstruction allows when its input moves.
+    r"""A code that changes as little as reconstruction allows when its input changes.
 
     .. math:: \min \; \mathbb{E} \|g(h(x)) - x\|^2 + \lambda \left\|\frac{\partial h(x)}{\partial x}\right\|_F^2
 
@@ -33,7 +33,8 @@ def contractive(
       learning_rate: of Adam.
 
     When to use:
-      Codes that hardly move when inputs move a little in any direction: of measurements to compare or to classify.
+      For codes that hardly change under small changes of the input in any direction, such as noisy measurements to
+      compare or to classify.
 
     Defaults:
       - ``code=16``: a quarter of the digits' 64 pixels, the size at which autoencoders and PCA are compared.
@@ -42,13 +43,14 @@ def contractive(
       - ``likelihood=SquaredError()``: one of the paper's two.
 
     Failure modes:
-      - The code shrinks and the decoder amplifies it back: the norm falls, and no direction is contracted more than
-        another. The sigmoid bounds the code from above only; tied weights prevent it, see above.
-      - A large weight makes the code constant and every reconstruction the mean. The history shows the terms apart:
-        lower the weight until the reconstruction no longer stands still.
-      - It holds for small changes alone, to first order. Against noise of a known kind use :func:`denoising`.
+      - The code shrinks and the decoder amplifies it back: the norm falls, but no direction is contracted more than
+        another. The sigmoid bounds the code from above only; tied weights prevent the shrinking.
+      - A large weight makes the code constant and every reconstruction the mean. The history shows the terms
+        separately: lower the weight until the reconstruction error falls.
+      - The penalty is of first order and concerns small changes only. Against noise of a known kind use
+        :func:`denoising`.
       - The weight is in units of the data: after another scaling it must be chosen again.
-      - Of networks other than :class:`ae_jax.networks.MLP` the exact Jacobian costs a pass for each unit of the code,
+      - For networks other than :class:`ae_jax.networks.MLP` the exact Jacobian costs a pass for each unit of the code,
         or for each feature where these are fewer. ``Contractive(method="estimated")`` costs one.
 
     Example:

@@ -16,7 +16,7 @@ def convolutional(
     likelihood: Likelihood = SquaredError(),
     learning_rate: Weight = 5e-3,
 ) -> Autoencoder:
-    r"""Shares its weights over the places of an image.
+    r"""Shares its weights over the positions of an image.
 
     .. math:: h^k = \phi(x * W^k + b^k)
 
@@ -29,8 +29,8 @@ def convolutional(
       learning_rate: of Adam.
 
     When to use:
-      Images, the larger the more: it errs no more than :func:`undercomplete` on the digits with fewer parameters, and
-      less on MNIST.
+      For images, the more so the larger they are: its error is at most that of :func:`undercomplete` on the digits, with
+      fewer parameters, and lower on MNIST.
 
     Defaults:
       - ``code=16``: a quarter of the digits' 64 pixels, the size at which autoencoders and PCA are compared.
@@ -40,12 +40,11 @@ def convolutional(
 
     Failure modes:
       - Images only: rows of numbers are refused, and a table whose columns have no order should not be made one.
-      - Every stage halves height and width: of more stages than the image has halves nothing is refused, but the last
-        ones see a single pixel. The digits take two, to 2 by 2.
-      - Between stages nothing is seen from afar: what is one thing across the whole image is left to the one dense
-        layer before the code.
-      - The code follows its input closely: the largest Jacobian norm of the six on MNIST. Where inputs are noisy give
-        its objective a corruption, see :class:`Autoencoder`.
+      - Every stage halves height and width: with too many stages the last ones see a single pixel. The digits take two
+        stages, to 2 by 2.
+      - Receptive fields are small: structure across the whole image is left to the one dense layer before the code.
+      - The code follows its input closely: the largest Jacobian norm of the six on MNIST. Where inputs are noisy,
+        give its objective a corruption, see :class:`ae_jax.Autoencoder`.
 
     Example:
       >>> convolutional(channels=(8,)).networks.channels

@@ -17,7 +17,7 @@ def denoising(
     likelihood: Likelihood = SquaredError(),
     learning_rate: Weight = 2e-3,
 ) -> Autoencoder:
-    r"""Reconstructs the clean example from a corrupted one, and so learns where data lie.
+    r"""Reconstructs the clean example from a corrupted one.
 
     .. math:: \min \; \mathbb{E} \|g(h(x + \sigma\epsilon)) - x\|^2, \quad \epsilon \sim \mathcal{N}(0, I)
 
@@ -41,11 +41,11 @@ def denoising(
       - ``likelihood=SquaredError()``: one of the paper's two.
 
     Failure modes:
-      - Noise of another level or kind than it meets: of little noise it learns to copy, of much only to give averages,
-        and Gaussian noise does not teach it to fill in what is masked. ``ae-jax evaluate --tasks denoising`` and
+      - Noise of another level or kind than in training: with little noise it learns to copy, with much to return
+        averages, and Gaussian noise does not teach it to fill in masked features. ``ae-jax evaluate --tasks denoising`` and
         :func:`ae_jax.evaluation.denoising_grid` show levels and kinds beside each other.
-      - The noise is in units of the scaled data: 0.3 is much in [0, 1] and little after standardisation.
-      - Clean inputs come out smoother than they were, with an error above that of :func:`undercomplete`.
+      - The noise is in units of the scaled data: 0.3 is strong in [0, 1] and weak after standardisation.
+      - Clean inputs are smoothed too, with an error above that of :func:`undercomplete`.
 
     Example:
       >>> denoising(noise=0.1).objective.corruption

@@ -17,7 +17,7 @@ def sparse(
     likelihood: Likelihood = SquaredError(),
     learning_rate: Weight = 5e-3,
 ) -> Autoencoder:
-    r"""A code larger than the data, of which each unit is active only seldom.
+    r"""A code larger than the data, each unit of which is seldom active.
 
     .. math:: \min \; \mathbb{E} \|g(h(x)) - x\|^2 + \beta \sum_j \mathrm{KL}(\rho \| \hat\rho_j)
 
@@ -31,28 +31,27 @@ def sparse(
       learning_rate: of Adam.
 
     When to use:
-      Features for a linear classifier, and units that can be looked at one by one, each a detector of its own.
+      For features of a linear classifier, and for units that can be inspected one by one as detectors.
 
     Defaults:
-      - ``code=128``: twice the digits' 64 pixels, as an overcomplete code wants it.
+      - ``code=128``: twice the digits' 64 pixels: an overcomplete code.
       - ``hidden=()``: one layer each way, as in the reference; so ``activation="gelu"`` matters only to hidden layers
         that you add.
       - ``target=0.05``: the reference's rho.
       - ``weight=1.0``, ``learning_rate=5e-3``: chosen on the validation split of the digits.
-      - ``likelihood=SquaredError()``: the reference's, which takes half of it.
+      - ``likelihood=SquaredError()``: twice the reference's error.
 
     Failure modes:
-      - Dead units: with a target near zero or a large weight units fall silent for every input, where the sigmoid is
-        flat and no gradient brings them back, and the reconstruction becomes the mean example. Raise the target or
-        lower the weight.
-      - The penalty holds the mean alone: units may be weakly on for all examples instead of on for a few. They are so
-        the more, the smaller the batch that the mean is taken over; the batch times the target should be a few
-        examples, and 64 times 0.05 is 3.
-      - The divergence is one of probabilities: a code that is no sigmoid's is refused.
+      - Dead units: with a target near zero or a large weight, units become inactive for every input, where the
+        sigmoid is flat and has no gradient, and the reconstruction becomes the mean example. Raise the target or lower
+        the weight.
+      - The penalty constrains the mean alone: units may be weakly active for all examples instead of active for a few,
+        the more so the smaller the batch. The batch size times the target should be a few examples; 64 times 0.05 is 3.
+      - The divergence is between probabilities: a code with another activation than a sigmoid is refused.
         :class:`ae_jax.objectives.L1` takes any code.
-      - The penalty is a sum over units and the error one over features: another number of either asks for another
-        weight.
-      - The code follows its input closely: of the six it makes least of noisy inputs.
+      - The penalty is a sum over units and the error a sum over features: with another number of either, choose the
+        weight again.
+      - The code follows its input closely: it reconstructs noisy inputs worse than the other autoencoders.
 
     Example:
       >>> sparse(target=0.1).objective.penalties

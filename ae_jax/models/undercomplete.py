@@ -15,7 +15,7 @@ def undercomplete(
     likelihood: Likelihood = SquaredError(),
     learning_rate: Weight = 2e-3,
 ) -> Autoencoder:
-    r"""A code smaller than the data, and nothing else.
+    r"""The plain autoencoder: a code smaller than the data.
 
     .. math:: \min_{h, g} \; \mathbb{E} \|g(h(x)) - x\|^2, \quad \dim h(x) < \dim x
 
@@ -29,21 +29,21 @@ def undercomplete(
       learning_rate: of Adam.
 
     When to use:
-      First, and as the yardstick of the others: to reduce dimensions, to compress, to find what reconstructs badly.
-      Where a linear map will do, PCA gives it at once and exactly.
+      First, and as the reference for the others: to reduce dimensions, to compress, to find examples that reconstruct
+      badly. Where a linear map is enough, PCA gives it at once and exactly.
 
     Defaults:
       - ``code=16``: a quarter of the digits' 64 pixels, the size at which autoencoders and PCA are compared.
       - ``hidden=(256,)``, ``activation="gelu"``, ``learning_rate=2e-3``: chosen on the validation split of the digits.
-      - ``likelihood=SquaredError()``: what PCA minimises, and what the reference reports.
+      - ``likelihood=SquaredError()``: the error that PCA minimises and that the reference reports.
 
     Failure modes:
       - A code that is not smaller than the data lets the networks copy their input: the error goes to zero, and the
-        code tells no more than the data did. Make it smaller, or add a corruption or a penalty, which is what
-        :func:`denoising`, :func:`sparse` and :func:`contractive` do.
-      - Nothing holds the code where there are no data: of noisy inputs it makes less than PCA does. Use
+        code is no more useful than the data. Make it smaller, or add a corruption or a penalty, as :func:`denoising`,
+        :func:`sparse` and :func:`contractive` do.
+      - Nothing constrains the code away from the data: noisy inputs are reconstructed worse than by PCA. Use
         :func:`denoising` where inputs are noisy.
-      - Nothing fixes the axes of the code: units of two seeds are not the same units. Compare distances, not units.
+      - Nothing fixes the axes of the code: unit 3 of two seeds means two things. Compare distances, not units.
 
     Example:
       >>> undercomplete(code=2, hidden=(64, 32)).networks.hidden

@@ -31,24 +31,24 @@ def variational(
       learning_rate: of Adam.
 
     When to use:
-      To draw new data, to have a likelihood in nats, and for latents that can be moved through step by step.
+      To sample new data, to measure a likelihood in nats, and to interpolate between latents.
 
     Defaults:
       - ``code=16``: a quarter of the digits' 64 pixels, the size at which autoencoders and PCA are compared.
       - ``hidden=(256,)``, ``activation="gelu"``, ``learning_rate=2e-3``: chosen on the validation split of the digits.
       - ``beta=1.0``: the evidence lower bound itself.
-      - ``samples=1``: enough where batches are of about a hundred, says the paper.
-      - ``likelihood=BernoulliLikelihood()``: the paper's for MNIST, of data in [0, 1]; of others the command line takes
-        a Gaussian (:func:`ae_jax.studies.suited`).
+      - ``samples=1``: enough for batches of about a hundred, according to the paper.
+      - ``likelihood=BernoulliLikelihood()``: the paper's for MNIST, for data in [0, 1]; for other data the command line
+        takes a Gaussian (:func:`ae_jax.studies.suited`).
 
     Failure modes:
-      - Posterior collapse: latents stay at the prior, whatever the input, the term ``kl`` is near zero, and every
+      - Posterior collapse: the posterior equals the prior for every input, the term ``kl`` is near zero, and every
         reconstruction is the mean example. A warm-up, ``beta=Linear(start=0.0, end=1.0, steps=1000)``, a smaller beta
         or a weaker decoder helps.
-      - A Gaussian likelihood of scale 1 on data in [0, 1] makes any error cheap, and so collapses. Take a smaller
+      - A Gaussian likelihood of scale 1 on data in [0, 1] makes every error small, which leads to collapse. Take a smaller
         scale, or :class:`ae_jax.objectives.LearnedGaussianLikelihood`.
-      - Reconstructions are blurred: a latent stands for a region. The error is the largest of the six on the digits.
-      - The Bernoulli likelihood of grey values is no density: nats compare with others' on binarised data only.
+      - Reconstructions are blurred, since a latent stands for a region: the error on the digits is large.
+      - The Bernoulli likelihood of grey values is not a density: compare nats on binarised data only.
       - Data outside [0, 1] are refused with a Bernoulli likelihood.
 
     Example:

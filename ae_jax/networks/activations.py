@@ -1,4 +1,4 @@
-"""The elementwise activations that networks go by, by name."""
+"""Elementwise activations by name, and the initialisers that go with them."""
 
 from collections.abc import Callable
 
@@ -26,14 +26,14 @@ def activation_named(name: str) -> Callable[[Array], Array] | None:
     """The activation of that name; None is the identity, ``"linear"``.
 
     Raises:
-      InvalidInput: nobody bears that name; the sentence has the nearest one.
+      InvalidInput: an unknown name; the sentence has the nearest one.
     """
     require_known("activation", name, ACTIVATIONS)
     return ACTIVATIONS[name]
 
 
 def apply(name: str, x: Array) -> Array:
-    """The named activation of an array."""
+    """Applies the named activation to an array."""
     activation = activation_named(name)
     return x if activation is None else activation(x)
 

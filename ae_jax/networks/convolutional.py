@@ -145,11 +145,11 @@ def convolve(
 ) -> Float[Array, "batch new_height new_width outputs"]:
     """``lax.conv_general_dilated`` of images, lowered on CPU as a matrix product, with equal results.
 
-    Patches times a matrix; or, to fewer channels at every pixel, pixels times a matrix and a sum of shifted parts,
-    which moves fewer numbers.
+    The product is of patches and a matrix or, where channels become fewer at every pixel, of pixels and a matrix,
+    followed by a sum of shifted parts, which moves fewer numbers.
 
     Inside a ``lax.scan`` XLA's CPU convolutions run on one thread without vector code, and under ``vmap`` over
-    kernels they turn into grouped ones, slower still; a matrix product suffers from neither.
+    kernels they turn into grouped ones, slower still; a matrix product has neither problem.
 
     Args:
       x: images, ``[batch, height, width, channels]``.
@@ -162,7 +162,7 @@ def convolve(
       The feature maps, ``[batch, height', width', outputs]``.
 
     Raises:
-      InvalidInput: dilated or grouped convolutions, which have no such lowering here.
+      InvalidInput: dilated or grouped convolutions, which this lowering does not support.
     """
     dilated = any(step != 1 for name in ("lhs_dilation", "rhs_dilation") for step in settings.get(name) or ())
     if dilated or settings.get("feature_group_count", 1) != 1:
