@@ -29,8 +29,8 @@ def convolutional(
       learning_rate: of Adam.
 
     When to use:
-      For images, the more so the larger they are: its error is at most that of :func:`undercomplete` on the digits, with
-      fewer parameters, and lower on MNIST.
+      For images, the more so the larger they are: its error is at most that of :func:`undercomplete` on the digits,
+      with fewer parameters, and lower on MNIST.
 
     Defaults:
       - ``code=16``: a quarter of the digits' 64 pixels, the size at which autoencoders and PCA are compared.

@@ -42,8 +42,8 @@ def denoising(
 
     Failure modes:
       - Noise of another level or kind than in training: with little noise it learns to copy, with much to return
-        averages, and Gaussian noise does not teach it to fill in masked features. ``ae-jax evaluate --tasks denoising`` and
-        :func:`ae_jax.evaluation.denoising_grid` show levels and kinds beside each other.
+        averages, and Gaussian noise does not teach it to fill in masked features. ``ae-jax evaluate --tasks denoising``
+        and :func:`ae_jax.evaluation.denoising_grid` show levels and kinds beside each other.
       - The noise is in units of the scaled data: 0.3 is strong in [0, 1] and weak after standardisation.
       - Clean inputs are smoothed too, with an error above that of :func:`undercomplete`.
 

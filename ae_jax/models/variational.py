@@ -45,8 +45,8 @@ def variational(
       - Posterior collapse: the posterior equals the prior for every input, the term ``kl`` is near zero, and every
         reconstruction is the mean example. A warm-up, ``beta=Linear(start=0.0, end=1.0, steps=1000)``, a smaller beta
         or a weaker decoder helps.
-      - A Gaussian likelihood of scale 1 on data in [0, 1] makes every error small, which leads to collapse. Take a smaller
-        scale, or :class:`ae_jax.objectives.LearnedGaussianLikelihood`.
+      - A Gaussian likelihood of scale 1 on data in [0, 1] makes every error small, which leads to collapse. Take a
+        smaller scale, or :class:`ae_jax.objectives.LearnedGaussianLikelihood`.
       - Reconstructions are blurred, since a latent stands for a region: the error on the digits is large.
       - The Bernoulli likelihood of grey values is not a density: compare nats on binarised data only.
       - Data outside [0, 1] are refused with a Bernoulli likelihood.
