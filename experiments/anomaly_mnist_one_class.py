@@ -26,12 +26,13 @@ from typing import Any
 import numpy as np
 from matplotlib.figure import Figure
 from sklearn.ensemble import IsolationForest
+from sklearn.metrics import roc_auc_score
 
 import ae_jax
+from ae_jax import evaluation
 from ae_jax.cli.experiments import run_experiment
 from ae_jax.data import Dataset
-from ae_jax.evaluation import anomaly_score, roc_auc, search
-from ae_jax.evaluation.pca import components_of
+from ae_jax.evaluation import anomaly_score, search
 from ae_jax.report import means_table
 from ae_jax.report.axes import CLASSES, GREY, SMALL, annotate, new_axes
 from ae_jax.studies.experiment import Experiment, ExperimentLog
@@ -71,7 +72,7 @@ def by_autoencoder(data: Dataset, seeds: Sequence[int], epochs: int, folder: Pat
 def by_baselines(data: Dataset, seeds: Sequence[int]) -> Scores:
     """The error of PCA with as large a code, the mean distance to the nearest training images, isolation forests."""
     train, test = (np.asarray(data.scaling(x.astype(np.float32))) for x in (data.train.x, data.test.x))
-    residual = components_of(data, CODE).reconstruct(test) - test
+    residual = evaluation.PCA.fit(data, CODE).reconstruct(test) - test
     train, test, residual = (x.reshape(len(x), -1) for x in (train, test, residual))
     forests = {seed: IsolationForest(random_state=seed).fit(train) for seed in seeds}
     return {
@@ -91,7 +92,7 @@ def measured(data: Dataset, digit: int, seeds: Sequence[int], epochs: int, folde
             "seed": seed,
             "digit": digit,
             "metric": "roc_auc",
-            "value": 100 * roc_auc(np.asarray(scores, np.float64), data.test.labels != digit),
+            "value": 100 * roc_auc_score(data.test.labels != digit, np.asarray(scores, np.float64)),
         }
         for method, by_seed in found.items()
         for seed, scores in by_seed.items()

@@ -35,13 +35,12 @@ import numpy as np
 from matplotlib.figure import Figure
 
 import ae_jax
-from ae_jax import Autoencoder, Run
+from ae_jax import Autoencoder, Run, evaluation
 from ae_jax.cli.experiments import run_experiment
 from ae_jax.components import to_config
 from ae_jax.data import Dataset, Split
 from ae_jax.errors import require_known
 from ae_jax.evaluation import anomaly_score, mean_squared_error
-from ae_jax.evaluation.pca import components_of
 from ae_jax.networks import MLP
 from ae_jax.objectives import BernoulliLikelihood, Reconstruction
 from ae_jax.optimizers import Optimizer
@@ -110,7 +109,7 @@ def measured(
 
 def measured_pca(data: Dataset, split: str) -> Rows:
     """Of PCA, which is exact, and the images themselves."""
-    pca = components_of(data, CODE)
+    pca = evaluation.PCA.fit(data, CODE)
     rows: list[dict[str, Any]] = []
     for metric, x in ((ERROR, data.test.x), (TRAINED_ON, data.train.x)):
         target = scaled(data, x)

@@ -32,8 +32,7 @@ from ae_jax import Autoencoder, InvalidInput
 from ae_jax.cli.session import exit_code
 from ae_jax.corruptions import Corruption, Gaussian, Masking
 from ae_jax.data import Dataset
-from ae_jax.evaluation import evaluate_denoising, retrieval_metrics, search
-from ae_jax.evaluation.pca import components_of
+from ae_jax.evaluation import PCA, Context, denoising_grid, retrieval_metrics, search
 from ae_jax.networks import MLP
 from ae_jax.objectives import Reconstruction
 from ae_jax.studies import interval
@@ -56,7 +55,7 @@ def denoising(data: Dataset, seeds: Sequence[int], epochs: int) -> list[dict[str
             objective=Reconstruction(corruption=corruption),
         )
         run = ae_jax.fit(autoencoder, data, seeds=list(seeds), epochs=epochs, batch_size=128)
-        found = evaluate_denoising(run, data, families={family: {level: corruption}})
+        found = denoising_grid(Context(evaluated=run, dataset=data), {family: {level: corruption}})
         rows += [row | {"use": "denoising"} for row in found if row["metric"] in ("psnr", "ssim")]
     return rows
 
@@ -64,7 +63,7 @@ def denoising(data: Dataset, seeds: Sequence[int], epochs: int) -> list[dict[str
 def retrieval(data: Dataset, seeds: Sequence[int], epochs: int) -> list[dict[str, Any]]:
     """mAP@1,000 of raw pixels, principal components and codes, by either distance."""
     queries, labels = data.test.x[:QUERIES], data.test.labels[:QUERIES]
-    pca = components_of(data, CODE)
+    pca = PCA.fit(data, CODE)
     raw = [np.asarray(data.scaling(x.astype(np.float32))).reshape(len(x), -1) for x in (queries, data.train.x)]
     represented = {"raw": {None: raw}, f"pca-{CODE}": {None: [pca.encode(x) for x in raw]}}
     run = ae_jax.fit(RETRIEVING, data, seeds=list(seeds), epochs=epochs, batch_size=128)

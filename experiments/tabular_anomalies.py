@@ -39,12 +39,13 @@ from typing import Any, NamedTuple
 import numpy as np
 from sklearn.decomposition import PCA
 from sklearn.ensemble import IsolationForest
+from sklearn.metrics import roc_auc_score
 from sklearn.neighbors import NearestNeighbors
 from sklearn.preprocessing import StandardScaler
 
 import ae_jax
 from ae_jax import Run
-from ae_jax.evaluation import anomaly_score, roc_auc
+from ae_jax.evaluation import anomaly_score
 from ae_jax.studies import interval
 
 FEWEST, MOST = 1_000, 50_000
@@ -199,7 +200,7 @@ def study(
             trained.append((fold, members, scores))
             for method, values in scores.items():
                 for seed, of_seed in zip(members, values, strict=True):
-                    auroc = 100 * roc_auc(np.asarray(of_seed, np.float64), fold.abnormal)
+                    auroc = 100 * roc_auc_score(fold.abnormal, np.asarray(of_seed, np.float64))
                     row = {"set": table.name, "protocol": protocol, "method": method, "seed": seed, "auroc": auroc}
                     rows.append(row)
     return rows

@@ -43,9 +43,10 @@ from typing import Any
 import jax.numpy as jnp
 import numpy as np
 from matplotlib.figure import Figure
+from sklearn.metrics import roc_auc_score
 
 import ae_jax
-from ae_jax import NAMED, Autoencoder, InvalidInput, Run
+from ae_jax import NAMED, Autoencoder, InvalidInput, Run, evaluation
 from ae_jax.cli.experiments import run_experiment
 from ae_jax.components import to_config
 from ae_jax.corruptions import Gaussian, Masking, SaltAndPepper
@@ -53,17 +54,16 @@ from ae_jax.data import Dataset, Split
 from ae_jax.errors import require_known
 from ae_jax.evaluation import (
     METRICS,
+    Context,
     Metric,
     anomaly_score,
-    evaluate_denoising,
+    denoising_grid,
     frechet_distance,
     linear_probe_accuracy,
     retrieval_metrics,
-    roc_auc,
     search,
+    subsample,
 )
-from ae_jax.evaluation.pca import components_of
-from ae_jax.evaluation.sampling import subsample
 from ae_jax.networks import MLP
 from ae_jax.objectives import Reconstruction
 from ae_jax.report import arrow, critical_difference
@@ -131,7 +131,7 @@ def reduced(run: Run, subject: Subject) -> list[float]:
 
 def denoised(run: Run, subject: Subject) -> list[float]:
     gains: dict[int, list[float]] = {}
-    for row in evaluate_denoising(run, subject.data, families=NOISES):
+    for row in denoising_grid(Context(evaluated=run, dataset=subject.data), NOISES):
         if row["metric"] == "psnr_gain" and row["seed"] is not None:
             gains.setdefault(row["member"], []).append(row["value"])
     return [float(np.mean(of_member)) for of_member in gains.values()]
@@ -168,7 +168,7 @@ def samples_of(run: Run, data: Dataset) -> list[np.ndarray]:
 def detected(run: Run, normal: Dataset, label: int) -> list[float]:
     """Of a run that was trained without a class."""
     scores = anomaly_score(run, "error_and_knn", normal.train.x).score(normal.test.x)
-    return [roc_auc(of_member, normal.test.labels == label) for of_member in scores]
+    return [roc_auc_score(normal.test.labels == label, of_member) for of_member in scores]
 
 
 USES: dict[str, tuple[str, Callable[[Run, Subject], list[float]]]] = {
@@ -182,7 +182,7 @@ USES: dict[str, tuple[str, Callable[[Run, Subject], list[float]]]] = {
 
 def principal(data: Dataset) -> Run:
     """PCA as a run like any other: linear networks that have the components as weights."""
-    pca = components_of(data, CODE).fitted
+    pca = evaluation.PCA.fit(data, CODE).fitted
     linear = Autoencoder(name=PCA, networks=MLP(hidden=(), code=CODE), objective=Reconstruction())
     layers = {
         "encoder": {"kernel": pca.components_.T, "bias": -pca.components_ @ pca.mean_},

@@ -26,7 +26,7 @@ def corruption_of(family: str, level: float) -> "Corruption":
     Raises:
       InvalidInput: an unknown family, or a level that it does not have.
     """
-    from ae_jax.evaluation.denoising import FAMILIES
+    from ae_jax.evaluation import FAMILIES
 
     if family not in FAMILIES:
         raise unknown("corruption", family, FAMILIES)
@@ -73,7 +73,7 @@ def _damaged(run: "Run", x: np.ndarray, corruption: "Corruption", seed: int) -> 
     """Examples with damage done to them, in the units of the data."""
     import jax
 
-    from ae_jax.evaluation.denoising import corrupted
+    from ae_jax.evaluation import corrupted
 
     model_units = np.asarray(run.scaling(run.data.raw(x)))
     noisy = np.asarray(run.scaling.invert(corrupted(corruption, jax.random.key(seed), model_units)))
@@ -94,8 +94,7 @@ def judge_denoising(use: Use, noisy: np.ndarray, denoised: np.ndarray, clean: np
 
     Where all clean values are one, no range is known that decibels could be relative to: only errors are taken down.
     """
-    from ae_jax.evaluation.denoising import image_quality
-    from ae_jax.evaluation.reconstruction import mean_squared_error
+    from ae_jax.evaluation import image_quality, mean_squared_error
 
     scaling = use.run.scaling
     before, after, known = (np.asarray(scaling(x), np.float32) for x in (noisy, denoised, clean))

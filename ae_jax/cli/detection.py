@@ -12,7 +12,7 @@ from ae_jax.errors import InvalidInput, unknown
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
-    from ae_jax.evaluation.anomaly import AnomalyScore
+    from ae_jax.evaluation import AnomalyScore
     from ae_jax.training import Run
 
 _SHOWN = 8
@@ -25,7 +25,7 @@ def require_detection(run: "Run", score: str, contamination: float | None, expla
     Raises:
       InvalidInput: one of them is.
     """
-    from ae_jax.evaluation.anomaly import SCORES
+    from ae_jax.evaluation import SCORES
 
     if score not in SCORES:
         raise unknown("anomaly score", score, SCORES)
@@ -44,7 +44,7 @@ def reference_for(
     Raises:
       InvalidInput: they cannot be had, or are needed and have no name.
     """
-    from ae_jax.evaluation.anomaly import SCORES, SumOverFeatures
+    from ae_jax.evaluation import SCORES, SumOverFeatures
 
     if source is not None:
         return use.examples(source, None, by_default="train").x
@@ -71,7 +71,7 @@ def truth_of(labels: np.ndarray | None, abnormal: tuple[str, ...] | None) -> np.
     Raises:
       InvalidInput: labels named and none there, or one named that no example has, or measurements instead of labels.
     """
-    from ae_jax.evaluation.context import class_names, shortened
+    from ae_jax.evaluation import class_names, shortened
 
     if labels is None:
         if abnormal is not None:
@@ -97,7 +97,7 @@ def truth_of(labels: np.ndarray | None, abnormal: tuple[str, ...] | None) -> np.
 
 def flag(use: Use, scores: np.ndarray, of_reference: np.ndarray, contamination: float) -> np.ndarray:
     """Which examples score above the threshold that the reference sets, 1 or 0 each; takes it down."""
-    from ae_jax.evaluation.detection import threshold_for
+    from ae_jax.evaluation import threshold_for
 
     threshold = threshold_for(of_reference, contamination)
     flagged = (scores > threshold).astype(np.uint8)
@@ -113,9 +113,10 @@ def judge_detection(use: Use, scores: np.ndarray, truth: np.ndarray) -> None:
     Raises:
       InvalidInput: all examples are of one kind.
     """
-    from ae_jax.evaluation.detection import average_precision, roc_auc
+    from ae_jax.evaluation import anomaly_metrics
 
-    auc, precision = roc_auc(scores, truth), average_precision(scores, truth)
+    found = anomaly_metrics(scores, truth)
+    auc, precision = found["roc_auc"], found["average_precision"]
     line = f"ROC AUC {auc:.4f}, average precision {precision:.4f}, {int(truth.sum()):,} abnormal by their labels"
     use.measured(line, roc_auc=auc, average_precision=precision)
 
@@ -144,7 +145,7 @@ def explained(run: "Run", contributions: np.ndarray, count: int) -> dict[str, np
 
 def anomaly_figure(scorer: "AnomalyScore", x: np.ndarray, scores: np.ndarray) -> "Figure":
     """The most and the least abnormal examples, and where the score knows it, what contributes to theirs."""
-    from ae_jax.evaluation.anomaly import SCORES, SumOverFeatures
+    from ae_jax.evaluation import SCORES, SumOverFeatures
     from ae_jax.report import anomalous_examples
 
     order = np.argsort(-scores, kind="stable")

@@ -55,8 +55,8 @@ def evaluate(
       data: a data set by its name, tfds:NAME, or a file or folder; probes learn from its training split.
       label: name of the label column of a table, or of the labels in a .npz or .mat file.
       split: which the questions are about: train, validation or test.
-      tasks: all, or some of reconstruction, representation, anomaly, retrieval, denoising and generation, each
-        beside its baselines.
+      tasks: all, or some of reconstruction, representation, anomaly, retrieval, denoising, generation and likelihood,
+        each beside its baselines.
       abnormal: for anomaly, the labels that count as abnormal.
       out: folder for results.json and report.html of --tasks.
       json: print the results as JSON instead of a table.
@@ -74,7 +74,7 @@ def evaluate(
         return run_tasks_command(
             loaded, dataset, tasks, source=run, split=split, abnormal=abnormal, out=out, as_json=json
         )
-    rows = evaluation.evaluate(loaded, dataset, split=split)
+    rows = evaluation.evaluate(loaded, dataset, split=split).rows
     if json:
         print_json(
             {"study": "evaluate", "run": str(run), "data": dataset.describe(), **loaded.configuration(), "rows": rows}

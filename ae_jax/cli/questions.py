@@ -45,10 +45,10 @@ def run_tasks_command(
       The exit code.
 
     Raises:
-      InvalidInput: as :func:`ae_jax.evaluation.run_tasks`, all and names, a folder that holds a run or a study, or no
+      InvalidInput: as :func:`ae_jax.evaluation.evaluate`, all and names, a folder that holds a run or a study, or no
         question could be asked.
     """
-    from ae_jax.evaluation import run_tasks
+    from ae_jax.evaluation import evaluate
     from ae_jax.report import write_report
     from ae_jax.studies import write_results
 
@@ -56,7 +56,7 @@ def run_tasks_command(
         raise InvalidInput(f"--tasks was given all beside {', '.join(beside)}: expected all alone, or names.")
     folder = writable(out or Path("runs") / f"evaluate-{run.name}-{dataset.name}")
     _require_own(folder)
-    answers = run_tasks(run, dataset, None if ALL in tasks else tasks, split=split, abnormal=abnormal)
+    answers = evaluate(run, dataset, tasks, split=split, abnormal=abnormal)
     if not any(answer.rows for answer in answers):
         raise InvalidInput(" ".join(message for answer in answers for message in answer.messages))
     results = results_of(run, dataset, answers, source)

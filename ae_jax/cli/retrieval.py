@@ -12,7 +12,7 @@ if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
     from ae_jax.data import RawData
-    from ae_jax.evaluation.neighbors import Neighbors
+    from ae_jax.evaluation import Neighbors
 
 _SHOWN = 8
 """How many queries a picture shows."""
@@ -76,8 +76,7 @@ def judge_retrieval(
     use: Use, indices: np.ndarray, query_labels: np.ndarray, labels: np.ndarray, *, k: int, itself: bool
 ) -> None:
     """Takes down how well neighbours agree in label with their query, or why that cannot be told."""
-    from ae_jax.evaluation.context import class_names
-    from ae_jax.evaluation.retrieval import retrieval_metrics
+    from ae_jax.evaluation import class_names, retrieval_metrics
 
     asked, names = class_names(query_labels), class_names(labels)
     if asked is None or names is None:
@@ -112,7 +111,7 @@ def neighbour_table(
 
 def retrieval_figure(indices: np.ndarray, queries: "RawData", database: "RawData") -> "Figure":
     """Some queries, of every label in turn, beside their nearest neighbours."""
-    from ae_jax.evaluation.context import class_names
+    from ae_jax.evaluation import class_names
     from ae_jax.report import retrieved_examples, select_examples
 
     shown = select_examples(queries.labels, len(queries.x), _SHOWN)

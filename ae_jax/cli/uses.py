@@ -195,7 +195,7 @@ def detect(
 
     from ae_jax.cli import detection
     from ae_jax.data.writing import require_writable
-    from ae_jax.evaluation.anomaly import anomaly_score
+    from ae_jax.evaluation import anomaly_score
 
     require_writable(out)
     picture = writable_picture(picture, out)
@@ -326,7 +326,7 @@ def sample(
 
 def map_of(run: "Run", shown: "RawData") -> "Figure":
     """Codes in two dimensions, of examples from beginning to end, as files are often sorted by label."""
-    from ae_jax.evaluation.sampling import subsample
+    from ae_jax.evaluation import subsample
     from ae_jax.report import code_map
 
     rows = subsample(len(shown.x), _POINTS)

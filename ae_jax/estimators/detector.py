@@ -11,7 +11,7 @@ from sklearn.base import OutlierMixin
 
 from ae_jax.errors import InvalidInput
 from ae_jax.estimators.learner import AutoencoderEstimator
-from ae_jax.evaluation.anomaly import Score, anomaly_score, definition_of
+from ae_jax.evaluation import Score, anomaly_score, definition_of
 from ae_jax.models import Autoencoder
 from ae_jax.types import Shape
 

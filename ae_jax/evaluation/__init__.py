@@ -1,33 +1,24 @@
-"""Questions asked of a trained autoencoder: a file for each, pure functions, and two that ask many at once."""
+"""Evaluation of trained autoencoders and baselines: tasks, the metrics that they report, and anomaly scores."""
 
-from ae_jax.evaluation.anomaly import SCORES, AnomalyScore, anomaly_score
-from ae_jax.evaluation.baseline import evaluate_pca
-from ae_jax.evaluation.context import ScoredLabels, TaskResult
+from ae_jax.evaluation.anomaly import SCORES, AnomalyScore, Score, SumOverFeatures, anomaly_score, definition_of
+from ae_jax.evaluation.baselines import PCA, Baseline, Identity
+from ae_jax.evaluation.context import Context, class_names, shortened
 from ae_jax.evaluation.contraction import jacobian_norm, jacobian_spectrum
-from ae_jax.evaluation.denoising import (
-    FAMILIES,
-    denoising_baselines,
-    denoising_grid,
-    evaluate_denoising,
-    is_matched,
-    psnr_corrupted,
-    trained_on,
-)
-from ae_jax.evaluation.detection import (
-    average_precision,
-    precision_at_n,
-    precision_recall_curve,
-    roc_auc,
-    roc_curve,
-    threshold_for,
-)
-from ae_jax.evaluation.evaluate import evaluate
-from ae_jax.evaluation.filters import best_width, gaussian_filter, median_filter
+from ae_jax.evaluation.denoising import denoising_grid
+from ae_jax.evaluation.detection_metrics import anomaly_metrics, precision_at_n, threshold_for
+from ae_jax.evaluation.filters import GaussianFilter, MedianFilter, best_filter
 from ae_jax.evaluation.generation import frechet_distance, kernel_distance, precision_recall
 from ae_jax.evaluation.likelihood import LogLikelihood, log_likelihood, negative_elbo
-from ae_jax.evaluation.metrics import METRICS, Metric, Row
+from ae_jax.evaluation.metrics import METRICS, Metric
 from ae_jax.evaluation.neighbors import Neighbors, search
-from ae_jax.evaluation.reconstruction import explained_variance, mean_squared_error, psnr, structural_similarity
+from ae_jax.evaluation.noise import FAMILIES, NOISE, NOISY, corrupted, trained_on
+from ae_jax.evaluation.reconstruction import (
+    explained_variance,
+    image_quality,
+    mean_squared_error,
+    psnr,
+    structural_similarity,
+)
 from ae_jax.evaluation.representation import (
     active_fraction,
     clustering_agreement,
@@ -38,46 +29,60 @@ from ae_jax.evaluation.representation import (
     mean_activation,
     trustworthiness,
 )
+from ae_jax.evaluation.results import Evaluation, Row, ScoredLabels, TaskResult
 from ae_jax.evaluation.retrieval import (
+    RandomHyperplanes,
     average_precision_at,
     binarise,
-    random_hyperplanes,
     retrieval_metrics,
     thresholds_of,
 )
-from ae_jax.evaluation.suite import TASKS, Task, run_tasks
+from ae_jax.evaluation.sampling import subsample
+from ae_jax.evaluation.suite import SUMMARY, TASKS, Task, evaluate
 
 __all__ = [
     "FAMILIES",
     "METRICS",
+    "NOISE",
+    "NOISY",
+    "PCA",
     "SCORES",
+    "SUMMARY",
     "TASKS",
     "AnomalyScore",
+    "Baseline",
+    "Context",
+    "Evaluation",
+    "GaussianFilter",
+    "Identity",
     "LogLikelihood",
+    "MedianFilter",
     "Metric",
     "Neighbors",
+    "RandomHyperplanes",
     "Row",
+    "Score",
     "ScoredLabels",
+    "SumOverFeatures",
     "Task",
     "TaskResult",
     "active_fraction",
+    "anomaly_metrics",
     "anomaly_score",
-    "average_precision",
     "average_precision_at",
-    "best_width",
+    "best_filter",
     "binarise",
+    "class_names",
     "clustering_agreement",
     "code_correlation",
     "continuity",
-    "denoising_baselines",
+    "corrupted",
+    "definition_of",
     "denoising_grid",
     "evaluate",
-    "evaluate_denoising",
-    "evaluate_pca",
     "explained_variance",
     "frechet_distance",
-    "gaussian_filter",
-    "is_matched",
+    "image_quality",
     "jacobian_norm",
     "jacobian_spectrum",
     "kernel_distance",
@@ -86,20 +91,15 @@ __all__ = [
     "log_likelihood",
     "mean_activation",
     "mean_squared_error",
-    "median_filter",
     "negative_elbo",
     "precision_at_n",
     "precision_recall",
-    "precision_recall_curve",
     "psnr",
-    "psnr_corrupted",
-    "random_hyperplanes",
     "retrieval_metrics",
-    "roc_auc",
-    "roc_curve",
-    "run_tasks",
     "search",
+    "shortened",
     "structural_similarity",
+    "subsample",
     "threshold_for",
     "thresholds_of",
     "trained_on",

@@ -3,7 +3,7 @@
 import dataclasses
 import math
 from abc import ABC, abstractmethod
-from typing import Any, ClassVar
+from typing import Any, ClassVar, NamedTuple
 
 import jax
 import jax.numpy as jnp
@@ -12,7 +12,7 @@ import numpy as np
 from ae_jax._checks import non_negative_whole, positive_whole, require_positive
 from ae_jax.data import Scaling
 from ae_jax.errors import InvalidInput, unknown
-from ae_jax.evaluation.likelihood import elbo_of_batch, require_variational
+from ae_jax.evaluation.likelihood import bound_of_examples, require_prior
 from ae_jax.models import Autoencoder
 from ae_jax.networks import deterministic
 from ae_jax.training import Run
@@ -30,27 +30,48 @@ _BLOCK = 1024
 """How many examples have their residuals in memory at a time."""
 
 
+class Bound(NamedTuple):
+    """An autoencoder with its model; data and reconstructions are in model units.
+
+    Attributes:
+      autoencoder: of one member.
+      model: bound to its parameters.
+    """
+
+    autoencoder: Autoencoder
+    model: Any
+
+    def encode(self, x: Any) -> Any:
+        """Codes of a batch as rows; of a stochastic encoder, the means of the posterior."""
+        return _rows(deterministic(self.model.encode(x)))
+
+    def code_and_residual(self, x: Any) -> tuple[Any, Any]:
+        """Codes of a batch as rows, and what their reconstructions leave of the examples."""
+        code = deterministic(self.model.encode(x))
+        return _rows(code), x - self.autoencoder.objective.likelihood.mean(self.model.decode(code))
+
+
 @dataclasses.dataclass(frozen=True)
 class Score(ABC):
-    """What a score is: options, what it learns from reference examples, and the value of each example of a batch.
+    """The definition of an anomaly score: its options, what it learns from reference examples, and its values.
 
-    It is a static argument of compiled programs, so that what only its statistics depend on takes no part in equality.
+    It is a static argument of compiled programs: options that only its statistics depend on take no part in equality.
     """
 
     needs_reference: ClassVar[bool] = True
 
     @property
     def fewest(self) -> int:
-        """How many reference examples it takes at least."""
+        """The least number of reference examples."""
         return 2 if self.needs_reference else 1
 
     @property
     def fewest_without_itself(self) -> int:
-        """How many it takes at least where they are scored themselves, each without itself."""
+        """The least number of reference examples that are scored themselves, each without itself."""
         return self.fewest
 
     def require(self, autoencoder: Autoencoder) -> None:  # noqa: B027
-        """Raises a sentence where an autoencoder has no such score."""
+        """Raises InvalidInput where an autoencoder has no such score."""
 
     def draws(self, count: int) -> tuple[Any, ...]:
         """Randomness of each example, ``[n]`` each."""
@@ -65,24 +86,25 @@ class Score(ABC):
         return {}
 
     @abstractmethod
+    def values(self, bound: Bound, statistics: Any, x: Any, *draws: Any) -> Any:
+        """The score of each example of a batch in model units."""
+
     def __call__(
-        self, autoencoder: Autoencoder, networks: Any, scaling: Scaling, statistics: Any, stored: Any, *draws: Any
+        self, autoencoder: Autoencoder, model: Any, scaling: Scaling, statistics: Any, stored: Any, *draws: Any
     ) -> Any:
-        """The score of each example of a batch, for :meth:`ae_jax.Run.apply`."""
+        """The values of a batch, for :meth:`ae_jax.Run.apply`."""
+        return self.values(Bound(autoencoder, model), statistics, scaling(stored), *draws)
 
 
 class SumOverFeatures(Score):
-    """A score that is the sum of what its features contribute."""
+    """A score that is the sum of the contributions of its features."""
 
     @abstractmethod
-    def contributions(self, autoencoder: Autoencoder, networks: Any, statistics: Any, x: Any) -> Any:
-        """What each feature contributes, ``[batch, *shape]``; x is in model units."""
+    def contributions(self, bound: Bound, statistics: Any, x: Any) -> Any:
+        """The contribution of each feature, ``[batch, *shape]``; x is in model units."""
 
-    def __call__(
-        self, autoencoder: Autoencoder, networks: Any, scaling: Scaling, statistics: Any, stored: Any, *draws: Any
-    ) -> Any:
-        contributions = self.contributions(autoencoder, networks, statistics, scaling(stored))
-        return jnp.sum(contributions, axis=tuple(range(1, contributions.ndim)))
+    def values(self, bound: Bound, statistics: Any, x: Any, *draws: Any) -> Any:
+        return jnp.sum(_rows(self.contributions(bound, statistics, x)), axis=1)
 
 
 @dataclasses.dataclass(frozen=True)
@@ -97,8 +119,8 @@ class ReconstructionError(SumOverFeatures):
 
     needs_reference: ClassVar[bool] = False
 
-    def contributions(self, autoencoder: Autoencoder, networks: Any, statistics: Any, x: Any) -> Any:
-        return jnp.square(_code_and_residual(autoencoder, networks, x)[1])
+    def contributions(self, bound: Bound, statistics: Any, x: Any) -> Any:
+        return jnp.square(bound.code_and_residual(x)[1])
 
 
 @dataclasses.dataclass(frozen=True)
@@ -127,8 +149,8 @@ class WhitenedError(SumOverFeatures):
         mean = variances.reshape(len(run), -1).mean(axis=1).reshape(-1, *[1] * len(run.shape))
         return {"variances": variances + _one_where_zero(self.floor * mean)}
 
-    def contributions(self, autoencoder: Autoencoder, networks: Any, statistics: Any, x: Any) -> Any:
-        residual = _code_and_residual(autoencoder, networks, x)[1]
+    def contributions(self, bound: Bound, statistics: Any, x: Any) -> Any:
+        residual = bound.code_and_residual(x)[1]
         return jnp.square(residual) / statistics["variances"][None]
 
 
@@ -156,10 +178,8 @@ class Mahalanobis(Score):
         mean, whitening, _ = _gaussian(run.apply(_code, stored), self.ridge)
         return {"mean": mean, "whitening": whitening}
 
-    def __call__(
-        self, autoencoder: Autoencoder, networks: Any, scaling: Scaling, statistics: Any, stored: Any, *draws: Any
-    ) -> Any:
-        return _squared_distance(_code(autoencoder, networks, scaling, stored), statistics)
+    def values(self, bound: Bound, statistics: Any, x: Any, *draws: Any) -> Any:
+        return _squared_distance(bound.encode(x), statistics)
 
 
 @dataclasses.dataclass(frozen=True)
@@ -209,9 +229,7 @@ class NearestCodes(Score):
         mean = codes.mean(axis=1)
         return {"mean": mean, "centred": codes - mean[:, None]}
 
-    def __call__(
-        self, autoencoder: Autoencoder, networks: Any, scaling: Scaling, statistics: Any, stored: Any, *draws: Any
-    ) -> Any:
+    def values(self, bound: Bound, statistics: Any, x: Any, *draws: Any) -> Any:
         reference = statistics["centred"]
         squares = jnp.sum(jnp.square(reference), axis=1)
 
@@ -221,7 +239,7 @@ class NearestCodes(Score):
             nearest = jax.lax.top_k(-order, self.fewest)[1][self.skip :]
             return jnp.mean(_norm(reference[nearest] - z[None]))
 
-        codes = _code(autoencoder, networks, scaling, stored) - statistics["mean"][None]
+        codes = bound.encode(x) - statistics["mean"][None]
         return jax.lax.map(of_one, codes, batch_size=_TOGETHER)
 
 
@@ -245,11 +263,9 @@ class ErrorAndNearestCodes(NearestCodes):
 
     title: ClassVar[str] = "error_and_knn"
 
-    def __call__(
-        self, autoencoder: Autoencoder, networks: Any, scaling: Scaling, statistics: Any, stored: Any, *draws: Any
-    ) -> Any:
-        error = _sum_of_squares(_code_and_residual(autoencoder, networks, scaling(stored))[1])
-        distance = super().__call__(autoencoder, networks, scaling, statistics, stored)
+    def values(self, bound: Bound, statistics: Any, x: Any, *draws: Any) -> Any:
+        error = _sum_of_squares(bound.code_and_residual(x)[1])
+        distance = super().values(bound, statistics, x)
         return jnp.log(jnp.maximum(error, _LEAST)) + jnp.log(jnp.maximum(distance, _LEAST))
 
 
@@ -293,26 +309,28 @@ class JacobianCorrected(Score):
         variance = np.maximum(found["error"].mean(axis=1, dtype=np.float64) / across, floor / features)
         return {"mean": mean, "whitening": whitening, "factor": factor, "floor": floor, "variance": variance}
 
-    def __call__(
-        self, autoencoder: Autoencoder, networks: Any, scaling: Scaling, statistics: Any, stored: Any, *draws: Any
-    ) -> Any:
-        def decode(z: Any) -> Any:
-            return autoencoder.objective.likelihood.mean(networks.decode(z[None]))[0].ravel()
+    def values(self, bound: Bound, statistics: Any, x: Any, *draws: Any) -> Any:
+        mean, code = bound.autoencoder.objective.likelihood.mean, deterministic(bound.model.encode(x))
 
-        def log_volume(z: Any) -> Any:
+        def log_volume(example: tuple[Any, Any]) -> Any:
+            z, condition = example
+
+            def decode(z: Any) -> Any:
+                given = None if condition is None else condition[None]
+                return mean(bound.model.decode(z.reshape(1, *code.shape[1:]), given)).ravel()
+
             tangents = jnp.matmul(jax.jacfwd(decode)(z), statistics["factor"], precision="highest")
             wide = tangents if tangents.shape[0] <= tangents.shape[1] else tangents.T
             squares = jnp.linalg.eigvalsh(jnp.matmul(wide, wide.T, precision="highest"))
             return 0.5 * jnp.sum(jnp.log(jnp.maximum(squares, 0.0) + statistics["floor"]))
 
-        x = scaling(stored)
-        z, residual = _code_and_residual(autoencoder, networks, x)
+        z, residual = bound.code_and_residual(x)
         features, variance = math.prod(x.shape[1:]), statistics["variance"]
         along, across = min(z.shape[1], features), max(features - z.shape[1], 0)
         constants = 0.5 * along * math.log(2 * math.pi) + 0.5 * across * jnp.log(2 * math.pi * variance)
         return (
             0.5 * _squared_distance(z, statistics)
-            + jax.lax.map(log_volume, z, batch_size=_TOGETHER)
+            + jax.lax.map(log_volume, (z, bound.model.condition), batch_size=_TOGETHER)
             + 0.5 * _sum_of_squares(residual) / variance
             + constants
         )
@@ -344,16 +362,14 @@ class NegativeELBO(Score):
         non_negative_whole("negative_elbo", "seed", self.seed)
 
     def require(self, autoencoder: Autoencoder) -> None:
-        require_variational(autoencoder)
+        require_prior(autoencoder)
 
     def draws(self, count: int) -> tuple[Any, ...]:
         return (jax.random.split(jax.random.key(self.seed), count),)
 
-    def __call__(
-        self, autoencoder: Autoencoder, networks: Any, scaling: Scaling, statistics: Any, stored: Any, *draws: Any
-    ) -> Any:
+    def values(self, bound: Bound, statistics: Any, x: Any, *draws: Any) -> Any:
         (keys,) = draws
-        return elbo_of_batch(autoencoder, networks, scaling, stored, keys, samples=self.samples)["negative_elbo"]
+        return bound_of_examples(bound.autoencoder, bound.model, x, keys, samples=self.samples)["negative_elbo"]
 
 
 SCORES: dict[str, type[Score]] = {
@@ -393,31 +409,30 @@ def definition_of(name: str, **options: Any) -> "Score":
     return SCORES[name](**options)
 
 
-def _code(autoencoder: Autoencoder, networks: Any, scaling: Scaling, stored: Any) -> Any:
-    return deterministic(networks.encode(scaling(stored)))
+def _code(autoencoder: Autoencoder, model: Any, scaling: Scaling, stored: Any) -> Any:
+    return Bound(autoencoder, model).encode(scaling(stored))
 
 
-def _code_and_residual(autoencoder: Autoencoder, networks: Any, x: Any) -> tuple[Any, Any]:
-    code = deterministic(networks.encode(x))
-    return code, x - autoencoder.objective.likelihood.mean(networks.decode(code))
-
-
-def _squared_residual(autoencoder: Autoencoder, networks: Any, scaling: Scaling, stored: Any) -> Any:
-    return jnp.square(_code_and_residual(autoencoder, networks, scaling(stored))[1])
+def _squared_residual(autoencoder: Autoencoder, model: Any, scaling: Scaling, stored: Any) -> Any:
+    return jnp.square(Bound(autoencoder, model).code_and_residual(scaling(stored))[1])
 
 
 def _code_error_and_spread(
-    autoencoder: Autoencoder, networks: Any, scaling: Scaling, statistics: Any, stored: Any
+    autoencoder: Autoencoder, model: Any, scaling: Scaling, statistics: Any, stored: Any
 ) -> dict[str, Any]:
-    """Of each example the code and, summed over features, the squares of residual and distance from the baseline."""
+    """The code of each example and, summed over features, the squares of residual and distance from the baseline."""
     x = scaling(stored)
-    code, residual = _code_and_residual(autoencoder, networks, x)
+    code, residual = Bound(autoencoder, model).code_and_residual(x)
     spread = _sum_of_squares(x - statistics["baseline"][None])
     return {"code": code, "error": _sum_of_squares(residual), "spread": spread}
 
 
+def _rows(values: Any) -> Any:
+    return values.reshape(len(values), -1)
+
+
 def _sum_of_squares(values: Any) -> Any:
-    return jnp.sum(jnp.square(values).reshape(len(values), -1), axis=1)
+    return jnp.sum(jnp.square(_rows(values)), axis=1)
 
 
 def _squared_distance(codes: Any, statistics: Any) -> Any:
@@ -545,14 +560,12 @@ class AnomalyScore:
         """
         steps = positive_whole("explain", "steps", steps)
         definition = self._definition()
-        if isinstance(definition, SumOverFeatures):
-            return self._apply(_Contributions(definition), x)
-        if "baseline" not in self.statistics:
+        if not isinstance(definition, SumOverFeatures) and "baseline" not in self.statistics:
             raise InvalidInput(
                 f"{self.name} was given no reference examples, and explanations start from their mean: give normal "
                 "examples as the reference, such as the training split."
             )
-        return self._apply(_IntegratedGradients(definition, steps), x)
+        return self._apply(_Contributions(definition, steps), x)
 
     def _definition(self) -> "Score":
         return SCORES[self.name](**self.options)
@@ -609,32 +622,24 @@ def anomaly_score(run: Run, name: str, reference: Any = None, **options: Any) ->
 
 @dataclasses.dataclass(frozen=True)
 class _Contributions:
-    """What gives :meth:`ae_jax.Run.apply` the summands of a score."""
+    """Gives :meth:`ae_jax.Run.apply` the contributions of features to a score.
 
-    score: SumOverFeatures
-
-    def __call__(
-        self, autoencoder: Autoencoder, networks: Any, scaling: Scaling, statistics: Any, stored: Any, *draws: Any
-    ) -> Any:
-        return self.score.contributions(autoencoder, networks, statistics, scaling(stored))
-
-
-@dataclasses.dataclass(frozen=True)
-class _IntegratedGradients:
-    """What gives :meth:`ae_jax.Run.apply` the integrated gradients of a score, by the midpoint rule."""
+    They are the summands where the score is a sum over features, else integrated gradients by the midpoint rule.
+    """
 
     score: Score
     steps: int
 
     def __call__(
-        self, autoencoder: Autoencoder, networks: Any, scaling: Scaling, statistics: Any, stored: Any, *draws: Any
+        self, autoencoder: Autoencoder, model: Any, scaling: Scaling, statistics: Any, stored: Any, *draws: Any
     ) -> Any:
-        x = scaling(stored)
+        bound, x = Bound(autoencoder, model), scaling(stored)
+        if isinstance(self.score, SumOverFeatures):
+            return self.score.contributions(bound, statistics, x)
         way = x - statistics["baseline"][None]
 
         def total(x: Any) -> Any:
-            # Gradients are in model units, which the identity leaves as they are.
-            return jnp.sum(self.score(autoencoder, networks, Scaling(), statistics, x, *draws))
+            return jnp.sum(self.score.values(bound, statistics, x, *draws))
 
         def add(step: Any, gradients: Any) -> Any:
             return gradients + jax.grad(total)(x - (1.0 - (step + 0.5) / self.steps) * way)

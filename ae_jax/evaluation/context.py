@@ -1,4 +1,4 @@
-"""What the questions of a use need of a run and its data, worked out once."""
+"""What the tasks of an evaluation share: the subject, the data, and outputs that are computed once."""
 
 import dataclasses
 import math
@@ -6,79 +6,101 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from functools import cached_property
 from typing import Any, NamedTuple
 
+import jax
 import numpy as np
 
-from ae_jax.data import Dataset, Split
+from ae_jax.data import Dataset, Scaling, Split, require_shape
 from ae_jax.errors import InvalidInput, unknown
-from ae_jax.evaluation.anomaly import AnomalyScore
-from ae_jax.evaluation.evaluate import diverged, rows_of, with_members
-from ae_jax.evaluation.fitting import fitting_split
-from ae_jax.evaluation.metrics import Row
-from ae_jax.evaluation.pca import PrincipalComponents, components_of, most_components
+from ae_jax.evaluation.baselines import PCA, Baseline, Identity, most_components
+from ae_jax.evaluation.contraction import norm_of_batch
+from ae_jax.evaluation.noise import NOISE, corrupted
+from ae_jax.evaluation.results import Row, rows_of
+from ae_jax.models import Autoencoder
+from ae_jax.networks import deterministic
 from ae_jax.training import Run
 
 Features = Callable[[np.ndarray], np.ndarray]
 """Maps examples in model units, ``[n, *shape]``, to rows of features, ``[n, features]``."""
 
 
-class ScoredLabels(NamedTuple):
-    """Scores of examples and the truth about them, which curves are drawn from.
+class Subject(NamedTuple):
+    """One member of a run, or one baseline: what a row of results is about.
 
     Attributes:
-      scores: high means abnormal, ``[n]``.
-      abnormal: whether each is, ``[n]``.
+      name: of the autoencoder or baseline.
+      seed: of the member; None of a baseline.
+      member: position in the run; 0 of a baseline.
+      output: gives by name an output for each example of the split: ``"code"`` (flat), ``"reconstruction"``,
+        ``"denoised"`` (the reconstruction of the example corrupted by :data:`NOISE`) and ``"jacobian_norm"``; and
+        ``"train_code"`` for each training example.
+      parameters: number of parameters.
+      diverged: the member's training met a value that was not finite.
     """
 
-    scores: np.ndarray
-    abnormal: np.ndarray
+    name: str
+    seed: int | None
+    member: int
+    output: Callable[[str], np.ndarray]
+    parameters: int
+    diverged: bool = False
 
-
-class TaskResult(NamedTuple):
-    """What was found.
-
-    Attributes:
-      task: its name.
-      rows: long-format results; empty where the question could not be asked.
-      messages: what a reader must know: what was left out or cut, why, and what to do.
-      curves: of detection, name -> scores with the truth, of the first member that stayed finite.
-      scorer: of detection, the score of the run with the highest area under those curves.
-    """
-
-    task: str
-    rows: list[Row]
-    messages: tuple[str, ...] = ()
-    curves: Mapping[str, ScoredLabels] = {}
-    scorer: AnomalyScore | None = None
+    def is_finite(self, *outputs: str) -> bool:
+        """Whether all values of these outputs are finite."""
+        return all(bool(np.isfinite(self.output(name)).all()) for name in outputs)
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
 class Context:
-    """A run, the data that it is asked about, and what several questions need of both.
+    """A run or baseline, the data that it is evaluated on, and what several tasks need of both.
 
     Attributes:
-      run: a trained population.
-      dataset: of the run's shape and scaling.
-      split: which the questions are about.
-      seed: of everything that is drawn.
+      evaluated: a trained population or a baseline.
+      dataset: of its shape and scaling.
+      split: the split that is evaluated.
+      seed: of everything random.
       abnormal: the labels that count as abnormal; None stands for 1 where labels are 0 and 1.
-      features: of examples, for distances between samples and data; None takes their values as they are.
+      features: of examples, for distances between samples and data; None takes their values.
       features_name: what results call them.
+      outputs: names of the outputs that the tasks need, which one program computes.
     """
 
-    run: Run
+    evaluated: Run | Baseline
     dataset: Dataset
     split: str = "test"
     seed: int = 0
     abnormal: tuple[Any, ...] | None = None
     features: Features | None = None
     features_name: str = "data"
+    outputs: frozenset[str] = frozenset()
 
     @cached_property
     def part(self) -> Split:
-        """The split, once it is found to fit the run."""
-        return fitting_split(self.run, self.dataset, self.split)
+        """The split.
 
-    @cached_property
+        Raises:
+          InvalidInput: it is unknown or empty, or has another shape or scaling than the run's.
+        """
+        part = self.dataset.split(self.split)
+        require_shape(part.x, self.evaluated.shape, f"the {self.split} split of {self.dataset.name}")
+        if isinstance(self.evaluated, Run) and not self.evaluated.scaling.agrees(self.dataset.scaling):
+            raise InvalidInput(
+                f"{self.dataset.name} has {self.dataset.scaling} and the run {self.evaluated.scaling}: expected data "
+                "in the units trained on; give the data set the scaling of the run."
+            )
+        return part
+
+    @property
+    def run(self) -> Run:
+        """The run.
+
+        Raises:
+          InvalidInput: a baseline is evaluated.
+        """
+        if not isinstance(self.evaluated, Run):
+            raise InvalidInput(f"{self.evaluated.name} is a baseline: expected a trained run.")
+        return self.evaluated
+
+    @property
     def where(self) -> str:
         """The split in words."""
         return f"the {self.split} split of {self.dataset.name}"
@@ -94,35 +116,78 @@ class Context:
         return self.scaled(self.dataset.train.x)
 
     @cached_property
-    def codes(self) -> np.ndarray:
-        """Of the split, ``[members, n, code]``."""
-        return with_members(self.run, self.run.encode(self.part.x))
+    def noisy(self) -> np.ndarray:
+        """The split corrupted by :data:`NOISE`, in model units, ``[n, *shape]``."""
+        return corrupted(NOISE, jax.random.key(self.seed), self.x)
 
     @cached_property
-    def train_codes(self) -> np.ndarray:
-        """Of the training split, ``[members, n, code]``."""
-        return with_members(self.run, self.run.encode(self.dataset.train.x))
+    def subjects(self) -> list[Subject]:
+        """The members of the run, or the one baseline that is evaluated."""
+        if isinstance(self.evaluated, Baseline):
+            return [self.baseline(self.evaluated)]
+        run, known = self.evaluated, {}
+
+        def output(name: str) -> np.ndarray:
+            if name not in known:
+                known.update(self._train_codes(run) if name == "train_code" else self._outputs(run, name))
+            return known[name]
+
+        return [
+            Subject(run.name, int(seed), member, _of_member(output, member), run.parameters, not run.finite[member])
+            for member, seed in enumerate(run.seeds)
+        ]
 
     @cached_property
-    def coded(self) -> np.ndarray:
-        """Of which members all codes are finite, ``[members]``."""
-        return all_finite(self.codes) & all_finite(self.train_codes)
+    def raw(self) -> Subject:
+        """The data themselves as codes."""
+        return self.baseline(Identity(self.evaluated.shape))
 
     @cached_property
-    def pca(self) -> PrincipalComponents:
-        """The baseline with a code of the run's size, or as many components as there are."""
-        return components_of(self.dataset, min(self.codes.shape[-1], most_components(self.dataset)))
+    def pca(self) -> PCA:
+        """PCA with a code of the size of the subject's, or as many components as there are."""
+        code = self.subjects[0].output("code").shape[1]
+        return PCA.fit(self.train, min(code, most_components(self.train)))
+
+    def baseline(self, baseline: Baseline) -> Subject:
+        """A baseline as the subject of results."""
+        x, jacobian = self.x, baseline.jacobian_norm
+        make: dict[str, Callable[[], np.ndarray]] = {
+            "code": lambda: baseline.encode(x),
+            "train_code": lambda: baseline.encode(self.train),
+            "reconstruction": lambda: baseline.reconstruct(x),
+            "denoised": lambda: baseline.reconstruct(self.noisy),
+            "jacobian_norm": lambda: np.full(len(x), jacobian),
+        }
+        known: dict[str, np.ndarray] = {}
+
+        def output(name: str) -> np.ndarray:
+            if name not in known:
+                known[name] = make[name]()
+            return known[name]
+
+        return Subject(baseline.name, None, 0, output, baseline.parameters)
+
+    def _outputs(self, run: Run, name: str) -> dict[str, np.ndarray]:
+        names = tuple(sorted(self.outputs | {name}))
+        arrays = [self.part.x.astype(np.float32)]
+        arrays += [run.scaling.invert(self.noisy)] if "denoised" in names else []
+        found = with_members(run, run.apply(_Outputs(names), *arrays))
+        return found | ({"code": _flat_codes(found["code"])} if "code" in found else {})
+
+    def _train_codes(self, run: Run) -> dict[str, np.ndarray]:
+        codes = run.apply(_Outputs(("code",)), self.dataset.train.x.astype(np.float32))
+        return {"train_code": _flat_codes(with_members(run, codes)["code"])}
 
     @cached_property
     def data_range(self) -> float:
         """From the lowest to the highest value in model units: 1 of data in [0, 1], else the training split's."""
         return 1.0 if self.dataset.spec.unit_interval else float(np.ptp(self.train))
 
-    @cached_property
-    def on_the_range(self) -> tuple[str, ...]:
-        """What must be said of decibels where the data do not lie in [0, 1]."""
-        said = f"PSNR and SSIM are relative to the training split's range, {self.data_range:.4g} model units."
-        return () if self.dataset.spec.unit_interval else (said,)
+    @property
+    def range_messages(self) -> tuple[str, ...]:
+        """The message that decibels are relative to another range than 1, where they are."""
+        message = f"PSNR and SSIM are relative to the training split's range, {self.data_range:.4g} model units."
+        return () if self.dataset.spec.unit_interval else (message,)
 
     @cached_property
     def labels(self) -> np.ndarray | None:
@@ -136,37 +201,37 @@ class Context:
 
     def scaled(self, stored: np.ndarray) -> np.ndarray:
         """Stored examples in model units."""
-        return np.asarray(self.run.scaling(stored.astype(np.float32)))
+        return np.asarray(self.dataset.scaling(stored.astype(np.float32)))
 
-    def rows(self, member: int, values: dict[str, float], **further: Any) -> list[Row]:
-        """What was found of a member, as rows."""
-        run = self.run
-        further |= diverged(run, member)
-        return rows_of(run.name, int(run.seeds[member]), member, self.split, values, **further)
+    def rows(self, subject: Subject, values: Mapping[str, float], **further: Any) -> list[Row]:
+        """Values of a subject as rows, which say where its training diverged."""
+        further |= {"finite": False} if subject.diverged else {}
+        return rows_of(subject.name, subject.seed, subject.member, self.split, values, **further)
 
-    def rows_of_members(
-        self, measure: Callable[[int], dict[str, float]], whole: np.ndarray, names: Iterable[str], **further: Any
+    def finite_rows(
+        self,
+        subjects: Iterable[Subject],
+        measure: Callable[[Subject], Mapping[str, float]],
+        is_finite: Callable[[Subject], bool],
+        names: Iterable[str],
+        **further: Any,
     ) -> list[Row]:
-        """What is measured of every member, as rows; of those that are not whole, NaN by these names."""
+        """Measured values of each subject as rows; NaN under the same names where its outputs are not finite."""
         rows, nothing = [], dict.fromkeys(names, math.nan)
-        for member in range(len(self.run)):
+        for subject in subjects:
             rows += (
-                self.rows(member, measure(member), **further)
-                if whole[member]
-                else self.rows(member, nothing, **further | {"finite": False})
+                self.rows(subject, measure(subject), **further)
+                if is_finite(subject)
+                else self.rows(subject, nothing, **further | {"finite": False})
             )
         return rows
 
-    def said_of(self, whole: np.ndarray, what: str) -> list[str]:
-        """What must be said where some members are not whole."""
-        if whole.all():
-            return []
-        names = ", ".join(map(str, np.flatnonzero(~whole)))
-        return [f"The {what} of member {names} are NaN or infinite, and so is what rows tell of it: train it anew."]
-
-    def baseline_rows(self, name: str, values: dict[str, float], **further: Any) -> list[Row]:
-        """What was found of something that has neither members nor seeds, as rows."""
-        return rows_of(name, None, 0, self.split, values, **further)
+    def not_finite_messages(self, is_finite: Callable[[Subject], bool], what: str) -> list[str]:
+        """The message about members whose outputs are not finite, where there are any."""
+        names = ", ".join(str(subject.member) for subject in self.subjects if not is_finite(subject))
+        return (
+            [f"The {what} of member {names} are NaN or infinite, and so are its rows: train it anew."] if names else []
+        )
 
     def require_classes(self) -> tuple[np.ndarray, np.ndarray]:
         """Names of the classes of the split and of the training split.
@@ -174,10 +239,8 @@ class Context:
         Raises:
           InvalidInput: one of them has none.
         """
-        for where, labels in (
-            (self.where, self.labels),
-            (f"the train split of {self.dataset.name}", self.train_labels),
-        ):
+        named = {self.where: self.labels, f"the train split of {self.dataset.name}": self.train_labels}
+        for where, labels in named.items():
             if labels is None:
                 raise InvalidInput(
                     f"{where} has no labels that are classes: expected text or whole numbers; name them by --label, or "
@@ -191,8 +254,8 @@ class Context:
         """Whether each example of the split and of the training split counts as abnormal.
 
         Raises:
-          InvalidInput: labels are missing, or say of more than two kinds, or of others than 0 and 1, which are
-            abnormal; or all examples of the split are of one kind.
+          InvalidInput: labels are missing; no abnormal labels were named and the labels are not 0 and 1; or all
+            examples of the split are of one kind.
         """
         labels, train_labels = self.require_classes()
         names = self.abnormal_names(np.union1d(labels, train_labels))
@@ -225,6 +288,43 @@ class Context:
         return names
 
 
+@dataclasses.dataclass(frozen=True)
+class _Outputs:
+    """Gives :meth:`ae_jax.Run.apply` several outputs of each example, by name, as one program."""
+
+    names: tuple[str, ...]
+
+    def __call__(
+        self, autoencoder: Autoencoder, model: Any, scaling: Scaling, stored: Any, noisy: Any = None
+    ) -> dict[str, Any]:
+        mean = autoencoder.objective.likelihood.mean
+
+        def code_of(x: Any) -> Any:
+            return deterministic(model.encode(scaling(x)))
+
+        make: dict[str, Callable[[], Any]] = {
+            "code": lambda: code_of(stored),
+            "reconstruction": lambda: mean(model.decode(code_of(stored))),
+            "denoised": lambda: mean(model.decode(code_of(noisy))),
+            "jacobian_norm": lambda: norm_of_batch(autoencoder, model, scaling, stored),
+        }
+        return {name: make[name]() for name in self.names}
+
+
+def with_members(run: Run, tree: Any) -> Any:
+    """Results of a run with the leading member axis that those of a single run lack."""
+    return jax.tree.map(lambda leaf: leaf[None], tree) if run.single else tree
+
+
+def _of_member(output: Callable[[str], np.ndarray], member: int) -> Callable[[str], np.ndarray]:
+    return lambda name: output(name)[member]
+
+
+def _flat_codes(codes: np.ndarray) -> np.ndarray:
+    """Codes of any shape as rows, ``[members, n, units]``."""
+    return codes.reshape(*codes.shape[:2], -1)
+
+
 def class_names(labels: np.ndarray | None) -> np.ndarray | None:
     """Labels as text, whole numbers without a point; None where there are none, or measurements.
 
@@ -253,16 +353,6 @@ def class_name(label: Any) -> str:
         return label.decode("utf-8", "backslashreplace")
     whole = isinstance(label, (bool, int, float, np.bool_, np.number)) and float(label).is_integer()
     return str(int(label)) if whole else str(label)
-
-
-def all_finite(outputs: np.ndarray) -> np.ndarray:
-    """Of which members all outputs ``[members, ...]`` are finite.
-
-    Example:
-      >>> all_finite(np.array([[0.0, 1.0], [0.0, np.nan]]))
-      array([ True, False])
-    """
-    return np.all(np.isfinite(outputs.reshape(len(outputs), -1)), axis=1)
 
 
 def shortened(names: Sequence[str] | np.ndarray) -> str:

@@ -1,108 +1,100 @@
-"""What a denoiser has to beat: classical filters of images, at their best width."""
+"""Classical image filters at their best width, the baselines of denoising."""
 
-from collections.abc import Callable, Sequence
-from typing import Any
+import dataclasses
+from typing import ClassVar
 
 import numpy as np
-from jaxtyping import Float
 from scipy import ndimage
 
 from ae_jax._checks import positive_whole, require_non_negative
 from ae_jax.errors import InvalidInput
-from ae_jax.evaluation.reconstruction import mean_squared_error
-
-Images = Float[np.ndarray, "n *features"]
-Filter = Callable[[np.ndarray, Any], np.ndarray]
-"""``(images, width) -> images``."""
 
 
-def gaussian_filter(x: Images, sigma: float | int) -> Images:
-    r"""Images blurred by a Gaussian over height and width; examples and channels stay apart.
+@dataclasses.dataclass(frozen=True)
+class GaussianFilter:
+    r"""Blurs images by a Gaussian over height and width, reflecting them at their borders.
 
     .. math:: \hat x = x * G_\sigma, \quad G_\sigma(u) \propto e^{-\|u\|^2 / 2 \sigma^2}
 
-    Args:
-      x: images, ``[n, height, width]`` or ``[n, height, width, channels]``.
-      sigma: standard deviation in pixels; 0 leaves the image as it is.
-
-    Returns:
-      The images, of the same shape and type; beyond their borders they are reflected.
-
-    Raises:
-      InvalidInput: data that are no images, or a sigma below zero.
+    Attributes:
+      width: standard deviation in pixels; 0 leaves images as they are.
 
     Example:
-      >>> gaussian_filter(np.eye(3)[None], 0.5).round(2)[0, 1]
+      >>> GaussianFilter(0.5).reconstruct(np.eye(3)[None]).round(2)[0, 1]
       array([0.18, 0.64, 0.18])
 
     References:
       Buades et al., *A review of image denoising algorithms, with a new one*, Multiscale Modeling & Simulation 2005,
       section 2.1.
     """
-    require_images("the Gaussian filter", x)
-    require_non_negative("gaussian_filter", sigma=sigma)
-    return ndimage.gaussian_filter(x, (0, sigma, sigma, 0)[: x.ndim])
+
+    width: float
+    name: ClassVar[str] = "gaussian filter"
+    widths: ClassVar[tuple[float, ...]] = (0.0, 0.4, 0.5, 0.6, 0.7, 0.8, 1.0, 1.25, 1.5, 2.0)
+
+    def __post_init__(self) -> None:
+        require_non_negative("GaussianFilter", width=self.width)
+
+    def reconstruct(self, x: np.ndarray) -> np.ndarray:
+        """Filtered images, of the shape and type of x: ``[n, height, width]`` or ``[n, height, width, channels]``."""
+        require_images("the Gaussian filter", x)
+        return ndimage.gaussian_filter(x, (0, self.width, self.width, 0)[: x.ndim])
 
 
-def median_filter(x: Images, size: int) -> Images:
-    """Each pixel the median of the square around it; examples and channels stay apart.
+@dataclasses.dataclass(frozen=True)
+class MedianFilter:
+    """Replaces each pixel by the median of the square around it, reflecting images at their borders.
 
-    Args:
-      x: images, ``[n, height, width]`` or ``[n, height, width, channels]``.
-      size: side of the square in pixels; 1 leaves the image as it is.
-
-    Returns:
-      The images, of the same shape and type; beyond their borders they are reflected.
-
-    Raises:
-      InvalidInput: data that are no images, or a size that is no whole number above zero.
+    Attributes:
+      width: side of the square in pixels; 1 leaves images as they are.
 
     Example:
-      >>> median_filter(np.array([[[0.0, 0.0, 0.0], [0.0, 9.0, 1.0], [0.0, 1.0, 1.0]]]), 3)[0, 1]
+      >>> MedianFilter(3).reconstruct(np.array([[[0.0, 0.0, 0.0], [0.0, 9.0, 1.0], [0.0, 1.0, 1.0]]]))[0, 1]
       array([0., 0., 1.])
 
     References:
       Huang et al., *A fast two-dimensional median filtering algorithm*, IEEE Transactions on Acoustics, Speech, and
       Signal Processing 1979.
     """
-    require_images("the median filter", x)
-    size = positive_whole("median_filter", "size", size)
-    return ndimage.median_filter(x, (1, size, size, 1)[: x.ndim])
+
+    width: int
+    name: ClassVar[str] = "median filter"
+    widths: ClassVar[tuple[int, ...]] = (1, 3, 5, 7)
+
+    def __post_init__(self) -> None:
+        positive_whole("MedianFilter", "width", self.width)
+
+    def reconstruct(self, x: np.ndarray) -> np.ndarray:
+        """Filtered images, of the shape and type of x: ``[n, height, width]`` or ``[n, height, width, channels]``."""
+        require_images("the median filter", x)
+        return ndimage.median_filter(x, (1, self.width, self.width, 1)[: x.ndim])
 
 
-FILTERS: dict[str, tuple[Filter, tuple[float | int, ...]]] = {
-    "gaussian filter": (gaussian_filter, (0.0, 0.4, 0.5, 0.6, 0.7, 0.8, 1.0, 1.25, 1.5, 2.0)),
-    "median filter": (median_filter, (1, 3, 5, 7)),
-}
-"""Each filter with the widths in pixels that :func:`best_width` chooses from; the first does nothing."""
+ImageFilter = GaussianFilter | MedianFilter
+FILTERS: tuple[type[ImageFilter], ...] = (GaussianFilter, MedianFilter)
+"""The kinds of filters; ``widths`` of each are those that :func:`best_filter` chooses from."""
 
 
-def best_width(smooth: Filter, widths: Sequence[float | int], noisy: Images, clean: Images) -> float | int:
-    """The width whose images are nearest to the clean ones, by mean squared error; the first of equals.
+def best_filter(kind: type[ImageFilter], noisy: np.ndarray, clean: np.ndarray) -> ImageFilter:
+    """The filter whose images have the lowest mean squared error; the smallest of equally good widths.
 
-    Choose it on examples that the comparison does not use, and damage them as the comparison does: the filter is at
-    its best then, as an autoencoder is that was trained on this damage.
+    Choose it on examples that the comparison does not use, corrupted in the same way as those of the comparison.
 
     Args:
-      smooth: the filter.
-      widths: what to choose from, in pixels.
-      noisy: damaged images, ``[n, height, width]`` or with channels.
-      clean: the same ones, undamaged.
-
-    Returns:
-      The width.
+      kind: of the filter, one of :data:`FILTERS`.
+      noisy: corrupted images, ``[n, height, width]`` or with channels.
+      clean: the same images without corruption.
 
     Raises:
-      InvalidInput: data that are no images, or no width to choose from.
+      InvalidInput: the data are not images.
 
     Example:
       >>> clean = np.zeros((1, 8, 8))
-      >>> best_width(gaussian_filter, (0.0, 1.0), clean + np.eye(8), clean)
-      1.0
+      >>> best_filter(GaussianFilter, clean + np.eye(8), clean)
+      GaussianFilter(width=2.0)
     """
-    if not widths:
-        raise InvalidInput("best_width was given no widths: expected at least one to choose from.")
-    return min(widths, key=lambda width: mean_squared_error(smooth(noisy, width), clean))
+    filters = [kind(width) for width in kind.widths]  # pyright: ignore[reportArgumentType]
+    return min(filters, key=lambda one: float(np.mean(np.square(one.reconstruct(noisy).astype(np.float64) - clean))))
 
 
 def are_images(x: np.ndarray) -> bool:
@@ -116,7 +108,7 @@ def are_images(x: np.ndarray) -> bool:
 
 
 def require_images(what: str, x: np.ndarray) -> None:
-    """Raises a sentence where examples are no images."""
+    """Raises InvalidInput where examples are not images."""
     if not are_images(x):
         raise InvalidInput(
             f"{what} was given data of shape {x.shape}: expected images, [n, height, width] or with channels last."

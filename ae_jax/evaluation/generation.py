@@ -1,25 +1,25 @@
-"""Are samples like the data? Distances between two sets of features, which the caller chooses and supplies.
+"""Similarity of samples to data: distances between two sets of features, which the caller chooses and supplies.
 
 Values are comparable on the same features only: those of the literature are of an Inception network's activations,
 and neither pixels nor codes of an autoencoder give numbers to set beside them.
 """
 
-from collections.abc import Iterator
-
 import numpy as np
 from jaxtyping import Bool, Float
+from sklearn.metrics.pairwise import polynomial_kernel
+from sklearn.utils import gen_batches
 
 from ae_jax._checks import positive_whole
 from ae_jax.errors import InvalidInput
 from ae_jax.evaluation.neighbors import search
 
-Features = Float[np.ndarray, "_ features"]
+FeatureRows = Float[np.ndarray, "_ features"]
 
 _BLOCK = 1024
-"""How many rows meet all others at a time."""
+"""Number of rows that are compared with all others at a time."""
 
 
-def frechet_distance(real_features: Features, generated_features: Features) -> float:
+def frechet_distance(real_features: FeatureRows, generated_features: FeatureRows) -> float:
     r"""Fréchet distance between Gaussians fitted to two sets of features; FID, where they are Inception's.
 
     .. math:: \|\mu_r - \mu_g\|^2 + \mathrm{Tr}(S_r + S_g - 2 (S_r^{1/2} S_g S_r^{1/2})^{1/2})
@@ -75,7 +75,7 @@ def _crossed_by_examples(real: np.ndarray, generated: np.ndarray) -> float:
     return float(np.sum(np.linalg.svd(real @ generated.T, compute_uv=False)))
 
 
-def kernel_distance(real_features: Features, generated_features: Features, *, degree: int = 3) -> float:
+def kernel_distance(real_features: FeatureRows, generated_features: FeatureRows, *, degree: int = 3) -> float:
     r"""Squared maximum mean discrepancy with a polynomial kernel, unbiased; KID, where the features are Inception's.
 
     .. math::
@@ -109,7 +109,7 @@ def kernel_distance(real_features: Features, generated_features: Features, *, de
     real, generated = _features(real_features, generated_features, at_least=2)
 
     def pairs(x: np.ndarray, y: np.ndarray) -> float:
-        return sum(float(np.sum((x[rows] @ y.T / x.shape[1] + 1.0) ** degree)) for rows in _blocks(len(x)))
+        return sum(float(polynomial_kernel(x[rows], y, degree=degree).sum()) for rows in gen_batches(len(x), _BLOCK))
 
     def own_pairs(x: np.ndarray) -> float:
         itself = np.sum((np.einsum("nd,nd->n", x, x) / x.shape[1] + 1.0) ** degree)
@@ -119,8 +119,10 @@ def kernel_distance(real_features: Features, generated_features: Features, *, de
     return own_pairs(real) + own_pairs(generated) - 2.0 * crossed
 
 
-def precision_recall(real_features: Features, generated_features: Features, *, neighbors: int = 3) -> dict[str, float]:
-    r"""How many samples are like some data, and how many data are like some sample.
+def precision_recall(
+    real_features: FeatureRows, generated_features: FeatureRows, *, neighbors: int = 3
+) -> dict[str, float]:
+    r"""Precision, the share of samples that are close to data, and recall, the share of data that are close to samples.
 
     .. math:: \frac{1}{m} \sum_g \left[\exists r: \|g - r\| \le \|r - \mathrm{NN}_k(r)\|\right]
 
@@ -161,10 +163,9 @@ def _on_manifold(x: np.ndarray, members: np.ndarray, neighbors: int) -> Bool[np.
     radii = np.square(members - members[nearest]).sum(axis=1)
     centre = members.mean(axis=0)[None]
     moved, centres = x - centre, members - centre
-    norms = np.square(centres).sum(axis=1)
     found = np.zeros(len(x), bool)
-    for rows in _blocks(len(x)):
-        total = np.square(moved[rows]).sum(axis=1)[:, None] + norms[None]
+    for rows in gen_batches(len(x), _BLOCK):
+        total = np.square(moved[rows]).sum(axis=1)[:, None] + np.square(centres).sum(axis=1)[None]
         beyond = total - 2.0 * moved[rows] @ centres.T - radii[None]
         rounding = 1e-12 * total
         found[rows] = np.any(beyond < -rounding, axis=1)
@@ -172,10 +173,6 @@ def _on_manifold(x: np.ndarray, members: np.ndarray, neighbors: int) -> Bool[np.
         for row in rows.start + np.flatnonzero(~found[rows] & np.any(beyond <= rounding, axis=1)):
             found[row] = np.any(np.square(members - x[row][None]).sum(axis=1) <= radii)
     return found
-
-
-def _blocks(count: int) -> Iterator[slice]:
-    return (slice(start, start + _BLOCK) for start in range(0, count, _BLOCK))
 
 
 def _features(real: np.ndarray, generated: np.ndarray, *, at_least: int) -> tuple[np.ndarray, np.ndarray]:

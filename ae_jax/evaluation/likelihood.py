@@ -1,7 +1,6 @@
-"""How probable does a variational autoencoder find the data?"""
+"""Log-likelihoods under autoencoders with a prior: importance-sampled estimates and the evidence lower bound."""
 
-from collections.abc import Callable
-from functools import lru_cache
+import dataclasses
 from typing import Any, NamedTuple
 
 import jax
@@ -20,16 +19,16 @@ from ae_jax.types import Batch
 
 _SAMPLES = 16
 _EXAMPLES = 8
-"""How many examples are weighed at a time; divides every batch of :meth:`ae_jax.Run.apply`."""
+"""Number of examples whose weights are computed at a time; divides every batch of :meth:`ae_jax.Run.apply`."""
 
 
 class LogLikelihood(NamedTuple):
-    """Estimated log-likelihoods and how far to trust them, each ``[members, n]``, or ``[n]`` of a single run.
+    """Estimated log-likelihoods and their precision, each ``[members, n]``, or ``[n]`` of a single run.
 
     Attributes:
       log_likelihood: of each example, in nats.
       standard_error: of it, in nats; NaN of one sample.
-      effective_samples: how many of equal weight the samples are worth, from 1 to their number.
+      effective_samples: effective sample size, from 1 to the number of samples.
     """
 
     log_likelihood: Float[np.ndarray, "*members n"]
@@ -37,8 +36,8 @@ class LogLikelihood(NamedTuple):
     effective_samples: Float[np.ndarray, "*members n"]
 
 
-def negative_elbo(run: Run, x: Any, *, seed: int = 0) -> dict[str, np.ndarray]:
-    r"""Negative evidence lower bound of each example and its two parts, with beta = 1 whatever was trained with.
+def negative_elbo(run: Run, x: Any, *, condition: Any = None, seed: int = 0) -> dict[str, np.ndarray]:
+    r"""Negative evidence lower bound of each example and its two parts, always with beta = 1.
 
     .. math:: \mathbb{E}_{q(z|x)} [-\log p(x|z)] + \mathrm{KL}(q(z|x) \| p(z))
 
@@ -48,47 +47,51 @@ def negative_elbo(run: Run, x: Any, *, seed: int = 0) -> dict[str, np.ndarray]:
     Args:
       run: a trained population of variational autoencoders.
       x: examples in the units that it was trained on, ``[n, *shape]``.
+      condition: as of :meth:`ae_jax.Run.encode`.
       seed: of the latents.
 
     Returns:
       ``negative_elbo``, ``negative_log_likelihood`` and ``kl``, each ``[members, n]`` or ``[n]``, in nats.
 
     Raises:
-      InvalidInput: the autoencoder is not variational; another shape or range than trained on, no numbers, NaN or
+      InvalidInput: the autoencoder has no prior; another shape or range than trained on, no numbers, NaN or
         infinity.
 
     References:
       Kingma and Welling, *Auto-encoding variational Bayes*, ICLR 2014, eq. 3.
     """
-    require_variational(run.autoencoder)
+    require_prior(run.autoencoder)
     stored = run.data.raw(x)
-    return run.apply(elbo_of_batch, stored, jax.random.split(jax.random.key(seed), len(stored)))
+    return run.apply(_bound_of_batch, stored, jax.random.split(jax.random.key(seed), len(stored)), condition=condition)
 
 
-def log_likelihood(run: Run, x: Any, *, samples: int = 5000, seed: int = 0, chunk: int = 128) -> LogLikelihood:
+def log_likelihood(
+    run: Run, x: Any, *, condition: Any = None, samples: int = 5000, seed: int = 0, chunk: int = 128
+) -> LogLikelihood:
     r"""Marginal log-likelihood of each example, by importance sampling from the posterior.
 
     .. math:: \log p(x) \approx \log \frac{1}{S} \sum_s w_s, \quad w_s = \frac{p(x|z_s) p(z_s)}{q(z_s|x)},
-       \quad z_s \sim q(z|x), \quad p(z) = \mathcal{N}(0, I)
+       \quad z_s \sim q(z|x)
 
     In expectation a lower bound, the ELBO with one sample, which rises to log p(x) as samples are added. The latents'
-    keys depend on the seed, the example's position and the sample's alone, so that more samples add to fewer. The
-    standard error is the delta method's, the weights' standard deviation over their mean and :math:`\sqrt S`; it, too,
-    is of little worth where few effective samples are left.
+    keys depend only on the seed and the positions of the example and the sample, so that fewer samples are a prefix of
+    more. The standard error is that of the delta method, the weights' standard deviation over their mean and
+    :math:`\sqrt S`; it is unreliable where the effective sample size is small.
 
     Args:
       run: a trained population of variational autoencoders.
-      x: examples in the units that it was trained on, ``[n, *shape]``; under a Bernoulli likelihood the name is earned
-        by binary data alone.
+      x: examples in the units that it was trained on, ``[n, *shape]``; under a Bernoulli likelihood it is a
+        likelihood of binary data only.
       samples: S; 5,000 are usual.
+      condition: as of :meth:`ae_jax.Run.encode`.
       seed: of the latents.
-      chunk: how many latents of an example are decoded at a time; memory grows with it, the result does not change.
+      chunk: number of latents of an example that are decoded at a time; it changes memory use, not the result.
 
     Returns:
       Log-likelihoods in nats, their standard errors, and effective sample sizes :math:`(\sum w)^2 / \sum w^2`.
 
     Raises:
-      InvalidInput: the autoencoder is not variational, or its squared error is no likelihood; another shape or range
+      InvalidInput: the autoencoder has no prior, or its squared error is no likelihood; another shape or range
         than trained on, no numbers, NaN or infinity; samples or chunk are no whole numbers above zero.
 
     Example:
@@ -102,7 +105,7 @@ def log_likelihood(run: Run, x: Any, *, samples: int = 5000, seed: int = 0, chun
       Burda et al., *Importance weighted autoencoders*, ICLR 2016, eq. 8 and section 5 (5,000 samples);
       Kong, *A note on importance sampling using standardized weights*, 1992 (effective sample size).
     """
-    require_variational(run.autoencoder)
+    require_prior(run.autoencoder)
     if isinstance(run.autoencoder.objective.likelihood, SquaredError):
         raise InvalidInput(
             f"{run.name} was trained by SquaredError, which is no normalised likelihood: expected one, such as "
@@ -111,70 +114,77 @@ def log_likelihood(run: Run, x: Any, *, samples: int = 5000, seed: int = 0, chun
     samples = positive_whole("log_likelihood", "samples", samples)
     chunk = min(positive_whole("log_likelihood", "chunk", chunk), samples)
     stored = run.data.raw(x)
-    function = _weights_of_batch(samples, chunk)
-    largest, total, squares = run.apply(function, stored, jax.random.split(jax.random.key(seed), len(stored)))
+    largest, total, squares = run.apply(
+        _Weights(samples, chunk), stored, jax.random.split(jax.random.key(seed), len(stored))
+    )
     effective = np.clip(np.square(total) / squares, 1.0, samples)
     with np.errstate(invalid="ignore"):  # one sample has no spread
         error = np.sqrt((samples / effective - 1.0) / np.float32(samples - 1))
     return LogLikelihood(largest + np.log(total / samples), error, effective)
 
 
-def require_variational(autoencoder: Autoencoder) -> None:
-    """Raises a sentence where the objective bounds no evidence."""
-    if "prior" not in autoencoder.objective.parts:
+def has_prior(autoencoder: Autoencoder) -> bool:
+    """Whether the autoencoder has a prior over latents, and thus bounds the evidence."""
+    return "prior" in autoencoder.objective.parts
+
+
+def require_prior(autoencoder: Autoencoder) -> None:
+    """Raises InvalidInput where the autoencoder has no prior."""
+    if not has_prior(autoencoder):
         raise InvalidInput(f"{autoencoder.name} has no evidence lower bound: expected a variational autoencoder.")
 
 
-def elbo_of_batch(
-    autoencoder: Autoencoder, model: Any, scaling: Scaling, stored: Any, keys: Any, *, samples: int = _SAMPLES
-) -> Any:
-    """The bound and its parts at each example of a batch, each with a key of its own, for :meth:`ae_jax.Run.apply`."""
+def bound_of_examples(autoencoder: Autoencoder, model: Any, x: Any, keys: Any, *, samples: int = _SAMPLES) -> Any:
+    """The negative bound and its parts at each example of a batch in model units, each with a key of its own."""
+    posterior = model.encode(x)
 
-    def of_one(key: Any, one: Batch) -> dict[str, Any]:
-        one = jax.tree.map(lambda values: values[None], one)
-        posterior = model.encode(one.x, one.condition)
-        latents = sample_latents(key, posterior, samples)
-        nll = jnp.mean(nll_of_latents(autoencoder.objective.likelihood, model, latents, one))
-        kl = model.prior.kl(posterior)
-        kl = jnp.mean(log_ratios(model.prior, posterior, latents) if kl is None else kl)
-        return {"negative_elbo": nll + kl, "negative_log_likelihood": nll, "kl": kl}
+    def latents_of(posterior: Any, key: Any) -> Any:
+        return sample_latents(key, jax.tree.map(lambda leaf: leaf[None], posterior), samples)[:, 0]
 
-    return jax.vmap(of_one)(keys, Batch(scaling(stored), model.condition))
+    latents = jnp.swapaxes(jax.vmap(latents_of)(posterior, keys), 0, 1)
+    batch = Batch(x, model.condition)
+    nll = jnp.mean(nll_of_latents(autoencoder.objective.likelihood, model, latents, batch), axis=0)
+    kl = model.prior.kl(posterior)
+    kl = jnp.mean(log_ratios(model.prior, posterior, latents), axis=0) if kl is None else kl
+    return {"negative_elbo": nll + kl, "negative_log_likelihood": nll, "kl": kl}
 
 
-@lru_cache(maxsize=32)
-def _weights_of_batch(samples: int, chunk: int) -> Callable[..., Any]:
-    """What gives :meth:`ae_jax.Run.apply` each example's :func:`_running_weights`."""
+def _bound_of_batch(autoencoder: Autoencoder, model: Any, scaling: Scaling, stored: Any, keys: Any) -> Any:
+    return bound_of_examples(autoencoder, model, scaling(stored), keys)
 
-    def of_batch(autoencoder: Autoencoder, model: Any, scaling: Scaling, stored: Any, keys: Any) -> Any:
+
+@dataclasses.dataclass(frozen=True)
+class _Weights:
+    """Gives :meth:`ae_jax.Run.apply` the importance weights of each example's latents, summed."""
+
+    samples: int
+    chunk: int
+
+    def __call__(self, autoencoder: Autoencoder, model: Any, scaling: Scaling, stored: Any, keys: Any) -> Any:
         batch = Batch(scaling(stored), model.condition)
 
         def of_one(example: tuple[Any, Batch, Any]) -> Any:
             posterior, one, key = example
             posterior, one = jax.tree.map(lambda leaf: leaf[None], (posterior, one))
-            return _running_weights(autoencoder, model, posterior, one, key, samples, chunk)
+            return self.of_example(autoencoder, model, posterior, one, key)
 
         return jax.lax.map(of_one, (model.encode(batch.x), batch, keys), batch_size=_EXAMPLES)
 
-    return of_batch
+    def of_example(
+        self, autoencoder: Autoencoder, model: Any, posterior: Any, one: Batch, key: Any
+    ) -> tuple[Any, Any, Any]:
+        """The largest log-weight of an example and, relative to it, the sums of weights and of their squares."""
 
+        def add(carry: tuple[Any, Any, Any], start: Any) -> tuple[tuple[Any, Any, Any], None]:
+            positions = start + jnp.arange(self.chunk)
+            latents = jax.vmap(lambda position: posterior.sample(jax.random.fold_in(key, position)))(positions)
+            nll = nll_of_latents(autoencoder.objective.likelihood, model, latents, one)
+            log_weights = (-nll - log_ratios(model.prior, posterior, latents))[:, 0]
+            log_weights = jnp.where(positions < self.samples, log_weights, -jnp.inf)
+            largest, total, squares = carry
+            new = jnp.maximum(largest, jnp.max(log_weights))
+            shrink, weights = jnp.exp(largest - new), jnp.exp(log_weights - new)
+            return (new, shrink * total + weights.sum(), shrink**2 * squares + jnp.square(weights).sum()), None
 
-def _running_weights(
-    autoencoder: Autoencoder, model: Any, posterior: Any, one: Batch, key: Any, samples: int, chunk: int
-) -> tuple[Any, Any, Any]:
-    """One example's largest log-weight and, relative to that weight, the sums of weights and of their squares."""
-
-    def add(carry: tuple[Any, Any, Any], start: Any) -> tuple[tuple[Any, Any, Any], None]:
-        positions = start + jnp.arange(chunk)
-        latents = jax.vmap(lambda position: posterior.sample(jax.random.fold_in(key, position)))(positions)
-        nll = nll_of_latents(autoencoder.objective.likelihood, model, latents, one)
-        log_weights = jnp.where(
-            positions < samples, (-nll - log_ratios(model.prior, posterior, latents))[:, 0], -jnp.inf
-        )
-        largest, total, squares = carry
-        new = jnp.maximum(largest, jnp.max(log_weights))
-        shrink, weights = jnp.exp(largest - new), jnp.exp(log_weights - new)
-        return (new, shrink * total + weights.sum(), shrink**2 * squares + jnp.square(weights).sum()), None
-
-    nothing = jnp.zeros((), one.x.dtype)
-    return jax.lax.scan(add, (nothing - jnp.inf, nothing, nothing), jnp.arange(0, samples, chunk))[0]
+        nothing = jnp.zeros((), one.x.dtype)
+        return jax.lax.scan(add, (nothing - jnp.inf, nothing, nothing), jnp.arange(0, self.samples, self.chunk))[0]

@@ -1,9 +1,6 @@
 """The names of what is measured, with their units and which way is better."""
 
-from typing import Any, Literal, NamedTuple
-
-Row = dict[str, Any]
-"""One long-format result: autoencoder, seed, member, metric, value, split, and any hyper-parameters that were swept."""
+from typing import Literal, NamedTuple
 
 
 class Metric(NamedTuple):

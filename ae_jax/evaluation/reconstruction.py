@@ -1,10 +1,13 @@
-"""How well does it reconstruct what it is shown?"""
+"""Quality of reconstructions: squared error, PSNR, SSIM and explained variance."""
+
+import math
 
 import numpy as np
 from jaxtyping import Float
 
 from ae_jax._checks import require_positive
 from ae_jax.errors import InvalidInput
+from ae_jax.evaluation.filters import are_images
 
 _RADIUS, _SIGMA = 5, 1.5
 """Of the Gaussian window of Wang et al., in pixels."""
@@ -156,6 +159,47 @@ def structural_similarity(
         for start in range(0, len(target), rows)
     ]
     return np.concatenate(parts)
+
+
+def image_quality(
+    reconstruction: Float[np.ndarray, "n *features"],
+    clean: Float[np.ndarray, "n *features"],
+    *,
+    data_range: float = 1.0,
+) -> dict[str, float]:
+    r"""PSNR and SSIM of reconstructions of all examples together, against the clean examples.
+
+    .. math:: \mathrm{PSNR} = 10 \log_{10} \frac{R^2}{\frac{1}{n d} \sum_{b,i} (\hat x_{bi} - x_{bi})^2}
+
+    The error is the mean over all examples: the error of one example may be zero, such as that of an almost empty image
+    under masking, which would make a mean of decibels infinite.
+
+    Args:
+      reconstruction, clean: in model units, ``[n, *features]``.
+      data_range: R, from the lowest to the highest possible value; 1 for data in [0, 1].
+
+    Returns:
+      ``psnr`` in decibels and, of images of at least 3 pixels on a side, ``ssim``, the mean of
+      :func:`ae_jax.evaluation.structural_similarity`; NaN of reconstructions that are not finite.
+
+    Raises:
+      InvalidInput: the shapes differ.
+
+    Example:
+      >>> image_quality(np.zeros((1, 4)), np.full((1, 4), 0.1))
+      {'psnr': 20.0}
+
+    References:
+      Jain and Seung, *Natural image denoising with convolutional networks*, NIPS 2008 (PSNR of learned denoisers).
+    """
+    images = are_images(clean) and min(clean.shape[1:3]) >= 3
+    if not np.isfinite(reconstruction).all():
+        return dict.fromkeys(("psnr", "ssim") if images else ("psnr",), math.nan)
+    error = mean_squared_error(reconstruction, clean)
+    values = {"psnr": 10.0 * math.log10(data_range**2 / error) if error != 0 else math.inf}
+    if images:
+        values["ssim"] = float(np.mean(structural_similarity(reconstruction, clean, data_range=data_range)))
+    return values
 
 
 def _by_channel(images: np.ndarray) -> np.ndarray:

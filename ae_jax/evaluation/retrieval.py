@@ -1,4 +1,4 @@
-"""Do the codes find what belongs together? Binary codes, and how a ranking is judged."""
+"""Retrieval: binary codes, and the quality of rankings by label."""
 
 from typing import NamedTuple
 
@@ -52,51 +52,48 @@ def thresholds_of(database_codes: Float[np.ndarray, "n units"]) -> Float[np.ndar
     return np.median(database_codes, axis=0)
 
 
-class Hyperplanes(NamedTuple):
-    """Planes through a centre, called as ``(x) -> bits``: on which side of each plane an example lies.
-
-    Attributes:
-      centre: a point on every plane, ``[features]``.
-      normals: of the planes, ``[features, bits]``.
-    """
-
-    centre: Float[np.ndarray, " features"]
-    normals: Float[np.ndarray, "features bits"]
-
-    def __call__(self, x: Num[np.ndarray, "n *features"]) -> Bool[np.ndarray, "n bits"]:
-        """The bits of examples, ``[n, bits]``."""
-        return (x.reshape(len(x), -1) - self.centre[None]) @ self.normals > 0
-
-
-def random_hyperplanes(x: Num[np.ndarray, "n *features"], *, bits: int, seed: int = 0) -> Hyperplanes:
+class RandomHyperplanes(NamedTuple):
     r"""Locality-sensitive hashing, the baseline of learned binary codes: random planes through the data's mean.
 
     .. math:: h_j(x) = [r_j^\top (x - \bar x) > 0], \quad r_j \sim \mathcal{N}(0, I)
 
     Two examples differ in each bit with probability :math:`\theta / \pi`, the angle between them seen from the mean.
 
-    Args:
-      x: the database, in model units, ``[n, *features]``.
-      bits: number of planes.
-      seed: of their normals.
-
-    Returns:
-      What maps examples ``[n, *features]`` to bits ``[n, bits]``.
-
-    Raises:
-      InvalidInput: bits is no whole number above zero.
+    Attributes:
+      centre: a point on every plane, ``[features]``.
+      normals: of the planes, ``[features, bits]``.
 
     Example:
-      >>> random_hyperplanes(np.eye(3), bits=4)(np.eye(3)).shape
+      >>> RandomHyperplanes.fit(np.eye(3), bits=4).encode(np.eye(3)).shape
       (3, 4)
 
     References:
       Charikar, *Similarity estimation techniques from rounding algorithms*, STOC 2002, section 3.
     """
-    bits = positive_whole("random_hyperplanes", "bits", bits)
-    rows = x.reshape(len(x), -1)
-    normals = np.random.default_rng(seed).normal(size=(rows.shape[1], bits)).astype(np.float32)
-    return Hyperplanes(rows.mean(axis=0, dtype=np.float64).astype(np.float32), normals)
+
+    centre: Float[np.ndarray, " features"]
+    normals: Float[np.ndarray, "features bits"]
+
+    @classmethod
+    def fit(cls, x: Num[np.ndarray, "n *features"], bits: int, *, seed: int = 0) -> "RandomHyperplanes":
+        """Draws planes through the mean of a database.
+
+        Args:
+          x: the database, in model units, ``[n, *features]``.
+          bits: number of planes.
+          seed: of their normals.
+
+        Raises:
+          InvalidInput: bits is not a whole number above zero.
+        """
+        bits = positive_whole("RandomHyperplanes", "bits", bits)
+        rows = x.reshape(len(x), -1)
+        normals = np.random.default_rng(seed).normal(size=(rows.shape[1], bits)).astype(np.float32)
+        return cls(rows.mean(axis=0, dtype=np.float64).astype(np.float32), normals)
+
+    def encode(self, x: Num[np.ndarray, "n *features"]) -> Bool[np.ndarray, "n bits"]:
+        """The side of each plane on which each example lies, ``[n, bits]``."""
+        return (x.reshape(len(x), -1) - self.centre[None]) @ self.normals > 0
 
 
 def average_precision_at(
@@ -113,7 +110,7 @@ def average_precision_at(
 
     Args:
       relevant: whether each result is, nearest first, ``[queries, k]``.
-      relevant_total: R, how many relevant items the database has for each query, ``[queries]``.
+      relevant_total: R, number of relevant items in the database for each query, ``[queries]``.
 
     Returns:
       The average precision of each query, in [0, 1]; NaN where nothing is relevant.
@@ -149,15 +146,15 @@ def retrieval_metrics(
     k: int,
     exclude_self: bool = False,
 ) -> dict[str, float]:
-    """How well neighbours agree in label with their query, as means over queries; an item is relevant if its label is.
+    """Mean quality of rankings over queries; an item is relevant if it has the label of the query.
 
-    Queries whose label nothing else in the database has are left out, and counted.
+    Queries whose label no other database row has are left out, and counted.
 
     Args:
       indices: of the neighbours in the database, nearest first, as :func:`ae_jax.evaluation.search` finds
         them, ``[queries, found]``.
       query_labels, database_labels: of each query and of each database row.
-      k: how many of the neighbours are judged.
+      k: number of neighbours that count.
       exclude_self: as told to :func:`ae_jax.evaluation.search`: a query is not among its own relevant items.
 
     Returns:
@@ -195,7 +192,7 @@ def retrieval_metrics(
 
 
 def _count_of(labels: np.ndarray, among: np.ndarray) -> np.ndarray:
-    """How many of the others are equal to each label."""
+    """The number of others that are equal to each label."""
     classes, counts = np.unique(among, return_counts=True)
     place = np.minimum(np.searchsorted(classes, labels), len(classes) - 1)
     return np.where(classes[place] == labels, counts[place], 0)

@@ -1,7 +1,7 @@
-"""The questions of a use: what an autoencoder is trained for, asked of a run beside the baselines of the field."""
+"""The tasks that runs and baselines are evaluated on, and one function that evaluates any of them."""
 
 import math
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Iterator
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -10,17 +10,15 @@ from ae_jax._checks import non_negative_whole
 from ae_jax.data import Dataset
 from ae_jax.errors import InvalidInput, unknown
 from ae_jax.evaluation.anomaly import SCORES, AnomalyScore, anomaly_score
-from ae_jax.evaluation.context import Context, Features, ScoredLabels, TaskResult, all_finite
-from ae_jax.evaluation.contraction import jacobian_norm
-from ae_jax.evaluation.denoising import evaluate_denoising, image_quality
-from ae_jax.evaluation.detection import average_precision, precision_at_n, roc_auc
-from ae_jax.evaluation.evaluate import with_members
+from ae_jax.evaluation.baselines import Baseline
+from ae_jax.evaluation.context import Context, Features, Subject, with_members
+from ae_jax.evaluation.denoising import denoising_grid
+from ae_jax.evaluation.detection_metrics import anomaly_metrics
 from ae_jax.evaluation.filters import are_images
 from ae_jax.evaluation.generation import frechet_distance, kernel_distance, precision_recall
-from ae_jax.evaluation.likelihood import log_likelihood, negative_elbo
-from ae_jax.evaluation.metrics import Row
+from ae_jax.evaluation.likelihood import has_prior, log_likelihood, negative_elbo
 from ae_jax.evaluation.neighbors import search
-from ae_jax.evaluation.reconstruction import explained_variance, mean_squared_error
+from ae_jax.evaluation.reconstruction import explained_variance, image_quality, mean_squared_error, psnr
 from ae_jax.evaluation.representation import (
     active_fraction,
     are_too_many,
@@ -31,40 +29,41 @@ from ae_jax.evaluation.representation import (
     mean_activation,
     trustworthiness,
 )
-from ae_jax.evaluation.retrieval import binarise, random_hyperplanes, retrieval_metrics, thresholds_of
+from ae_jax.evaluation.results import Evaluation, Row, ScoredLabels, TaskResult
+from ae_jax.evaluation.retrieval import RandomHyperplanes, binarise, retrieval_metrics, thresholds_of
 from ae_jax.evaluation.sampling import subsample
 from ae_jax.objectives import BernoulliLikelihood
 from ae_jax.training import Run
 
 _NEIGHBORS = 5
 _REFERENCE = 10_000
-"""How many normal training examples scores compare with, at most."""
+"""The largest number of normal training examples that scores compare with."""
 _DATABASE, _QUERIES, _RESULTS = 10_000, 2_000, 100
 _DENOISED = 2_000
 _GENERATED = 2_000
-"""How many samples are compared with as many examples, at most."""
+"""The largest number of samples that are compared with as many examples."""
 _EXAMPLES, _SAMPLES = 1_000, 1_000
-"""Of how many examples, at most, and by how many importance samples a log-likelihood is estimated."""
-
+"""The largest number of examples whose log-likelihood is estimated, and the importance samples of each."""
 
 _FLATTERED = {
-    "representation": "linear probe and kNN are asked what they were told",
+    "representation": "linear probe and kNN are tested on what they learned",
     "anomaly": "scores compare normal examples with themselves, which are their own nearest neighbours",
     "retrieval": "every query finds itself",
     "generation": "the training data beside samples are the examples themselves",
 }
-"""What an answer about the training split suffers from."""
+"""Why the result of a task on the training split is too good."""
 
 
 class Task(NamedTuple):
-    """One question of a use.
+    """A use of autoencoders that is evaluated.
 
     Attributes:
-      run: answers it, or raises the reason why it cannot be asked.
-      meaning: the question in words.
+      run: evaluates it, or raises the reason why it cannot be evaluated.
+      meaning: what it tells, as a question.
       over: the keys of rows that make a table.
       by: the keys of rows that make a row of a table.
-      headline: the metric that answers in one number, the first of those that were measured.
+      headline: the metric that summarises it, the first of those that were measured.
+      outputs: the outputs of subjects that it needs (:class:`ae_jax.evaluation.context.Subject`).
     """
 
     run: Callable[[Context], TaskResult]
@@ -72,273 +71,334 @@ class Task(NamedTuple):
     over: tuple[str, ...]
     by: tuple[str, ...]
     headline: tuple[str, ...]
+    outputs: tuple[str, ...] = ()
 
 
-def run_tasks(
-    run: Run,
+def evaluate(
+    evaluated: Run | Baseline,
     dataset: Dataset,
-    tasks: Iterable[str] | None = None,
+    tasks: str | Iterable[str] = "summary",
     *,
     split: str = "test",
     seed: int = 0,
     abnormal: Any = None,
     features: Features | None = None,
     features_name: str = "data",
-) -> list[TaskResult]:
-    """Asks a run the questions of uses, each beside its baselines.
+) -> Evaluation:
+    """Evaluates a run or a baseline on one or several tasks.
 
-    A question that the run or the data do not allow has an answer without rows, whose message says why and what to do.
-    Rows of a member whose codes, reconstructions or samples are not finite are NaN and say ``"finite": False``.
+    ``"summary"`` has the few numbers that comparisons report of every autoencoder. Each other task has rows of its
+    baselines too. A task that the run or the data do not allow has a result without rows, whose message says why and
+    what to do. Rows of a member that diverged, or whose codes, reconstructions or samples are not finite, say
+    ``"finite": False``; the values of the latter are NaN.
 
     Args:
-      run: a trained population.
-      dataset: the data; its shape and scaling are the run's. What must be learned or searched is its training split.
-      tasks: one name or several in :data:`TASKS`; None asks all of them.
-      split: which split the questions are about; the training split flatters, and messages say how.
-      seed: of clusters, damage, planes, latents and samples.
-      abnormal: for detection, the label or labels that count as abnormal; by default 1 where labels are 0 and 1. Scores
-        that need normal examples take those of the training split.
-      features: for generation, what maps examples in model units to rows of features, on which distances between
-        samples and data are measured; by default their values. Distances are comparable on the same features only.
+      evaluated: a trained population, or a baseline such as :class:`ae_jax.evaluation.PCA`.
+      dataset: the data; their shape and scaling are the run's. Probes, scores and searches learn from its training
+        split.
+      tasks: one name or several in :data:`TASKS`, or ``"all"``, every task but the summary.
+      split: the split that is evaluated; results on the training split are too good, and messages say how.
+      seed: of clusters, corruptions, hyperplanes, latents and samples.
+      abnormal: for the anomaly task, the label or labels that count as abnormal; by default 1 where labels are 0 and
+        1. Scores that need normal examples take those of the training split.
+      features: for the generation task, maps examples in model units to rows of features, on which distances between
+        samples and data are measured; by default their values. Only distances on the same features are comparable.
       features_name: what results call them.
 
     Returns:
-      An answer for each question, with rows as those of :func:`ae_jax.evaluation.evaluate` and further keys:
-      ``score`` of detection; ``representation``, ``distance`` and ``k`` of retrieval; ``corruption``, ``level`` and
-      ``trained_on`` of denoising; ``features``, ``samples`` and ``examples`` of generation.
+      A result for each task; ``.rows`` are those of all of them,
+      ``{"autoencoder", "seed", "member", "metric", "value", "split"}`` with :data:`ae_jax.evaluation.METRICS` as
+      metrics, and further keys: ``score`` of the anomaly task; ``representation``, ``distance`` and ``k`` of retrieval;
+      ``corruption``, ``level`` and ``trained_on`` of denoising; ``features``, ``samples`` and ``examples`` of
+      generation and likelihood.
 
     Raises:
-      InvalidInput: an unknown question or label, a seed that is no whole number below 2**32, an unknown or empty
-        split, data of another shape or scaling than the run's, or features without a name.
+      InvalidInput: an unknown task or label, a seed that is not a whole number below 2**32, an unknown or empty split,
+        data of another shape or scaling than the run's, or features without a name.
 
     Example:
       >>> import ae_jax
       >>> data = ae_jax.data.digits()
       >>> run = ae_jax.fit(ae_jax.undercomplete(code=2, hidden=()), data, epochs=1)
-      >>> answer, = run_tasks(run, data, ["reconstruction"])
-      >>> [row["metric"] for row in answer.rows if row["autoencoder"] == "pca"]
-      ['mse', 'psnr', 'explained_variance', 'ssim']
+      >>> [row["metric"] for row in evaluate(run, data).rows][:2]
+      ['mse', 'psnr_corrupted']
+      >>> from ae_jax.evaluation import PCA
+      >>> rows = evaluate(PCA.fit(data, 16), data).rows
+      >>> round(rows[0]["value"], 4)
+      0.0117
     """
-    names = list(TASKS) if tasks is None else list(dict.fromkeys(_several(tasks)))
+    names = list(dict.fromkeys(_several(tasks)))
+    names = [name for name in TASKS if name != SUMMARY] if names == ["all"] else names
     for name in names:
         if name not in TASKS:
-            raise unknown("task", name, TASKS)
+            raise unknown("task", name, [*TASKS, "all"])
     if (features is None) != (features_name == "data"):
         raise InvalidInput(
-            f"generation was given features={features} called {features_name!r}: expected both, or neither; name the "
-            "features, as distances are comparable on the same ones only."
+            f"the generation task was given features={features} called {features_name!r}: expected both, or neither; "
+            "name the features, as only distances on the same features are comparable."
         )
-    non_negative_whole("run_tasks", "seed", seed)
+    non_negative_whole("evaluate", "seed", seed)
     if seed >= 2**32:
-        raise InvalidInput(f"run_tasks was given seed={seed}: expected a whole number below 2**32.")
+        raise InvalidInput(f"evaluate was given seed={seed}: expected a whole number below 2**32.")
     context = Context(
-        run=run,
+        evaluated=evaluated,
         dataset=dataset,
         split=split,
         seed=seed,
         abnormal=None if abnormal is None else _several(abnormal),
         features=features,
         features_name=features_name,
+        outputs=frozenset(output for name in names for output in TASKS[name].outputs),
     )
-    _require_askable(context)
-    return [_answer(name, context) for name in names]
+    _require_valid(context)
+    return Evaluation(_result(name, context) for name in names)
 
 
-def evaluate_reconstruction_task(asked: Context) -> TaskResult:
-    """How well does it reconstruct what it is shown?"""
-    x, mean, messages = asked.x, asked.train.mean(axis=0, dtype=np.float64), [*asked.on_the_range]
-    images = are_images(x) and min(x.shape[1:3]) >= 3
-    if not images:
-        messages.append("SSIM was left out: examples are no images of at least 3 pixels on a side.")
+def summary_task(context: Context) -> TaskResult:
+    """The few numbers that comparisons report of every autoencoder."""
+    x, train_labels, labels = context.x, context.dataset.train.labels, context.part.labels
+    bounds: dict[str, np.ndarray] = {}
+    if isinstance(context.evaluated, Run) and has_prior(context.evaluated.autoencoder):
+        found = negative_elbo(context.evaluated, context.part.x, seed=context.seed)
+        bounds = with_members(context.evaluated, found)
+    rows: list[Row] = []
+    for subject in context.subjects:
+        code = subject.output("code")
+        values = {
+            "mse": mean_squared_error(subject.output("reconstruction"), x),
+            "psnr_corrupted": float(np.mean(psnr(subject.output("denoised"), x))),
+        }
+        values |= label_accuracies(subject.output("train_code"), train_labels, code, labels)
+        values |= {
+            "mean_activation": mean_activation(code),
+            "active_fraction": active_fraction(code),
+            "jacobian_norm": float(np.mean(subject.output("jacobian_norm"))),
+            **{name: float(np.mean(of_members[subject.member])) for name, of_members in bounds.items()},
+            "parameters": float(subject.parameters),
+        }
+        rows += context.rows(subject, values)
+    return TaskResult(SUMMARY, rows)
 
-    def values(made: np.ndarray) -> dict[str, float]:
-        near = image_quality(made, x, data_range=asked.data_range)
-        shown = {"mse": mean_squared_error(made, x), "psnr": near.pop("psnr")}
-        return shown | {"explained_variance": explained_variance(made, x, mean)} | near
 
-    made = with_members(asked.run, asked.scaled(asked.run.reconstruct(asked.part.x)))
-    of_pca, whole = values(asked.pca.reconstruct(x)), all_finite(made)
-    rows = asked.baseline_rows("pca", of_pca)
-    rows += asked.rows_of_members(lambda member: values(made[member]), whole, of_pca)
-    return TaskResult("reconstruction", rows, (*messages, *asked.said_of(whole, "reconstructions")))
+def reconstruction_task(context: Context) -> TaskResult:
+    """Errors of reconstructions, beside PCA's."""
+    x, mean, messages = context.x, context.train.mean(axis=0, dtype=np.float64), [*context.range_messages]
+    if not are_images(x) or min(x.shape[1:3]) < 3:
+        messages.append("SSIM was left out: examples are not images of at least 3 pixels on a side.")
+
+    def values(subject: Subject) -> dict[str, float]:
+        made = subject.output("reconstruction")
+        quality = image_quality(made, x, data_range=context.data_range)
+        errors = {"mse": mean_squared_error(made, x), "psnr": quality.pop("psnr")}
+        return errors | {"explained_variance": explained_variance(made, x, mean)} | quality
+
+    rows, failed = _beside(context, values, ("reconstruction",), "reconstructions")
+    return TaskResult("reconstruction", rows, (*messages, *failed))
 
 
-def evaluate_representation_task(asked: Context) -> TaskResult:
-    """What do the codes know, and how are they used?"""
-    part, train, messages = asked.part, asked.dataset.train, _of_training_split(asked, "representation")
-    near = len(part.x) > 2 * _NEIGHBORS
+def representation_task(context: Context) -> TaskResult:
+    """What codes know of labels and neighbours, and how their units are used, beside PCA."""
+    part, train, x = context.part, context.dataset.train, context.x
+    enough = len(part.x) > 2 * _NEIGHBORS
 
-    def values(train_codes: np.ndarray, codes: np.ndarray, jacobian: float) -> dict[str, float]:
-        known = label_accuracies(train_codes, train.labels, codes, part.labels)
+    def values(subject: Subject) -> dict[str, float]:
+        codes = subject.output("code")
+        known = label_accuracies(subject.output("train_code"), train.labels, codes, part.labels)
         if known and part.labels is not None and len(np.unique(part.labels)) > 1 and not are_too_many(part.labels):
-            known |= clustering_agreement(codes, part.labels, seed=asked.seed)
-        if near:
+            known |= clustering_agreement(codes, part.labels, seed=context.seed)
+        if enough:
             known |= {
-                "trustworthiness": trustworthiness(asked.x, codes, neighbors=_NEIGHBORS),
-                "continuity": continuity(asked.x, codes, neighbors=_NEIGHBORS),
+                "trustworthiness": trustworthiness(x, codes, neighbors=_NEIGHBORS),
+                "continuity": continuity(x, codes, neighbors=_NEIGHBORS),
             }
         return known | {
             "mean_activation": mean_activation(codes),
             "active_fraction": active_fraction(codes),
             "code_correlation": code_correlation(codes),
-            "jacobian_norm": jacobian,
+            "jacobian_norm": float(np.mean(subject.output("jacobian_norm"))),
         }
 
-    norms = with_members(asked.run, jacobian_norm(asked.run, part.x))
-    codes = asked.pca.encode(asked.train), asked.pca.encode(asked.x)
-    of_pca, whole = values(*codes, math.sqrt(codes[0].shape[1])), asked.coded & all_finite(norms)
-
-    def of_member(member: int) -> dict[str, float]:
-        return values(asked.train_codes[member], asked.codes[member], float(np.mean(norms[member])))
-
-    rows = asked.baseline_rows("pca", of_pca) + asked.rows_of_members(of_member, whole, of_pca)
-    messages += _left_out_of_labels(asked, of_pca) + asked.said_of(whole, "codes")
-    if not near:
-        messages.append(f"Trustworthiness and continuity were left out: {len(part.x)} examples are too few.")
-    return TaskResult("representation", rows, tuple(messages))
+    needed = ("code", "train_code", "jacobian_norm")
+    rows, failed = _beside(context, values, needed, "codes")
+    messages = _split_messages(context, "representation") + _label_messages(context, {row["metric"] for row in rows})
+    if not enough:
+        failed.append(f"Trustworthiness and continuity were left out: {len(part.x)} examples are too few.")
+    return TaskResult("representation", rows, (*messages, *failed))
 
 
-def evaluate_detection_task(asked: Context) -> TaskResult:
-    """Do scores tell abnormal examples from normal ones?"""
-    abnormal, among_train = asked.is_abnormal()
+def anomaly_task(context: Context) -> TaskResult:
+    """How well scores tell abnormal examples from normal ones, beside scores of PCA and of the data themselves."""
+    abnormal, among_train = context.is_abnormal()
     if among_train.all():
         raise InvalidInput("all training examples count as abnormal: expected normal ones to compare with.")
     normal = np.flatnonzero(~among_train)
-    reference = asked.dataset.train.x[normal[subsample(len(normal), _REFERENCE)]]
-    messages = _of_reference(among_train, len(reference)) + _of_training_split(asked, "anomaly")
+    reference = normal[subsample(len(normal), _REFERENCE)]
+    messages = _reference_messages(among_train, len(reference)) + _split_messages(context, "anomaly")
     rows: list[Row] = []
     curves: dict[str, ScoredLabels] = {}
+    for subject, score, scores in _baseline_scores(context, reference):
+        rows += context.rows(subject, anomaly_metrics(scores, abnormal), score=score)
+        curves[f"{subject.name}, {score}"] = ScoredLabels(scores, abnormal)
     scorers: list[tuple[float, AnomalyScore]] = []
-    for name, scores in _baseline_scores(asked, reference).items():
-        autoencoder, score = name
-        rows += asked.baseline_rows(autoencoder, _detection_values(scores, abnormal), score=score)
-        curves[", ".join(name)] = ScoredLabels(scores, abnormal)
-    for score in SCORES:
+    for score in SCORES if isinstance(context.evaluated, Run) else ():
         try:
-            scorer = anomaly_score(asked.run, score, reference)
-            judged, of_score = _judged(asked, scorer, abnormal, messages)
+            scorer = anomaly_score(context.run, score, context.dataset.train.x[reference])
+            shown, of_score = _scored(context, scorer, abnormal, messages)
         except InvalidInput as error:
             messages.append(f"The score {score} was left out: {error}")
             continue
         rows += of_score
-        curves[f"{asked.run.name}, {score}"] = judged
-        scorers.append((roc_auc(*judged), scorer))
+        curves[f"{context.run.name}, {score}"] = shown
+        scorers.append((anomaly_metrics(*shown)["roc_auc"], scorer))
     best = max(scorers, key=lambda scorer: scorer[0], default=(0.0, None))[1]
     return TaskResult("anomaly", rows, tuple(messages), curves, best)
 
 
-def evaluate_retrieval_task(asked: Context) -> TaskResult:
-    """Do nearest neighbours have the label of what was looked for?"""
-    labels, train_labels = asked.require_classes()
-    sought, among = subsample(len(asked.x), _QUERIES), subsample(len(asked.train), _DATABASE)
-    k = min(_RESULTS, len(among))
+def retrieval_task(context: Context) -> TaskResult:
+    """Whether nearest neighbours have the label of the query, beside raw data, random hyperplanes and PCA."""
+    labels, train_labels = context.require_classes()
+    queries, database = subsample(len(context.x), _QUERIES), subsample(len(context.train), _DATABASE)
+    k, left_out = min(_RESULTS, len(database)), 0
     rows: list[Row] = []
     values: dict[str, float] = {}
-    left_out = 0
-    for one in [*_baselines_of_search(asked), *_codes_to_search(asked)]:
-        further = {"representation": one.representation, "distance": one.distance, "k": k}
-        if one.member is not None and not asked.coded[one.member]:
-            rows += asked.rows(one.member, dict.fromkeys(values, math.nan), **further, finite=False)
+    for subject, representation, distance, codes, train_codes in _representations(context):
+        further = {"representation": representation, "distance": distance, "k": k}
+        if not subject.is_finite("code", "train_code"):
+            rows += context.rows(subject, dict.fromkeys(values, math.nan), **further | {"finite": False})
             continue
-        found = search(one.queries[sought], one.database[among], k=k, metric=one.distance).indices
-        values = retrieval_metrics(found, labels[sought], train_labels[among], k=k)
+        found = search(codes[queries], train_codes[database], k=k, metric=distance).indices
+        values = retrieval_metrics(found, labels[queries], train_labels[database], k=k)
         left_out = int(values.pop("queries_left_out"))
-        if one.member is None:
-            rows += asked.baseline_rows(one.autoencoder, values, **further)
-        else:
-            rows += asked.rows(one.member, values, **further)
-    messages = [f"The {k} nearest are judged, of {len(among):,} training examples."]
-    messages += _of_training_split(asked, "retrieval") + asked.said_of(asked.coded, "codes")
-    if len(among) < len(asked.train) or len(sought) < len(asked.x):
+        rows += context.rows(subject, values, **further)
+    messages = [f"The {k} nearest of {len(database):,} training examples are judged."]
+    messages += _split_messages(context, "retrieval")
+    messages += context.not_finite_messages(lambda subject: subject.is_finite("code", "train_code"), "codes")
+    if len(database) < len(context.train) or len(queries) < len(context.x):
         messages.append(
-            f"Cut to {len(among):,} of {len(asked.train):,} training examples and {len(sought):,} of {len(asked.x):,} "
-            "queries, evenly spaced."
+            f"Cut to {len(database):,} of {len(context.train):,} training examples and {len(queries):,} of "
+            f"{len(context.x):,} queries, evenly spaced."
         )
     if left_out:
-        messages.append(f"{left_out} of {len(sought):,} queries were left out: no training example has their label.")
+        messages.append(f"{left_out} of {len(queries):,} queries were left out: no training example has their label.")
     return TaskResult("retrieval", rows, tuple(messages))
 
 
-def evaluate_denoising_task(asked: Context) -> TaskResult:
-    """How much of the clean example does it bring back from a corrupted one?"""
-    rows = evaluate_denoising(asked.run, asked.dataset, split=asked.split, seed=asked.seed, limit=_DENOISED)
-    messages = []
-    if len(asked.x) > _DENOISED:
-        messages.append(f"Cut to {_DENOISED:,} of {len(asked.x):,} examples, evenly spaced.")
-    return TaskResult("denoising", rows, (*messages, *asked.on_the_range))
+def denoising_task(context: Context) -> TaskResult:
+    """The quality of reconstructions of corrupted examples, beside PCA and image filters."""
+    rows = denoising_grid(context, limit=_DENOISED)
+    cut = (f"Cut to {_DENOISED:,} of {len(context.x):,} examples, evenly spaced.",)
+    return TaskResult("denoising", rows, (*cut[: len(context.x) > _DENOISED], *context.range_messages))
 
 
-def evaluate_generation_task(asked: Context) -> TaskResult:
-    """Are samples like the data, and how probable does it find the data?"""
-    count = min(len(asked.part.x), _GENERATED)
-    samples = with_members(asked.run, asked.scaled(asked.run.sample(count, seed=asked.seed)))
-    features = asked.features or _flat
-    real = features(asked.x[subsample(len(asked.x), count)])
-    further = {"features": asked.features_name, "samples": count}
+def generation_task(context: Context) -> TaskResult:
+    """How close samples are to the data, beside training examples."""
+    run, count = context.run, min(len(context.x), _GENERATED)
+    samples = with_members(run, context.scaled(run.sample(count, seed=context.seed)))
+    features = context.features or _flat
+    real = features(context.x[subsample(len(context.x), count)])
 
-    def values(made: np.ndarray) -> dict[str, float]:
-        drawn = features(made)
-        distances = {"frechet_distance": frechet_distance(real, drawn), "kernel_distance": kernel_distance(real, drawn)}
-        return distances | precision_recall(real, drawn)
+    def distances(examples: np.ndarray) -> dict[str, float]:
+        made = features(examples)
+        found = {"frechet_distance": frechet_distance(real, made), "kernel_distance": kernel_distance(real, made)}
+        return found | precision_recall(real, made)
 
-    train = asked.train[subsample(len(asked.train), count)]
-    of_data, whole = values(train), all_finite(samples)
-    rows = asked.baseline_rows("training data", of_data, **further | {"samples": len(train)})
-    rows += asked.rows_of_members(lambda member: values(samples[member]), whole, of_data, **further)
+    def is_finite(subject: Subject) -> bool:
+        return bool(np.isfinite(samples[subject.member]).all())
+
+    train = context.train[subsample(len(context.train), count)]
+    of_data, further = distances(train), {"features": context.features_name, "samples": count}
+    rows = context.rows(
+        context.raw._replace(name="training data"), of_data, **further | {"samples": len(train)}
+    ) + context.finite_rows(
+        context.subjects, lambda subject: distances(samples[subject.member]), is_finite, of_data, **further
+    )
     messages = [
-        f"Distances are between {count:,} samples and as many examples, on {asked.features_name} as features: "
+        f"Distances are between {count:,} samples and as many examples, on {context.features_name} as features: "
         "comparable on the same features and numbers only.",
-        *_of_training_split(asked, "generation"),
-        *asked.said_of(whole, "samples"),
+        *_split_messages(context, "generation"),
+        *context.not_finite_messages(is_finite, "samples"),
     ]
-    try:
-        rows += _rows_of_likelihood(asked, messages)
-    except InvalidInput as error:
-        messages.append(f"The log-likelihood was left out: {error}")
     return TaskResult("generation", rows, tuple(messages))
 
 
+def likelihood_task(context: Context) -> TaskResult:
+    """Importance-sampled log-likelihoods beside the evidence lower bound."""
+    run, x = context.run, context.part.x[subsample(len(context.part.x), _EXAMPLES)]
+    estimate = log_likelihood(run, x, samples=_SAMPLES, seed=context.seed)
+    bound = negative_elbo(run, x, seed=context.seed)
+    messages = [f"Log-likelihoods are of {len(x):,} examples, by {_SAMPLES:,} importance samples each."]
+    scaled = context.scaled(x)
+    if isinstance(run.autoencoder.objective.likelihood, BernoulliLikelihood) and np.any(scaled * (1 - scaled)):
+        messages.append("The data are not binary: under a Bernoulli likelihood, compare their values with care.")
+    found = {
+        "log_likelihood": estimate.log_likelihood,
+        "effective_samples": estimate.effective_samples,
+        "negative_elbo": bound["negative_elbo"],
+        "kl": bound["kl"],
+    }
+    found = with_members(run, found)
+
+    def is_finite(subject: Subject) -> bool:
+        return all(bool(np.isfinite(values[subject.member]).all()) for values in found.values())
+
+    def means(subject: Subject) -> dict[str, float]:
+        return {name: float(np.mean(values[subject.member])) for name, values in found.items()}
+
+    rows = context.finite_rows(context.subjects, means, is_finite, found, samples=_SAMPLES, examples=len(x))
+    return TaskResult("likelihood", rows, (*messages, *context.not_finite_messages(is_finite, "log-likelihoods")))
+
+
+SUMMARY = "summary"
+"""The task that comparisons report."""
+
 TASKS: dict[str, Task] = {
+    SUMMARY: Task(
+        summary_task,
+        "What do comparisons report?",
+        (),
+        ("autoencoder",),
+        ("mse",),
+        ("code", "reconstruction", "denoised", "jacobian_norm"),
+    ),
     "reconstruction": Task(
-        evaluate_reconstruction_task, "How well does it reconstruct what it is shown?", (), ("autoencoder",), ("psnr",)
+        reconstruction_task,
+        "How well are examples reconstructed?",
+        (),
+        ("autoencoder",),
+        ("psnr",),
+        ("code", "reconstruction"),
     ),
     "representation": Task(
-        evaluate_representation_task,
+        representation_task,
         "What do the codes know, and how are they used?",
         (),
         ("autoencoder",),
         ("knn_accuracy", "trustworthiness", "jacobian_norm"),
+        ("code", "jacobian_norm"),
     ),
     "anomaly": Task(
-        evaluate_detection_task,
-        "Do scores tell abnormal from normal examples?",
-        (),
-        ("autoencoder", "score"),
-        ("roc_auc",),
+        anomaly_task, "Do scores tell abnormal from normal examples?", (), ("autoencoder", "score"), ("roc_auc",)
     ),
     "retrieval": Task(
-        evaluate_retrieval_task,
-        "Do nearest neighbours have the label of what was looked for?",
+        retrieval_task,
+        "Do nearest neighbours have the label of the query?",
         (),
         ("representation", "distance"),
         ("map_at_k",),
+        ("code",),
     ),
     "denoising": Task(
-        evaluate_denoising_task,
-        "How much of the clean example does it bring back from a corrupted one?",
+        denoising_task,
+        "How much of the clean example is restored from a corrupted one?",
         ("corruption", "level"),
         ("autoencoder", "trained_on"),
         ("psnr_gain",),
+        ("code",),
     ),
-    "generation": Task(
-        evaluate_generation_task,
-        "Are samples like the data, and how probable does it find the data?",
-        (),
-        ("autoencoder",),
-        ("frechet_distance",),
-    ),
+    "generation": Task(generation_task, "Are samples like the data?", (), ("autoencoder",), ("frechet_distance",)),
+    "likelihood": Task(likelihood_task, "How probable are the data?", (), ("autoencoder",), ("log_likelihood",)),
 }
-"""What can be asked, by name."""
+"""Every task by its name."""
 
 
 def _several(given: Any) -> tuple[Any, ...]:
@@ -346,54 +406,72 @@ def _several(given: Any) -> tuple[Any, ...]:
     return (given,) if isinstance(given, (str, bytes)) or not isinstance(given, Iterable) else tuple(given)
 
 
-def _of_training_split(asked: Context, question: str) -> list[str]:
-    """What must be said of a question about the split that was learned from."""
-    return [f"This is the training split: {_FLATTERED[question]}; ask about another one."] * (asked.split == "train")
-
-
-def _left_out_of_labels(asked: Context, measured: Iterable[str]) -> list[str]:
-    """What must be said of what was not measured for want of classes."""
-    where = f"the train split of {asked.dataset.name}"
-    if "linear_probe_accuracy" not in measured:
-        labels = asked.train_labels
-        if labels is not None and asked.labels is not None and are_too_many(labels):
-            return [f"Linear probe, kNN and k-means were left out: {_too_many(labels, where)}"]
-        return [
-            "Linear probe, kNN and k-means were left out: they need labels that are classes, at least two, in the "
-            f"training split and in {asked.where}; name them by --label, or give the data set labels."
-        ]
-    if asked.labels is not None and are_too_many(asked.labels):
-        return [f"K-means was left out: {_too_many(asked.labels, asked.where)}"]
-    return []
-
-
-def _too_many(labels: np.ndarray, where: str) -> str:
-    return (
-        f"{len(labels)} examples of {where} have {len(np.unique(labels))} different labels, which name no classes; "
-        "expected at most half as many."
-    )
-
-
-def _require_askable(context: Context) -> None:
-    """Raises what is wrong with the arguments, before any question is asked."""
-    _ = context.part
+def _require_valid(context: Context) -> None:
+    """Raises InvalidInput where the split or the abnormal labels do not fit, before any task runs."""
     known = [labels for labels in (context.labels, context.train_labels) if labels is not None]
     if context.abnormal is not None and known:
         context.abnormal_names(np.unique(np.concatenate(known)))
 
 
-def _answer(name: str, context: Context) -> TaskResult:
+def _result(name: str, context: Context) -> TaskResult:
     try:
         return TASKS[name].run(context)
     except InvalidInput as error:
         return TaskResult(name, [], (f"The task {name} could not be evaluated: {error}",))
 
 
-def _of_reference(abnormal: np.ndarray, count: int) -> list[str]:
-    """What must be said of the training split that scores compare with."""
+def _beside(
+    context: Context,
+    measure: Callable[[Subject], dict[str, float]],
+    needed: tuple[str, ...],
+    what: str,
+) -> tuple[list[Row], list[str]]:
+    """Rows of PCA and of the subjects, NaN where needed outputs are not finite, and the message that says so."""
+
+    def is_finite(subject: Subject) -> bool:
+        return subject.is_finite(*needed)
+
+    if isinstance(context.evaluated, Baseline):
+        return context.rows(context.subjects[0], measure(context.subjects[0])), []
+    pca = context.baseline(context.pca)
+    of_pca = measure(pca)
+    rows = context.rows(pca, of_pca) + context.finite_rows(context.subjects, measure, is_finite, of_pca)
+    return rows, context.not_finite_messages(is_finite, what)
+
+
+def _split_messages(context: Context, task: str) -> list[str]:
+    """The message that results on the training split are too good."""
+    return [f"This is the training split: {_FLATTERED[task]}; evaluate another one."] * (context.split == "train")
+
+
+def _label_messages(context: Context, measured: set[str]) -> list[str]:
+    """Messages about metrics that were left out because labels are not classes."""
+    where = f"the train split of {context.dataset.name}"
+    if "linear_probe_accuracy" not in measured:
+        labels = context.train_labels
+        if labels is not None and context.labels is not None and are_too_many(labels):
+            return [f"Linear probe, kNN and k-means were left out: {_too_many(labels, where)}"]
+        return [
+            "Linear probe, kNN and k-means were left out: they need labels that are classes, at least two, in the "
+            f"training split and in {context.where}; name them by --label, or give the data set labels."
+        ]
+    if context.labels is not None and are_too_many(context.labels):
+        return [f"K-means was left out: {_too_many(context.labels, context.where)}"]
+    return []
+
+
+def _too_many(labels: np.ndarray, where: str) -> str:
+    return (
+        f"{len(labels)} examples of {where} have {len(np.unique(labels))} different labels, which are not classes; "
+        "expected at most half as many."
+    )
+
+
+def _reference_messages(abnormal: np.ndarray, count: int) -> list[str]:
+    """Messages about the normal training examples that scores compare with."""
     messages = [
         f"Scores compare with {count:,} normal training examples.",
-        "Which score is best is seen with the labels of this split, which flatters it: choose one beforehand.",
+        "The best score is chosen by the labels of this split, which makes its result too good: choose one beforehand.",
     ]
     if abnormal.any():
         messages.append(
@@ -403,101 +481,65 @@ def _of_reference(abnormal: np.ndarray, count: int) -> list[str]:
     return messages
 
 
-def _baseline_scores(asked: Context, reference: np.ndarray) -> dict[tuple[str, str], np.ndarray]:
-    """Scores without an autoencoder, by what they are of and their name."""
-    x, normal = _flat(asked.x), _flat(asked.scaled(reference))
-    errors = np.square(_flat(asked.pca.reconstruct(asked.x)) - x).sum(axis=1)
-    scores = {("pca", "reconstruction_error"): errors.astype(np.float64)}
-    if len(normal) >= _NEIGHBORS:
-        near = search(x, normal, k=_NEIGHBORS).distances.mean(axis=1)
-        scores["raw", "knn"] = near.astype(np.float64)
-    return scores
+def _baseline_scores(context: Context, reference: np.ndarray) -> Iterator[tuple[Subject, str, np.ndarray]]:
+    """Scores without networks: reconstruction errors, and mean distances to the nearest normal training examples."""
+    if isinstance(context.evaluated, Baseline):
+        subjects = [(context.subjects[0], score) for score in ("reconstruction_error", "knn")]
+    else:
+        subjects = [(context.baseline(context.pca), "reconstruction_error"), (context.raw, "knn")]
+    for subject, score in subjects:
+        if score == "reconstruction_error":
+            errors = np.square(_flat(subject.output("reconstruction")) - _flat(context.x)).sum(axis=1)
+            yield subject, score, errors.astype(np.float64)
+        elif len(reference) >= _NEIGHBORS:
+            nearest = search(subject.output("code"), subject.output("train_code")[reference], k=_NEIGHBORS)
+            yield subject, score, nearest.distances.mean(axis=1).astype(np.float64)
 
 
-def _judged(
-    asked: Context, scorer: AnomalyScore, abnormal: np.ndarray, messages: list[str]
+def _scored(
+    context: Context, scorer: AnomalyScore, abnormal: np.ndarray, messages: list[str]
 ) -> tuple[ScoredLabels, list[Row]]:
-    """A score of the member that is shown, and rows of all members.
+    """A score of the first member that stayed finite, and rows of all members.
 
     Raises:
       InvalidInput: scores of no member are finite.
     """
-    found = with_members(asked.run, scorer.score(asked.part.x))
-    whole = all_finite(found)
-    trusted = whole & asked.run.finite
-    shown = ScoredLabels(found[int(np.argmax(trusted if trusted.any() else whole))], abnormal)
-    names = _detection_values(*shown)
-    messages += asked.said_of(whole, f"scores by {scorer.name}")
-    return shown, asked.rows_of_members(
-        lambda member: _detection_values(found[member], abnormal), whole, names, score=scorer.name
+    found = with_members(context.run, scorer.score(context.part.x))
+    finite = np.isfinite(found).all(axis=1)
+    trusted = finite & context.run.finite
+    shown = ScoredLabels(found[int(np.argmax(trusted if trusted.any() else finite))], abnormal)
+    names = anomaly_metrics(*shown)
+
+    def is_finite(subject: Subject) -> bool:
+        return bool(finite[subject.member])
+
+    messages += context.not_finite_messages(is_finite, f"scores by {scorer.name}")
+    return shown, context.finite_rows(
+        context.subjects,
+        lambda subject: anomaly_metrics(found[subject.member], abnormal),
+        is_finite,
+        names,
+        score=scorer.name,
     )
 
 
-def _detection_values(scores: np.ndarray, abnormal: np.ndarray) -> dict[str, float]:
-    return {
-        "roc_auc": roc_auc(scores, abnormal),
-        "average_precision": average_precision(scores, abnormal),
-        "precision_at_n": precision_at_n(scores, abnormal),
-    }
-
-
-class _Searched(NamedTuple):
-    """What is searched by what, of the whole split and the whole training split."""
-
-    autoencoder: str
-    member: int | None
-    representation: str
-    distance: str
-    queries: np.ndarray
-    database: np.ndarray
-
-
-def _baselines_of_search(asked: Context) -> list[_Searched]:
-    x, train = _flat(asked.x), _flat(asked.train)
-    codes, train_codes = asked.pca.encode(x), asked.pca.encode(train)
-    planes = random_hyperplanes(train, bits=asked.codes.shape[-1], seed=asked.seed)
-    return [
-        _Searched("raw", None, "raw", "euclidean", x, train),
-        _Searched("raw", None, "random hyperplanes", "hamming", planes(x), planes(train)),
-        _Searched("pca", None, f"pca-{codes.shape[1]}", "euclidean", codes, train_codes),
-    ]
-
-
-def _codes_to_search(asked: Context) -> list[_Searched]:
-    found = []
-    for member, (codes, train_codes) in enumerate(zip(asked.codes, asked.train_codes, strict=True)):
+def _representations(
+    context: Context,
+) -> Iterator[tuple[Subject, str, str, np.ndarray, np.ndarray]]:
+    """What is searched: subject, representation, distance, and its values for the split and the training split."""
+    if isinstance(context.evaluated, Run):
+        raw, pca = context.raw, context.baseline(context.pca)
+        units = pca.output("code").shape[1]
+        planes = RandomHyperplanes.fit(context.train, context.subjects[0].output("code").shape[1], seed=context.seed)
+        yield raw, "raw", "euclidean", raw.output("code"), raw.output("train_code")
+        yield raw, "random hyperplanes", "hamming", planes.encode(context.x), planes.encode(context.train)
+        yield pca, f"pca-{units}", "euclidean", pca.output("code"), pca.output("train_code")
+    for subject in context.subjects:
+        codes, train_codes = subject.output("code"), subject.output("train_code")
         middle = thresholds_of(train_codes)
-        bits, train_bits = binarise(codes, middle), binarise(train_codes, middle)
-        found += [
-            _Searched(asked.run.name, member, "code", "euclidean", codes, train_codes),
-            _Searched(asked.run.name, member, "code", "cosine", codes, train_codes),
-            _Searched(asked.run.name, member, "code binarised", "hamming", bits, train_bits),
-        ]
-    return found
-
-
-def _rows_of_likelihood(asked: Context, messages: list[str]) -> list[Row]:
-    """Log-likelihoods beside the bound, and what must be said of them."""
-    x = asked.part.x[subsample(len(asked.part.x), _EXAMPLES)]
-    estimate = with_members(asked.run, log_likelihood(asked.run, x, samples=_SAMPLES, seed=asked.seed))
-    bound = with_members(asked.run, negative_elbo(asked.run, x, seed=asked.seed))
-    messages.append(f"Log-likelihoods are of {len(x):,} examples, by {_SAMPLES:,} importance samples each.")
-    scaled = asked.scaled(x)
-    if isinstance(asked.run.autoencoder.objective.likelihood, BernoulliLikelihood) and np.any(scaled * (1 - scaled)):
-        messages.append("The data are not binary: under a Bernoulli likelihood, compare their values with care.")
-    found = {
-        "log_likelihood": estimate.log_likelihood,
-        "effective_samples": estimate.effective_samples,
-        "negative_elbo": bound["negative_elbo"],
-        "kl": bound["kl"],
-    }
-    whole = np.all([all_finite(values) for values in found.values()], axis=0)
-    messages += asked.said_of(whole, "log-likelihoods")
-
-    def of_member(member: int) -> dict[str, float]:
-        return {name: float(np.mean(values[member])) for name, values in found.items()}
-
-    return asked.rows_of_members(of_member, whole, found, samples=_SAMPLES, examples=len(x))
+        yield subject, "code", "euclidean", codes, train_codes
+        yield subject, "code", "cosine", codes, train_codes
+        yield subject, "code binarised", "hamming", binarise(codes, middle), binarise(train_codes, middle)
 
 
 def _flat(x: np.ndarray) -> np.ndarray:

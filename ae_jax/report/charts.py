@@ -7,11 +7,9 @@ import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.ticker import FuncFormatter, LogLocator, MaxNLocator, NullFormatter
+from sklearn.metrics import precision_recall_curve, roc_curve
 
-from ae_jax.evaluation import METRICS, Row
-from ae_jax.evaluation.context import ScoredLabels
-from ae_jax.evaluation.denoising import NOISY
-from ae_jax.evaluation.detection import average_precision, precision_recall_curve, roc_auc, roc_curve
+from ae_jax.evaluation import METRICS, NOISY, Row, ScoredLabels, anomaly_metrics
 from ae_jax.report.axes import (
     BLUE,
     CLASSES,
@@ -212,7 +210,7 @@ def denoising_gains(rows: Sequence[Row], metric: str = "psnr_gain") -> Figure:
     """Draws the gain of each method over the noisy input by noise level, a panel for each family of corruptions.
 
     Args:
-      rows: results of :func:`ae_jax.evaluation.evaluate_denoising` or :func:`ae_jax.evaluation.denoising_grid`.
+      rows: results of :func:`ae_jax.evaluation.denoising_grid`.
       metric: one of their metrics.
 
     Returns:
@@ -244,7 +242,7 @@ def roc_and_pr(curves: Mapping[str, ScoredLabels | tuple[np.ndarray, np.ndarray]
       curves: name -> scores, high meaning abnormal, and whether each example is abnormal, each ``[n]``.
 
     Raises:
-      InvalidInput: as :func:`ae_jax.evaluation.roc_auc`.
+      InvalidInput: as :func:`ae_jax.evaluation.anomaly_metrics`.
     """
     figure, (roc, pr) = new_axes(2, columns=2, width=4.6, height=3.4 + 0.2 * len(curves))
     roc.plot([0, 1], [0, 1], color=GREY, linestyle=":", linewidth=1)
@@ -254,10 +252,12 @@ def roc_and_pr(curves: Mapping[str, ScoredLabels | tuple[np.ndarray, np.ndarray]
             "linestyle": _DASHES[place % len(_DASHES)],
             "linewidth": 1.5,
         }
-        found, ranked = roc_curve(scores, abnormal), precision_recall_curve(scores, abnormal)
-        areas = [f"{area(scores, abnormal):.3f}  {to_words(name)}" for area in (roc_auc, average_precision)]
-        roc.plot(found.false_positive_rate, found.true_positive_rate, label=areas[0], **style)
-        pr.plot(ranked.recall, ranked.precision, label=areas[1], drawstyle="steps-post", **style)
+        areas = anomaly_metrics(scores, abnormal)
+        labels = [f"{areas[area]:.3f}  {to_words(name)}" for area in ("roc_auc", "average_precision")]
+        false_positives, true_positives, _ = roc_curve(abnormal, scores)
+        precision, recall, _ = precision_recall_curve(abnormal, scores)
+        roc.plot(false_positives, true_positives, label=labels[0], **style)
+        pr.plot(recall, precision, label=labels[1], drawstyle="steps-post", **style)
     for share in sorted({float(np.mean(abnormal)) for _, abnormal in curves.values()}):
         pr.axhline(share, color=GREY, linestyle=":", linewidth=1)
     annotate(roc, title="ROC curve", x="false positive rate", y="true positive rate")

@@ -13,9 +13,7 @@ from matplotlib.ticker import MaxNLocator
 
 from ae_jax._checks import size
 from ae_jax.corruptions import Corruption
-from ae_jax.evaluation import FAMILIES
-from ae_jax.evaluation.denoising import corrupted
-from ae_jax.evaluation.evaluate import NOISE
+from ae_jax.evaluation import FAMILIES, NOISE, corrupted
 from ae_jax.report.axes import (
     INK,
     SMALL,

@@ -13,7 +13,7 @@ from matplotlib.figure import Figure
 
 from ae_jax.data import Dataset
 from ae_jax.errors import InvalidInput
-from ae_jax.evaluation import TASKS, TaskResult, evaluate, evaluate_pca
+from ae_jax.evaluation import PCA, TASKS, TaskResult, evaluate
 from ae_jax.report import charts
 from ae_jax.report.axes import to_png
 from ae_jax.report.pictures import Picture, run_pictures, summary_picture, task_pictures
@@ -88,7 +88,7 @@ def write_report(
       study: what the report is about.
       path: the file; its folder is made if there is none.
       dataset: for a run, the data that it is evaluated on and that figures show; a study has its own.
-      results: of a run, from :func:`ae_jax.evaluation.run_tasks`; the report is about these tasks then.
+      results: of a run, from :func:`ae_jax.evaluation.evaluate`; the report is about these tasks then.
 
     Returns:
       The path.
@@ -163,7 +163,7 @@ def _page_of_run(run: Run, dataset: Dataset | None) -> Page:
     if dataset is not None and len(dataset.test.x):
         features = int(np.prod(run.shape))
         code = min(getattr(run.autoencoder.networks, "code", features), len(dataset.train.x), features)
-        summary = summarise([*evaluate_pca(dataset, code=code), *evaluate(run, dataset)])
+        summary = summarise([*evaluate(PCA.fit(dataset, code), dataset).rows, *evaluate(run, dataset).rows])
     title = f"{run.name} on {run.data.name if dataset is None else dataset.name}"
     facts = f"{data_facts(dataset)} " if dataset is not None else ""
     return Page(

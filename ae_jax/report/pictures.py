@@ -7,9 +7,7 @@ import numpy as np
 from matplotlib.figure import Figure
 
 from ae_jax.data import Dataset, Split
-from ae_jax.evaluation import TaskResult, search
-from ae_jax.evaluation.evaluate import NOISE
-from ae_jax.evaluation.sampling import subsample
+from ae_jax.evaluation import NOISE, TaskResult, search, subsample
 from ae_jax.report import charts, examples
 from ae_jax.report.axes import is_conditional, select_examples, select_member
 from ae_jax.report.sentences import loss_facts
@@ -203,6 +201,8 @@ _OF_TASK: dict[str, Callable[[TaskResult, Run, Dataset, str], list[Picture | Non
     "retrieval": _of_retrieval,
     "denoising": _of_denoising,
     "generation": _of_generation,
+    "likelihood": lambda *_: [],
+    "summary": lambda *_: [],
 }
 
 

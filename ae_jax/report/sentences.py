@@ -6,8 +6,7 @@ from typing import Any
 import numpy as np
 
 from ae_jax.data import Dataset
-from ae_jax.evaluation import METRICS, TASKS, Row, TaskResult
-from ae_jax.evaluation.denoising import NOISY
+from ae_jax.evaluation import METRICS, NOISY, TASKS, Row, TaskResult
 from ae_jax.report.tables import ResultsTable, Summary, best_groups, format_interval, results_table
 from ae_jax.studies import Interval, best, summarise
 from ae_jax.training import Run
@@ -52,7 +51,7 @@ def task_tables(result: TaskResult, *, by_member: bool = False) -> list[ResultsT
     Only the last table is explained.
 
     Args:
-      result: as :func:`ae_jax.evaluation.run_tasks` returns it.
+      result: as :func:`ae_jax.evaluation.evaluate` returns it.
       by_member: members are rows of their own, instead of seeds of one autoencoder.
 
     Example:
@@ -83,7 +82,7 @@ def task_sentence(result: TaskResult, name: str) -> str:
     """Returns the headline metric of a task: the run's best value and that of the best baseline.
 
     Args:
-      result: as :func:`ae_jax.evaluation.run_tasks` returns it.
+      result: as :func:`ae_jax.evaluation.evaluate` returns it.
       name: name of the run's autoencoder.
 
     Returns:

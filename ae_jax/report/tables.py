@@ -11,8 +11,7 @@ from rich.console import Console, ConsoleOptions
 from rich.table import Table
 from rich.text import Text
 
-from ae_jax.evaluation import METRICS
-from ae_jax.evaluation.metrics import Metric
+from ae_jax.evaluation import METRICS, Metric
 from ae_jax.studies import Comparison, Interval, Sweep, best, summarise
 from ae_jax.studies.results import intervals
 

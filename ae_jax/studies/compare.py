@@ -9,7 +9,7 @@ from typing import Any
 from ae_jax.components import to_config
 from ae_jax.data import Dataset
 from ae_jax.errors import InvalidInput
-from ae_jax.evaluation import Row, evaluate_pca
+from ae_jax.evaluation import PCA, Row, evaluate
 from ae_jax.models import NAMED, Autoencoder
 from ae_jax.studies.study_results import StudyResults, conduct
 from ae_jax.studies.suited import suited
@@ -116,7 +116,8 @@ def compare(
         raise InvalidInput(f"compare was given the autoencoders {', '.join(names)}: expected each name once.")
     # A sparse code is larger than the data, where principal components reconstruct exactly and compare with nothing.
     code = min(autoencoder.networks.code for autoencoder in chosen)
-    baseline = evaluate_pca(dataset, code=min(code, len(dataset.train.x), math.prod(dataset.shape)))
+    code = min(code, len(dataset.train.x), math.prod(dataset.shape))
+    baseline = evaluate(PCA.fit(dataset, code), dataset).rows
 
     def study_of(trials: StudyResults) -> Comparison:
         return Comparison(

@@ -177,7 +177,7 @@ def _if_possible(otherwise: str) -> Iterator[None]:
 def _answers(run: Run, dataset: Dataset) -> Answers:
     started = time.perf_counter()
     with watch_compilation() as compilation:
-        rows = evaluate(run, dataset)
+        rows = evaluate(run, dataset).rows
     cost = {
         "wall_s": round(time.perf_counter() - started, 3),
         "compile_s": round(compilation.seconds, 3),

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 import ae_jax
-from ae_jax.evaluation import run_tasks
+from ae_jax.evaluation import evaluate
 
 CHEAP = ["--tasks", "reconstruction", "anomaly", "retrieval"]
 
@@ -48,7 +48,7 @@ def test_what_was_written_is_said(asked):
 def test_results_are_those_of_the_library(results, run_folder, file):
     run = ae_jax.load(run_folder)
     dataset = ae_jax.data.load(str(file))
-    answers = run_tasks(run, dataset, CHEAP[1:])
+    answers = evaluate(run, dataset, CHEAP[1:])
     expected = [{"task": answer.task, **row} for answer in answers for row in answer.rows]
     assert [{**row, "value": 0} for row in results["rows"]] == [{**row, "value": 0} for row in expected]
     values = [[row["value"] for row in rows] for rows in (results["rows"], expected)]

@@ -4,7 +4,7 @@ from importlib import metadata
 
 import pytest
 
-from ae_jax.evaluation.anomaly import SCORES
+from ae_jax.evaluation import SCORES
 
 COMMANDS = ["compare", "train", "sweep", "jobs", "collect", "evaluate", "encode", "reconstruct"]
 COMMANDS += ["reduce", "denoise", "detect", "search", "sample", "data"]

@@ -18,9 +18,7 @@ from ae_jax.cli.using import Use
 from ae_jax.corruptions import Masking
 from ae_jax.data.files import read
 from ae_jax.errors import InvalidInput
-from ae_jax.evaluation.anomaly import anomaly_score
-from ae_jax.evaluation.neighbors import search
-from ae_jax.evaluation.retrieval import binarise, retrieval_metrics, thresholds_of
+from ae_jax.evaluation import anomaly_score, binarise, retrieval_metrics, search, thresholds_of
 
 TABLES = ["csv", "tsv", "parquet"]
 

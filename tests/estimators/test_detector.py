@@ -6,7 +6,7 @@ from sklearn.metrics import roc_auc_score
 
 from ae_jax import InvalidInput
 from ae_jax.estimators import AutoencoderDetector, learner
-from ae_jax.evaluation.anomaly import SCORES
+from ae_jax.evaluation import SCORES
 
 
 @pytest.fixture(scope="module")

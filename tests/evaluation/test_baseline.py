@@ -3,6 +3,7 @@ import dataclasses
 import jax
 import numpy as np
 import pytest
+from ae_jax.evaluation.pca import components_of
 from sklearn.decomposition import PCA
 from sklearn.linear_model import LogisticRegression
 from sklearn.neighbors import KNeighborsClassifier
@@ -12,7 +13,6 @@ from ae_jax import InvalidInput
 from ae_jax.corruptions import Gaussian
 from ae_jax.data import Dataset, Scaling, Split
 from ae_jax.evaluation import evaluate_pca
-from ae_jax.evaluation.pca import components_of
 
 
 def by_metric(rows):

@@ -1,8 +1,5 @@
 import numpy as np
 import pytest
-from sklearn import metrics
-
-from ae_jax import InvalidInput
 from ae_jax.evaluation.detection import (
     average_precision,
     precision_at_n,
@@ -11,6 +8,9 @@ from ae_jax.evaluation.detection import (
     roc_curve,
     threshold_for,
 )
+from sklearn import metrics
+
+from ae_jax import InvalidInput
 
 QUESTIONS = [roc_auc, average_precision, precision_at_n, roc_curve, precision_recall_curve]
 

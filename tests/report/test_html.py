@@ -12,7 +12,7 @@ import pytest
 
 from ae_jax import InvalidInput, Run
 from ae_jax.data import Dataset
-from ae_jax.evaluation import TASKS, TaskResult, run_tasks
+from ae_jax.evaluation import TASKS, TaskResult, evaluate
 from ae_jax.report import report_html, study_summary, task_sentence, task_tables, write_report
 from ae_jax.report.html import first_members
 from ae_jax.studies import Comparison, Sweep, summarise
@@ -38,7 +38,7 @@ def page_of_run(population: Run, small: Dataset) -> str:
 @pytest.fixture(scope="module")
 def results(population: Run, small: Dataset) -> list[TaskResult]:
     """Results of every task, of four members in two settings."""
-    return run_tasks(population, small, abnormal=[1, 8])
+    return evaluate(population, small, "all", abnormal=[1, 8])
 
 
 @pytest.fixture(scope="module")
@@ -94,7 +94,7 @@ def test_names_and_messages_are_escaped(
     assert hostile in comparison.runs
     assert "<script" not in page_of_comparison
     assert "&lt;script&gt;" in page_of_comparison
-    result = run_tasks(run, small, ["reconstruction"])[0]
+    result = evaluate(run, small, ["reconstruction"])[0]
     rows = [row | {"autoencoder": hostile} for row in result.rows]
     named = dataclasses.replace(small, name=f'"><img src=x>{hostile}')
     told = result._replace(rows=rows, messages=(f"all is <b>well</b> {hostile}",))
@@ -182,14 +182,14 @@ def test_members_of_different_settings_have_rows_of_their_own(results: list[Task
 
 
 def test_task_that_could_not_be_evaluated_is_a_section_with_its_reason(run: Run, small: Dataset, read: Reader):
-    page = read(report_html(run, dataset=small, results=run_tasks(run, small, ["generation"])))
+    page = read(report_html(run, dataset=small, results=evaluate(run, small, ["generation"])))
     assert not page.unbalanced
     assert "No task could be evaluated with this run and these data." in page.texts
     assert any("undercomplete has no prior to sample from" in text for text in page.texts)
 
 
 def test_tasks_of_tabular_data_have_figures(tabular_run: Run, tabular: Dataset, read: Reader):
-    results = run_tasks(tabular_run, tabular, ["reconstruction", "representation", "denoising", "retrieval"])
+    results = evaluate(tabular_run, tabular, ["reconstruction", "representation", "denoising", "retrieval"])
     page = read(report_html(tabular_run, dataset=tabular, results=results))
     assert len(page.pictures()) == 1 + 2 + 2
     assert "7 features" in "".join(page.texts)

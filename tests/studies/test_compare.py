@@ -7,7 +7,7 @@ import pytest
 import ae_jax
 from ae_jax import InvalidInput, Run, TrainingInterrupted
 from ae_jax.data import Dataset, Split, from_arrays
-from ae_jax.evaluation import evaluate, evaluate_pca
+from ae_jax.evaluation import PCA, evaluate
 from ae_jax.objectives import BernoulliLikelihood, GaussianLikelihood
 from ae_jax.studies import Comparison, as_json, compare, default_autoencoders, summarise
 
@@ -60,14 +60,14 @@ def test_runs_are_those_of_fit_and_rows_those_of_evaluate(comparison, small):
     np.testing.assert_array_equal(
         comparison.runs["tiny"].history["validation"]["loss"], by_fit.history["validation"]["loss"]
     )
-    assert [row for row in comparison.rows if row["autoencoder"] == "tiny"] == evaluate(by_fit, small)
+    assert [row for row in comparison.rows if row["autoencoder"] == "tiny"] == evaluate(by_fit, small).rows
 
 
 def test_pca_has_the_smallest_code(comparison, small):
     # Three components, not the twenty of the sparse code.
     ours = [row for row in comparison.rows if row["autoencoder"] == "pca"]
-    assert ours == evaluate_pca(small, code=3)
-    assert ours != evaluate_pca(small, code=20)
+    assert ours == evaluate(PCA.fit(small, 3), small).rows
+    assert ours != evaluate(PCA.fit(small, 20), small).rows
 
 
 def test_results_are_ready_for_json_and_say_how_they_came_about(comparison):

@@ -32,7 +32,7 @@ def test_each_population_is_trained_and_asked_in_turn(small):
     found = conduct(named(*populations), small, whole, **SETTINGS)
     assert [len(run) for run in found.runs] == [2, 4]
     assert [run.autoencoder.networks.code for run in found.runs] == [3, 2]
-    assert found.rows == [evaluate(run, small) for run in found.runs]
+    assert found.rows == [evaluate(run, small).rows for run in found.runs]
     assert found.messages == []
 
 

@@ -47,7 +47,7 @@ def test_other_numbers_compile_nothing(weights, small):
 
 
 def test_rows_carry_the_settings_of_their_member(weights, small):
-    answers = evaluate(weights.runs[0], small)
+    answers = evaluate(weights.runs[0], small).rows
     assert len(weights.rows) == len(answers) > 0
     for row, answer in zip(weights.rows, answers, strict=True):
         weight, rate = [(w, rate) for w in (0.1, 10.0) for rate in (1e-2, 1e-12)][answer["member"] // 2]

@@ -1,7 +1,6 @@
-"""How well do scores tell abnormal examples from normal ones?"""
+"""Metrics of anomaly scores against labels, and a threshold for them."""
 
 from collections.abc import Sequence
-from typing import NamedTuple
 
 import numpy as np
 from jaxtyping import Float
@@ -14,99 +13,53 @@ Scores = Float[np.ndarray, "_"] | Sequence[float]
 Labels = np.ndarray | Sequence[int | bool]
 
 
-class RocCurve(NamedTuple):
-    """The receiver operating characteristic, from the strictest threshold to the laxest, each ``[points]``.
+def anomaly_metrics(scores: Scores, abnormal: Labels) -> dict[str, float]:
+    r"""How well scores tell abnormal examples from normal ones.
 
-    Attributes:
-      false_positive_rate: share of the normal examples that score at least the threshold.
-      true_positive_rate: share of the abnormal ones that do.
-      thresholds: decreasing; the first is infinite, as nothing scores as much.
-    """
-
-    false_positive_rate: np.ndarray
-    true_positive_rate: np.ndarray
-    thresholds: np.ndarray
-
-
-class PrecisionRecallCurve(NamedTuple):
-    """Precision against recall, from the laxest threshold to the strictest.
-
-    Attributes:
-      precision: share of abnormal ones among examples that score at least the threshold, ``[points + 1]``; the last is
-        1, of no example.
-      recall: share of the abnormal examples that do, ``[points + 1]``; the last is 0.
-      thresholds: increasing, ``[points]``.
-    """
-
-    precision: np.ndarray
-    recall: np.ndarray
-    thresholds: np.ndarray
-
-
-def roc_auc(scores: Scores, abnormal: Labels) -> float:
-    r"""Area under the ROC curve: how probably an abnormal example scores above a normal one, ties counting half.
-
-    .. math:: P(s_+ > s_-) + \tfrac12 P(s_+ = s_-)
+    The area under the ROC curve is :math:`P(s_+ > s_-) + \tfrac12 P(s_+ = s_-)`, 0.5 by chance; the average precision
+    is :math:`\sum_i (R_i - R_{i-1}) P_i` over thresholds, the share of abnormal examples by chance.
 
     Args:
       scores: high means abnormal, ``[n]``.
       abnormal: 1 or True for abnormal examples, 0 or False for normal ones, ``[n]``.
 
     Returns:
-      The area, in [0, 1]; 0.5 by chance.
+      ``roc_auc``, ``average_precision`` (both by scikit-learn) and ``precision_at_n``, each in [0, 1].
 
     Raises:
       InvalidInput: NaN or infinite scores, another number of labels, labels other than 0 and 1, or of one kind only.
 
     Example:
-      >>> roc_auc(np.array([0.1, 0.4, 0.35, 0.8]), np.array([0, 0, 1, 1]))
+      >>> anomaly_metrics(np.array([0.1, 0.4, 0.35, 0.8]), np.array([0, 0, 1, 1]))["roc_auc"]
       0.75
 
     References:
-      Hanley and McNeil, *The meaning and use of the area under a ROC curve*, Radiology 1982.
+      Hanley and McNeil, *The meaning and use of the area under a ROC curve*, Radiology 1982;
+      Davis and Goadrich, *The relationship between precision-recall and ROC curves*, ICML 2006.
     """
-    return float(metrics.roc_auc_score(*_truth_and_scores(scores, abnormal)))
-
-
-def average_precision(scores: Scores, abnormal: Labels) -> float:
-    r"""Mean of the precision over thresholds, weighted by what each adds to the recall.
-
-    .. math:: \sum_i (R_i - R_{i-1}) P_i
-
-    Args:
-      scores, abnormal: as of :func:`roc_auc`.
-
-    Returns:
-      The mean, in [0, 1]; the share of abnormal examples by chance.
-
-    Raises:
-      InvalidInput: as :func:`roc_auc`.
-
-    Example:
-      >>> round(average_precision(np.array([0.1, 0.4, 0.35, 0.8]), np.array([0, 0, 1, 1])), 3)
-      0.833
-
-    References:
-      Davis and Goadrich, *The relationship between precision-recall and ROC curves*, ICML 2006, on interpolation.
-    """
-    return float(metrics.average_precision_score(*_truth_and_scores(scores, abnormal)))
+    truth, found = _truth_and_scores(scores, abnormal)
+    return {
+        "roc_auc": float(metrics.roc_auc_score(truth, found)),
+        "average_precision": float(metrics.average_precision_score(truth, found)),
+        "precision_at_n": precision_at_n(found, truth),
+    }
 
 
 def precision_at_n(scores: Scores, abnormal: Labels, *, n: int | None = None) -> float:
     """Share of abnormal examples among the n that score highest.
 
-    Where examples tie for the last places, it is what one expects of drawing among them, so that the order of the
+    Examples that tie for the last places count by the share of abnormal ones among them, so that the order of the
     examples does not matter.
 
     Args:
-      scores, abnormal: as of :func:`roc_auc`.
-      n: how many are looked at; by default as many as are abnormal, which makes precision and recall equal.
+      scores, abnormal: as of :func:`anomaly_metrics`.
+      n: number of examples; by default that of the abnormal ones, which makes precision and recall equal.
 
     Returns:
       The precision at rank n, in [0, 1].
 
     Raises:
-      InvalidInput: as :func:`roc_auc`, or n is no whole number from 1 to the number of examples.
+      InvalidInput: as :func:`anomaly_metrics`, or n is no whole number from 1 to the number of examples.
 
     Example:
       >>> precision_at_n(np.array([0.1, 0.4, 0.35, 0.8]), np.array([0, 0, 1, 1]))
@@ -123,38 +76,6 @@ def precision_at_n(scores: Scores, abnormal: Labels, *, n: int | None = None) ->
     above, tied = found > last, found == last
     drawn = truth[tied].mean() * (n - above.sum())
     return float((truth[above].sum() + drawn) / n)
-
-
-def roc_curve(scores: Scores, abnormal: Labels) -> RocCurve:
-    """The ROC curve at its corners, for figures.
-
-    Args:
-      scores, abnormal: as of :func:`roc_auc`.
-
-    Raises:
-      InvalidInput: as :func:`roc_auc`.
-
-    Example:
-      >>> roc_curve(np.array([0.1, 0.4, 0.35, 0.8]), np.array([0, 0, 1, 1])).true_positive_rate
-      array([0. , 0.5, 0.5, 1. , 1. ])
-    """
-    return RocCurve(*metrics.roc_curve(*_truth_and_scores(scores, abnormal)))
-
-
-def precision_recall_curve(scores: Scores, abnormal: Labels) -> PrecisionRecallCurve:
-    """Precision and recall at every threshold, for figures.
-
-    Args:
-      scores, abnormal: as of :func:`roc_auc`.
-
-    Raises:
-      InvalidInput: as :func:`roc_auc`.
-
-    Example:
-      >>> precision_recall_curve(np.array([0.1, 0.4, 0.35, 0.8]), np.array([0, 0, 1, 1])).recall
-      array([1. , 1. , 0.5, 0.5, 0. ])
-    """
-    return PrecisionRecallCurve(*metrics.precision_recall_curve(*_truth_and_scores(scores, abnormal)))
 
 
 def threshold_for(scores: Scores, contamination: float) -> float:

@@ -1,0 +1,126 @@
+"""Baselines as objects that encode, decode and reconstruct, evaluated by the same tasks as trained runs."""
+
+import dataclasses
+import math
+from abc import ABC, abstractmethod
+from typing import Any
+
+import numpy as np
+from sklearn import decomposition
+
+from ae_jax.data import Dataset
+from ae_jax.errors import InvalidInput
+from ae_jax.types import Shape
+
+
+class Baseline(ABC):
+    """An autoencoder without networks; all arrays are in model units.
+
+    Subclasses have the attributes ``name``, ``shape`` (of one example), ``parameters`` (number of fitted values) and
+    ``jacobian_norm`` (Frobenius norm of the encoder's Jacobian, the same at every example).
+    """
+
+    name: str
+    shape: Shape
+    parameters: int
+    jacobian_norm: float
+
+    @abstractmethod
+    def encode(self, x: np.ndarray) -> np.ndarray:
+        """Codes ``[n, units]`` of examples ``[n, *shape]``."""
+
+    @abstractmethod
+    def decode(self, z: np.ndarray) -> np.ndarray:
+        """Examples ``[n, *shape]`` from codes ``[n, units]``."""
+
+    def reconstruct(self, x: np.ndarray) -> np.ndarray:
+        """Examples encoded and decoded, ``[n, *shape]``."""
+        return self.decode(self.encode(x))
+
+
+@dataclasses.dataclass(frozen=True)
+class PCA(Baseline):
+    """Principal component analysis, which every autoencoder with a code of the same size should beat.
+
+    The Jacobian of a projection on k orthonormal components has norm sqrt(k).
+
+    Attributes:
+      fitted: scikit-learn's estimator.
+      shape: of one example.
+
+    Example:
+      >>> import ae_jax
+      >>> data = ae_jax.data.digits()
+      >>> PCA.fit(data, 16).encode(np.asarray(data.scaling(data.test.x))).shape
+      (359, 16)
+
+    References:
+      Pearson, *On lines and planes of closest fit to systems of points in space*, 1901.
+    """
+
+    fitted: Any
+    shape: Shape
+    name: str = "pca"
+
+    @classmethod
+    def fit(cls, train: Dataset | np.ndarray, code: int) -> "PCA":
+        """Fits components to a training split.
+
+        Args:
+          train: a data set, or its training examples in model units, ``[n, *shape]``.
+          code: number of components.
+
+        Raises:
+          InvalidInput: more components than features or training examples.
+        """
+        x = np.asarray(train.scaling(train.train.x.astype(np.float32))) if isinstance(train, Dataset) else train
+        if code > (most := most_components(x)):
+            raise InvalidInput(
+                f"PCA was given {code} components: expected at most {most}, the data's features and rows."
+            )
+        return cls(decomposition.PCA(code, random_state=0).fit(x.reshape(len(x), -1)), x.shape[1:])
+
+    @property
+    def parameters(self) -> int:  # pyright: ignore[reportIncompatibleVariableOverride]
+        """Components and mean."""
+        return self.fitted.components_.size + self.fitted.mean_.size
+
+    @property
+    def jacobian_norm(self) -> float:  # pyright: ignore[reportIncompatibleVariableOverride]
+        """Square root of the number of components."""
+        return math.sqrt(len(self.fitted.components_))
+
+    def encode(self, x: np.ndarray) -> np.ndarray:
+        return self.fitted.transform(x.reshape(len(x), -1))
+
+    def decode(self, z: np.ndarray) -> np.ndarray:
+        return self.fitted.inverse_transform(z).reshape(len(z), *self.shape)
+
+
+@dataclasses.dataclass(frozen=True)
+class Identity(Baseline):
+    """The data themselves as codes.
+
+    Attributes:
+      shape: of one example.
+    """
+
+    shape: Shape
+    name: str = "raw"
+    parameters: int = 0
+
+    @property
+    def jacobian_norm(self) -> float:  # pyright: ignore[reportIncompatibleVariableOverride]
+        """Square root of the number of features."""
+        return math.sqrt(math.prod(self.shape))
+
+    def encode(self, x: np.ndarray) -> np.ndarray:
+        return x.reshape(len(x), -1)
+
+    def decode(self, z: np.ndarray) -> np.ndarray:
+        return z.reshape(len(z), *self.shape)
+
+
+def most_components(train: np.ndarray) -> int:
+    """The largest number of components that PCA can have on training examples ``[n, *shape]``."""
+    return min(len(train), math.prod(train.shape[1:]))

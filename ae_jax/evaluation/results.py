@@ -1,0 +1,59 @@
+"""Results of evaluation: rows in the long format, and what is known of a task beside them."""
+
+from collections.abc import Mapping
+from typing import TYPE_CHECKING, Any, NamedTuple
+
+import numpy as np
+
+if TYPE_CHECKING:
+    from ae_jax.evaluation.anomaly import AnomalyScore
+
+Row = dict[str, Any]
+"""One long-format result: autoencoder, seed, member, metric, value, split, and any hyper-parameters that were swept."""
+
+
+class ScoredLabels(NamedTuple):
+    """Anomaly scores of examples beside their labels, from which curves are drawn.
+
+    Attributes:
+      scores: high means abnormal, ``[n]``.
+      abnormal: whether each example is abnormal, ``[n]``.
+    """
+
+    scores: np.ndarray
+    abnormal: np.ndarray
+
+
+class TaskResult(NamedTuple):
+    """The result of one task.
+
+    Attributes:
+      task: its name.
+      rows: long-format results; empty where the task could not be evaluated.
+      messages: what was left out or cut, why, and what to do about it.
+      curves: of the anomaly task, name of a score -> scores and labels, of the first member that stayed finite.
+      scorer: of the anomaly task, the score of the run with the highest area under those curves.
+    """
+
+    task: str
+    rows: list[Row]
+    messages: tuple[str, ...] = ()
+    curves: Mapping[str, ScoredLabels] = {}
+    scorer: "AnomalyScore | None" = None
+
+
+class Evaluation(tuple[TaskResult, ...]):
+    """Results of several tasks, in the order in which they were evaluated."""
+
+    @property
+    def rows(self) -> list[Row]:
+        """The rows of all tasks."""
+        return [row for result in self for row in result.rows]
+
+
+def rows_of(
+    autoencoder: str, seed: int | None, member: int, split: str, values: Mapping[str, float], **further: Any
+) -> list[Row]:
+    """Named values as long-format rows, each with further keys."""
+    who = {"autoencoder": autoencoder, "seed": seed, "member": member}
+    return [{**who, "metric": metric, "value": value, "split": split, **further} for metric, value in values.items()]
