@@ -14,8 +14,7 @@ from sklearn.neighbors import NearestNeighbors
 import ae_jax
 from ae_jax import InvalidInput, Run
 from ae_jax.data import Dataset, from_splits
-from ae_jax.evaluation import negative_elbo
-from ae_jax.evaluation.anomaly import SCORES, AnomalyScore, SumOverFeatures, anomaly_score
+from ae_jax.evaluation import SCORES, AnomalyScore, SumOverFeatures, anomaly_score, negative_elbo
 from ae_jax.training import run as run_module
 
 SUMS = [name for name in SCORES if issubclass(SCORES[name], SumOverFeatures)]

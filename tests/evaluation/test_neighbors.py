@@ -33,10 +33,8 @@ def codes_of(metric, seed, rows):
 
 @pytest.fixture
 def chunked(monkeypatch):
-    """Chunks of 16 queries and of 32 rows, so that small data take several."""
-    monkeypatch.setattr(neighbors, "_QUERIES", 16)
-    monkeypatch.setattr(neighbors, "_ROWS", 32)
-    monkeypatch.setattr(neighbors, "_SETTLED", 500)
+    """Few queries at a time, so that small data take several blocks."""
+    monkeypatch.setattr(neighbors, "_BLOCK", 500)
 
 
 @pytest.mark.usefixtures("chunked")
@@ -77,27 +75,6 @@ def test_different_rows_at_one_distance_are_in_the_order_of_their_index(metric):
     queries, database = (rng.integers(-1, 2, size=(rows, 4)).astype(np.float32) for rows in (20, 90))
     found = search(queries, database, k=12, metric=metric)
     np.testing.assert_array_equal(found.indices, by_brute_force(queries, database, 12, metric)[0])
-
-
-@pytest.mark.usefixtures("chunked")
-@pytest.mark.parametrize("exclude_self", [False, True])
-def test_what_is_held_does_not_grow_with_ties(monkeypatch, exclude_self):
-    rng = np.random.default_rng(6)
-    database = codes_of("euclidean", 7, 2)[rng.integers(2, size=100)]
-    held = []
-
-    def watched(queries, rows, geometry, width, own, candidates=neighbors._candidates):
-        held.append((len(queries), width))
-        return candidates(queries, rows, geometry, width, own)
-
-    monkeypatch.setattr(neighbors, "_candidates", watched)
-    monkeypatch.setattr(neighbors, "_HELD", 1700)
-    found = search(database, database, k=3, exclude_self=exclude_self)
-    indices, distances = by_brute_force(database, database, 3, "euclidean", exclude_self)
-    np.testing.assert_array_equal(found.indices, indices)
-    np.testing.assert_allclose(found.distances, distances, rtol=1e-6, atol=1e-12)
-    assert max(width for _, width in held) > 3 + 16
-    assert all(queries * width <= 1700 for queries, width in held)
 
 
 @pytest.mark.usefixtures("chunked")
@@ -155,14 +132,6 @@ def test_all_rows_may_be_asked_for_and_one_row_searched():
     assert search(database[:1], database[:1], k=1).indices.tolist() == [[0]]
 
 
-@pytest.mark.usefixtures("chunked")
-def test_a_second_search_of_the_same_sizes_compiles_nothing():
-    search(codes_of("euclidean", 0, 20), codes_of("euclidean", 1, 50), k=2)
-    compiled = neighbors._merged._cache_size()
-    search(codes_of("euclidean", 2, 30), codes_of("euclidean", 3, 120), k=2, metric="cosine")
-    assert neighbors._merged._cache_size() == compiled
-
-
 def test_nearest_digits_are_those_of_brute_force(digits):
     train, test = (split.x.reshape(-1, 64).astype(np.float32) / 16 for split in (digits.train, digits.test))
     found = search(test[:50], train, k=10)
@@ -178,7 +147,7 @@ def test_nearest_digits_are_those_of_brute_force(digits):
         ((4, 3), (4, 3), {"k": 4, "exclude_self": True}, "fewer rows than neighbours: 3 other than the query for k=4"),
         ((2, 3), (4, 3), {"k": 1, "exclude_self": True}, "2 queries and 4 database rows: expected the database as"),
         ((2, 3), (4, 3), {"k": 1, "metric": "cosin"}, "unknown metric of search 'cosin': did you mean 'cosine'"),
-        ((2, 3), (4, 3), {"k": 1, "metric": "hamming"}, "given codes that were never binarised: .*; use binarise"),
+        ((2, 3), (4, 3), {"k": 1, "metric": "hamming"}, "given codes that are not binary: .*; use binarise"),
         ((2, 3), (4, 3), {"k": 0}, "search was given k=0: expected a whole number above zero"),
         ((2, 3, 3), (4, 3), {"k": 1}, r"queries have shape \(2, 3, 3\): expected \[rows, units\]; flatten"),
         ((2, 3), (4, 3, 3), {"k": 1}, r"the database has shape \(4, 3, 3\): expected \[rows, units\]; flatten"),
@@ -194,7 +163,7 @@ def test_nan_and_bytes_that_are_no_bits_are_refused():
         search(np.array([[0.0, np.nan]]), np.zeros((4, 2)), k=1)
     with pytest.raises(InvalidInput, match="the database has 1 NaN or infinite values"):
         search(np.zeros((4, 2)), np.array([[0.0, np.inf]]), k=1)
-    with pytest.raises(InvalidInput, match="never binarised"):
+    with pytest.raises(InvalidInput, match="are not binary"):
         search(np.zeros((4, 2), np.uint8), np.full((4, 2), 2, np.uint8), k=1, metric="hamming")
     bits = np.array([[0, 1], [1, 1]], np.uint8)
     assert search(bits, bits.astype(bool), k=2, metric="hamming").distances.tolist() == [[0, 1], [0, 1]]

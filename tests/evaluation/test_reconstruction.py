@@ -180,5 +180,5 @@ def test_a_convolutional_autoencoder_learns_real_bytes(real_data, mnist_images):
     x = data.test.x.astype(np.float32)
     assert 100 < reconstruction.max() < 400
     assert mean_squared_error(reconstruction, x) < 0.8 * np.mean(np.square(x - data.train.x.mean(axis=0)))
-    by_name = {row["metric"]: row["value"] for row in ae_jax.evaluation.evaluate(run, data)}
+    by_name = {row["metric"]: row["value"] for row in ae_jax.evaluation.evaluate(run, data).rows}
     np.testing.assert_allclose(by_name["mse"] * 255**2, mean_squared_error(reconstruction, x), rtol=1e-4)

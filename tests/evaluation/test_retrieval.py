@@ -5,9 +5,9 @@ from sklearn.metrics import average_precision_score
 from ae_jax import InvalidInput
 from ae_jax.evaluation.neighbors import search
 from ae_jax.evaluation.retrieval import (
+    RandomHyperplanes,
     average_precision_at,
     binarise,
-    random_hyperplanes,
     retrieval_metrics,
     thresholds_of,
 )
@@ -31,7 +31,7 @@ def test_planes_part_examples_by_their_angle_from_the_mean():
     # Charikar 2002: a bit differs with probability angle / pi.
     angles = np.array([0.0, 0.3, 1.2, 2.5])
     x = 5.0 + np.concatenate([sign * np.stack([np.cos(angles), np.sin(angles)], axis=1) for sign in (1, -1)])
-    bits = random_hyperplanes(x, bits=20_000, seed=1)(x)
+    bits = RandomHyperplanes.fit(x, 20_000, seed=1).encode(x)
     for other in (1, 2, 3):
         share, expected = np.mean(bits[0] != bits[other]), angles[other] / np.pi
         assert abs(share - expected) < 4 * (expected * (1 - expected) / 20_000) ** 0.5
@@ -40,11 +40,11 @@ def test_planes_part_examples_by_their_angle_from_the_mean():
 
 def test_planes_are_those_of_their_seed_and_take_images():
     x = np.random.default_rng(0).uniform(size=(9, 4, 3)).astype(np.float32)
-    planes, same, other = (random_hyperplanes(x, bits=6, seed=seed) for seed in (0, 0, 1))
-    np.testing.assert_array_equal(planes(x), same(x.reshape(9, 12)))
-    assert (planes(x) != other(x)).any()
-    with pytest.raises(InvalidInput, match=r"random_hyperplanes was given bits=0: expected a whole number above zero"):
-        random_hyperplanes(x, bits=0)
+    planes, same, other = (RandomHyperplanes.fit(x, 6, seed=seed) for seed in (0, 0, 1))
+    np.testing.assert_array_equal(planes.encode(x), same.encode(x.reshape(9, 12)))
+    assert (planes.encode(x) != other.encode(x)).any()
+    with pytest.raises(InvalidInput, match=r"RandomHyperplanes was given bits=0: expected a whole number above zero"):
+        RandomHyperplanes.fit(x, 0)
 
 
 def test_average_precision_of_the_whole_ranking_is_scikit_learn_s():

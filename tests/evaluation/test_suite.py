@@ -1,4 +1,4 @@
-"""Each question of a use answers by the pure functions, beside its baselines, or says why it cannot."""
+"""Every task reports the values of the pure functions, beside its baselines, or says why it cannot be evaluated."""
 
 import dataclasses
 
@@ -11,28 +11,33 @@ from sklearn.neighbors import NearestNeighbors
 
 import ae_jax
 from ae_jax import InvalidInput
-from ae_jax.data import Split, from_arrays
+from ae_jax.corruptions import Gaussian
+from ae_jax.data import Scaling, Split, from_arrays, from_splits
 from ae_jax.evaluation import (
     METRICS,
     SCORES,
     TASKS,
-    ScoredLabels,
+    Context,
+    active_fraction,
     anomaly_score,
     binarise,
     clustering_agreement,
     code_correlation,
     continuity,
+    denoising_grid,
     evaluate,
-    evaluate_denoising,
     frechet_distance,
     jacobian_norm,
     kernel_distance,
     knn_accuracy,
+    linear_probe_accuracy,
     log_likelihood,
+    mean_activation,
+    mean_squared_error,
     negative_elbo,
     precision_recall,
+    psnr,
     retrieval_metrics,
-    run_tasks,
     search,
     structural_similarity,
     thresholds_of,
@@ -41,6 +46,7 @@ from ae_jax.evaluation import (
 from ae_jax.evaluation import suite as module
 from ae_jax.evaluation.context import class_name, class_names, shortened
 from ae_jax.evaluation.sampling import subsample
+from ae_jax.training import run as run_module
 
 KEYS = {"autoencoder", "seed", "member", "metric", "value", "split"}
 ABNORMAL = [1, 8]
@@ -71,36 +77,69 @@ def pca_of(small):
 
 @pytest.fixture(scope="module")
 def answers(run, small):
-    """All that can be asked of a deterministic autoencoder."""
-    return {answer.task: answer for answer in run_tasks(run, small, abnormal=ABNORMAL)}
+    """All tasks of a deterministic autoencoder."""
+    return {answer.task: answer for answer in evaluate(run, small, "all", abnormal=ABNORMAL)}
 
 
 @pytest.fixture(scope="module")
 def generated(population, small):
-    (answer,) = run_tasks(population, small, ["generation"], seed=3)
-    return answer
+    return {answer.task: answer for answer in evaluate(population, small, ["generation", "likelihood"], seed=3)}
 
 
-def test_every_question_is_asked_in_the_order_of_the_table(answers):
-    assert list(answers) == list(TASKS)
-    assert list(TASKS) == ["reconstruction", "representation", "anomaly", "retrieval", "denoising", "generation"]
+def test_all_tasks_but_the_summary_are_evaluated_in_the_order_of_the_table(answers):
+    assert ["summary", *answers] == list(TASKS)
 
 
 def test_rows_are_in_long_format_and_their_metrics_known(answers, generated):
-    for answer in [*answers.values(), generated]:
+    for answer in [*answers.values(), *generated.values()]:
         assert all(set(row) >= KEYS | (set(TASKS[answer.task].by) - {"trained_on"}) for row in answer.rows)
         assert {row["metric"] for row in answer.rows} <= set(METRICS)
         assert all(type(row["value"]) is float for row in answer.rows)
+        assert not answer.rows or set(TASKS[answer.task].headline) & {row["metric"] for row in answer.rows}
 
 
-def test_headlines_are_measured(answers, generated):
-    for answer in [*answers.values(), generated]:
-        if answer.rows:
-            assert set(TASKS[answer.task].headline) & {row["metric"] for row in answer.rows}
+@pytest.mark.parametrize("split", ["test", "validation"])
+def test_the_summary_has_the_values_of_the_pure_functions(split, population, small):
+    part = getattr(small, split)
+    rows = evaluate(population, small, split=split, seed=3).rows
+    x = part.x.astype(np.float32) / 16
+    noisy = np.asarray(Gaussian(scale=0.3)(jax.random.key(3), jax.numpy.asarray(x)))
+    for member in range(4):
+        one = population[member]
+        codes, train = one.encode(part.x), one.encode(small.train.x)
+        expected = {
+            "mse": mean_squared_error(one.reconstruct(x * 16) / 16, x),
+            "psnr_corrupted": np.mean(psnr(one.reconstruct(noisy * 16) / 16, x)),
+            "linear_probe_accuracy": linear_probe_accuracy(train, small.train.labels, codes, part.labels),
+            "knn_accuracy": knn_accuracy(train, small.train.labels, codes, part.labels),
+            "mean_activation": mean_activation(codes),
+            "active_fraction": active_fraction(codes),
+            "jacobian_norm": jacobian_norm(one, part.x).mean(),
+            **{name: values.mean() for name, values in negative_elbo(one, part.x, seed=3).items()},
+            # 64 - 12 - two heads of 3, and 3 - 12 - 64, with biases.
+            "parameters": (64 * 12 + 12 + 12 * 6 + 6) + (3 * 12 + 12 + 12 * 64 + 64),
+        }
+        of_member = [row for row in rows if row["member"] == member]
+        assert {row["metric"]: row["value"] for row in of_member} == pytest.approx(expected, rel=1e-4, abs=1e-6)
+        assert {(row["autoencoder"], row["seed"], row["split"]) for row in of_member} == {
+            ("variational", [5, 6, 5, 6][member], split)
+        }
 
 
-def test_the_comparison_stays_as_it_is(run, small):
-    assert {row["metric"] for row in evaluate(run, small)}.isdisjoint({"psnr", "ssim", "kmeans_nmi", "trustworthiness"})
+def test_a_deterministic_autoencoder_has_no_bound_and_unlabelled_data_no_probes(run, small):
+    bare = dataclasses.replace(small, train=Split(small.train.x), test=Split(small.test.x))
+    values, unlabelled = (found(evaluate(run, data)[0]) for data in (small, bare))
+    assert {"negative_elbo", "kl"}.isdisjoint(values)
+    assert values == unlabelled | {name: values[name] for name in ("linear_probe_accuracy", "knn_accuracy")}
+
+
+def test_tasks_share_their_programs(run, small):
+    evaluate(run, small, ["reconstruction", "representation", "retrieval"])
+    compiled = run_module._apply._cache_size()
+    evaluate(run, small, ["reconstruction", "representation", "retrieval"], split="validation")
+    assert run_module._apply._cache_size() == compiled  # 24 examples are padded to 32, as 20 are
+    evaluate(run, small, ["retrieval", "reconstruction", "representation"])
+    assert run_module._apply._cache_size() == compiled
 
 
 def test_reconstruction_is_judged_beside_pca(answers, run, small):
@@ -194,7 +233,7 @@ def test_detection_says_what_it_compared_and_left_out(answers):
 
 def test_labels_of_0_and_1_need_no_names(run, small):
     binary = relabelled(small, lambda labels: np.isin(labels, ABNORMAL).astype(float))
-    (answer,) = run_tasks(run, binary, ["anomaly"])
+    (answer,) = evaluate(run, binary, ["anomaly"])
     np.testing.assert_array_equal(answer.curves["raw, knn"].abnormal, np.isin(small.test.labels, ABNORMAL))
 
 
@@ -217,29 +256,29 @@ def test_retrieval_searches_the_training_split(answers, run, small):
         assert values == pytest.approx(expected, abs=2e-3)
     assert {row["k"] for row in answer.rows} == {64}
     assert {row["representation"] for row in answer.rows} == {name for name, _ in pairs} | {"random hyperplanes"}
-    assert answer.messages == ("The 64 nearest are judged, of 64 training examples.",)
+    assert answer.messages == ("The 64 nearest of 64 training examples are judged.",)
 
 
 def test_retrieval_says_what_was_cut_and_which_queries_had_no_answer(run, small, monkeypatch):
     monkeypatch.setattr(module, "_DATABASE", 32)
     monkeypatch.setattr(module, "_QUERIES", 10)
     lonely = dataclasses.replace(small, test=small.test._replace(labels=np.where(np.arange(20) == 0, 77, 3)))
-    (answer,) = run_tasks(run, lonely, ["retrieval"])
+    (answer,) = evaluate(run, lonely, ["retrieval"])
     assert answer.messages == (
-        "The 32 nearest are judged, of 32 training examples.",
+        "The 32 nearest of 32 training examples are judged.",
         "Cut to 32 of 64 training examples and 10 of 20 queries, evenly spaced.",
         "1 of 10 queries were left out: no training example has their label.",
     )
 
 
 def test_denoising_is_that_of_the_grid(answers, run, small):
-    assert answers["denoising"].rows == evaluate_denoising(run, small)
+    assert answers["denoising"].rows == denoising_grid(Context(evaluated=run, dataset=small))
     assert answers["denoising"].messages == ()
 
 
 def test_denoising_says_what_was_cut(run, small, monkeypatch):
     monkeypatch.setattr(module, "_DENOISED", 16)
-    (answer,) = run_tasks(run, small, ["denoising"])
+    (answer,) = evaluate(run, small, ["denoising"])
     assert answer.messages == ("Cut to 16 of 20 examples, evenly spaced.",)
 
 
@@ -254,16 +293,16 @@ def test_generation_compares_samples_with_as_many_examples(generated, population
             "kernel_distance": kernel_distance(real, drawn),
             **precision_recall(real, drawn),
         }
-        values = found(generated, autoencoder=name, member=member, features="data")
+        values = found(generated["generation"], autoencoder=name, member=member, features="data")
         assert values == pytest.approx(expected, rel=1e-3, abs=1e-5)
-    assert {row["samples"] for row in generated.rows if "features" in row} == {20}
+    assert {row["samples"] for row in generated["generation"].rows} == {20}
 
 
-def test_generation_estimates_likelihoods_beside_their_bound(generated, population, small):
+def test_likelihoods_are_estimated_beside_their_bound(generated, population, small):
     estimate = log_likelihood(population, small.test.x, samples=1000, seed=3)
     bound = negative_elbo(population, small.test.x, seed=3)
     for member in range(4):
-        values = found(generated, member=member, autoencoder="variational", examples=20, samples=1000)
+        values = found(generated["likelihood"], member=member, autoencoder="variational", examples=20, samples=1000)
         assert values == pytest.approx(
             {
                 "log_likelihood": estimate.log_likelihood[member].mean(),
@@ -273,8 +312,10 @@ def test_generation_estimates_likelihoods_beside_their_bound(generated, populati
             },
             rel=1e-5,
         )
-    assert "Log-likelihoods are of 20 examples, by 1,000 importance samples each." in generated.messages
-    assert any("under a Bernoulli likelihood, compare their values with care" in m for m in generated.messages)
+    assert "Log-likelihoods are of 20 examples, by 1,000 importance samples each." in generated["likelihood"].messages
+    assert any(
+        "under a Bernoulli likelihood, compare their values with care" in m for m in generated["likelihood"].messages
+    )
 
 
 def test_features_of_samples_are_the_caller_s(population, small):
@@ -284,8 +325,8 @@ def test_features_of_samples_are_the_caller_s(population, small):
         seen.append(x.shape)
         return x.mean(axis=(1, 2), keepdims=True).reshape(-1, 1)
 
-    (answer,) = run_tasks(population[1], small, ["generation"], features=brightness, features_name="brightness")
-    assert {row["features"] for row in answer.rows if "features" in row} == {"brightness"}
+    (answer,) = evaluate(population[1], small, ["generation"], features=brightness, features_name="brightness")
+    assert {row["features"] for row in answer.rows} == {"brightness"}
     assert set(seen) == {(20, 8, 8)}
     drawn = population[1].sample(20) / 16
     expected = frechet_distance(brightness(small.test.x / 16.0), brightness(drawn))
@@ -296,7 +337,7 @@ def test_features_of_samples_are_the_caller_s(population, small):
 @pytest.mark.parametrize("further", [{"features": lambda x: x}, {"features_name": "inception"}])
 def test_features_and_their_name_come_together(run, small, further):
     with pytest.raises(InvalidInput, match="expected both, or neither; name the features"):
-        run_tasks(run, small, ["generation"], **further)
+        evaluate(run, small, ["generation"], **further)
 
 
 def test_what_is_not_allowed_is_said_with_what_to_do(answers, run, small):
@@ -306,7 +347,7 @@ def test_what_is_not_allowed_is_said_with_what_to_do(answers, run, small):
         "The task generation could not be evaluated: undercomplete has no prior to sample from: expected a "
         "variational autoencoder."
     )
-    (answer,) = run_tasks(run, small, ["anomaly"])
+    (answer,) = evaluate(run, small, ["anomaly"])
     assert answer.rows == []
     assert answer.messages[0].startswith(
         "The task anomaly could not be evaluated: the labels of small are 0, 1, 2, 3, 4, ... (10 in all): "
@@ -316,7 +357,7 @@ def test_what_is_not_allowed_is_said_with_what_to_do(answers, run, small):
 
 @pytest.mark.parametrize("labels", [lambda known: None, lambda known: known / 3])
 def test_data_without_classes_leave_out_what_needs_them(run, small, labels):
-    asked = run_tasks(run, relabelled(small, labels), ["representation", "anomaly", "retrieval"], abnormal=ABNORMAL[:0])
+    asked = evaluate(run, relabelled(small, labels), ["representation", "anomaly", "retrieval"], abnormal=ABNORMAL[:0])
     representation, *others = asked
     assert "knn_accuracy" not in {row["metric"] for row in representation.rows}
     assert "trustworthiness" in {row["metric"] for row in representation.rows}
@@ -329,7 +370,7 @@ def test_data_without_classes_leave_out_what_needs_them(run, small, labels):
 
 
 def test_training_examples_without_classes_are_named(run, small):
-    (answer,) = run_tasks(run, dataclasses.replace(small, train=Split(small.train.x)), ["retrieval"])
+    (answer,) = evaluate(run, dataclasses.replace(small, train=Split(small.train.x)), ["retrieval"])
     assert "the train split of small has no labels that are classes" in answer.messages[0]
 
 
@@ -337,14 +378,14 @@ def test_one_kind_alone_is_not_told_apart(run, small):
     for kind, abnormal in (("abnormal", range(10)), ("normal", [7])):
         data = relabelled(small, lambda labels: np.where(labels == 7, 6, labels)) if kind == "normal" else small
         data = dataclasses.replace(data, train=small.train)
-        (answer,) = run_tasks(run, data, ["anomaly"], abnormal=abnormal)
+        (answer,) = evaluate(run, data, ["anomaly"], abnormal=abnormal)
         assert f"all 20 examples of the test split of small count as {kind}" in answer.messages[0]
         assert "choose other labels by --abnormal, or another split" in answer.messages[0]
 
 
 def test_scores_need_normal_training_examples(run, small):
     bad = dataclasses.replace(small, train=small.train._replace(labels=np.ones(64, int)))
-    (answer,) = run_tasks(run, bad, ["anomaly"], abnormal=[1])
+    (answer,) = evaluate(run, bad, ["anomaly"], abnormal=[1])
     assert answer.messages == (
         "The task anomaly could not be evaluated: all training examples count as abnormal: expected normal ones "
         "to compare with.",
@@ -355,11 +396,11 @@ def test_examples_that_are_no_images_have_no_ssim_and_another_range():
     x = np.random.default_rng(0).normal(size=(60, 5)).astype(np.float32)
     data = from_arrays(x, name="table")
     trained = ae_jax.fit(ae_jax.undercomplete(code=2, hidden=()), data, epochs=1, batch_size=16)
-    (answer,) = run_tasks(trained, data, ["reconstruction"])
+    (answer,) = evaluate(trained, data, ["reconstruction"])
     width = np.ptp(data.train.x)
     assert answer.messages == (
         f"PSNR and SSIM are relative to the training split's range, {width:.4g} model units.",
-        "SSIM was left out: examples are no images of at least 3 pixels on a side.",
+        "SSIM was left out: examples are not images of at least 3 pixels on a side.",
     )
     values = found(answer, autoencoder="undercomplete")
     assert values["psnr"] == pytest.approx(10 * np.log10(width**2 / values["mse"]))
@@ -368,7 +409,7 @@ def test_examples_that_are_no_images_have_no_ssim_and_another_range():
 
 def test_few_examples_have_no_neighbourhoods(run, small):
     few = dataclasses.replace(small, test=Split(small.test.x[:10], small.test.labels[:10]))
-    (answer,) = run_tasks(run, few, ["representation"])
+    (answer,) = evaluate(run, few, ["representation"])
     assert "Trustworthiness and continuity were left out: 10 examples are too few." in answer.messages
     assert "trustworthiness" not in {row["metric"] for row in answer.rows}
 
@@ -376,20 +417,20 @@ def test_few_examples_have_no_neighbourhoods(run, small):
 def test_a_squared_error_has_samples_but_no_likelihood(small):
     autoencoder = ae_jax.variational(code=2, hidden=(), likelihood=ae_jax.objectives.SquaredError())
     trained = ae_jax.fit(autoencoder, small, epochs=1, batch_size=16)
-    (answer,) = run_tasks(trained, small, ["generation"])
-    assert "precision" in found(answer, autoencoder="variational")
-    assert any(m.startswith("The log-likelihood was left out: variational was trained by Squ") for m in answer.messages)
+    generation, likelihood = evaluate(trained, small, ["generation", "likelihood"])
+    assert "precision" in found(generation, autoencoder="variational")
+    assert "could not be evaluated: variational was trained by SquaredError" in likelihood.messages[0]
 
 
 def test_members_that_diverged_say_so(population, small):
     broken = dataclasses.replace(population, finite=np.array([False, True, True, True]))
-    answers = run_tasks(broken, small, ["reconstruction"])
+    answers = evaluate(broken, small, ["reconstruction"])
     assert {row["member"] for row in answers[0].rows if row.get("finite") is False} == {0}
 
 
 def test_scores_that_are_not_finite_are_left_out_with_a_reason(run, small):
     params = run.params | {"decoder": jax.tree.map(lambda leaf: leaf * np.nan, run.params["decoder"])}
-    (answer,) = run_tasks(dataclasses.replace(run, params=params), small, ["anomaly"], abnormal=ABNORMAL)
+    (answer,) = evaluate(dataclasses.replace(run, params=params), small, ["anomaly"], abnormal=ABNORMAL)
     # Codes are as they were; what is decoded is not.
     kept = {row["score"] for row in answer.rows if row["autoencoder"] == run.name}
     assert kept == {"mahalanobis", "knn_code"}
@@ -411,9 +452,9 @@ def test_a_member_without_finite_outputs_takes_nothing_from_the_others(populatio
         keys = ("autoencoder", "member", "metric", "score", "representation", "distance", "corruption", "level")
         return {tuple(row.get(key) for key in keys): row["value"] for row in answer.rows}
 
-    asked = ["reconstruction", "representation", "anomaly", "retrieval", "generation"]
+    asked = ["reconstruction", "representation", "anomaly", "retrieval", "generation", "likelihood"]
     broken = with_a_broken_member(population, part)
-    answers = [run_tasks(one, small, asked, abnormal=ABNORMAL) for one in (population, broken)]
+    answers = [evaluate(one, small, asked, abnormal=ABNORMAL) for one in (population, broken)]
     for whole, answer in zip(*answers, strict=True):
         before, after = values(whole), values(answer)
         assert before.keys() == after.keys()
@@ -424,14 +465,14 @@ def test_a_member_without_finite_outputs_takes_nothing_from_the_others(populatio
         marked = {row["member"] for row in answer.rows if row.get("finite") is False}
         assert marked == ({1} if lost else set())
         assert any("of member 1 are NaN or infinite" in message for message in answer.messages) == bool(lost)
-        if (part, answer.task) != ("encoder", "generation"):  # samples need no encoder, their likelihood does
-            assert lost or (part, answer.task) in {("decoder", "representation"), ("decoder", "retrieval")}
+        unharmed = {("encoder", "generation"), ("decoder", "representation"), ("decoder", "retrieval")}
+        assert lost or (part, answer.task) in unharmed
 
 
 def test_a_single_run_without_finite_codes_answers_in_sentences(run, small):
     params = run.params | {"encoder": jax.tree.map(lambda leaf: leaf * np.nan, run.params["encoder"])}
     asked = ["reconstruction", "representation", "anomaly", "retrieval"]
-    for answer in run_tasks(dataclasses.replace(run, params=params), small, asked, abnormal=ABNORMAL):
+    for answer in evaluate(dataclasses.replace(run, params=params), small, asked, abnormal=ABNORMAL):
         own = [row for row in answer.rows if row["autoencoder"] == run.name]
         assert bool(own) == (answer.task != "anomaly")
         assert all(np.isnan(row["value"]) and row["finite"] is False for row in own)
@@ -441,30 +482,30 @@ def test_a_single_run_without_finite_codes_answers_in_sentences(run, small):
 def test_the_training_split_flatters_and_says_so(run, population, small):
     asked = ["reconstruction", "representation", "anomaly", "retrieval"]
     answers = [
-        *run_tasks(run, small, asked, split="train", abnormal=ABNORMAL),
-        *run_tasks(population[0], small, ["generation"]),
+        *evaluate(run, small, asked, split="train", abnormal=ABNORMAL),
+        *evaluate(population[0], small, ["generation"]),
     ]
     said = [[message for message in one.messages if message.startswith("This is the training")] for one in answers]
     assert [len(messages) for messages in said] == [0, 1, 1, 1, 0]
-    assert said[3] == ["This is the training split: every query finds itself; ask about another one."]
+    assert said[3] == ["This is the training split: every query finds itself; evaluate another one."]
 
 
 def test_one_name_and_one_label_need_no_list(run, small):
-    (one,), (several,) = (run_tasks(run, small, "anomaly", abnormal=label) for label in (1, [1]))
+    (one,), (several,) = (evaluate(run, small, "anomaly", abnormal=label) for label in (1, [1]))
     assert one.rows == several.rows
     with pytest.raises(InvalidInput, match="unknown label '12'"):
-        run_tasks(run, small, "reconstruction", abnormal="12")
+        evaluate(run, small, "reconstruction", abnormal="12")
 
 
 def test_labels_that_name_no_classes_are_left_out_with_a_sentence(run, small):
-    (answer,) = run_tasks(run, relabelled(small, lambda known: np.arange(len(known))), ["representation"])
+    (answer,) = evaluate(run, relabelled(small, lambda known: np.arange(len(known))), ["representation"])
     assert {"knn_accuracy", "kmeans_nmi"}.isdisjoint({row["metric"] for row in answer.rows})
     assert answer.messages == (
         "Linear probe, kNN and k-means were left out: 64 examples of the train split of small have 64 different "
-        "labels, which name no classes; expected at most half as many.",
+        "labels, which are not classes; expected at most half as many.",
     )
     few = dataclasses.replace(small, test=small.test._replace(labels=np.arange(20)))
-    (answer,) = run_tasks(run, few, ["representation"])
+    (answer,) = evaluate(run, few, ["representation"])
     metrics_asked = {row["metric"] for row in answer.rows}
     assert "knn_accuracy" in metrics_asked
     assert "kmeans_nmi" not in metrics_asked
@@ -473,19 +514,25 @@ def test_labels_that_name_no_classes_are_left_out_with_a_sentence(run, small):
 
 @pytest.mark.parametrize("seed", [-1, 0.5, None, True, 2**32])
 def test_a_seed_that_is_none_is_refused(unchecked, run, small, seed):
-    with pytest.raises(InvalidInput, match=f"run_tasks was given seed={seed}: expected (zero or )?a whole number"):
-        run_tasks(run, small, ["reconstruction"], seed=seed)
+    with pytest.raises(InvalidInput, match=f"evaluate was given seed={seed}: expected (zero or )?a whole number"):
+        evaluate(run, small, ["reconstruction"], seed=seed)
 
 
 def test_arguments_are_refused_before_anything_is_asked(run, small):
     with pytest.raises(InvalidInput, match="unknown task 'retreival': did you mean 'retrieval'"):
-        run_tasks(run, small, ["retreival"])
+        evaluate(run, small, ["retreival"])
     with pytest.raises(InvalidInput, match="unknown split 'tset': did you mean 'test'"):
-        run_tasks(run, small, split="tset")
+        evaluate(run, small, split="tset")
     with pytest.raises(InvalidInput, match="unknown label '12': did you mean '2'\\? Known are 0, 1, 2"):
-        run_tasks(run, small, ["reconstruction"], abnormal=[12])
+        evaluate(run, small, ["reconstruction"], abnormal=[12])
+    flat = from_splits(small.train.x.reshape(-1, 64), name="flat", scaling=small.scaling)
+    with pytest.raises(InvalidInput, match=r"train split of flat has shape \(64, 64\): expected \[examples, 8, 8\]"):
+        evaluate(run, flat, split="train")
+    with pytest.raises(InvalidInput, match="the data set small has no test examples: expected some"):
+        evaluate(run, dataclasses.replace(small, test=Split(small.test.x[:0])))
+    assert evaluate(run, dataclasses.replace(small, scaling=Scaling(scale=np.float32(16)))).rows
     with pytest.raises(InvalidInput, match="expected data in the units trained on"):
-        run_tasks(run, dataclasses.replace(small, scaling=ae_jax.data.Scaling(scale=255.0)))
+        evaluate(run, dataclasses.replace(small, scaling=Scaling(scale=255.0)))
 
 
 @pytest.mark.parametrize(
@@ -516,6 +563,12 @@ def test_many_names_are_counted():
     assert shortened(np.array(list("abcdef"))) == "a, b, c, d, e, ... (6 in all)"
 
 
-def test_judged_unpacks_into_scores_and_truth():
-    scores, abnormal = ScoredLabels(np.array([0.1]), np.array([True]))
-    assert (scores[0], abnormal[0]) == (0.1, True)
+def test_metrics_state_what_the_field_takes_for_better():
+    low = {"mse", "jacobian_norm", "negative_elbo", "frechet_distance", "kernel_distance"}
+    neither = {"mean_activation", "active_fraction", "code_correlation", "effective_samples", "kl", "parameters"}
+    neither |= {"negative_log_likelihood"}
+    assert {name for name, metric in METRICS.items() if metric.better == "low"} == low
+    assert {name for name, metric in METRICS.items() if metric.better is None} == neither
+    for metric in METRICS.values():
+        assert all((metric.label, metric.unit, metric.meaning))
+        assert float(format(1234.5, metric.format).replace(",", "")) == pytest.approx(1234.5, abs=0.5)

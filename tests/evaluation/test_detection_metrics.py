@@ -1,0 +1,109 @@
+import numpy as np
+import pytest
+from sklearn import metrics
+
+from ae_jax import InvalidInput
+from ae_jax.evaluation import anomaly_metrics, precision_at_n, threshold_for
+
+
+@pytest.fixture(scope="module")
+def scored():
+    """Scores with ties of 60 normal and 25 abnormal examples, in no order."""
+    rng = np.random.default_rng(0)
+    abnormal = rng.permutation(np.repeat([0, 1], [60, 25]))
+    return np.round(rng.normal(size=85) + abnormal, 1), abnormal
+
+
+def test_roc_auc_is_the_share_of_pairs_in_order(scored):
+    scores, abnormal = scored
+    differences = scores[abnormal == 1][:, None] - scores[abnormal == 0][None]
+    expected = np.mean(differences > 0) + 0.5 * np.mean(differences == 0)
+    assert (differences == 0).any()
+    assert anomaly_metrics(scores, abnormal)["roc_auc"] == pytest.approx(expected)
+    assert anomaly_metrics(-scores, abnormal)["roc_auc"] == pytest.approx(1 - expected)
+
+
+def test_average_precision_is_the_sum_over_thresholds(scored):
+    scores, abnormal = scored
+    expected, recall = 0.0, 0.0
+    for threshold in sorted(set(scores), reverse=True):
+        called = scores >= threshold
+        found = (called & (abnormal == 1)).sum()
+        expected += (found / 25 - recall) * found / called.sum()
+        recall = found / 25
+    assert anomaly_metrics(scores, abnormal)["average_precision"] == pytest.approx(expected)
+
+
+def test_labels_may_be_truth_values_whole_floats_or_lists(scored):
+    scores, abnormal = scored
+    expected = anomaly_metrics(scores, abnormal)
+    assert all(anomaly_metrics(scores, abnormal.astype(kind)) == expected for kind in (bool, float, np.uint8))
+    assert anomaly_metrics(scores.tolist(), abnormal.tolist()) == expected
+
+
+def test_precision_at_n_is_that_of_the_highest_scores():
+    scores = np.array([0.9, 0.1, 0.8, 0.7, 0.2, 0.6])
+    abnormal = np.array([1, 0, 0, 1, 1, 0])
+    # Highest three: abnormal, normal, abnormal.
+    assert precision_at_n(scores, abnormal) == pytest.approx(2 / 3)
+    assert [precision_at_n(scores, abnormal, n=n) for n in (1, 2, 4, 6)] == pytest.approx([1, 1 / 2, 1 / 2, 1 / 2])
+
+
+def test_precision_at_n_is_pyod_s_where_nothing_ties():
+    rng = np.random.default_rng(1)
+    abnormal = np.repeat([0, 1], [70, 30])
+    scores = rng.normal(size=100) + abnormal
+    # PyOD 2 calls examples above the percentile of the share of outliers abnormal.
+    called = scores > np.percentile(scores, 70)
+    assert precision_at_n(scores, abnormal) == pytest.approx(metrics.precision_score(abnormal, called))
+
+
+def test_precision_at_n_is_the_expectation_over_ties():
+    scores, abnormal = np.array([3.0, 2.0, 2.0, 2.0, 1.0]), np.array([1, 1, 0, 0, 0])
+    # One is found for certain, the second of three with one abnormal among them.
+    assert precision_at_n(scores, abnormal) == pytest.approx((1 + 1 / 3) / 2)
+    assert precision_at_n(scores[::-1], abnormal[::-1]) == pytest.approx((1 + 1 / 3) / 2)
+
+
+@pytest.mark.parametrize("contamination", [0.05, 0.5])
+def test_a_share_of_the_scores_lies_above_the_threshold(contamination):
+    scores = np.random.default_rng(0).permutation(np.arange(1000.0))
+    threshold = threshold_for(scores, contamination)
+    assert np.mean(scores > threshold) == contamination
+    assert threshold == pytest.approx((1 - contamination) * 999)
+
+
+@pytest.mark.parametrize("contamination", [0.0, 0.51, float("nan"), "auto"])
+def test_a_contamination_out_of_range_is_refused(contamination, unchecked):
+    with pytest.raises(InvalidInput, match=f"threshold_for was given contamination='?{contamination}'?: expected a"):
+        threshold_for(np.arange(10.0), contamination)
+
+
+@pytest.mark.usefixtures("unchecked")
+@pytest.mark.parametrize(
+    ("scores", "abnormal", "sentence"),
+    [
+        ([0.1, 0.2], [0, 0], "all 2 examples are normal: expected some of both kinds"),
+        ([0.1, 0.2], [1, 1], "all 2 examples are abnormal: expected some of both kinds"),
+        ([0.1, 0.2, 0.3], [0, 1, 2], "labels have the values 0, 1, 2: expected 1 for abnormal and 0 for normal"),
+        ([0.1, 0.2], ["0", "1"], "labels have the values 0, 1: expected 1 for abnormal"),
+        ([0.1, 0.2], [0, 1, 1], r"labels have shape \(3,\) and scores \(2,\): expected one label for each score"),
+        ([0.1, np.nan, np.inf], [0, 1, 1], "2 of 3 scores are NaN or infinite, the first at index 1: expected finite"),
+        ([], [], r"scores have shape \(0,\): expected one score for each example"),
+        ([[0.1], [0.2]], [[0], [1]], r"scores have shape \(2, 1\): expected one score for each example"),
+    ],
+)
+def test_what_cannot_be_compared_is_refused(scores, abnormal, sentence):
+    for measure in (anomaly_metrics, precision_at_n):
+        with pytest.raises(InvalidInput, match=sentence):
+            measure(np.array(scores, float), np.array(abnormal))
+
+
+@pytest.mark.usefixtures("unchecked")
+def test_a_rank_or_a_threshold_of_no_scores_is_refused(scored):
+    with pytest.raises(InvalidInput, match="precision_at_n was given n=86 of 85 examples: expected at most as many"):
+        precision_at_n(*scored, n=86)
+    with pytest.raises(InvalidInput, match="precision_at_n was given n=0: expected a whole number above zero"):
+        precision_at_n(*scored, n=0)
+    with pytest.raises(InvalidInput, match="scores have type <U1: expected numbers"):
+        threshold_for(["a", "b"], 0.1)
