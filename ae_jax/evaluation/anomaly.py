@@ -51,6 +51,41 @@ class Bound(NamedTuple):
         return _rows(code), x - self.autoencoder.objective.likelihood.mean(self.model.decode(code))
 
 
+class Reference(NamedTuple):
+    """Normal examples that a score learns from.
+
+    Attributes:
+      run: a population, not single.
+      stored: the examples, ``[n, *shape]``.
+      conditions: the condition of each, as of :meth:`ae_jax.Run.encode`, or None.
+      baseline: the mean of the examples in model units, ``[members, *shape]``, by its name.
+    """
+
+    run: Run
+    stored: np.ndarray
+    conditions: Any
+    baseline: Statistics
+
+    @property
+    def size(self) -> int:
+        """Number of examples."""
+        return len(self.stored)
+
+    def apply(self, function: Any, *, per_member: Any = None) -> Any:
+        """Results of a function of a batch, by :meth:`ae_jax.Run.apply`, ``[members, n, ...]``."""
+        return self.run.apply(function, self.stored, condition=self.conditions, per_member=per_member)
+
+    def sum_of(self, function: Any) -> np.ndarray:
+        """Sums of the results over examples in double precision, ``[members, ...]``, block by block."""
+        total: Any = 0.0
+        for start in range(0, self.size, _BLOCK):
+            rows = slice(start, start + _BLOCK)
+            given = self.conditions[rows] if np.ndim(self.conditions) else self.conditions
+            block = self._replace(stored=self.stored[rows], conditions=given)
+            total = total + block.apply(function).sum(axis=1, dtype=np.float64)
+        return np.asarray(total)
+
+
 @dataclasses.dataclass(frozen=True)
 class Score(ABC):
     """The definition of an anomaly score: its options, what it learns from reference examples, and its values.
@@ -81,8 +116,8 @@ class Score(ABC):
         """The score of the reference's own examples."""
         return self
 
-    def statistics(self, run: Run, stored: np.ndarray, baseline: Statistics) -> Statistics:
-        """What is learned from reference examples, given their mean; the run's results have a member axis."""
+    def statistics(self, reference: Reference) -> Statistics:
+        """The statistics of reference examples, each with a member axis."""
         return {}
 
     @abstractmethod
@@ -142,11 +177,9 @@ class WhitenedError(SumOverFeatures):
     def __post_init__(self) -> None:
         _require_above_zero("whitened_error", "floor", self.floor)
 
-    def statistics(self, run: Run, stored: np.ndarray, baseline: Statistics) -> Statistics:
-        blocks = (stored[start : start + _BLOCK] for start in range(0, len(stored), _BLOCK))
-        variances = sum(run.apply(_squared_residual, block).sum(axis=1, dtype=np.float64) for block in blocks)
-        variances = np.asarray(variances) / len(stored)
-        mean = variances.reshape(len(run), -1).mean(axis=1).reshape(-1, *[1] * len(run.shape))
+    def statistics(self, reference: Reference) -> Statistics:
+        variances = reference.sum_of(_squared_residual) / reference.size
+        mean = variances.reshape(len(variances), -1).mean(axis=1).reshape(-1, *[1] * len(reference.run.shape))
         return {"variances": variances + _one_where_zero(self.floor * mean)}
 
     def contributions(self, bound: Bound, statistics: Any, x: Any) -> Any:
@@ -174,8 +207,8 @@ class Mahalanobis(Score):
     def __post_init__(self) -> None:
         _require_above_zero("mahalanobis", "ridge", self.ridge)
 
-    def statistics(self, run: Run, stored: np.ndarray, baseline: Statistics) -> Statistics:
-        mean, whitening, _ = _gaussian(run.apply(_code, stored), self.ridge)
+    def statistics(self, reference: Reference) -> Statistics:
+        mean, whitening, _ = _gaussian(reference.apply(_code), self.ridge)
         return {"mean": mean, "whitening": whitening}
 
     def values(self, bound: Bound, statistics: Any, x: Any, *draws: Any) -> Any:
@@ -224,8 +257,8 @@ class NearestCodes(Score):
             )
         return dataclasses.replace(self, skip=self.skip + 1)
 
-    def statistics(self, run: Run, stored: np.ndarray, baseline: Statistics) -> Statistics:
-        codes = run.apply(_code, stored).astype(np.float64)
+    def statistics(self, reference: Reference) -> Statistics:
+        codes = reference.apply(_code).astype(np.float64)
         mean = codes.mean(axis=1)
         return {"mean": mean, "centred": codes - mean[:, None]}
 
@@ -300,10 +333,10 @@ class JacobianCorrected(Score):
     def __post_init__(self) -> None:
         _require_above_zero("jacobian_corrected", "ridge", self.ridge)
 
-    def statistics(self, run: Run, stored: np.ndarray, baseline: Statistics) -> Statistics:
-        found = run.apply(_code_error_and_spread, stored, per_member=baseline)
+    def statistics(self, reference: Reference) -> Statistics:
+        found = reference.apply(_code_error_and_spread, per_member=reference.baseline)
         mean, whitening, factor = _gaussian(found["code"], _RIDGE)
-        features = math.prod(run.shape)
+        features = math.prod(reference.run.shape)
         across = features - mean.shape[1] if mean.shape[1] < features else features
         floor = _one_where_zero(self.ridge * found["spread"].mean(axis=1, dtype=np.float64))
         variance = np.maximum(found["error"].mean(axis=1, dtype=np.float64) / across, floor / features)
@@ -505,11 +538,12 @@ class AnomalyScore:
     statistics: Statistics = dataclasses.field(repr=False)
     reference_size: int = 0
 
-    def score(self, x: Any, *, of_reference: bool = False) -> np.ndarray:
+    def score(self, x: Any, *, condition: Any = None, of_reference: bool = False) -> np.ndarray:
         """How abnormal each example is: the higher, the more.
 
         Args:
           x: examples in the units that the run was trained on, ``[n, *shape]``.
+          condition: as of :meth:`ae_jax.Run.encode`.
           of_reference: they are the reference's own, and none is compared with itself; a threshold is chosen by such
             scores.
 
@@ -524,15 +558,15 @@ class AnomalyScore:
         """
         definition = self._definition()
         if not of_reference:
-            return self._apply(definition, x)
+            return self._apply(definition, x, condition)
         if self.reference_size and len(x) != self.reference_size:
             raise InvalidInput(
                 f"score was given of_reference=True with {len(x)} examples: expected the {self.reference_size} of the "
                 "reference, all of them; leave it out for others."
             )
-        return self._apply(definition.without_itself(self.statistics), x)
+        return self._apply(definition.without_itself(self.statistics), x, condition)
 
-    def explain(self, x: Any, *, steps: int = 32) -> np.ndarray:
+    def explain(self, x: Any, *, condition: Any = None, steps: int = 32) -> np.ndarray:
         r"""What each feature contributes to each example's score.
 
         Scores that are sums over features have their summands. Others have integrated gradients on the straight way
@@ -545,6 +579,7 @@ class AnomalyScore:
 
         Args:
           x: examples in the units that the run was trained on, ``[n, *shape]``.
+          condition: as of :meth:`ae_jax.Run.encode`.
           steps: S, of integrated gradients; each costs a gradient of the score.
 
         Returns:
@@ -565,24 +600,26 @@ class AnomalyScore:
                 f"{self.name} was given no reference examples, and explanations start from their mean: give normal "
                 "examples as the reference, such as the training split."
             )
-        return self._apply(_Contributions(definition, steps), x)
+        return self._apply(_Contributions(definition, steps), x, condition)
 
     def _definition(self) -> "Score":
         return SCORES[self.name](**self.options)
 
-    def _apply(self, function: Any, x: Any) -> np.ndarray:
+    def _apply(self, function: Any, x: Any, condition: Any) -> np.ndarray:
         stored = self.run.data.raw(x)
         draws = self._definition().draws(len(stored))
-        return np.asarray(self.run.apply(function, stored, *draws, per_member=self.statistics), np.float64)
+        found = self.run.apply(function, stored, *draws, condition=condition, per_member=self.statistics)
+        return np.asarray(found, np.float64)
 
 
-def anomaly_score(run: Run, name: str, reference: Any = None, **options: Any) -> AnomalyScore:
+def anomaly_score(run: Run, name: str, reference: Any = None, *, condition: Any = None, **options: Any) -> AnomalyScore:
     """A named score of abnormality: how far an example is from what the run, and the reference, take for normal.
 
     Args:
       run: a trained population.
       name: of the score, in :data:`SCORES`.
       reference: normal examples in the units trained on, ``[n, *shape]``, usually the training split's.
+      condition: of the reference, as of :meth:`ae_jax.Run.encode`.
       options: of the score, the fields of its class in :data:`SCORES`.
 
     Returns:
@@ -616,7 +653,8 @@ def anomaly_score(run: Run, name: str, reference: Any = None, **options: Any) ->
                 "normal examples."
             )
         statistics = _baseline(run, stored)
-        statistics |= definition.statistics(dataclasses.replace(run, single=False), stored, statistics)
+        given = Reference(dataclasses.replace(run, single=False), stored, condition, statistics)
+        statistics |= definition.statistics(given)
     return AnomalyScore(run, name, dataclasses.asdict(definition), statistics, size)
 
 

@@ -100,6 +100,11 @@ class Context:
             raise InvalidInput(f"{self.evaluated.name} is a baseline: expected a trained run.")
         return self.evaluated
 
+    def condition(self, split: Split) -> Any:
+        """The labels of a split where the run is conditional, else None."""
+        networks = self.evaluated.autoencoder.networks if isinstance(self.evaluated, Run) else None
+        return None if getattr(networks, "condition", None) is None else split.labels
+
     @property
     def where(self) -> str:
         """The split in words."""
@@ -171,11 +176,12 @@ class Context:
         names = tuple(sorted(self.outputs | {name}))
         arrays = [self.part.x.astype(np.float32)]
         arrays += [run.scaling.invert(self.noisy)] if "denoised" in names else []
-        found = with_members(run, run.apply(_Outputs(names), *arrays))
+        found = with_members(run, run.apply(_Outputs(names), *arrays, condition=self.condition(self.part)))
         return found | ({"code": _flat_codes(found["code"])} if "code" in found else {})
 
     def _train_codes(self, run: Run) -> dict[str, np.ndarray]:
-        codes = run.apply(_Outputs(("code",)), self.dataset.train.x.astype(np.float32))
+        train = self.dataset.train
+        codes = run.apply(_Outputs(("code",)), train.x.astype(np.float32), condition=self.condition(train))
         return {"train_code": _flat_codes(with_members(run, codes)["code"])}
 
     @cached_property

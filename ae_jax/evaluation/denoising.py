@@ -16,7 +16,7 @@ from ae_jax.evaluation.filters import FILTERS, are_images, best_filter
 from ae_jax.evaluation.noise import FAMILIES, NOISY, Families, corrupted, trained_on
 from ae_jax.evaluation.reconstruction import image_quality
 from ae_jax.evaluation.results import Row
-from ae_jax.evaluation.sampling import subsample
+from ae_jax.evaluation.sampling import subsample_split
 from ae_jax.models import Autoencoder
 from ae_jax.networks import deterministic
 
@@ -61,12 +61,13 @@ def denoising_grid(context: Context, families: Families = FAMILIES, *, limit: in
       convolutional networks*, NIPS 2008 (PSNR of learned denoisers).
     """
     limit = positive_whole("denoising_grid", "limit", limit)
-    x, rows = context.x[subsample(len(context.x), limit)], []
+    part, rows = subsample_split(context.part, limit), []
+    x = context.scaled(part.x)
     for family, levels in families.items():
         for level, corruption in levels.items():
             noisy = corrupted(corruption, jax.random.key(context.seed), x)
             before = image_quality(noisy, x, data_range=context.data_range)
-            for subject, seen, restored in _restored(context, corruption, noisy):
+            for subject, seen, restored in _restored(context, corruption, noisy, context.condition(part)):
                 after = image_quality(restored, x, data_range=context.data_range)
                 gains = {f"{metric}_gain": _gain(after[metric], before[metric]) for metric in before}
                 further = {"corruption": family, "level": level, "trained_on": seen}
@@ -76,7 +77,7 @@ def denoising_grid(context: Context, families: Families = FAMILIES, *, limit: in
 
 
 def _restored(
-    context: Context, corruption: Corruption, noisy: np.ndarray
+    context: Context, corruption: Corruption, noisy: np.ndarray, condition: Any
 ) -> Iterator[tuple[Subject, str | None, np.ndarray]]:
     """What each baseline and subject makes of noisy examples, and what it saw in training."""
     yield context.raw._replace(name=NOISY), None, noisy
@@ -92,7 +93,7 @@ def _restored(
             yield context.raw._replace(name=kind.name), "matched", restored
     run = context.evaluated
     # Not run.reconstruct, which refuses data far from those trained on, as corrupted examples may be.
-    found = with_members(run, run.apply(_reconstruction, run.scaling.invert(noisy)))
+    found = with_members(run, run.apply(_reconstruction, run.scaling.invert(noisy), condition=condition))
     for subject, autoencoder, restored in zip(context.subjects, run.members, found, strict=True):
         yield subject, trained_on(autoencoder, corruption), restored
 
@@ -100,8 +101,8 @@ def _restored(
 def _held_out(context: Context) -> np.ndarray:
     """Clean examples that the width of a filter is chosen on, in model units."""
     dataset = context.dataset
-    examples = dataset.validation.x if len(dataset.validation.x) else dataset.train.x
-    return context.scaled(examples[subsample(len(examples), _TUNING)])
+    examples = dataset.validation if len(dataset.validation.x) else dataset.train
+    return context.scaled(subsample_split(examples, _TUNING).x)
 
 
 def _reconstruction(autoencoder: Autoencoder, model: Any, scaling: Scaling, stored: Any) -> Any:

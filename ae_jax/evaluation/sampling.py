@@ -1,16 +1,24 @@
-"""Which of many examples are taken, where all would cost too much."""
+"""Evenly spaced examples, where all would cost too much."""
 
 import numpy as np
 
+from ae_jax.data import Split
+
 
 def subsample(count: int, limit: int) -> np.ndarray:
-    """Places of at most so many of a number of examples, evenly spaced, the first among them.
+    """Indices of at most ``limit`` of ``count`` examples, evenly spaced from the first on.
 
-    The first of a split that is sorted by class would be of one class.
+    The first examples of a split that is sorted by class would be of one class.
 
     Example:
       >>> subsample(9, 3), subsample(2, 3)
       (array([0, 3, 6]), array([0, 1]))
     """
-    shown = min(count, limit)
-    return np.arange(shown) * count // max(shown, 1)
+    chosen = min(count, limit)
+    return np.arange(chosen) * count // max(chosen, 1)
+
+
+def subsample_split(split: Split, limit: int) -> Split:
+    """At most ``limit`` examples of a split with their labels, evenly spaced."""
+    chosen = subsample(len(split.x), limit)
+    return Split(split.x[chosen], None if split.labels is None else split.labels[chosen])

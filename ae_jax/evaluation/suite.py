@@ -7,7 +7,7 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from ae_jax._checks import non_negative_whole
-from ae_jax.data import Dataset
+from ae_jax.data import Dataset, Split
 from ae_jax.errors import InvalidInput, unknown
 from ae_jax.evaluation.anomaly import SCORES, AnomalyScore, anomaly_score
 from ae_jax.evaluation.baselines import Baseline
@@ -31,7 +31,7 @@ from ae_jax.evaluation.representation import (
 )
 from ae_jax.evaluation.results import Evaluation, Row, ScoredLabels, TaskResult
 from ae_jax.evaluation.retrieval import RandomHyperplanes, binarise, retrieval_metrics, thresholds_of
-from ae_jax.evaluation.sampling import subsample
+from ae_jax.evaluation.sampling import subsample, subsample_split
 from ae_jax.objectives import BernoulliLikelihood
 from ae_jax.training import Run
 
@@ -159,7 +159,9 @@ def summary_task(context: Context) -> TaskResult:
     x, train_labels, labels = context.x, context.dataset.train.labels, context.part.labels
     bounds: dict[str, np.ndarray] = {}
     if isinstance(context.evaluated, Run) and has_prior(context.evaluated.autoencoder):
-        found = negative_elbo(context.evaluated, context.part.x, seed=context.seed)
+        found = negative_elbo(
+            context.evaluated, context.part.x, condition=context.condition(context.part), seed=context.seed
+        )
         bounds = with_members(context.evaluated, found)
     rows: list[Row] = []
     for subject in context.subjects:
@@ -233,6 +235,8 @@ def anomaly_task(context: Context) -> TaskResult:
         raise InvalidInput("all training examples count as abnormal: expected normal ones to compare with.")
     normal = np.flatnonzero(~among_train)
     reference = normal[subsample(len(normal), _REFERENCE)]
+    train = context.dataset.train
+    normal_part = Split(train.x[reference], None if train.labels is None else train.labels[reference])
     messages = _reference_messages(among_train, len(reference)) + _split_messages(context, "anomaly")
     rows: list[Row] = []
     curves: dict[str, ScoredLabels] = {}
@@ -242,7 +246,7 @@ def anomaly_task(context: Context) -> TaskResult:
     scorers: list[tuple[float, AnomalyScore]] = []
     for score in SCORES if isinstance(context.evaluated, Run) else ():
         try:
-            scorer = anomaly_score(context.run, score, context.dataset.train.x[reference])
+            scorer = anomaly_score(context.run, score, normal_part.x, condition=context.condition(normal_part))
             shown, of_score = _scored(context, scorer, abnormal, messages)
         except InvalidInput as error:
             messages.append(f"The score {score} was left out: {error}")
@@ -293,7 +297,8 @@ def denoising_task(context: Context) -> TaskResult:
 def generation_task(context: Context) -> TaskResult:
     """How close samples are to the data, beside training examples."""
     run, count = context.run, min(len(context.x), _GENERATED)
-    samples = with_members(run, context.scaled(run.sample(count, seed=context.seed)))
+    condition = context.condition(subsample_split(context.part, count))
+    samples = with_members(run, context.scaled(run.sample(count, seed=context.seed, condition=condition)))
     features = context.features or _flat
     real = features(context.x[subsample(len(context.x), count)])
 
@@ -323,9 +328,10 @@ def generation_task(context: Context) -> TaskResult:
 
 def likelihood_task(context: Context) -> TaskResult:
     """Importance-sampled log-likelihoods beside the evidence lower bound."""
-    run, x = context.run, context.part.x[subsample(len(context.part.x), _EXAMPLES)]
-    estimate = log_likelihood(run, x, samples=_SAMPLES, seed=context.seed)
-    bound = negative_elbo(run, x, seed=context.seed)
+    run, part = context.run, subsample_split(context.part, _EXAMPLES)
+    x, further = part.x, {"condition": context.condition(part), "seed": context.seed}
+    estimate = log_likelihood(run, x, samples=_SAMPLES, **further)
+    bound = negative_elbo(run, x, **further)
     messages = [f"Log-likelihoods are of {len(x):,} examples, by {_SAMPLES:,} importance samples each."]
     scaled = context.scaled(x)
     if isinstance(run.autoencoder.objective.likelihood, BernoulliLikelihood) and np.any(scaled * (1 - scaled)):
@@ -504,7 +510,7 @@ def _scored(
     Raises:
       InvalidInput: scores of no member are finite.
     """
-    found = with_members(context.run, scorer.score(context.part.x))
+    found = with_members(context.run, scorer.score(context.part.x, condition=context.condition(context.part)))
     finite = np.isfinite(found).all(axis=1)
     trusted = finite & context.run.finite
     shown = ScoredLabels(found[int(np.argmax(trusted if trusted.any() else finite))], abnormal)

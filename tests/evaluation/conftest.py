@@ -1,5 +1,6 @@
-"""What tests of evaluation share: real images, and how a test makes a run's networks by hand."""
+"""Real images, models bound by hand, and runs with broken members."""
 
+import dataclasses
 import gzip
 from collections.abc import Callable
 from pathlib import Path
@@ -27,9 +28,23 @@ def mnist_images() -> Callable[[Path, str], np.ndarray]:
 
 @pytest.fixture(scope="session")
 def bound() -> Callable[..., Any]:
-    """One member's networks with its parameters, without the run's own machinery."""
+    """Binds the model of one member without the run's own machinery."""
 
-    def networks(run: Run, member: int = 0) -> Any:
-        return run.members[member].bind(run.shape, jax.tree.map(lambda leaf: leaf[member], run.params))
+    def model(run: Run, member: int = 0) -> Any:
+        variables = jax.tree.map(lambda leaf: leaf[member], (run.params, run.state))
+        return run.members[member].bind(run.shape, *variables)
 
-    return networks
+    return model
+
+
+@pytest.fixture(scope="session")
+def with_nan() -> Callable[..., Run]:
+    """Gives a run NaN for the parameters of its encoder or decoder, of one member or of all."""
+
+    def broken(run: Run, part: str, member: Any = slice(None)) -> Run:
+        leaves = jax.tree.map(lambda leaf: np.array(leaf), run.params["networks"])
+        for leaf in jax.tree.leaves(leaves[part]):
+            leaf[member] = np.nan
+        return dataclasses.replace(run, params=run.params | {"networks": leaves})
+
+    return broken

@@ -58,7 +58,7 @@ def linear(plane: np.ndarray) -> Run:
         "encoder": {0: {"kernel": encoder, "bias": shift - pca.mean_ @ encoder}},
         "decoder": {0: {"kernel": decoder, "bias": pca.mean_ - shift @ decoder}},
     }
-    params = jax.tree.map(lambda leaf: np.asarray(leaf, np.float32)[None], params)
+    params = jax.tree.map(lambda leaf: np.asarray(leaf, np.float32)[None], {"networks": params})
     assert jax.tree.map(np.shape, params) == jax.tree.map(np.shape, run.params)
     return dataclasses.replace(run, params=params)
 
@@ -195,10 +195,10 @@ def test_mahalanobis_is_scikit_learn_s(of_run, of_population, run, population, s
 
 
 def test_mahalanobis_does_not_mind_constant_and_copied_units(linear, plane):
-    kernel, bias = linear.params["encoder"][0]["kernel"], linear.params["encoder"][0]["bias"]
+    kernel, bias = linear.params["networks"]["encoder"][0]["kernel"], linear.params["networks"]["encoder"][0]["bias"]
 
     def with_encoder(kernel, bias):
-        params = linear.params | {"encoder": {0: {"kernel": kernel, "bias": bias}}}
+        params = {"networks": linear.params["networks"] | {"encoder": {0: {"kernel": kernel, "bias": bias}}}}
         return anomaly_score(dataclasses.replace(linear, params=params), "mahalanobis", plane)
 
     def expected_of_one(unit):
@@ -252,10 +252,10 @@ def written_out(run, bound, reference, x):
     """The negative log-density by NumPy, from codes, residuals and the Jacobian of each example, without a ridge."""
     codes, z = run.encode(reference).astype(np.float64), run.encode(x).astype(np.float64)
     mean, covariance = codes.mean(axis=0), np.cov(codes, rowvar=False, bias=True)
-    networks, likelihood = bound(run), run.autoencoder.objective.likelihood
+    model, likelihood = bound(run), run.autoencoder.objective.likelihood
 
     def decode(code):
-        return likelihood.mean(networks.decode(code[None])).ravel()
+        return likelihood.mean(model.decode(code[None])).ravel()
 
     across = 64 - z.shape[1]
     variance = (residuals(run, reference) ** 2).sum(axis=(1, 2)).mean() / across
@@ -318,7 +318,7 @@ def test_integrated_gradients_add_up_to_the_way_from_the_baseline(of_population,
 def test_explanations_of_a_quadratic_are_exact_in_one_step(linear, plane):
     score = anomaly_score(linear, "mahalanobis", plane)
     x = plane[:16].astype(np.float64)
-    kernel = linear.params["encoder"][0]["kernel"][0].astype(np.float64)
+    kernel = linear.params["networks"]["encoder"][0]["kernel"][0].astype(np.float64)
     precision = kernel @ np.linalg.inv(np.cov(plane.astype(np.float64) @ kernel, rowvar=False, bias=True)) @ kernel.T
     way = x - plane.mean(axis=0, dtype=np.float64)
     # The integral of 2 t P (x - m) from 0 to 1, times x - m.
@@ -417,18 +417,16 @@ def test_others_than_the_reference_are_not_scored_as_its_own(of_run, x):
 
 
 @pytest.mark.parametrize("name", ["knn_code", "error_and_knn", "mahalanobis", "jacobian_corrected"])
-def test_codes_that_are_not_finite_have_no_score(of_run, run, name, x):
-    params = run.params | {"encoder": jax.tree.map(lambda leaf: leaf * np.nan, run.params["encoder"])}
-    broken = dataclasses.replace(of_run[name], run=dataclasses.replace(run, params=params))
+def test_codes_that_are_not_finite_have_no_score(of_run, run, name, x, with_nan):
+    broken = dataclasses.replace(of_run[name], run=with_nan(run, "encoder"))
     assert np.isnan(broken.score(x)).all()
 
 
 @pytest.mark.parametrize("name", DETERMINISTIC)
-def test_a_member_without_finite_codes_leaves_the_others_their_scores(of_population, population, small, name, x):
-    broken = jax.tree.map(lambda leaf: np.array(leaf), population.params["encoder"])
-    for leaf in jax.tree.leaves(broken):
-        leaf[2] = np.nan
-    run = dataclasses.replace(population, params=population.params | {"encoder": broken})
+def test_a_member_without_finite_codes_leaves_the_others_their_scores(
+    of_population, population, small, name, x, with_nan
+):
+    run = with_nan(population, "encoder", 2)
     scores = anomaly_score(run, name, small.train.x).score(x)
     np.testing.assert_array_equal(np.isnan(scores).all(axis=1), [False, False, True, False])
     others = [0, 1, 3]

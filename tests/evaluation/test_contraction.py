@@ -12,7 +12,7 @@ from ae_jax.training import untrained
 def test_a_linear_encoder_s_norm_is_its_kernel_s_everywhere(small):
     run = ae_jax.fit(ae_jax.undercomplete(code=3, hidden=()), small, seeds=[5, 6], epochs=1, batch_size=16)
     norms = jacobian_norm(run, small.test.x)
-    kernels = run.params["encoder"][0]["kernel"]
+    kernels = run.params["networks"]["encoder"][0]["kernel"]
     assert kernels.shape == (2, 64, 3)
     expected = [np.linalg.norm(np.asarray(kernel)) for kernel in kernels]
     assert abs(expected[0] - expected[1]) > 1e-3 * expected[0]
@@ -41,7 +41,7 @@ def test_the_norm_is_that_of_jax_s_own_jacobian_of_the_encoder(autoencoder, smal
 def test_the_spectrum_of_a_linear_encoder_is_its_kernel_s_everywhere(small):
     run = untrained(ae_jax.undercomplete(code=3, hidden=()), small, seeds=[5, 6])
     spectra = jacobian_spectrum(run, small.test.x)
-    kernels = np.asarray(run.params["encoder"][0]["kernel"])
+    kernels = np.asarray(run.params["networks"]["encoder"][0]["kernel"])
     expected = np.linalg.svd(kernels, compute_uv=False)
     assert (np.diff(expected) < 0).all()
     np.testing.assert_allclose(spectra, np.repeat(expected[:, None], 20, axis=1), rtol=1e-4)

@@ -118,11 +118,13 @@ def test_matched_is_the_same_corruption_at_the_same_level(seen, corruption, expe
 
 def untrained(run, autoencoders, seeds):
     """A population of other autoencoders, their parameters fresh."""
-    params = [one.init(run.shape, jax.random.key(seed)) for one, seed in zip(autoencoders, seeds, strict=True)]
+    made = [one.init(run.shape, jax.random.key(seed)) for one, seed in zip(autoencoders, seeds, strict=True)]
+    params, state = jax.tree.map(lambda *leaves: np.stack(leaves), *made)
     return dataclasses.replace(
         run,
         autoencoder=stack(autoencoders),
-        params=jax.tree.map(lambda *leaves: np.stack(leaves), *params),
+        params=params,
+        state=state,
         seeds=np.array(seeds),
         finite=np.ones(len(seeds), bool),
         single=False,
@@ -202,11 +204,8 @@ def test_a_limit_that_is_not_a_number_of_examples_is_refused(run, small):
         denoising_grid(Context(evaluated=run, dataset=small), limit=0)
 
 
-def test_a_member_that_reconstructs_nothing_finite_says_so(denoisers, small):
-    decoder = jax.tree.map(lambda leaf: np.array(leaf), denoisers.params["decoder"])
-    for leaf in jax.tree.leaves(decoder):
-        leaf[2] = np.nan
-    broken = dataclasses.replace(denoisers, params=denoisers.params | {"decoder": decoder})
+def test_a_member_that_reconstructs_nothing_finite_says_so(denoisers, small, with_nan):
+    broken = with_nan(denoisers, "decoder", 2)
     rows = denoising_grid(Context(evaluated=broken, dataset=small), ONE)
     assert {row["member"] for row in rows if row.get("finite") is False} == {2}
     assert all(np.isnan(row["value"]) == (row.get("finite") is False) for row in rows)

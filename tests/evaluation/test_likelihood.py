@@ -115,8 +115,8 @@ def linear(population) -> Run:
 
 def untrained(run: Run, autoencoder: ae_jax.Autoencoder) -> Run:
     """A single run of another autoencoder, its parameters fresh."""
-    params = jax.tree.map(lambda leaf: leaf[None], autoencoder.init(run.shape, jax.random.key(0)))
-    return dataclasses.replace(run, autoencoder=stack([autoencoder]), params=params)
+    params, state = jax.tree.map(lambda leaf: leaf[None], autoencoder.init(run.shape, jax.random.key(0)))
+    return dataclasses.replace(run, autoencoder=stack([autoencoder]), params=params, state=state)
 
 
 def linear_gaussian(run: Run, weights: np.ndarray, bias: np.ndarray, *, widened: float = 1.0) -> Run:
@@ -135,7 +135,7 @@ def linear_gaussian(run: Run, weights: np.ndarray, bias: np.ndarray, *, widened:
             }
         },
     }
-    params = jax.tree.map(lambda leaf: np.asarray(leaf, np.float32)[None], params)
+    params = jax.tree.map(lambda leaf: np.asarray(leaf, np.float32)[None], {"networks": params})
     assert jax.tree.map(np.shape, params) == jax.tree.map(np.shape, run.params)
     return dataclasses.replace(run, params=params)
 

@@ -2,9 +2,7 @@ import numpy as np
 import pytest
 from sklearn import decomposition, metrics
 
-import ae_jax
 from ae_jax import InvalidInput
-from ae_jax.data import Dataset, Scaling, Split
 from ae_jax.evaluation import mean_squared_error, psnr
 from ae_jax.evaluation.reconstruction import explained_variance, structural_similarity
 
@@ -156,29 +154,3 @@ def test_unequal_shapes_are_refused_even_where_they_broadcast(question):
     sentence = r"the reconstruction has shape \(4, 1\) and the target \(4, 3\): expected equal shapes"
     with pytest.raises(InvalidInput, match=sentence):
         question(np.zeros((4, 1), np.float32), np.ones((4, 3), np.float32))
-
-
-def test_a_convolutional_autoencoder_learns_real_bytes(real_data, mnist_images):
-    images = mnist_images(real_data, "t10k")[:2000]
-    assert images.dtype == np.uint8
-    assert images.max() == 255
-    data = Dataset(
-        name="mnist",
-        train=Split(images[:1800]),
-        validation=Split(images[1800:1900]),
-        test=Split(images[1900:]),
-        scaling=Scaling(scale=255.0),
-    )
-    run = ae_jax.fit(ae_jax.convolutional(), data, seeds=0, epochs=3)
-    for split in ("train", "validation"):
-        loss = run.history[split]["loss"]
-        assert np.isfinite(loss).all()
-        assert loss[0, 2] < loss[0, 0]
-    reconstruction = run.reconstruct(data.test.x)
-    assert reconstruction.shape == (100, 28, 28)
-    # In bytes, not in model units, and better than the mean image.
-    x = data.test.x.astype(np.float32)
-    assert 100 < reconstruction.max() < 400
-    assert mean_squared_error(reconstruction, x) < 0.8 * np.mean(np.square(x - data.train.x.mean(axis=0)))
-    by_name = {row["metric"]: row["value"] for row in ae_jax.evaluation.evaluate(run, data).rows}
-    np.testing.assert_allclose(by_name["mse"] * 255**2, mean_squared_error(reconstruction, x), rtol=1e-4)

@@ -428,9 +428,8 @@ def test_members_that_diverged_say_so(population, small):
     assert {row["member"] for row in answers[0].rows if row.get("finite") is False} == {0}
 
 
-def test_scores_that_are_not_finite_are_left_out_with_a_reason(run, small):
-    params = run.params | {"decoder": jax.tree.map(lambda leaf: leaf * np.nan, run.params["decoder"])}
-    (answer,) = evaluate(dataclasses.replace(run, params=params), small, ["anomaly"], abnormal=ABNORMAL)
+def test_scores_that_are_not_finite_are_left_out_with_a_reason(run, small, with_nan):
+    (answer,) = evaluate(with_nan(run, "decoder"), small, ["anomaly"], abnormal=ABNORMAL)
     # Codes are as they were; what is decoded is not.
     kept = {row["score"] for row in answer.rows if row["autoencoder"] == run.name}
     assert kept == {"mahalanobis", "knn_code"}
@@ -438,22 +437,14 @@ def test_scores_that_are_not_finite_are_left_out_with_a_reason(run, small):
         assert any(m.startswith(f"The score {name} was left out: ") and "NaN" in m for m in answer.messages)
 
 
-def with_a_broken_member(population, part):
-    """The population with NaN for parameters of one part of member 1."""
-    broken = jax.tree.map(lambda leaf: np.array(leaf), population.params[part])
-    for leaf in jax.tree.leaves(broken):
-        leaf[1] = np.nan
-    return dataclasses.replace(population, params=population.params | {part: broken})
-
-
 @pytest.mark.parametrize("part", ["encoder", "decoder"])
-def test_a_member_without_finite_outputs_takes_nothing_from_the_others(population, small, part):
+def test_a_member_without_finite_outputs_takes_nothing_from_the_others(population, small, part, with_nan):
     def values(answer):
         keys = ("autoencoder", "member", "metric", "score", "representation", "distance", "corruption", "level")
         return {tuple(row.get(key) for key in keys): row["value"] for row in answer.rows}
 
     asked = ["reconstruction", "representation", "anomaly", "retrieval", "generation", "likelihood"]
-    broken = with_a_broken_member(population, part)
+    broken = with_nan(population, part, 1)
     answers = [evaluate(one, small, asked, abnormal=ABNORMAL) for one in (population, broken)]
     for whole, answer in zip(*answers, strict=True):
         before, after = values(whole), values(answer)
@@ -469,10 +460,9 @@ def test_a_member_without_finite_outputs_takes_nothing_from_the_others(populatio
         assert lost or (part, answer.task) in unharmed
 
 
-def test_a_single_run_without_finite_codes_answers_in_sentences(run, small):
-    params = run.params | {"encoder": jax.tree.map(lambda leaf: leaf * np.nan, run.params["encoder"])}
+def test_a_single_run_without_finite_codes_has_rows_of_nan_and_messages(run, small, with_nan):
     asked = ["reconstruction", "representation", "anomaly", "retrieval"]
-    for answer in evaluate(dataclasses.replace(run, params=params), small, asked, abnormal=ABNORMAL):
+    for answer in evaluate(with_nan(run, "encoder"), small, asked, abnormal=ABNORMAL):
         own = [row for row in answer.rows if row["autoencoder"] == run.name]
         assert bool(own) == (answer.task != "anomaly")
         assert all(np.isnan(row["value"]) and row["finite"] is False for row in own)
