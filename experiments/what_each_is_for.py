@@ -158,7 +158,7 @@ def generated(run: Run, subject: Subject) -> list[float]:
 def samples_of(run: Run, data: Dataset) -> list[np.ndarray]:
     """As many samples of each member as there are test examples, from its prior or a Gaussian fitted to its codes."""
     count = len(data.test.x)
-    if hasattr(run.autoencoder.objective, "sample_prior"):
+    if "prior" in run.autoencoder.objective.parts:
         return list(run.sample(count))
     normal = [(codes.mean(axis=0), np.cov(codes.T)) for codes in run.encode(data.train.x).astype(np.float64)]
     drawn = [np.random.default_rng(0).multivariate_normal(*of, size=count, method="eigh") for of in normal]
@@ -189,7 +189,7 @@ def principal(data: Dataset) -> Run:
         "decoder": {"kernel": pca.components_, "bias": pca.mean_},
     }
     params = {part: {0: {name: jnp.asarray(of)[None] for name, of in layer.items()}} for part, layer in layers.items()}
-    return dataclasses.replace(untrained(linear, data), params=params, single=False)
+    return dataclasses.replace(untrained(linear, data), params={"networks": params}, single=False)
 
 
 def measured(
