@@ -24,7 +24,7 @@ import numpy as np
 
 import ae_jax
 from ae_jax.data import Dataset
-from ae_jax.training import Checkpoints, Progress
+from ae_jax.training import Callback, Checkpoints, Progress
 
 EXAMPLES, FEATURES, BATCH = 60_000, 784, 128
 
@@ -39,11 +39,15 @@ def train(data: Dataset, epochs: int, checkpoints: Checkpoints | None) -> tuple[
     """Seconds of an epoch after the first, the last checkpoint included, and the last loss."""
     times = []
 
-    def progress(_: Progress) -> None:
-        times.append(time.perf_counter())
+    class Clock(Callback):
+        """Notes the time after each epoch."""
+
+        def on_epoch(self, progress: Progress) -> None:
+            times.append(time.perf_counter())
 
     autoencoder = ae_jax.variational(code=16, hidden=(512,), learning_rate=1e-3)
-    run = ae_jax.fit(autoencoder, data, epochs=epochs, batch_size=BATCH, checkpoints=checkpoints, progress=progress)
+    settings = {"epochs": epochs, "batch_size": BATCH, "checkpoints": checkpoints}
+    run = ae_jax.fit(autoencoder, data, callbacks=[Clock()], **settings)
     return (time.perf_counter() - times[0]) / (epochs - 1), float(run.history["train"]["loss"][0, -1])
 
 
@@ -58,7 +62,7 @@ def measure(data: Dataset, folder: Path, rounds: int, epochs: int) -> dict[str, 
         if number:  # the first compiles
             ratios.append(seconds["with"] / seconds["without"])
             plain.append(seconds["without"])
-    newest = max(folder.glob("*-*"))
+    newest = max((path for path in folder.iterdir() if path.name.isdecimal()), key=lambda path: int(path.name))
     return {
         "work": f"{len(data.train.x):,} x {np.prod(data.shape)} bytes, VAE 784-512-16, batch {BATCH}",
         "ratio": statistics.median(ratios),

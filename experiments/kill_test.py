@@ -31,6 +31,7 @@ import tempfile
 import time
 import traceback
 import warnings
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any, ClassVar, NamedTuple
 
@@ -43,12 +44,12 @@ from ae_jax.components import component
 from ae_jax.data import Dataset, ReadOptions
 from ae_jax.data.shards import ArrayRows
 from ae_jax.data.splits import from_rows
-from ae_jax.training import Checkpoints, TrainingInterrupted
-from ae_jax.training.checkpoint import checkpoint_info, newest
+from ae_jax.training import Callback, Checkpoints, Progress, TrainingInterrupted
+from ae_jax.training.checkpoint import checkpoint_info, latest_checkpoint
 from ae_jax.training.compilation import use_persistent_cache
 from ae_jax.types import Number, Weight
 
-for _module in ("grain", "orbax.checkpoint.experimental.v1"):
+for _module in ("grain", "orbax.checkpoint"):
     importlib.import_module(_module)  # once, and not in every process that is forked
 
 PHASES = ("starting", "training", "saving")
@@ -97,6 +98,16 @@ def kinds() -> dict[str, Kind]:
     }
 
 
+class Told(Callback):
+    """Says the number of each epoch."""
+
+    def __init__(self, say: Callable[[str], None]):
+        self.say = say
+
+    def on_epoch(self, progress: Progress) -> None:
+        self.say(f"epoch {progress.epoch}")
+
+
 def train(kind: Kind, folder: Path, told: int) -> None:
     """Trains, goes on where there is something, and leaves a digest of all that came of it; the body of a process."""
 
@@ -111,7 +122,7 @@ def train(kind: Kind, folder: Path, told: int) -> None:
             batch_size=32,
             checkpoints=checkpoints,
             resume=True,
-            progress=lambda progress: say(f"epoch {progress.epoch}"),
+            callbacks=[Told(say)],
             **kind.settings,
         )
     except TrainingInterrupted as stopped:
@@ -119,7 +130,7 @@ def train(kind: Kind, folder: Path, told: int) -> None:
         say(f"stopped {stopped.run.history['train']['loss'].shape[1] if stopped.run.history else 0}")
         say(f"saved {-1 if position is None else position.epoch}")
         sys.exit(128 + stopped.signal)
-    saved = newest(folder)
+    saved = latest_checkpoint(folder)
     assert saved is not None
     say(f"digest {digest({'run': run.params, 'history': run.history, 'epoch': run.best_epoch, 'all': saved.arrays})}")
 
@@ -178,7 +189,7 @@ class Process:
     @property
     def saving(self) -> bool:
         """Whether a checkpoint is being written."""
-        return any(self.folder.glob(".*-*"))
+        return any(self.folder.glob("*.orbax-checkpoint-tmp"))
 
     @property
     def training(self) -> bool:

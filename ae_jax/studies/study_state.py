@@ -17,7 +17,7 @@ from ae_jax.errors import InvalidInput
 from ae_jax.evaluation import Row
 from ae_jax.studies.results import write_whole
 from ae_jax.training import Run
-from ae_jax.training.checkpoint import CheckpointInfo, checkpoint_info, clear, newest
+from ae_jax.training.checkpoint import CheckpointInfo, checkpoint_info, latest_checkpoint, remove_checkpoints
 from ae_jax.training.continuation import Resume, differences
 
 STUDY, ANSWERS = "study.json", "answers.json"
@@ -56,7 +56,7 @@ def begin(folder: Path, trials: Mapping[str, Any], *, resume: Resume) -> None:
         _require_nothing_saved(folder, before["trials"])
     if before is not None and not resume:  # else a finished training would stand beside those of another study
         for name in before["trials"]:
-            clear(folder / name)
+            remove_checkpoints(folder / name)
             (folder / name / ANSWERS).unlink(missing_ok=True)
     if before is None or not resume or resume == "extend":
         asked = {"trials": list(trials), "autoencoders": list(trials.values())}
@@ -93,7 +93,7 @@ def _require_nothing_saved(folder: Path, trials: Sequence[str]) -> None:
 def _position(folder: Path) -> CheckpointInfo | None:
     position = checkpoint_info(folder)
     if position is None:
-        newest(folder)  # raises where there are some that cannot be read, which are not for us to throw away
+        latest_checkpoint(folder)  # raises an error if there are some and none can be read
     return position
 
 

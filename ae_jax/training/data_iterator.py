@@ -84,6 +84,10 @@ class DataIterator:
         examples, size = len(self.dataset.stream), self.dataset.stream.chunk_size(self.batch_size)
         return [-(-min(size, examples - first) // self.batch_size) for first in range(0, examples, size)]
 
+    def steps_before(self, position: Position) -> int:
+        """Steps of a training up to a position."""
+        return (position.epoch - 1) * self.steps + sum(self.lengths[: position.chunk])
+
     def epoch(self, position: Position) -> Generator[Chunk, None, None]:
         """Yields the remaining chunks of an epoch; of streamed data the next one is read ahead."""
         return self._in_memory(position) if self.dataset.stream is None else self._streamed(position)

@@ -16,11 +16,19 @@ from ae_jax.errors import InvalidInput, TrainingDiverged
 from ae_jax.locks import locked
 from ae_jax.models import Autoencoder
 from ae_jax.training.callbacks import Callback
-from ae_jax.training.checkpoint import Checkpoint, Checkpoints, Writer, checkpoint_info, clear, newest
+from ae_jax.training.checkpoint import (
+    Checkpoint,
+    Checkpoints,
+    CheckpointWriter,
+    checkpoint_info,
+    latest_checkpoint,
+    remove_checkpoints,
+    set_damaged_aside,
+)
 from ae_jax.training.compilation import watch_compilation
 from ae_jax.training.config import TrainConfig
-from ae_jax.training.continuation import Resume, configuration_of, require_same, warn_of_others
-from ae_jax.training.data_iterator import Position
+from ae_jax.training.continuation import Resume, configuration_of, require_same, warn_of_another_environment
+from ae_jax.training.data_iterator import DataIterator, Position
 from ae_jax.training.distributed import is_main_process, is_multiprocess, require_alike, signal_of_any, together
 from ae_jax.training.environment import environment
 from ae_jax.training.interruption import Stop, noting, stop_on_signal
@@ -193,7 +201,7 @@ def _spent(started: float, compilation: Any) -> dict[str, Any]:
 @contextlib.contextmanager
 def _opened(
     checkpoints: Checkpoints | str | Path | None, planned: Plan, resume: Resume
-) -> Iterator[tuple[Writer | None, Checkpoint | None, dict[str, Any]]]:
+) -> Iterator[tuple[CheckpointWriter | None, Checkpoint | None, dict[str, Any]]]:
     """The writer of checkpoints and the one that training goes on from, None without; and what is trained, for them."""
     if resume not in (False, True, "extend"):
         raise InvalidInput(f"fit was given resume={resume!r}: expected True, False or 'extend'.")
@@ -213,12 +221,15 @@ def _opened(
         )
         configuration = together(joined, lambda: configuration_of(planned))
         saved = together(joined, lambda: _saved(folder, planned, configuration, resume))
-        require_alike(mesh, [-1, -1] if saved is None else [saved.epochs, saved.parts], f"the checkpoints in {folder}")
+        require_alike(mesh, [-1 if saved is None else saved.step], f"the checkpoints in {folder}")
         if not is_main_process(mesh):
             yield None, saved, configuration
             return
-        clear(folder, after=saved)
-        writer = Writer(checkpoints, written=saved)
+        if saved is None:
+            remove_checkpoints(folder)
+        else:
+            set_damaged_aside(folder, after=saved.step)
+        writer = CheckpointWriter(checkpoints, DataIterator(planned).steps)
         stack.callback(writer.close)
         yield writer, saved, configuration
 
@@ -226,15 +237,14 @@ def _opened(
 def _saved(folder: Path, planned: Plan, configuration: dict[str, Any], resume: Resume) -> Checkpoint | None:
     """The checkpoint that training goes on from, if any."""
     if resume:
-        saved = newest(folder)
+        saved = latest_checkpoint(folder)
         if saved is not None:
-            _require_facts(saved, folder)
-            require_same(saved.facts["configuration"], configuration, planned, resume=resume, place=folder)
-            warn_of_others(saved.facts["environment"], environment(), place=folder)
+            require_same(saved.facts["configuration"], configuration, planned, resume=resume, folder=folder)
+            warn_of_another_environment(saved.facts["environment"], environment(), folder=folder)
         return saved
     position = checkpoint_info(folder)
     if position is None:
-        newest(folder)  # raises where there are some that cannot be read, which are not for us to throw away
+        latest_checkpoint(folder)  # raises an error if there are some and none can be read: they are not removed
     elif not position.finished:
         raise InvalidInput(
             f"{folder} holds an unfinished training, at epoch {position.epoch} of {position.epochs}: resume=True goes "
@@ -243,25 +253,11 @@ def _saved(folder: Path, planned: Plan, configuration: dict[str, Any], resume: R
     return None
 
 
-def _require_facts(saved: Checkpoint, folder: Path) -> None:
-    """Raises where a checkpoint is whole and does not say what training goes on from."""
-    found: dict[str, Any] = {name: saved.facts.get(name) for name in ("configuration", "record", "environment")}
-    lacking = [name for name, facts in found.items() if not isinstance(facts, dict)]
-    if not lacking:
-        numbers = {"epochs": found["configuration"].get("epochs"), **found["record"]}
-        lacking = [name for name, number in numbers.items() if not isinstance(number, (int, float))]
-    if lacking:
-        raise InvalidInput(
-            f"the checkpoint {folder / saved.name} lacks its {', '.join(lacking)}: it was written by another version; "
-            "use that one, or train anew."
-        )
-
-
 def _train(
     planned: Plan,
     start: Start | None,
     callbacks: Sequence[Callback],
-    writer: Writer | None,
+    writer: CheckpointWriter | None,
     saved: Checkpoint | None,
     configuration: dict[str, Any],
 ) -> tuple[Run, int]:
@@ -275,8 +271,10 @@ def _train(
             return {name: round(before.get(name, 0) + more, 3) for name, more in now.items()}
 
         loop = Loop(planned, callbacks, stop, writer, lambda: facts | {"record": spent()})
-        position = None if saved is None else Position(saved.epochs + 1, saved.parts)
-        loop.start(None if saved is None else snapshot_of(saved.arrays, position, planned), start)
+        snapshot = None
+        if saved is not None:
+            snapshot = snapshot_of(saved.arrays, Position(*saved.facts["position"]), planned)
+        loop.start(snapshot, start)
         early = loop.train()
     interrupted = (loop.ended_by or stop.signal or signal.SIGINT) if early else 0
     if not early and not nested:  # a signal that came with the last epoch, which nobody else sees to

@@ -10,7 +10,7 @@ import numpy as np
 
 from ae_jax.models import Autoencoder
 from ae_jax.training.callbacks import Callback, Progress
-from ae_jax.training.checkpoint import Checkpoint, Writer
+from ae_jax.training.checkpoint import Checkpoint, CheckpointWriter
 from ae_jax.training.data_iterator import Chunk, DataIterator, Position, put_split
 from ae_jax.training.distributed import Agreement
 from ae_jax.training.epoch import EpochData, EpochSettings
@@ -71,7 +71,7 @@ class Loop:
         planned: Plan,
         callbacks: Sequence[Callback],
         stop: Stop,
-        writer: Writer | None,
+        writer: CheckpointWriter | None,
         facts: Callable[[], dict[str, Any]],
     ):
         self.plan, self.callbacks, self.stop, self.writer, self.facts = planned, callbacks, stop, writer, facts
@@ -157,7 +157,7 @@ class Loop:
         self._read()
         if not self.running.any() or self.stopped:
             return True
-        due = self.writer is not None and self.writer.due(steps=chunk.steps, epochs=chunk.last)
+        due = self.writer is not None and self.writer.due(self.iterator.steps_before(chunk.after))
         due, self.ended_by = self.agreed(due=due, signal=self.stop.signal)
         kept = copied((self.state, self._latest)) if due else None
         if chunk.last:
@@ -177,23 +177,23 @@ class Loop:
         self.best = unread.best
         ran, self.running = self.running, running
         self.rows.append(Row(ran, metrics))
-        if unread.kept is not None:
-            self._write(unread.after, unread.kept, [])
         if self.callbacks:
             means = jax.tree.map(lambda values: float(np.mean(values[ran])), metrics)
             name, done, most = self.plan.autoencoder.name, len(self.rows), self.plan.config.epochs
             progress = Progress(name, done, most, means, int(running.sum()))
             for callback in self.callbacks:
                 self.stopped |= bool(callback.on_epoch(progress))
+        if unread.kept is not None:
+            self._write(unread.after, unread.kept, [])
 
     def _write(self, position: Position, kept: tuple[State, BestState], chunks: list[EpochInfo]) -> None:
         """Begins to write a checkpoint of where training stood at a position."""
         if self.writer is None:  # another process writes
             return
         finished = self.stopped or position.epoch > self.plan.config.epochs or not self.running.any()
-        facts = self.facts() | {"finished": finished}
+        facts = self.facts() | {"finished": finished, "position": list(position)}
         arrays = arrays_of(Snapshot(position, *kept, self.running, self.rows, chunks))
-        self.writer.write(Checkpoint(position.epoch - 1, position.chunk, facts, arrays))
+        self.writer.write(Checkpoint(self.iterator.steps_before(position), facts, arrays))
 
     def _indices_of(self, chunk: Chunk) -> BatchIndices:
         seeds, which = np.unique(self.plan.seeds, return_inverse=True)

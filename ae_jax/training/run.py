@@ -267,11 +267,9 @@ class Run:
         return take(whole, 0) if self.single else whole
 
     def save(self, folder: str | Path) -> Path:
-        """Writes the run into a folder: configuration and history as JSON, parameters beside them; no pickle.
+        """Writes the run into a folder atomically: configuration and history as JSON, arrays in the safetensors format.
 
-        All of it is sealed by ``digests.json``, by which :func:`load` finds out whether anything was changed since.
-
-        Written beside it first and moved into place, so that the folder is whole or not there.
+        A file of digests, ``SHA256SUMS``, lets :func:`load` detect damage.
 
         Args:
           folder: new, empty, or holding an older run and nothing else, which is replaced.
@@ -306,8 +304,8 @@ class Run:
 def load(folder: str | Path) -> Run:
     """The run that :meth:`Run.save` wrote; components of your own must be imported before.
 
-    The digest of every file is compared with the one in ``digests.json`` before anything is parsed: that tells of
-    damage, not of who wrote the run. Whatever it says, no code in it is executed but the constructors of components.
+    The digests in ``SHA256SUMS`` are checked before anything is parsed: they detect damage, not who wrote the run.
+    No code is executed but the constructors of components.
 
     Raises:
       InvalidInput: no run there, one of another format, or a damaged one, with the file that is.

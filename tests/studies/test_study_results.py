@@ -1,4 +1,3 @@
-import json
 import signal
 from pathlib import Path
 
@@ -11,6 +10,7 @@ from ae_jax import InvalidInput, TrainingInterrupted
 from ae_jax.evaluation import evaluate
 from ae_jax.studies import study_results
 from ae_jax.studies.study_results import StudyResults, conduct
+from ae_jax.training.checkpoint import latest_checkpoint
 
 SETTINGS = {"seeds": [5, 6], "epochs": 1, "batch_size": 16, "patience": None, "progress": None}
 
@@ -174,8 +174,7 @@ def test_what_a_study_cost_adds_up_over_its_interruptions(small, tmp_path: Path)
     settings = LONGER | {"checkpoints": tmp_path, "progress": stop_at("undercomplete", 2)}
     with pytest.raises(TrainingInterrupted) as raised:
         conduct(named(tiny()), small, whole, **settings)
-    newest = max((tmp_path / "trial-0").glob("*/checkpoint.json"))
-    spent = json.loads(newest.read_text())["record"]
+    spent = latest_checkpoint(tmp_path / "trial-0").facts["record"]
     second, third = (conduct(named(tiny()), small, whole, resume=True, **settings) for _ in range(2))
     assert 0 < spent["wall_s"] <= raised.value.run.record["wall_s"]
     for key in ("wall_s", "compile_s", "programs_compiled"):

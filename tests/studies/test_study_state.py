@@ -23,6 +23,7 @@ from ae_jax.studies.study_state import (
     remember,
     remembered,
 )
+from ae_jax.training.checkpoint import Checkpoint, Checkpoints, CheckpointWriter
 
 ANSWERED = Answers(
     [{"metric": "mse", "value": float("nan"), "member": 0}, {"metric": "mse", "value": 0.1}], {"wall_s": 1.5}
@@ -88,11 +89,11 @@ TWO = {"one": {"code": 2, "rate": 0.1}, "two": [{"code": 3, "rate": 0.1}, {"code
 
 
 def saved(folder: Path, epoch: int, *, finished: bool) -> None:
-    """What says how far a training came, without one."""
-    place = folder / f"{epoch:06d}-000000"
-    place.mkdir(parents=True)
-    facts = {"format": 1, "configuration": {"epochs": 9}, "finished": finished}
-    (place / "checkpoint.json").write_text(json.dumps(facts))
+    """Writes a checkpoint that says how far a training came, without one."""
+    facts = {"configuration": {"epochs": 9}, "position": [epoch + 1, 0], "finished": finished}
+    writer = CheckpointWriter(Checkpoints(folder=folder), 1)
+    writer.write(Checkpoint(epoch, facts, {"count": np.zeros(1)}))
+    writer.close()
 
 
 def test_an_unfinished_study_is_not_begun_anew(tmp_path: Path):
@@ -128,10 +129,10 @@ def test_a_study_does_not_go_on_with_other_autoencoders(tmp_path: Path):
 
 def test_checkpoints_that_cannot_be_read_are_not_thrown_away(tmp_path: Path):
     begin(tmp_path, TWO, resume=False)
-    (tmp_path / "two" / "000004-000000").mkdir(parents=True)
+    (tmp_path / "two" / "4").mkdir(parents=True)
     with pytest.raises(InvalidInput, match=r"no checkpoint can be used: .*; remove .*two to start anew"):
         begin(tmp_path, TWO, resume=False)
-    assert (tmp_path / "two" / "000004-000000").is_dir()
+    assert (tmp_path / "two" / "4").is_dir()
 
 
 def test_a_finished_study_gives_way_to_another_and_leaves_nothing_of_it(tmp_path: Path):

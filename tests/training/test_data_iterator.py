@@ -1,5 +1,3 @@
-"""Streamed training: the same epoch, in chunks."""
-
 import warnings
 
 import jax
@@ -11,9 +9,10 @@ from ae_jax import TrainingDiverged
 from ae_jax.data import Dataset, ReadOptions
 from ae_jax.data.shards import ArrayRows
 from ae_jax.data.splits import from_rows
-from ae_jax.studies import compare
+from ae_jax.training import Callback, TrainConfig
 from ae_jax.training.compilation import watch_compilation
 from ae_jax.training.data_iterator import DataIterator, Position
+from ae_jax.training.plan import plan
 
 BUDGET = 16 * 64 * 64
 
@@ -35,21 +34,22 @@ def run(streamed: Dataset) -> ae_jax.Run:
 
 
 def test_an_epoch_in_memory_is_one_chunk(small):
-    iterator = DataIterator(small, 16)
+    iterator = DataIterator(plan(autoencoder(), small, TrainConfig(batch_size=16), seeds=0))
     chunks = list(iterator.epoch(Position(7)))
     assert [(chunk.counters, chunk.last, chunk.steps) for chunk in chunks] == [((7,), True, 4)]
     assert iterator.steps == 4
     assert iterator.lengths == [4]
+    assert iterator.steps_before(Position(3)) == 8
 
 
 def test_a_streamed_epoch_is_many_and_sees_every_example_once(streamed):
-    iterator = DataIterator(streamed, 16)
+    iterator = DataIterator(plan(autoencoder(), streamed, TrainConfig(batch_size=16), seeds=0))
     chunks = list(iterator.epoch(Position(2)))
     assert [chunk.counters for chunk in chunks] == [(2, position) for position in range(len(chunks))]
     assert [chunk.last for chunk in chunks] == [False] * (len(chunks) - 1) + [True]
     assert [chunk.steps for chunk in chunks] == iterator.lengths
     assert sum(chunk.steps for chunk in chunks) == iterator.steps == -(-streamed.training_examples // 16)
-    seen = np.concatenate([np.asarray(chunk.examples) for chunk in chunks])
+    seen = np.concatenate([np.asarray(chunk.examples.x) for chunk in chunks])
     held_out = np.concatenate([streamed.validation.x, streamed.test.x])
     everything = np.concatenate([seen, held_out]).reshape(len(seen) + len(held_out), -1)
     source = streamed.stream.rows.x.reshape(len(everything), -1)
@@ -106,9 +106,12 @@ def test_an_epoch_is_told_before_the_next_is_read_to_its_end(streamed, monkeypat
             yield chunk
 
     monkeypatch.setattr(DataIterator, "epoch", counted)
-    ae_jax.fit(
-        autoencoder(), streamed, seeds=[3, 4], epochs=2, batch_size=16, progress=lambda _: told.append(len(chunks))
-    )
+
+    class Told(Callback):
+        def on_epoch(self, progress):
+            told.append(len(chunks))
+
+    ae_jax.fit(autoencoder(), streamed, seeds=[3, 4], epochs=2, batch_size=16, callbacks=[Told()])
     assert told[0] == len(chunks) // 2 + 1
 
 
@@ -117,10 +120,3 @@ def test_a_member_that_stopped_in_an_earlier_chunk_has_no_validation_loss(stream
         run = ae_jax.fit([autoencoder(), autoencoder(1e30)], streamed, epochs=1, batch_size=16)
     losses = run.history["validation"]["loss"][:, 0]
     assert np.isfinite(losses).tolist() == [True, False]
-
-
-def test_a_streamed_data_set_is_compared_and_asked_the_questions(streamed):
-    study = compare(streamed, [autoencoder()], seeds=[3], epochs=1, batch_size=16)
-    metrics = {row["metric"] for row in study.rows if row["autoencoder"] == "undercomplete"}
-    assert {"mse", "linear_probe_accuracy", "knn_accuracy"} <= metrics
-    assert study.results()["data"]["examples"]["train"] == streamed.training_examples

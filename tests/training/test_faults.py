@@ -1,15 +1,7 @@
-"""What training does about values that are not finite, and about disks that are full."""
+"""How training handles values that are not finite."""
 
-import contextlib
 import dataclasses
-import gc
-import re
-import resource
 import signal
-import subprocess
-import warnings
-from collections.abc import Callable, Iterator
-from pathlib import Path
 from typing import Any
 
 import jax
@@ -20,8 +12,8 @@ import pytest
 import ae_jax
 from ae_jax import Run, TrainingDiverged, TrainingInterrupted
 from ae_jax.components import component
-from ae_jax.training import Checkpoints, data_iterator
-from ae_jax.training.checkpoint import newest
+from ae_jax.training import data_iterator
+from ae_jax.training.checkpoint import latest_checkpoint
 from ae_jax.training.state import initial
 from ae_jax.training.step import ROLLBACKS, order_of, step
 from ae_jax.types import Number
@@ -240,7 +232,7 @@ def test_a_member_goes_back_and_on_at_a_lower_rate_until_it_comes_through(small,
         run = fit(choices, small, checkpoints=tmp_path, **settings)
     assert run.record["rollbacks"] == [0, 2]
     assert run.finite.all()
-    saved = newest(tmp_path).arrays
+    saved = latest_checkpoint(tmp_path).arrays
     assert saved["state.scale"].tolist() == [1.0, 0.25]
     assert saved["state.step"].tolist() == [8 * STEPS, 6 * STEPS]
     assert_undisturbed(run, fit([faulty(), faulty()], small, **settings))
@@ -283,90 +275,3 @@ def test_a_training_with_faults_goes_on_as_if_it_had_not_been_ended(small, polic
     assert_same((run.params, run.history, run.finite), (whole.params, whole.history, whole.finite))
     for name in ("skipped_steps", "rollbacks", "divergence"):
         assert run.record.get(name) == whole.record.get(name)
-
-
-@contextlib.contextmanager
-def file_limit(_: Path) -> Iterator[Callable[[bool], None]]:
-    """No file may be longer than some bytes, which is as if the disk was full for all that is."""
-    soft, hard = resource.getrlimit(resource.RLIMIT_FSIZE)
-    try:
-        yield lambda full: resource.setrlimit(resource.RLIMIT_FSIZE, (1000 if full else soft, hard))
-    finally:
-        resource.setrlimit(resource.RLIMIT_FSIZE, (soft, hard))
-
-
-@contextlib.contextmanager
-def small_disk(folder: Path) -> Iterator[Callable[[bool], None]]:
-    """A disk of a megabyte, mounted at a folder, which a file fills."""
-    mounted = subprocess.run(
-        ["mount", "-t", "tmpfs", "-o", "size=1m", "tmpfs", str(folder)], capture_output=True, text=True
-    )
-    if mounted.returncode:
-        pytest.skip(f"a small disk cannot be mounted here ({mounted.stderr.strip()}): that needs root.")
-    filler = folder / "filler"
-
-    def fill(full: bool) -> None:
-        if not full:
-            filler.unlink()
-            return
-        with contextlib.suppress(OSError), filler.open("wb", buffering=0) as file:
-            while True:
-                file.write(bytes(4096))
-
-    try:
-        yield fill
-    finally:
-        subprocess.run(["umount", "-l", str(folder)], check=True)
-
-
-on_every_disk = pytest.mark.parametrize("disk", [file_limit, small_disk])
-
-
-def left(folder: Path) -> list[str]:
-    return sorted(path.name for path in folder.iterdir())
-
-
-@on_every_disk
-def test_a_full_disk_ends_nothing_and_when_there_is_room_again_training_is_saved(small, disk, tmp_path, caplog):
-    with disk(tmp_path) as fill, warnings.catch_warnings(record=True) as caught:
-        warnings.simplefilter("always")
-        folder = tmp_path / "checkpoints"
-
-        def fill_for_a_while(told) -> None:
-            if told.epoch in (2, 5):
-                fill(told.epoch == 2)
-
-        settings = {"checkpoints": Checkpoints(folder=folder, every_epochs=1), "epochs": 8}
-        run = fit([faulty(), faulty()], small, progress=fill_for_a_while, **settings)
-        assert newest(folder).epochs == 8
-        assert left(folder) == ["000007-000000", "000008-000000", "lock"]
-        again = fit([faulty(), faulty()], small, resume=True, **settings)
-    said = [str(one.message) for one in caught]
-    assert 1 <= len(said) <= 4
-    gc.collect()
-    assert [record for record in caplog.records if record.name == "asyncio"] == []
-    pattern = r"a checkpoint could not be written to \S+checkpoints \([^\n]*\): what was written before stays\.$"
-    assert all(re.match(pattern, one) for one in said)
-    whole = fit([faulty(), faulty()], small, epochs=8)
-    for one in (run, again):
-        assert_same((one.params, one.history), (whole.params, whole.history))
-
-
-@on_every_disk
-def test_on_a_disk_that_stays_full_what_was_saved_before_stays(small, sound, disk, tmp_path):
-    with disk(tmp_path) as fill:
-        folder = tmp_path / "checkpoints"
-        checkpoints = Checkpoints(folder=folder, every_epochs=1)
-        with pytest.warns(UserWarning, match="a checkpoint could not be written"):
-            run = fit(
-                [faulty(), faulty()],
-                small,
-                checkpoints=checkpoints,
-                progress=lambda told: fill(True) if told.epoch == 2 else None,
-            )
-        assert_same((run.params, run.history), (sound.params, sound.history))
-        assert 1 <= newest(folder).epochs < EPOCHS
-        assert not [name for name in left(folder) if name.startswith(".")]
-        fill(False)
-        again = fit([faulty(), faulty()], small, checkpoints=checkpoints, resume=True)
-    assert_same((again.params, again.history), (sound.params, sound.history))
