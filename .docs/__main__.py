@@ -1,4 +1,4 @@
-"""Builds the documentation: ``python .docs [FOLDER]`` writes FOLDER/html from pages that it gathers and generates."""
+"""Builds the documentation: ``python .docs [FOLDER]`` writes FOLDER/html from written and generated pages."""
 
 import argparse
 import os
@@ -10,12 +10,12 @@ from ae_jax.cli.session import use_cache
 
 HERE = Path(__file__).resolve().parent
 ROOT = HERE.parent
-PARTS = ("README.md", "CHANGELOG.md", "LICENSE", "experiments", "notebooks")
-"""What of the repository is a page, or is linked from one."""
+PARTS = ("README.md", "CHANGELOG.md", "CONTRIBUTING.md", "LICENSE", "experiments", "notebooks")
+"""Files and folders of the repository that are pages or are linked from one."""
 
 
 def gather(source: Path) -> None:
-    """Copies what people wrote to a folder, so that what is generated beside them stays out of the repository."""
+    """Copies the written pages to a folder, beside which others are generated."""
     shutil.rmtree(source, ignore_errors=True)
     shutil.copytree(HERE, source, ignore=shutil.ignore_patterns("__pycache__"))
     for part in PARTS:
@@ -23,18 +23,20 @@ def gather(source: Path) -> None:
             shutil.copytree(ROOT / part, source / part, ignore=shutil.ignore_patterns("__pycache__", "runs", ".*"))
         else:
             shutil.copy2(ROOT / part, source)
+    for page in source.glob("*.md"):  # the pages of .docs lie beside the README there
+        page.write_text(page.read_text().replace("](.docs/", "](").replace("](../", "]("))
 
 
 def main() -> int:
-    """Gathers, generates and builds; the exit code is Sphinx's, which takes warnings for errors."""
+    """Gathers, generates and builds; returns Sphinx's exit code, with warnings as errors."""
     parser = argparse.ArgumentParser(prog="python .docs", description="Builds the documentation.")
     parser.add_argument(
-        "folder", nargs="?", type=Path, default=ROOT / "build" / "docs", help="where to (default: build/docs)"
+        "folder", nargs="?", type=Path, default=ROOT / "build" / "docs", help="output folder (default: build/docs)"
     )
     folder = parser.parse_args().folder.resolve()
     os.environ.setdefault("JAX_PLATFORMS", "cpu")
     use_cache()
-    # Here, since JAX reads its environment when it is imported.
+    # Imported here because JAX reads its environment when it is imported.
     from pages import generate
     from sphinx.cmd.build import main as sphinx
 

@@ -1,4 +1,4 @@
-"""How Sphinx reads the pages, which ``python .docs`` gathers and generates."""
+"""Configures Sphinx for the pages that ``python .docs`` gathers and generates."""
 
 import os
 import re
@@ -14,6 +14,7 @@ author = "the authors of ae_jax"
 version = release = metadata.version("ae_jax")
 extensions = ["myst_nb", "sphinx.ext.autodoc", "sphinx.ext.napoleon", "sphinx.ext.mathjax", "sphinx.ext.viewcode"]
 
+exclude_patterns = ["README.md"]  # included by index.md
 html_theme = "sphinx_book_theme"
 html_title = f"ae_jax {version}"
 html_show_sourcelink = False
@@ -39,11 +40,11 @@ nitpick_ignore_regex = [
     ("py:.*", r"(collections|jax|jaxlib|jaxtyping|matplotlib|numpy|optax|pathlib|rich|sklearn|typing)\..*"),
     ("py:class", "ndarray|number|'.*'"),
 ]
-"""What others document, and the shapes of jaxtyping: no network is needed to build."""
+"""Names that other packages document, and jaxtyping's shapes: building needs no network."""
 
 
 def before_napoleon(app, what, name, documented, options, lines):
-    """Pictures of a named autoencoder go between its idea and its arguments, and names that are wrapped on one line."""
+    """Puts pictures of a named autoencoder before its arguments, and wrapped argument names on one line."""
     text = re.sub(r"^( +[\w, ]+,)\n +", r"\1 ", "\n".join(lines), flags=re.M)
     lines[:] = text.split("\n")
     named = name.removeprefix("ae_jax.")
@@ -53,13 +54,13 @@ def before_napoleon(app, what, name, documented, options, lines):
 
 
 def skip_foreign(app, what, name, member, skip, options):
-    """Leaves out what a class has from elsewhere: methods of scikit-learn's, the fields of a NamedTuple as aliases."""
+    """Skips inherited members of other packages, such as scikit-learn's methods and a NamedTuple's fields."""
     home = getattr(member, "__module__", None) or type(member).__module__
     return True if not home.startswith("ae_jax") and callable(member) else skip
 
 
 def resolve(app, env, node, content):
-    """A link to what is documented under another name of it; plain text where it exists and has no page."""
+    """Links a name that is documented under another path; returns plain text if it exists without a page."""
     parts = node["reftarget"].split(".")
     python = env.domains.python_domain
     for length in (2, 1):
@@ -72,7 +73,7 @@ def resolve(app, env, node, content):
 
 
 def setup(app):
-    """Connects what this file defines."""
+    """Connects the handlers of this file."""
     app.connect("autodoc-process-docstring", before_napoleon, priority=400)
     app.connect("autodoc-skip-member", skip_foreign)
     app.connect("missing-reference", resolve)

@@ -1,4 +1,4 @@
-"""The pages that are generated: of each named autoencoder, of each command, and of each room of the package."""
+"""Generates the pages of named autoencoders, commands and subpackages."""
 
 import ast
 import importlib
@@ -19,16 +19,16 @@ from ae_jax.cli.dispatch import COMMANDS, OF_AUTOENCODER, PARTS, dispatch
 from ae_jax.report import to_png
 
 WITHOUT_PAGE = {"__main__", "models", "cli", "components", "errors", "locks", "_checks", "types"}
-"""Shown elsewhere, or of use to the package alone."""
+"""Modules that are documented elsewhere or are internal."""
 
 ROOMS = [module.name for module in pkgutil.iter_modules(ae_jax.__path__) if module.name not in WITHOUT_PAGE]
-"""The rooms, each with a page."""
+"""Subpackages and modules with a page."""
 
 
 def generate(source: Path) -> None:
-    """Writes all pages and pictures into the folder of Sphinx's sources."""
+    """Writes all generated pages and pictures into the folder of Sphinx's sources."""
     pages = {f"autoencoders/{name}.rst": autoencoder_page(name) for name in ae_jax.NAMED}
-    pages["autoencoders.rst"] = index_page("The six autoencoders", "models", ae_jax.NAMED)
+    pages["autoencoders.rst"] = index_page("Autoencoders", "models", ae_jax.NAMED)
     pages |= {f"commands/{name}.rst": command_page(name) for name in COMMANDS}
     pages["commands.rst"] = index_page("Command line", "commands", COMMANDS) + block(help_of())
     pages |= {f"reference/{room}.rst": room_page(room) for room in ROOMS}
@@ -37,7 +37,7 @@ def generate(source: Path) -> None:
         (source / name).parent.mkdir(exist_ok=True)
         (source / name).write_text(text)
     (source / "pictures").mkdir()
-    for name in ae_jax.NAMED:
+    for name in CAPTIONS:
         drawn = architecture(ae_jax.named(name)(), (8, 8))
         (source / "pictures" / f"{name}_architecture.png").write_bytes(to_png(drawn))
     for name, figure in ideas():
@@ -45,28 +45,30 @@ def generate(source: Path) -> None:
 
 
 def heading(text: str, line: str) -> str:
-    """A heading of reStructuredText."""
+    """Returns a reStructuredText heading."""
     return f"{text}\n{line * len(text)}\n\n"
 
 
 def block(text: str) -> str:
-    """Text as a terminal shows it."""
+    """Returns text as a literal block."""
     return f".. code-block:: text\n\n{textwrap.indent(text.rstrip(), '   ')}\n\n"
 
 
 def index_page(title: str, folder: str, names: object) -> str:
-    """A page that leads to those of a folder, in their order."""
+    """Returns a page that lists the pages of a folder, in their order."""
     entries = "".join(f"   {folder}/{name}\n" for name in names)
     return heading(title, "=") + f".. toctree::\n   :maxdepth: 1\n\n{entries}\n"
 
 
 def autoencoder_page(name: str) -> str:
-    """The page of a named autoencoder, which is its docstring with :func:`figures`."""
+    """Returns the page of a named autoencoder: its docstring with :func:`figures`."""
     return heading(name.capitalize(), "=") + f".. autofunction:: ae_jax.{name}\n"
 
 
 def figures(name: str) -> list[str]:
-    """Lines that show the pictures of a named autoencoder."""
+    """Returns the lines that show a named autoencoder's pictures, none if it has none."""
+    if name not in CAPTIONS:
+        return []
     shown = {f"{name}_architecture": "Its networks for 8 by 8 images, numbers of units below.", name: CAPTIONS[name]}
     text = "".join(
         f".. figure:: /pictures/{picture}.png\n   :alt: {caption}\n\n   {caption}\n\n"
@@ -76,14 +78,14 @@ def figures(name: str) -> list[str]:
 
 
 def command_page(name: str) -> str:
-    """The help of a command, of its parts where it is several, and of what it can train."""
+    """Returns the help of a command, of its subcommands, and of each autoencoder that it can train."""
     names = [*PARTS.get(name, ()), *(ae_jax.NAMED if name in OF_AUTOENCODER else ())]
     parts = (heading(f"{name} {part}", "-") + block(help_of(name, part)) for part in names)
     return heading(name, "=") + block(help_of(name)) + "".join(parts)
 
 
 def help_of(*words: str) -> str:
-    """What ``ae-jax WORDS --help`` prints."""
+    """Returns the output of ``ae-jax WORDS --help``."""
     printed = io.StringIO()
     with redirect_stdout(printed), suppress(SystemExit):
         dispatch([*words, "--help"])
@@ -91,13 +93,13 @@ def help_of(*words: str) -> str:
 
 
 def room_page(room: str) -> str:
-    """What a room offers."""
+    """Returns the page of a subpackage."""
     module = importlib.import_module(f"ae_jax.{room}")
     return heading(room.capitalize(), "=") + "".join(module_entries(module))
 
 
 def module_entries(module: ModuleType) -> Iterator[str]:
-    """A module's docstring and its ``__all__``; where it has none, what the file defines and documents."""
+    """Yields a module's docstring and the members of its ``__all__``, or of the file if it has none."""
     yield f".. automodule:: {module.__name__}\n\n"
     comments = ModuleAnalyzer.for_module(module.__name__).find_attr_docs()
     own = [
@@ -109,7 +111,7 @@ def module_entries(module: ModuleType) -> Iterator[str]:
 
 
 def package_entries() -> str:
-    """What ``ae_jax`` itself offers beside its rooms and the autoencoders with a page of their own."""
+    """Returns the members of ``ae_jax`` itself without subpackages and named autoencoders."""
     rooms = {name for name in ae_jax.__all__ if isinstance(getattr(ae_jax, name), ModuleType)}
     names = [name for name in ae_jax.__all__ if name not in rooms | set(ae_jax.NAMED)]
     elsewhere = {"Optimizer"} | set(importlib.import_module("ae_jax.training").__all__)
@@ -117,7 +119,7 @@ def package_entries() -> str:
 
 
 def entries(module: ModuleType, names: list[str]) -> Iterator[str]:
-    """Directives for names of a module."""
+    """Yields the directives for names of a module."""
     for name in names:
         value = getattr(module, name)
         if isinstance(value, ModuleType):
@@ -132,7 +134,7 @@ def entries(module: ModuleType, names: list[str]) -> Iterator[str]:
 
 
 def comment_of(module: ModuleType, name: str) -> str:
-    """The docstring below a constant, in the file that the module has it from."""
+    """Returns the docstring below a constant, in the file that defines it."""
     for node in ast.walk(ast.parse(inspect.getsource(module))):
         if isinstance(node, ast.ImportFrom) and name in [alias.name for alias in node.names]:
             return comment_of(importlib.import_module(node.module or ""), name)

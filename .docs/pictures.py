@@ -1,4 +1,4 @@
-"""What the pages of the named autoencoders show, drawn with the package itself."""
+"""Draws the pictures of the named autoencoders' pages with the package itself."""
 
 import math
 from collections.abc import Iterator
@@ -19,20 +19,20 @@ from ae_jax.report.axes import BLUE, GREY, INK, SMALL, VERMILLION, annotate, new
 
 EPOCHS = 60
 CAPTIONS = {
-    "undercomplete": "Digits of the test split, and what is made of them from 16 numbers.",
-    "sparse": "What units of the code look for, those of the largest weights first: each leans on a few pixels.",
-    "contractive": "Singular values of the encoder's Jacobian, means over the test split: less moves the code.",
-    "denoising": "Digits of the test split, what is made of them, and of them with noise that was not seen before.",
-    "convolutional": "The kernels of the first stage, which every place of the image shares.",
-    "variational": "New digits, decoded from latents that are drawn from the prior.",
+    "undercomplete": "Digits of the test split and their reconstructions from 16 numbers.",
+    "sparse": "Encoder weights of code units, those with the largest weights first: each uses a few pixels.",
+    "contractive": "Singular values of the encoder's Jacobian, means over the test split: few directions move the code.",
+    "denoising": "Digits of the test split, their reconstructions, and reconstructions from inputs with new noise.",
+    "convolutional": "The kernels of the first stage, shared by all positions of the image.",
+    "variational": "New digits, decoded from latents that are sampled from the prior.",
 }
-"""What the picture of an idea shows."""
+"""Named autoencoders with pictures -> caption of the second picture."""
 
 
 def ideas() -> Iterator[tuple[str, Figure]]:
-    """Name -> the picture of what the autoencoder exists for, trained on the digits for a minute at most."""
+    """Yields a picture for each autoencoder in :data:`CAPTIONS`, trained on the digits for a minute at most."""
     data = ae_jax.data.digits()
-    runs = {name: ae_jax.fit(make(), data, epochs=EPOCHS) for name, make in ae_jax.NAMED.items()}
+    runs = {name: ae_jax.fit(make(), data, epochs=EPOCHS) for name, make in ae_jax.NAMED.items() if name in CAPTIONS}
     shown = data.test.x[:10]
     yield "undercomplete", reconstructions(runs["undercomplete"], shown, corruption=None)
     yield "sparse", first_layer_filters(runs["sparse"])
@@ -43,7 +43,7 @@ def ideas() -> Iterator[tuple[str, Figure]]:
 
 
 def spectra(runs: list[Run], data: Dataset) -> Figure:
-    """The singular values of each run's encoder, largest first, means over the test split."""
+    """Plots the singular values of each run's encoder Jacobian, largest first, means over the test split."""
     figure, (ax,) = new_axes(1, columns=1, width=5.0, height=2.8)
     for run, colour in zip(runs, (GREY, BLUE), strict=True):
         values = jacobian_spectrum(run, data.test.x).mean(axis=0)
@@ -55,7 +55,7 @@ def spectra(runs: list[Run], data: Dataset) -> Figure:
 
 
 def architecture(autoencoder: Autoencoder, shape: tuple[int, ...]) -> Figure:
-    """The layers from input to reconstruction as bars as high as the logarithm of their units, and the objective."""
+    """Draws layers as bars, as high as the logarithm of their units, with the terms of the objective."""
     layers = widths(autoencoder, shape)
     objective = autoencoder.objective
     figure, (ax,) = new_axes(1, columns=1, width=6.6, height=2.6)
@@ -70,7 +70,7 @@ def architecture(autoencoder: Autoencoder, shape: tuple[int, ...]) -> Figure:
             ax.fill_between([place - 1 + half, place - half], *sides, color=GREY, alpha=0.18, linewidth=0)
     corruption = objective.corruption
     said = {
-        0: "x" if corruption is None else f"x, damaged by\n{corruption}",
+        0: "x" if corruption is None else f"x, corrupted by\n{corruption}",
         code: "latent z ~ q(z | x)" if isinstance(objective, ELBO) else "code z",
         len(layers) - 1: f"{type(objective.likelihood).__name__}\nof x",
     }
@@ -86,10 +86,10 @@ def architecture(autoencoder: Autoencoder, shape: tuple[int, ...]) -> Figure:
 
 
 def widths(autoencoder: Autoencoder, shape: tuple[int, ...]) -> list[tuple[int, ...]]:
-    """The shape of what is between layers, from input to reconstruction, the code in the middle."""
+    """Returns the shapes between layers, from input to reconstruction, with the code in the middle."""
     networks = autoencoder.networks
     if isinstance(networks, Convolutional):
-        sizes = autoencoder.bind(shape, autoencoder.init(shape, jax.random.key(0))).sizes
+        sizes = autoencoder.bind(shape, *autoencoder.init(shape, jax.random.key(0))).networks.sizes
         stages = [(*size, depth) for size, depth in zip(sizes[1:], networks.channels, strict=True)]
         encoder = [shape, *stages]
     else:
