@@ -28,7 +28,7 @@ ROOMS = [module.name for module in pkgutil.iter_modules(ae_jax.__path__) if modu
 def generate(source: Path) -> None:
     """Writes all generated pages and pictures into the folder of Sphinx's sources."""
     pages = {f"autoencoders/{name}.rst": autoencoder_page(name) for name in ae_jax.NAMED}
-    pages["autoencoders.rst"] = index_page("Autoencoders", "models", ae_jax.NAMED)
+    pages["autoencoders.rst"] = index_page("Autoencoders", "autoencoders", ae_jax.NAMED)
     pages |= {f"commands/{name}.rst": command_page(name) for name in COMMANDS}
     pages["commands.rst"] = index_page("Command line", "commands", COMMANDS) + block(help_of())
     pages |= {f"reference/{room}.rst": room_page(room) for room in ROOMS}

@@ -21,7 +21,7 @@ EPOCHS = 60
 CAPTIONS = {
     "undercomplete": "Digits of the test split and their reconstructions from 16 numbers.",
     "sparse": "Encoder weights of code units, those with the largest weights first: each uses a few pixels.",
-    "contractive": "Singular values of the encoder's Jacobian, means over the test split: few directions move the code.",
+    "contractive": "Singular values of the encoder's Jacobian, means over the test split: few directions matter.",
     "denoising": "Digits of the test split, their reconstructions, and reconstructions from inputs with new noise.",
     "convolutional": "The kernels of the first stage, shared by all positions of the image.",
     "variational": "New digits, decoded from latents that are sampled from the prior.",

@@ -19,8 +19,8 @@ import jax
 
 import ae_jax
 from ae_jax.objectives import Contractive, Reconstruction
-from ae_jax.training.state import initial
-from ae_jax.training.step import step
+from ae_jax.training import algorithm
+from ae_jax.types import Batch
 from benchmarks.timing import interleave, timed
 
 BATCH = 100
@@ -37,10 +37,10 @@ def gradient_step(networks: ae_jax.networks.MLP, method: str | None) -> Callable
     """One compiled training step, without the penalty or with it by a method."""
     penalties = () if method is None else (Contractive(weight=0.1, method=method),)
     autoencoder = ae_jax.Autoencoder(name="cost", networks=networks, objective=Reconstruction(penalties=penalties))
-    state, _ = initial(autoencoder, (784,), 0)
-    x = jax.random.uniform(jax.random.key(1), (BATCH, 784))
-    compiled = jax.jit(step).lower(state, autoencoder, jax.random.key(2), x).compile()
-    return lambda: compiled(state, autoencoder, jax.random.key(2), x)
+    init, step = algorithm(autoencoder, (784,))
+    arguments = (init(jax.random.key(0)), jax.random.key(2), Batch(jax.random.uniform(jax.random.key(1), (BATCH, 784))))
+    compiled = jax.jit(step).lower(*arguments).compile()
+    return lambda: compiled(*arguments)
 
 
 def measure(repetitions: int) -> list[dict[str, Any]]:

@@ -31,7 +31,6 @@ import tempfile
 import time
 import traceback
 import warnings
-from collections.abc import Callable
 from pathlib import Path
 from typing import Any, ClassVar, NamedTuple
 
@@ -65,7 +64,7 @@ class InfiniteNow:
     probability: Number = 0.002
     weight: Weight = 1.0
 
-    def __call__(self, networks: Any, key: Any, x: Any, code: Any) -> Any:
+    def __call__(self, model: Any, key: Any, batch: Any, code: Any) -> Any:
         return jnp.where(jax.random.uniform(key) < self.probability, jnp.inf, 0.0)
 
 
@@ -98,13 +97,14 @@ def kinds() -> dict[str, Kind]:
     }
 
 
-class Told(Callback):
-    """Says the number of each epoch."""
+class Reporter(Callback):
+    """Reports the end of each epoch."""
 
     def __init__(self, say: Callable[[str], None]):
         self.say = say
 
     def on_epoch(self, progress: Progress) -> None:
+        """Reports the epoch."""
         self.say(f"epoch {progress.epoch}")
 
 
@@ -122,7 +122,7 @@ def train(kind: Kind, folder: Path, told: int) -> None:
             batch_size=32,
             checkpoints=checkpoints,
             resume=True,
-            callbacks=[Told(say)],
+            callbacks=[Reporter(say)],
             **kind.settings,
         )
     except TrainingInterrupted as stopped:

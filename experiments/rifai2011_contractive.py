@@ -110,7 +110,7 @@ def pre_trained(name: str, data: Dataset, units: int, epochs: int, seed: int, fo
     rbm.fit(np.asarray(data.scaling(x)))
     layer = {"kernel": rbm.components_.T[None], "bias": rbm.intercept_hidden_[None]}
     params = {"encoder": {0: layer}, "decoder_biases": {0: rbm.intercept_visible_[None]}}
-    return dataclasses.replace(untrained(autoencoder, data, seeds=seed), params=params)
+    return dataclasses.replace(untrained(autoencoder, data, seeds=seed), params={"networks": params})
 
 
 def measured(name: str, data: Dataset, budget: dict[str, Any], seed: int, folder: Path) -> Rows:

@@ -22,7 +22,6 @@ import sys
 import tempfile
 import time
 from functools import partial
-from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
@@ -32,7 +31,7 @@ import ae_jax
 from ae_jax.data import Dataset, ReadOptions, from_splits
 from ae_jax.data.shards import NpyRows
 from ae_jax.data.splits import from_rows
-from ae_jax.training import Progress
+from benchmarks.ours import EpochClock
 from benchmarks.timing import interleave, ratio
 
 EXAMPLES, FEATURES, BATCH = 60_000, 784, 128
@@ -40,16 +39,10 @@ EXAMPLES, FEATURES, BATCH = 60_000, 784, 128
 
 def epochs_of(data: Dataset, epochs: int, batch_size: int, **network: Any) -> tuple[list[float], float]:
     """Seconds of each epoch but the first and the last, and the last loss."""
-    times, losses = [], []
-
-    def progress(told: Progress) -> None:
-        times.append(time.perf_counter())
-        losses.append(told.metrics["train"]["loss"])
-
+    clock = EpochClock()
     autoencoder = ae_jax.undercomplete(**network)
-    ae_jax.fit(autoencoder, data, epochs=epochs, batch_size=batch_size, progress=progress)
-    # The last report follows its predecessor at once, having been dispatched before it.
-    return [late - early for early, late in pairwise(times[:-1])], losses[-1]
+    run = ae_jax.fit(autoencoder, data, epochs=epochs, batch_size=batch_size, callbacks=[clock])
+    return clock.seconds, float(run.history["train"]["loss"][0, -1])
 
 
 def overhead(folder: Path, rounds: int, epochs: int, examples: int) -> dict[str, Any]:

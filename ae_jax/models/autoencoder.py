@@ -56,7 +56,7 @@ class Autoencoder:
 
     @property
     def conditional(self) -> bool:
-        """Whether batches need a condition: the networks take one, or the objective reads it."""
+        """Whether batches need a condition because the networks take one or the objective reads it."""
         return self.objective.uses_condition or getattr(self.networks, "condition", None) is not None
 
     def init(self, shape: Shape, key: Key) -> tuple[Params, ModelState]:

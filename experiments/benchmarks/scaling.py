@@ -99,7 +99,7 @@ def cost_model(
 def size_of(**changed: int) -> Size:
     """Returns the base size with some numbers changed."""
     sizes = _BASE | changed
-    params = jax.eval_shape(lambda: _autoencoder(sizes["code"]).init((sizes["features"],), jax.random.key(0)))
+    params, _ = jax.eval_shape(lambda: _autoencoder(sizes["code"]).init((sizes["features"],), jax.random.key(0)))
     parameters = sum(math.prod(leaf.shape) for leaf in jax.tree.leaves(params))
     return Size(sizes["examples"], sizes["batch"], parameters, sizes["members"])
 

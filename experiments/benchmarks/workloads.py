@@ -147,9 +147,9 @@ def task_of(autoencoder: Autoencoder, images: np.ndarray, batch_size: int, *, sc
 
 
 def initial_params(autoencoder: Autoencoder, shape: tuple[int, ...]) -> dict[str, Any]:
-    """Returns the parameters that ``fit`` starts from with seed 0."""
+    """Returns the networks' parameters that ``fit`` starts from with seed 0."""
     state, _ = init_population(stack([autoencoder]), np.zeros(1, np.uint32), shape)
-    return jax.device_get(take(state.params, 0))
+    return jax.device_get(take(state.params, 0))["networks"]
 
 
 def layers_of(params: dict[str, Any]) -> tuple[tuple[Layer, ...], tuple[Layer, ...]]:

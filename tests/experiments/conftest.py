@@ -12,6 +12,8 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 
+from ae_jax.types import Batch
+
 sys.path.insert(0, str(Path(__file__).parents[2] / "experiments"))
 
 
@@ -41,8 +43,8 @@ def small_task() -> Callable[[str], SmallTask]:
             last["kernel"] = np.concatenate([last["kernel"][:, :units], 0 * last["kernel"][:, units:]], axis=1)
             encoder, decoder = layers_of(params)
             task = dataclasses.replace(task, encoder=encoder, decoder=decoder)
-        networks = autoencoder.bind(workload.shape, jax.tree.map(jnp.asarray, params))
+        model = autoencoder.bind(workload.shape, {"networks": jax.tree.map(jnp.asarray, params)})
         x = jnp.asarray(np.float32(images[:8]) / np.float32(255))
-        return SmallTask(task, float(autoencoder.objective(networks, jax.random.key(0), x, 0)[0]))
+        return SmallTask(task, float(autoencoder.objective(model, jax.random.key(0), Batch(x), 0)[0]))
 
     return of
