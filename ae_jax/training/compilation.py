@@ -1,4 +1,4 @@
-"""How much time and how many programs the compiler took, as JAX itself reports them."""
+"""Measures compilation, from the events that JAX reports."""
 
 import dataclasses
 from collections.abc import Iterator
@@ -20,12 +20,12 @@ _CACHE_HIT = "/jax/compilation_cache/cache_hits"
 
 @dataclasses.dataclass(eq=False)
 class Compilation:
-    """What was compiled while it was watched.
+    """Compilations inside a block of :func:`watch_compilation`.
 
     Attributes:
-      programs: how many programs XLA was asked for.
-      from_cache: how many of them came from the persistent cache instead.
-      seconds: of tracing, lowering and compiling.
+      programs: number of programs that were compiled or read from the persistent cache.
+      from_cache: number of those read from the persistent cache.
+      seconds: time of tracing, lowering and compiling.
     """
 
     programs: int = 0
@@ -34,7 +34,7 @@ class Compilation:
 
     @property
     def compiled(self) -> int:
-        """How many programs XLA really compiled."""
+        """Number of programs that XLA compiled."""
         return self.programs - self.from_cache
 
 
@@ -58,7 +58,7 @@ monitoring.register_event_listener(_on_event)
 
 @contextmanager
 def watch_compilation() -> Iterator[Compilation]:
-    """Counts what is compiled inside the block.
+    """Counts the compilations inside the block.
 
     Example:
       >>> with watch_compilation() as compilation:
@@ -75,7 +75,7 @@ def watch_compilation() -> Iterator[Compilation]:
 
 
 def use_persistent_cache(folder: Path) -> None:
-    """Keeps every compiled program in a folder, so that the next process need not compile it again."""
+    """Keeps every compiled program in a folder, for later processes."""
     jax.config.update("jax_compilation_cache_dir", str(folder))
     jax.config.update("jax_persistent_cache_min_compile_time_secs", 0.0)
     jax.config.update("jax_persistent_cache_min_entry_size_bytes", -1)

@@ -1,4 +1,4 @@
-"""How a run shows itself in a notebook: a small table and its loss as a line, with nothing to load."""
+"""The HTML that notebooks show for a run: a small table and its loss curves."""
 
 from collections.abc import Mapping, Sequence
 from html import escape
@@ -13,15 +13,15 @@ History = Mapping[str, Mapping[str, np.ndarray]]
 
 
 def run_html(title: str, facts: Mapping[str, Any], history: History) -> str:
-    """A title, facts, the last value of every term on every split, and a sparkline of the loss.
+    """Shows a title, facts, the last value of every term of every split, and a sparkline of the loss.
 
     Args:
       title: the run's name.
-      facts: what -> value, in order.
+      facts: name -> value, in order.
       history: split -> term -> ``[members, epochs]``, NaN after a member stopped.
 
     Returns:
-      HTML without scripts, styles or links; everything given is escaped.
+      HTML without scripts, styles or links, in which all texts are escaped.
 
     Example:
       >>> run_html("<b>", {"seeds": "0, 1"}, {})
@@ -38,7 +38,7 @@ def run_html(title: str, facts: Mapping[str, Any], history: History) -> str:
 
 
 def mean_curve(values: np.ndarray) -> np.ndarray:
-    """Mean over the members that have a finite value in an epoch, for the epochs where one has.
+    """Mean of the finite values of each epoch; epochs without any are left out.
 
     Example:
       >>> mean_curve(np.array([[4.0, 2.0, np.nan], [2.0, np.nan, np.nan]])).tolist()
@@ -48,7 +48,7 @@ def mean_curve(values: np.ndarray) -> np.ndarray:
 
 
 def last_mean(values: np.ndarray) -> float:
-    """Mean over members of each one's last finite value; NaN where no member has one.
+    """Mean over members of their last finite values; NaN if there are none.
 
     Example:
       >>> last_mean(np.array([[4.0, 2.0, np.nan], [5.0, 4.0, 3.0]]))
@@ -59,7 +59,7 @@ def last_mean(values: np.ndarray) -> float:
 
 
 def sparkline(curves: Mapping[str, Sequence[float] | np.ndarray]) -> str:
-    """Curves by epoch on one scale as inline SVG, on a logarithmic scale where all are positive; '' without a line."""
+    """Draws curves over epochs as inline SVG, on a logarithmic scale if all are positive; empty without two points."""
     drawn = {name: np.asarray(curve, np.float64) for name, curve in curves.items() if len(curve) > 1}
     if not drawn:
         return ""

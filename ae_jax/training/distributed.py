@@ -1,4 +1,4 @@
-"""Processes that train together, on one machine or on many: how they join, and what they must agree on."""
+"""Several processes that train together, on one machine or on many."""
 
 from collections.abc import Callable
 from typing import Any, TypeVar
@@ -15,47 +15,47 @@ Result = TypeVar("Result")
 
 
 def initialize(coordinator: str | None = None, processes: int | None = None, process: int | None = None) -> None:
-    """Joins this process to others, each of which runs the same program; nothing else ever does.
+    """Joins this process to others that run the same program; call it before JAX computes anything.
 
-    Afterwards :func:`ae_jax.fit` trains on the devices of all of them unless it is told another mesh; each process
-    reads its own share of data that stream, and holds all of those that fit in memory; the first alone reports progress
-    and writes checkpoints, in a folder that all of them can read. It comes before anything that JAX computes.
+    Afterwards :func:`ae_jax.fit` trains on the devices of all processes, unless it is given another mesh. Each process
+    reads its own share of streamed data and holds all data that fit in memory. The first process alone reports
+    progress and writes checkpoints, in a folder that every process can read.
 
-    With no arguments the processes find each other as tasks of Slurm or Open MPI, and each takes one GPU: start one
-    task for each. With all three each process takes every device that it sees.
+    Without arguments, the processes find each other as tasks of Slurm or Open MPI, and each takes one GPU: start one
+    task for each. With all three arguments, each process takes every device that it sees.
 
     Args:
       coordinator: address of the first process, ``"host:port"``, the same for all.
-      processes: how many there are.
-      process: the number of this one, from 0.
+      processes: number of processes.
+      process: number of this one, from 0.
 
     Raises:
-      InvalidInput: some of the arguments only, no such cluster, another process that cannot be reached, or JAX has
-        begun to compute.
+      InvalidInput: only some of the arguments were given, there is no such cluster, another process cannot be reached,
+        or JAX has begun to compute.
     """
     given = (coordinator, processes, process)
     if any(value is None for value in given) and any(value is not None for value in given):
         raise InvalidInput(f"initialize was given {given}: expected coordinator, processes and process, or none.")
     if jax.distributed.is_initialized():
-        raise InvalidInput("this process was joined to others before: expected to be asked once.")
+        raise InvalidInput("this process is joined to others already: expected one call of initialize.")
     detection = None if coordinator is None else "deactivate"
     try:
         jax.distributed.initialize(coordinator, processes, process, cluster_detection_method=detection)
     except ValueError as error:
         raise InvalidInput(
-            f"the processes could not be joined ({first_line(error)}): expected to run under Slurm or Open MPI, or to "
-            "be told the address of the first process, how many there are and which this is "
+            f"the processes could not be joined ({first_line(error)}): expected tasks of Slurm or Open MPI, or the "
+            "address of the first process, the number of processes and the number of this one "
             "(on the command line --distributed HOST:PORT,INDEX/COUNT)."
         ) from error
     except RuntimeError as error:
         raise InvalidInput(
-            f"the processes could not be joined ({first_line(error)}): expected the first at its address before JAX "
-            "computes anything."
+            f"the processes could not be joined ({first_line(error)}): expected the first process at its address, "
+            "and initialize before JAX computes anything."
         ) from error
 
 
 def is_main_process(mesh: Mesh | None) -> bool:
-    """Whether this process is the one that reports and writes, of those that a mesh spans.
+    """Whether this process is the one that reports and writes.
 
     Example:
       >>> is_main_process(None), is_multiprocess(None)
@@ -70,15 +70,15 @@ def is_multiprocess(mesh: Mesh | None) -> bool:
 
 
 def together(joined: bool, work: Callable[[], Result]) -> Result:
-    """What a piece of work gives in this process, once it is done in each; where one fails, all do.
+    """Does work in every process and returns the result in this one; if it fails in one process, all raise an error.
 
     Args:
-      joined: whether there are others that do theirs.
+      joined: whether there are other processes.
       work: of this process.
 
     Raises:
-      Exception: this process's own.
-      InvalidInput: another one gave up.
+      Exception: the error of this process.
+      InvalidInput: the work failed in another process.
 
     Example:
       >>> together(False, lambda: 3)
@@ -89,30 +89,30 @@ def together(joined: bool, work: Callable[[], Result]) -> Result:
     result, refused = None, None
     try:
         result = work()
-    except Exception as error:  # whatever it is, the others wait
+    except Exception as error:  # of any kind, since the other processes wait
         refused = error
     gave_up = np.flatnonzero(_of_all([refused is not None]))
     if refused is not None:
         raise refused
     if len(gave_up):
         raise InvalidInput(
-            f"process {gave_up[0]} of {jax.process_count()} gave up, which ends this one too: its own message says why."
+            f"process {gave_up[0]} of {jax.process_count()} failed, which ends this one too: see its own message."
         )
     return result  # pyright: ignore[reportReturnType]
 
 
 def require_alike(mesh: Mesh | None, numbers: list[int], what: str) -> None:
-    """Raises where processes do not have the same numbers.
+    """Raises an error if the processes do not have the same numbers.
 
     Raises:
-      InvalidInput: they differ.
+      InvalidInput: the numbers differ.
     """
     if is_multiprocess(mesh) and len(np.unique(_of_all(numbers), axis=0)) > 1:
         raise InvalidInput(f"{what} differ between the processes: expected a folder that all of them can read.")
 
 
 def signal_of_any(number: int | None) -> int | None:
-    """The number of a signal that any of the joined processes received, this one's own first; each must ask.
+    """The signal that any of the joined processes received, preferably this one; every process must call this.
 
     Example:
       >>> signal_of_any(None), signal_of_any(15)
@@ -130,10 +130,10 @@ def _of_all(numbers: list[Any]) -> np.ndarray:
 
 
 class Agreement:
-    """What any process of a mesh asks for, told to all of them at the same part of training.
+    """Tells every process of a mesh, at the same chunk of training, what any of them asks for.
 
-    Where there are several processes it is told one part late: the question travels behind the part that trains, so
-    that no device waits for the answer.
+    With several processes the answer is one chunk late: the exchange is queued behind the chunk that trains, so that
+    no device waits for it.
 
     Args:
       mesh: the mesh, or None.
@@ -143,7 +143,7 @@ class Agreement:
         self._mesh, self._asked = mesh, None
 
     def __call__(self, *, due: bool, signal: int | None) -> tuple[bool, int | None]:
-        """Whether a checkpoint is due, and the signal that asks for an end, in any process."""
+        """Whether a checkpoint is due in any process, and a signal that any process received."""
         if not is_multiprocess(self._mesh):
             return due, signal
         before, self._asked = self._asked, self._ask(due, signal or 0)

@@ -1,4 +1,4 @@
-"""Under what a result came about."""
+"""Library versions and hardware, recorded with every result."""
 
 import platform
 from importlib import metadata
@@ -8,7 +8,7 @@ import jax
 
 
 def environment() -> dict[str, Any]:
-    """Versions and device, as results state them."""
+    """Versions of the libraries that decide a result, the device and the machine."""
     packages = ("ae_jax", "jax", "flax", "optax", "numpy", "scikit-learn")
     return {
         "versions": {"python": platform.python_version()} | {name: metadata.version(name) for name in packages},

@@ -1,4 +1,4 @@
-"""Signals that ask for an end: the first is noted, so that what is under way can be finished and saved."""
+"""Notes the first signal that asks for an end, so that the work under way can be finished and saved."""
 
 import signal
 import threading
@@ -12,10 +12,10 @@ _noting: "list[Stop]" = []
 
 
 class Stop:
-    """Whether an end was asked for.
+    """Whether a signal asked for an end.
 
     Attributes:
-      signal: the number of the signal that asked, or None.
+      signal: its number, or None.
     """
 
     def __init__(self) -> None:
@@ -23,20 +23,20 @@ class Stop:
 
 
 def noting() -> bool:
-    """Whether a block of :func:`stop_on_signal` is under way, and whoever entered it sees to what was noted."""
+    """Whether a block of :func:`stop_on_signal` is active, so that its owner handles the signal."""
     return bool(_noting)
 
 
 @contextmanager
 def stop_on_signal(*, again: Any = None) -> Iterator[Stop]:
-    """Notes the first SIGINT or SIGTERM inside the block instead of obeying it; a second one is obeyed.
+    """Notes the first SIGINT or SIGTERM inside the block; a second signal is handled as before the block.
 
-    Inside another such block it is that one. Python lets only the main thread handle signals: in another one nothing
-    is noted, and nothing changes; nor of a signal that is ignored, as SIGINT is of what a shell runs in the background.
+    A nested block shares the outer one. Only the main thread can handle signals: in another thread nothing is noted.
+    Signals that are ignored, as SIGINT is for background jobs of a shell, stay ignored.
 
     Args:
-      again: how the second is handled, as ``signal.signal`` takes it: ``signal.SIG_DFL`` ends the process at once; by
-        default as it was before the block.
+      again: handler of the second signal, as ``signal.signal`` takes it; ``signal.SIG_DFL`` ends the process
+        immediately. By default the handler from before the block.
 
     Example:
       >>> with stop_on_signal() as stop:
@@ -49,7 +49,7 @@ def stop_on_signal(*, again: Any = None) -> Iterator[Stop]:
         return
     stop = Stop()
     handlers = {number: signal.getsignal(number) for number in _SIGNALS}
-    # None is a handler that Python did not set, and cannot set again.
+    # None stands for a handler that was not set from Python and cannot be set again.
     before = {number: handler for number, handler in handlers.items() if handler not in (None, signal.SIG_IGN)}
 
     def note(number: int, _: Any) -> None:

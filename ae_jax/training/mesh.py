@@ -1,4 +1,4 @@
-"""Several devices: a mesh of the axes "member" and "data", and how arrays lie on it; the programs stay the same."""
+"""Meshes of devices with the axes "member" and "data", and the placement of arrays on them."""
 
 import contextlib
 import math
@@ -17,11 +17,11 @@ from ae_jax.errors import InvalidInput
 MEMBER, DATA = "member", "data"
 
 Devices = Mesh | Mapping[str, int] | str
-"""What a mesh is asked for by: ``"data=4"``, ``{"member": 2, "data": 4}``, or one of JAX's own with these axes."""
+"""A mesh: ``"data=4"``, ``{"member": 2, "data": 4}``, or one of JAX's own with these axes."""
 
 
 def mesh_of(asked: Any, *, members: int, batch_size: int) -> Mesh | None:
-    """The mesh that a training is asked to lie on.
+    """The mesh of a training.
 
     Batches are divided over ``"data"`` and members over ``"member"``; an axis that is not named has one device.
 
@@ -35,8 +35,8 @@ def mesh_of(asked: Any, *, members: int, batch_size: int) -> Mesh | None:
       The mesh, or None for one device.
 
     Raises:
-      InvalidInput: it cannot be read, there are too few devices, members or batches do not divide, or joined processes
-        would be left without a part in it.
+      InvalidInput: the description is malformed, there are too few devices, members or batches do not divide, or a
+        joined process would have no device in the mesh.
 
     Example:
       >>> mesh_of("data=1", members=1, batch_size=64).axis_names
@@ -56,15 +56,15 @@ def mesh_of(asked: Any, *, members: int, batch_size: int) -> Mesh | None:
 
 
 def provide_cpu_devices(asked: Devices | int) -> None:
-    """Has this process's CPU count as so many devices, as many as a mesh takes; nothing once JAX has computed.
+    """Makes this process's CPU count as as many devices as a mesh takes; call it before JAX computes anything.
 
-    On accelerators, and where ``XLA_FLAGS`` says how many there are, it changes nothing.
+    It changes nothing on accelerators, or if ``XLA_FLAGS`` sets the number of devices.
 
     Raises:
-      InvalidInput: it is no description of a mesh.
+      InvalidInput: the description of the mesh is malformed.
 
     Example:
-      >>> provide_cpu_devices("data=2")  # too late here
+      >>> provide_cpu_devices("data=2")  # no effect here, since JAX has computed
     """
     if isinstance(asked, Mesh) or "xla_force_host_platform_device_count" in os.environ.get("XLA_FLAGS", ""):
         return
@@ -74,9 +74,9 @@ def provide_cpu_devices(asked: Devices | int) -> None:
 
 
 def accelerators_for(members: int) -> int:
-    """How many devices of this process take equal shares of a population: the most that do.
+    """The largest number of devices that take equal shares of a population.
 
-    One on CPUs, where a small population is slower when divided, and where processes are joined, which divide data.
+    One on CPUs, where dividing a small population is slower, and with joined processes, which divide the data.
 
     Example:
       >>> accelerators_for(12)
@@ -87,10 +87,10 @@ def accelerators_for(members: int) -> int:
 
 
 def shares_of(asked: Devices | None) -> int:
-    """Over how many devices a mesh divides members.
+    """Number of devices that a mesh divides members over.
 
     Raises:
-      InvalidInput: it is no description of a mesh.
+      InvalidInput: the description of the mesh is malformed.
 
     Example:
       >>> shares_of(None), shares_of("member=2,data=4")
@@ -102,7 +102,7 @@ def shares_of(asked: Devices | None) -> int:
 
 
 def name_of(mesh: Mesh) -> str:
-    """The sizes of a mesh, as they are asked for.
+    """The description of a mesh.
 
     Example:
       >>> name_of(mesh_of({"data": 1}, members=1, batch_size=64))
@@ -133,13 +133,13 @@ def _made(sizes: dict[str, int]) -> Mesh:
     asked = ",".join(f"{axis}={size}" for axis, size in sizes.items())
     if count > there:
         raise InvalidInput(
-            f"the mesh {asked} takes {count} devices and there are {there}: expected at most so many (on a CPU, "
-            "ae_jax.training.provide_cpu_devices makes them before JAX computes anything)."
+            f"the mesh {asked} takes {count} devices and there are {there}: expected at most that many (on a CPU, call "
+            "ae_jax.training.provide_cpu_devices before JAX computes anything)."
         )
     if count < there and jax.process_count() > 1:
         raise InvalidInput(
             f"the mesh {asked} takes {count} of the {there} devices of {jax.process_count()} joined processes: "
-            "expected all of them."
+            "expected all devices."
         )
     return jax.make_mesh(
         tuple(sizes.values()), tuple(sizes), axis_types=(AxisType.Auto, AxisType.Auto), devices=jax.devices()[:count]
@@ -147,7 +147,7 @@ def _made(sizes: dict[str, int]) -> Mesh:
 
 
 def _given(mesh: Mesh) -> Mesh:
-    """A mesh of the user's, if it can be used."""
+    """Checks a mesh that the user made."""
     auto = all(kind == AxisType.Auto for kind in mesh.axis_types)
     if sorted(mesh.axis_names) != sorted((MEMBER, DATA)) or not auto:
         raise InvalidInput(
@@ -157,25 +157,25 @@ def _given(mesh: Mesh) -> Mesh:
     processes = {device.process_index for device in mesh.devices.flat}
     if jax.process_index() not in processes or 1 < len(processes) < jax.process_count():
         raise InvalidInput(
-            f"the mesh lies on devices of {len(processes)} of {jax.process_count()} joined processes: expected those "
-            "of this one, or of all."
+            f"the mesh lies on devices of {len(processes)} of {jax.process_count()} joined processes: expected the "
+            "devices of this process, or of all."
         )
     return mesh
 
 
 def use_mesh(mesh: Mesh | None) -> contextlib.AbstractContextManager[Any]:
-    """Inside the block, programs lie on the mesh; as always where there is none."""
+    """Places programs on a mesh inside the block; does nothing without one."""
     return contextlib.nullcontext() if mesh is None else jax.set_mesh(mesh)
 
 
 def meshed() -> bool:
-    """Whether the program that is traced lies on a mesh of ours."""
+    """Whether the program being traced is placed on a mesh of this module."""
     mesh = jax.sharding.get_abstract_mesh()
     return sorted(mesh.axis_names) == sorted((MEMBER, DATA)) and all(kind == AxisType.Auto for kind in mesh.axis_types)
 
 
 def over_data(tree: Any) -> Any:
-    """Divides a batch, the first axis of each array, over the devices of "data"."""
+    """Divides the first axis of each array, the batch, over the devices of "data"."""
     return _constrained(tree, PartitionSpec(DATA))
 
 
@@ -185,19 +185,19 @@ def over_members(tree: Any) -> Any:
 
 
 def replicate(tree: Any) -> Any:
-    """Has each array whole on every device."""
+    """Puts each array whole on every device."""
     return _constrained(tree, PartitionSpec())
 
 
 def _constrained(tree: Any, spec: PartitionSpec) -> Any:
-    """Where the arrays of a program lie; nothing is changed in one without a mesh."""
+    """Constrains the placement of arrays in a program; changes nothing without a mesh."""
     if not meshed():
         return tree
     return jax.tree.map(lambda leaf: jax.lax.with_sharding_constraint(leaf, spec), tree)
 
 
 def put_members(mesh: Mesh | None, tree: Any) -> Any:
-    """Arrays of this process, which every process has alike, with their leading member axis over "member"."""
+    """Divides the member axis of arrays, which every process holds, over "member"."""
     if mesh is None:
         return tree
     sharding = NamedSharding(mesh, PartitionSpec(MEMBER))
@@ -210,7 +210,7 @@ def put_members(mesh: Mesh | None, tree: Any) -> Any:
 
 
 def share_of(mesh: Mesh | None, count: int) -> tuple[int, int]:
-    """The first and the last of so many rows that the devices of this process are given, those of "data" in turn."""
+    """The range of rows that this process reads, out of a number that is divided over "data"."""
     if mesh is None:
         return 0, count
     ours = np.array([device.process_index == jax.process_index() for device in mesh.devices.flat])
@@ -221,15 +221,15 @@ def share_of(mesh: Mesh | None, count: int) -> tuple[int, int]:
 
 
 def put_examples(mesh: Mesh | None, rows: np.ndarray, count: int) -> jax.Array:
-    """Examples on the device; of a mesh, all of them on each of its devices.
+    """Puts all examples on the device, or on each device of a mesh.
 
-    Each process hands over its own share only; the devices exchange the rest once. Any step may take any example, so
-    that to exchange them batch by batch would move as much, in many small pieces.
+    Each process passes its own share, and the devices exchange the rest once. Any step may take any example, so that
+    an exchange batch by batch would move as much, in many small pieces.
 
     Args:
       mesh: the mesh, or None.
       rows: the share of this process (:func:`share_of`), ``[share, *shape]``.
-      count: how many there are in all.
+      count: number of all examples.
 
     Returns:
       ``[count, *shape]``.
@@ -255,7 +255,7 @@ def _exchanged(divided: jax.Array, count: int) -> jax.Array:
 
 
 def gathered(mesh: Mesh | None, tree: Any) -> Any:
-    """The same arrays, whole on every device."""
+    """Copies arrays whole to every device of a mesh."""
     if mesh is None:
         return tree
     with use_mesh(mesh):
@@ -266,5 +266,5 @@ _gathered = jax.jit(replicate)
 
 
 def to_local(mesh: Mesh | None, tree: Any) -> Any:
-    """The same arrays on the first device of this process alone, as those of a training without a mesh are."""
+    """Copies arrays to the first device of this process, where a training without a mesh has them."""
     return tree if mesh is None else jax.tree.map(jax.numpy.asarray, jax.device_get(gathered(mesh, tree)))

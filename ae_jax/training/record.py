@@ -1,12 +1,11 @@
-"""What a training took and under what it came about, added up over several."""
+"""Adds up the records of several trainings."""
 
 from collections.abc import Sequence
 from typing import Any
 
 
 def added(records: Sequence[dict[str, Any]]) -> dict[str, Any]:
-    """Several records as one: numbers are summed, lists joined, true is what is true of any; words that differ stand
-    side by side.
+    """Adds up records: numbers are summed, lists are concatenated, booleans are combined by "or", texts are joined.
 
     Example:
       >>> added([{"wall_s": 1.5, "device": "cpu"}, {"wall_s": 2.0, "device": "gpu"}])

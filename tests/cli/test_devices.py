@@ -72,12 +72,12 @@ def second_gives_up(monkeypatch):
 
 @pytest.mark.usefixtures("second_gives_up")
 def test_where_another_process_refuses_its_part_this_one_ends_too(call, small_one):
-    with pytest.raises(InvalidInput, match="process 1 of 2 gave up, which ends this one too"):
+    with pytest.raises(InvalidInput, match="process 1 of 2 failed, which ends this one too"):
         by_each(lambda: 3)
     for line in (["compare"], ["train", "undercomplete"], ["sweep", "undercomplete"]):
         outcome = call(*line, "--data", small_one[small_one.index("--data") + 1])
         assert outcome.code == 2
-        assert outcome.err.startswith("ae-jax: process 1 of 2 gave up, which ends this one too")
+        assert outcome.err.startswith("ae-jax: process 1 of 2 failed, which ends this one too")
 
 
 def test_nothing_joins_by_itself_inside_an_allocation_of_slurm(call, small_one, monkeypatch):

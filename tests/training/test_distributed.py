@@ -143,7 +143,7 @@ def test_whatever_fails_in_one_process_is_told_to_all(monkeypatch, error):
 
 def test_what_failed_in_another_process_ends_this_one(monkeypatch):
     monkeypatch.setattr(distributed, "_of_all", lambda numbers: np.array([numbers, [True]]))
-    with pytest.raises(InvalidInput, match="process 1 of 1 gave up, which ends this one too: its own message says why"):
+    with pytest.raises(InvalidInput, match="process 1 of 1 failed, which ends this one too"):
         together(True, lambda: 3)
 
 
