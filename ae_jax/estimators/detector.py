@@ -1,8 +1,8 @@
-"""An autoencoder that says which rows are abnormal, in scikit-learn's terms."""
+"""Anomaly detection with scikit-learn's interface."""
 
 from collections.abc import Mapping
 from numbers import Real
-from typing import Any, ClassVar, no_type_check
+from typing import Any, ClassVar
 
 import jax
 import jax.numpy as jnp
@@ -11,45 +11,41 @@ from sklearn.base import OutlierMixin
 
 from ae_jax.errors import InvalidInput
 from ae_jax.estimators.learner import AutoencoderEstimator
+from ae_jax.estimators.parameters import DetectorParameters
 from ae_jax.evaluation import Score, anomaly_score, definition_of
 from ae_jax.models import Autoencoder
-from ae_jax.types import Shape
 
 
-class AutoencoderDetector(OutlierMixin, AutoencoderEstimator):
-    r"""Rows that an autoencoder finds abnormal, by a score of its run.
+class AutoencoderDetector(DetectorParameters, OutlierMixin, AutoencoderEstimator):
+    r"""Detects abnormal rows by an anomaly score of a trained autoencoder.
 
-    .. math:: s(x) = -\sum_i (x_i - \hat x_i)^2, \qquad \text{abnormal where } s(x) < \text{offset}
+    .. math:: s(x) = -\sum_i (x_i - \hat x_i)^2, \qquad x \text{ is abnormal if } s(x) < \text{offset}
 
-    that is the default score; all of them are computed in double precision, and do not depend on which rows come
-    together.
+    This is the default score. Scores are computed in double precision; a row's score does not depend on other rows.
 
     Args:
       autoencoder, code, hyperparameters, scaling, image_shape, epochs, batch_size, validation_fraction, patience,
-        random_state: as of :class:`AutoencoderTransformer`.
-      anomaly_score: the name of a score in :data:`ae_jax.evaluation.anomaly.SCORES`, in model units, such as
-        ``"reconstruction_error"``, ``"whitened_error"``, ``"mahalanobis"``, ``"knn_code"``, ``"jacobian_corrected"``
-        or, of a variational autoencoder, ``"negative_elbo"``. Those that compare with normal rows take all rows of
-        ``fit`` for normal. By those of neighbours, ``"knn_code"`` and ``"error_and_knn"``, ``predict`` and
-        ``score_samples`` compare a row of ``fit`` with itself too; the offset and ``fit_predict`` compare none with
-        itself, so that fresh normal rows are judged as those of ``fit`` are.
-      score_options: of that score, such as ``{"neighbors": 10}``; None for the defaults.
-      contamination: the fraction of abnormal rows among those of ``fit``, in (0, 0.5], which the offset is fitted to;
-        ``"auto"`` assumes none and calls abnormal what lies beyond Tukey's upper inner fence of the rows of ``fit``,
+        random_state: as in :class:`AutoencoderTransformer`.
+      anomaly_score: a score in :data:`ae_jax.evaluation.SCORES`, computed in model units. Scores that need normal rows
+        use all rows of ``fit``. With the scores of neighbours, ``"knn_code"`` and ``"error_and_knn"``, ``predict`` and
+        ``score_samples`` find a row of ``fit`` among its own neighbours; the offset and ``fit_predict`` exclude it, so
+        that they treat rows of ``fit`` like new rows.
+      score_options: options of that score, such as ``{"neighbors": 10}``; None for the defaults.
+      contamination: the fraction of abnormal rows in ``fit``, in (0, 0.5], which the offset is fitted to. ``"auto"``
+        places the offset at Tukey's upper inner fence of the abnormality :math:`-s`,
 
         .. math:: Q_3 + 1.5 \, (Q_3 - Q_1)
 
-        of the quartiles of the abnormality :math:`-s`: a few in a hundred of normal rows, and the fence hardly moves
-        as long as less than a quarter are abnormal.
+        which a few percent of normal rows exceed, and which moves little while less than a quarter are abnormal.
 
     Attributes:
-      offset_: what a score is below where a row is abnormal.
-      training_scores_: how normal the rows of ``fit`` are, none compared with itself, ``[n]``.
-      run_, scaling_, history_, n_iter_, n_features_in_, feature_names_in_: as of :class:`AutoencoderTransformer`.
+      offset_: rows with a lower score are abnormal.
+      training_scores_: scores of the rows of ``fit``, each without itself among its neighbours, ``[n]``.
+      run_, scaling_, history_, n_iter_, n_features_in_, feature_names_in_: as in :class:`AutoencoderTransformer`.
 
     Raises:
-      InvalidInput: in ``fit``, for parameters that cannot be used; a ``ValueError``, as scikit-learn's own are.
-      TrainingDiverged: in ``fit``, where a loss turned NaN or infinite.
+      InvalidInput: ``fit`` was given parameters that cannot be used; it is a ``ValueError``, as in scikit-learn.
+      TrainingDiverged: a loss became NaN or infinite in ``fit``.
 
     Example:
       >>> rows = np.random.default_rng(0).normal(size=(100, 4))
@@ -65,48 +61,14 @@ class AutoencoderDetector(OutlierMixin, AutoencoderEstimator):
 
     _fitted_last: ClassVar[str] = "offset_"
 
-    @no_type_check  # any value may be set; those that cannot be used are refused when they are
-    def __init__(
-        self,
-        autoencoder: Any = "undercomplete",
-        *,
-        code: int | None = None,
-        hyperparameters: dict[str, Any] | None = None,
-        anomaly_score: str = "reconstruction_error",
-        score_options: dict[str, Any] | None = None,
-        contamination: float | str = "auto",
-        scaling: str | None = "standard",
-        image_shape: Shape | None = None,
-        epochs: int = 100,
-        batch_size: int = 64,
-        validation_fraction: float = 0.0,
-        patience: int | None = None,
-        random_state: Any = None,
-    ):
-        super().__init__(
-            autoencoder,
-            code=code,
-            hyperparameters=hyperparameters,
-            scaling=scaling,
-            image_shape=image_shape,
-            epochs=epochs,
-            batch_size=batch_size,
-            validation_fraction=validation_fraction,
-            patience=patience,
-            random_state=random_state,
-        )
-        self.anomaly_score = anomaly_score
-        self.score_options = score_options
-        self.contamination = contamination
-
     def fit(self, X: Any, y: Any = None) -> "AutoencoderDetector":
-        """Trains anew, and fits the offset to the scores of the same rows.
+        """Trains from scratch and fits the offset to the scores of the same rows.
 
         Args:
           X: rows, ``[n, n_features]``, most of them normal.
           y: ignored.
         """
-        for fitted in ("_anomaly_score", "training_scores_", "offset_"):  # of an earlier fit, if this one fails
+        for fitted in ("_anomaly_score", "training_scores_", "offset_"):  # so that none is left if this fit fails
             self.__dict__.pop(fitted, None)
         self._check_choices()
         examples = self._examples(self._train(X))
@@ -121,20 +83,20 @@ class AutoencoderDetector(OutlierMixin, AutoencoderEstimator):
         return self
 
     def fit_predict(self, X: Any, y: Any = None) -> np.ndarray:
-        """Trains anew, and whether the same rows are normal, none compared with itself.
+        """Trains from scratch and labels the same rows, each without itself among its neighbours.
 
         Args:
           X: rows, ``[n, n_features]``, most of them normal.
           y: ignored.
 
         Returns:
-          1 where a row is normal and -1 where it is abnormal, ``[n]``.
+          1 for normal rows and -1 for abnormal rows, ``[n]``.
         """
         self.fit(X)
-        return _judged(self.training_scores_ - self.offset_)
+        return _labels(self.training_scores_ - self.offset_)
 
     def score_samples(self, X: Any) -> np.ndarray:
-        """How normal rows are: the lower, the more abnormal.
+        """Returns the scores of rows; lower is more abnormal.
 
         Args:
           X: rows, ``[n, n_features]``.
@@ -146,7 +108,7 @@ class AutoencoderDetector(OutlierMixin, AutoencoderEstimator):
         return -self._abnormality(self._definition(), examples)
 
     def decision_function(self, X: Any) -> np.ndarray:
-        """How far the score of rows is above the offset: below zero where they are abnormal.
+        """Returns scores minus the offset; abnormal rows are below zero.
 
         Args:
           X: rows, ``[n, n_features]``.
@@ -157,34 +119,34 @@ class AutoencoderDetector(OutlierMixin, AutoencoderEstimator):
         return self.score_samples(X) - self.offset_
 
     def predict(self, X: Any) -> np.ndarray:
-        """Whether rows are normal.
+        """Labels rows as normal or abnormal.
 
         Args:
           X: rows, ``[n, n_features]``.
 
         Returns:
-          1 where a row is normal and -1 where it is abnormal, ``[n]``.
+          1 for normal rows and -1 for abnormal rows, ``[n]``.
         """
-        return _judged(self.decision_function(X))
+        return _labels(self.decision_function(X))
 
     def explain(self, X: Any) -> np.ndarray:
-        """What each feature contributes to how abnormal rows are.
+        """Returns the contribution of each feature to the abnormality of rows.
 
         Args:
           X: rows, ``[n, n_features]``.
 
         Returns:
-          Contributions, ``[n, n_features]``, in units of the score, high where a feature makes a row abnormal
-          (:meth:`ae_jax.evaluation.anomaly.AnomalyScore.explain`).
+          Contributions, ``[n, n_features]``, in units of the score; positive ones make a row more abnormal
+          (:meth:`ae_jax.evaluation.AnomalyScore.explain`).
         """
         examples = self._examples(self._validated(X))
-        # Each row by itself has the latents that its score has.
+        # A row alone gets the same latents as in its score.
         parts = np.split(examples, len(examples)) if self._definition().draws(1) else [examples]
         with jax.enable_x64(True):
             return np.concatenate([self._anomaly_score.explain(part) for part in parts]).reshape(len(examples), -1)
 
     def _abnormality(self, definition: Score, examples: np.ndarray) -> np.ndarray:
-        # Every row meets the same latents, so that its score does not depend on where it stands.
+        # All rows get the same latents, so that a score does not depend on the row's position.
         draws = [jnp.broadcast_to(one, (len(examples), *one.shape[1:])) for one in definition.draws(1)]
         scores = self._apply(definition, examples, *draws, per_member=self._anomaly_score.statistics)
         return np.asarray(scores, np.float64)
@@ -193,7 +155,7 @@ class AutoencoderDetector(OutlierMixin, AutoencoderEstimator):
         return definition_of(self._anomaly_score.name, **self._anomaly_score.options)
 
     def _check_choices(self) -> None:
-        """Raises a sentence before anything is trained."""
+        """Checks the detector's own parameters before training."""
         if not isinstance(self.score_options, Mapping | None):
             raise InvalidInput(
                 f"score_options={self.score_options!r} was given: expected a dict, such as {{'neighbors': 10}}."
@@ -206,24 +168,24 @@ class AutoencoderDetector(OutlierMixin, AutoencoderEstimator):
                 f"{type(self).__name__} was given contamination={given!r}: expected 'auto' or a fraction in (0, 0.5]."
             )
 
-    def _require(self, autoencoder: Autoencoder, rows: int) -> None:
+    def _check_autoencoder(self, autoencoder: Autoencoder, rows: int) -> None:
         definition = definition_of(self.anomaly_score, **(self.score_options or {}))
         definition.require(autoencoder)
         fewest = definition.fewest_without_itself
         if rows < fewest:
             raise InvalidInput(
-                f"{self.anomaly_score} was given {rows} rows: expected at least {fewest}, as none is compared with "
-                "itself; give more rows, or fewer neighbours."
+                f"{self.anomaly_score} was given {rows} rows: expected at least {fewest}, as no row is its own "
+                "neighbour; give more rows, or fewer neighbours."
             )
 
 
-def _judged(decision: np.ndarray) -> np.ndarray:
-    """1 where normal and -1 where abnormal, as what has no number is."""
+def _labels(decision: np.ndarray) -> np.ndarray:
+    """1 for normal and -1 for abnormal; NaN is abnormal."""
     return np.where(decision >= 0, 1, -1)
 
 
 def _fence(abnormality: np.ndarray, contamination: float | str) -> float:
-    """How abnormal a row may be and still count as normal."""
+    """The abnormality above which rows are abnormal."""
     if contamination == "auto":
         low, high = np.percentile(abnormality, [25, 75])
         return float(high + 1.5 * (high - low))
