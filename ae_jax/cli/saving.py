@@ -92,9 +92,9 @@ def write_picture(path: Path, png: bytes) -> str:
     Raises:
       InvalidInput: it cannot be written.
     """
-    from ae_jax.data.writing import whole
+    from ae_jax.atomic import replacing
 
-    with whole(path) as scratch:
+    with replacing(path) as scratch:
         scratch.write_bytes(png)
     return "a picture"
 

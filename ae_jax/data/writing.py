@@ -2,15 +2,14 @@
 
 import csv
 import os
-import shutil
 import tempfile
-from collections.abc import Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any, TextIO
 
 import numpy as np
 
+from ae_jax.atomic import replacing
 from ae_jax.data.files.tables import import_reader, is_number
 from ae_jax.errors import InvalidInput
 from ae_jax.types import Shape
@@ -94,7 +93,7 @@ def write_examples(
     if is_folder_name(path):
         return _write_pictures(place, x, bounds)
     if place.suffix.lower() == ".npy":
-        with whole(place) as scratch, scratch.open("wb") as file:
+        with replacing(place) as scratch, scratch.open("wb") as file:
             np.save(file, x, allow_pickle=False)
         return f"{x.dtype}, shape {x.shape}"
     rows = x.reshape(len(x), -1)
@@ -129,33 +128,12 @@ def write_table(path: str | Path, table: Mapping[str, np.ndarray]) -> str:
     lengths = {column.shape for column in columns.values()}
     if len(lengths) != 1 or len(next(iter(lengths))) != 1:
         raise InvalidInput(f"{path} was given columns of the shapes {sorted(lengths)}: expected one axis and length.")
-    with whole(place) as scratch:
+    with replacing(place) as scratch:
         _WRITERS[place.suffix.lower()](scratch, columns)
     [(rows,)] = lengths
     names = list(columns)
     shown = ", ".join(names) if len(names) <= 6 else f"{', '.join(names[:3])}, ..., {', '.join(names[-2:])}"
     return f"{rows:,} rows of {shown}"
-
-
-@contextmanager
-def whole(path: Path) -> Iterator[Path]:
-    """A path beside another; what the block writes there is moved into its place, or is gone where the block fails.
-
-    Raises:
-      InvalidInput: nothing can be written there.
-    """
-    try:
-        path.parent.mkdir(parents=True, exist_ok=True)
-        scratch = Path(tempfile.mkdtemp(prefix=f".{path.name}-", dir=path.parent))
-        try:
-            yield scratch / path.name
-            if path.is_dir():  # empty, as was looked at before
-                path.rmdir()
-            (scratch / path.name).replace(path)
-        finally:
-            shutil.rmtree(scratch, ignore_errors=True)
-    except OSError as error:
-        raise _refused(path, error) from error
 
 
 def is_folder_name(path: str | Path) -> bool:
@@ -222,7 +200,7 @@ def _write_pictures(folder: Path, x: np.ndarray, bounds: tuple[float, float] | N
     pixels = np.rint(np.clip((x.astype(np.float64) - low) * (255.0 / (high - low)), 0.0, 255.0)).astype(np.uint8)
     if pixels.ndim == 4 and pixels.shape[3] == 1:
         pixels = pixels[..., 0]
-    with whole(folder) as scratch:
+    with replacing(folder) as scratch:
         scratch.mkdir()
         for place, picture in enumerate(pixels):
             Image.fromarray(picture).save(scratch / f"{place:06d}.png")

@@ -11,6 +11,7 @@ import jinja2
 import numpy as np
 from matplotlib.figure import Figure
 
+from ae_jax.atomic import write_text
 from ae_jax.data import Dataset
 from ae_jax.errors import InvalidInput
 from ae_jax.evaluation import PCA, TASKS, TaskResult, evaluate
@@ -38,7 +39,6 @@ from ae_jax.report.tables import (
     swept_keys,
 )
 from ae_jax.studies import Comparison, Sweep, summarise
-from ae_jax.studies.results import write_whole
 from ae_jax.training import Run
 
 
@@ -97,7 +97,7 @@ def write_report(
       InvalidInput: the file cannot be written, the data set does not fit the run, or results were given without their
         run or data.
     """
-    return write_whole(Path(path), report_html(study, dataset=dataset, results=results))
+    return write_text(Path(path), report_html(study, dataset=dataset, results=results))
 
 
 def report_html(

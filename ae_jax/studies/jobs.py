@@ -8,12 +8,12 @@ from pathlib import Path
 from typing import Any, TypeVar, get_args
 
 from ae_jax._checks import positive_whole
+from ae_jax.atomic import write_text
 from ae_jax.components import from_config, to_config
 from ae_jax.data import Dataset, ReadOptions
 from ae_jax.data.sources import is_named
 from ae_jax.errors import InvalidInput, first_line, unknown
 from ae_jax.models import NAMED, named
-from ae_jax.studies.results import write_whole
 from ae_jax.studies.study_state import digest_of
 from ae_jax.studies.sweep import Setting, name_of_population, settings_of, structures_of
 from ae_jax.training import Checkpoints, OnDivergence
@@ -218,7 +218,7 @@ def write_jobs(path: Path, jobs: Sequence[Job]) -> Path:
         raise InvalidInput(f"{path} cannot be read ({first_line(error)}): expected the name of a new file.") from error
     if before != text:
         raise InvalidInput(f"{path} exists and holds something else: expected the name of a new file; or remove it.")
-    return write_whole(path, text)
+    return write_text(path, text)
 
 
 def as_config(job: Job) -> dict[str, Any]:

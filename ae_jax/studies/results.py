@@ -1,6 +1,5 @@
 """Results as data: long-format rows, their means with confidence intervals, and the JSON that holds them."""
 
-import contextlib
 import json
 from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
@@ -9,6 +8,7 @@ from typing import Any, NamedTuple
 import numpy as np
 from scipy import stats
 
+from ae_jax.atomic import write_text
 from ae_jax.errors import InvalidInput
 from ae_jax.evaluation import METRICS, Row
 
@@ -115,30 +115,12 @@ def best(summary: dict[str, dict[str, Interval]], metric: str) -> str | None:
 
 
 def write_results(path: Path, results: dict[str, Any]) -> Path:
-    """Writes results as JSON, whole or not at all; a value that is not finite becomes null.
+    """Writes results as JSON, atomically; a value that is not finite becomes null.
 
     Raises:
       InvalidInput: the folder cannot be written.
     """
-    return write_whole(path, as_json(results))
-
-
-def write_whole(path: Path, text: str) -> Path:
-    """Writes a file, whole or not at all.
-
-    Raises:
-      InvalidInput: the folder cannot be written.
-    """
-    scratch = path.with_name(f".{path.name}.tmp")
-    try:
-        path.parent.mkdir(parents=True, exist_ok=True)
-        scratch.write_text(text, encoding="utf-8")
-        scratch.replace(path)
-    except OSError as error:
-        with contextlib.suppress(OSError):
-            scratch.unlink()
-        raise InvalidInput(f"{path} cannot be written ({error.strerror}): choose another folder.") from error
-    return path
+    return write_text(path, as_json(results))
 
 
 def as_json(results: dict[str, Any]) -> str:

@@ -12,10 +12,10 @@ from typing import Any, NamedTuple
 import jax
 import numpy as np
 
+from ae_jax.atomic import write_text
 from ae_jax.data import Dataset
 from ae_jax.errors import InvalidInput
 from ae_jax.evaluation import Row
-from ae_jax.studies.results import write_whole
 from ae_jax.training import Run
 from ae_jax.training.checkpoint import CheckpointInfo, checkpoint_info, latest_checkpoint, remove_checkpoints
 from ae_jax.training.continuation import Resume, differences
@@ -116,7 +116,7 @@ def remember(path: Path, facts: dict[str, Any]) -> None:
     Raises:
       InvalidInput: they cannot be written.
     """
-    write_whole(path, json.dumps({"digest": _digest(facts), "facts": facts}) + "\n")
+    write_text(path, json.dumps({"digest": _digest(facts), "facts": facts}) + "\n")
 
 
 def remembered(path: Path, *keys: str) -> dict[str, Any] | None:

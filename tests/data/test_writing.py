@@ -12,7 +12,7 @@ from PIL import Image
 
 from ae_jax import InvalidInput
 from ae_jax.data.files import read
-from ae_jax.data.writing import require_writable, whole, write_examples, write_table
+from ae_jax.data.writing import require_writable, write_examples, write_table
 
 RNG = np.random.default_rng(0)
 FLOATS = np.concatenate([RNG.normal(size=5), [1e-30, -0.0, 1 / 3, 16777217.0, 1e30]]).astype(np.float32)
@@ -179,20 +179,6 @@ def test_separated_values_need_no_pandas(tmp_path: Path, monkeypatch):
         monkeypatch.setitem(sys.modules, module, None)
     write_table(tmp_path / "t.csv", {"x": np.arange(2)})
     assert (tmp_path / "t.csv").read_text() == "x\n0\n1\n"
-
-
-def test_a_failure_leaves_what_was_there(tmp_path: Path):
-    (tmp_path / "t.csv").write_text("older")
-
-    def fail_midway() -> None:
-        with whole(tmp_path / "t.csv") as scratch:
-            scratch.write_text("half")
-            raise OSError(28, "No space left on device")
-
-    with pytest.raises(InvalidInput, match=r"t.csv cannot be written \(No space left on device\): choose another"):
-        fail_midway()
-    assert (tmp_path / "t.csv").read_text() == "older"
-    assert [path.name for path in tmp_path.iterdir()] == ["t.csv"]
 
 
 @pytest.mark.parametrize(

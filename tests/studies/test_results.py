@@ -148,7 +148,7 @@ def test_older_results_survive_a_write_that_fails(tmp_path, monkeypatch):
 
 def test_a_folder_that_cannot_be_written_is_a_sentence(tmp_path):
     (tmp_path / "file").write_text("")
-    with pytest.raises(InvalidInput, match=r"file/results.json cannot be written \(.+\): choose another folder"):
+    with pytest.raises(InvalidInput, match=r"file/results.json cannot be written \(.+\): choose another place"):
         write_results(tmp_path / "file" / "results.json", {})
 
 
