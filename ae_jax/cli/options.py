@@ -155,6 +155,7 @@ class Data:
         folder of images (class subfolders are labels), of idx files, or of .npy or .parquet shards.
       label: name of the label column of a table, or of the labels in a .npz or .mat file.
       columns: names of the feature columns of a table.
+      header: the first line of a .csv or .tsv file is an example, and the columns are named 0, 1 and so on.
       image_size: side in pixels, or height and width, that images of a folder are brought to.
       shape: height, width and any channels of an example, where a .csv, .parquet, .npy, .npz or .mat file holds it as a
         row of numbers; of a .mat file in MATLAB's order.
@@ -171,6 +172,7 @@ class Data:
     columns: Annotated[
         Any, several(str, "NAME", least=1), arg(help_behavior_hint="(default: all columns but the label)")
     ] = None
+    header: Annotated[bool, arg(help_behavior_hint="")] = True
     image_size: Annotated[Any, _SIZE, arg(help_behavior_hint="(default: as they are, all of one size)")] = None
     shape: Annotated[Any, _SHAPE, arg(help_behavior_hint="(default: as the source has it)")] = None
     transpose: Annotated[bool, arg(help_behavior_hint="")] = False
@@ -200,6 +202,7 @@ class Data:
         return ReadOptions(
             label=self.label,
             columns=self.columns,
+            header=self.header,
             image_size=self.image_size,
             transpose=self.transpose,
             shape=self.shape,

@@ -1,4 +1,4 @@
-"""Data by name or path: what ``--data`` understands."""
+"""Data sets by name or path, as ``--data`` takes them."""
 
 import dataclasses
 import warnings
@@ -56,16 +56,15 @@ def load(
     scaling: Scaling | str | None = None,
     seed: int = 0,
 ) -> Dataset:
-    """The data set of that name, or of that file or folder.
+    """Loads a data set by name, or from a file or folder.
 
     Args:
       source: ``"digits"``; the name of a data set that ``ae-jax data prepare`` prepared (:data:`PUBLISHED`);
         ``tfds:NAME[:CONFIG]`` of any data set that TensorFlow Datasets has prepared as array_record; or a path
-        (:data:`ae_jax.data.files.KINDS`), with ``:KEY`` behind it where a file holds several arrays; or the path of a
+        (:data:`ae_jax.data.files.KINDS`), followed by ``:KEY`` where a file holds several arrays; or the path of a
         folder of ``.npy`` or ``.parquet`` shards.
-      reading: label column, feature columns, image size, shape of an example, whether an array is transposed; and the
-        device's budget: a ``.npy`` or ``.parquet`` file (of its own shape), a folder of shards, or a prepared data set
-        that takes more bytes is streamed.
+      reading: how the source is read; a ``.npy`` or ``.parquet`` file (of its own shape), a folder of shards, or a
+        prepared data set that takes more bytes than the budget is streamed.
       scaling: a :class:`Scaling`; or ``"unit"``, ``"standard"`` or ``"none"``, fitted on the training split; by default
         bytes above 1 are divided by 255 and anything else stays as it is.
       seed: of the split into train, validation and test.
@@ -80,8 +79,7 @@ def load(
     if is_named(source):
         if reading != ReadOptions(budget=reading.budget):
             raise InvalidInput(
-                f"{source} was given a label, columns, an image size, a shape or transpose: expected none, as it says "
-                "itself what they are."
+                f"{source} was given options such as a label or shape: expected none, as a named data set has its own."
             )
         if source in EMBEDDED:
             return rescaled(EMBEDDED[source](seed=seed), scaling)
@@ -91,9 +89,11 @@ def load(
     rows = None if key else rows_of(path, reading)
     if rows is not None and bytes_of(rows) > reading.budget:
         return from_rows(rows, name=name, scaling=scaling, reading=reading, seed=seed)
-    contents = {"all": read_all(rows)} if rows is not None and path.is_dir() else _read(path, key, reading)
-    if reading.shape is not None:
-        contents, reading = _unnamed(contents, reading)
+    in_shards = rows if path.is_dir() else None
+    contents = files.read(path, reading, key=key) if in_shards is None else {"all": read_all(in_shards)}
+    if reading.shape is not None:  # then columns name no features any more; the reading remembers them
+        reading = dataclasses.replace(reading, columns=next(iter(contents.values())).columns)
+        contents = {split: raw._replace(columns=None) for split, raw in contents.items()}
     dataset = from_contents(contents, name=name, scaling=scaling, reading=reading, seed=seed)
     if (size := dataset.train.x.nbytes) > reading.budget:
         warnings.warn(
@@ -105,17 +105,17 @@ def load(
 
 
 def examples(source: str, data: DataSpec, *, label: str | None = None, labelled: bool = True) -> RawData | None:
-    """All examples of a file or folder as they stand there, read as those were that a run was trained on.
+    """Reads all examples of a file or folder, before scaling, as the training data of a run were read.
 
     Args:
       source: as :func:`load` takes it, or the path of a single image.
-      data: what the run was trained on; of a table, its columns are taken by their names.
-      label: name of the labels; by default that of the labels trained on, where the source has it.
-      labelled: whether labels are looked for at all.
+      data: the training data of the run; the columns of a table are taken by their names.
+      label: name of the labels; by default that of the training labels, where the source has it.
+      labelled: whether labels are read.
 
     Returns:
-      Examples ``[n, *shape]``, with labels where the source has them; None of a source that has splits, or that is a
-      data set by name.
+      Examples ``[n, *shape]``, with labels where the source has them; None for a source that has splits or
+      is a named data set.
 
     Raises:
       InvalidInput: as :func:`load`, and examples of another shape or range than trained on.
@@ -130,13 +130,13 @@ def examples(source: str, data: DataSpec, *, label: str | None = None, labelled:
     if not labelled and key is None and path.suffix.lower() in (".npz", ".mat"):
         reading = dataclasses.replace(reading, label=data.reading.label)  # examples are told from labels by their name
     rows = rows_of(path, reading) if path.is_dir() else None
-    contents = _read(path, key, reading) if rows is None else {"all": read_all(rows)}
+    contents = files.read(path, reading, key=key) if rows is None else {"all": read_all(rows)}
     found = contents.get("all")
     return None if found is None else RawData(data.raw(found.x, source), found.labels, found.columns)
 
 
 def is_named(source: str) -> bool:
-    """Whether a source is a data set by its name rather than a path.
+    """Whether a source is the name of a data set rather than a path.
 
     Example:
       >>> is_named("digits"), is_named("tfds:mnist"), is_named("digits.csv")
@@ -146,17 +146,17 @@ def is_named(source: str) -> bool:
 
 
 def reading_of(path: Path, data: DataSpec) -> ReadOptions:
-    """How data are read that a run trained on others: as those were, as far as a file or folder of that kind can be.
+    """The options of the training data of a run, as far as another source's format uses them.
 
-    Labels may be missing. A ``.npy`` file whose examples have the shape of those already is taken as it stands.
+    Labels may be missing. A ``.npy`` file whose examples already have the shape of the training data is read as it is.
     """
     then = data.reading
     remembered = {"label": then.label, "columns": data.columns or then.columns, "image_size": then.image_size}
-    remembered |= {"transpose": then.transpose, "shape": then.shape}
+    remembered |= {"header": then.header, "transpose": then.transpose, "shape": then.shape}
     used = ("label", "columns") if _shards(path, ".parquet") and path.is_dir() else ()
     if not used:
         used = files.options(path) if path.exists() else tuple(remembered)
-    if "label" in used and path.exists() and not has_label(path, then.label):
+    if "label" in used and path.exists() and not has_label(path, then.label, header=then.header):
         used = tuple(option for option in used if option != "label")
     if path.suffix.lower() == ".npy" and path.is_file() and files.array_shape(path)[1:] == data.shape:
         used = ()
@@ -186,21 +186,21 @@ def parse_path(source: str) -> tuple[Path, str | None]:
     return path, key
 
 
-def has_label(path: Path, label: str | None) -> bool:
+def has_label(path: Path, label: str | None, *, header: bool = True) -> bool:
     """Whether a file, or a folder of tables, has a column or an array of that name.
 
     Raises:
       InvalidInput: a file that cannot be read.
     """
     tables = _shards(path, ".parquet")
-    return label is not None and label in files.names_in(tables[0] if tables else path)
+    return label is not None and label in files.names_in(tables[0] if tables else path, header=header)
 
 
 def rows_of(path: Path, reading: ReadOptions = ReadOptions()) -> Rows | None:
-    """What can be read in pieces: a ``.npy`` or ``.parquet`` file, or a folder of such shards and nothing else.
+    """The rows of a source that can be streamed: a ``.npy`` or ``.parquet`` file, or a folder of such shards alone.
 
     Returns:
-      The rows; None of anything else, and of a ``.npy`` file that fits by far.
+      The rows; None for other sources, and for a ``.npy`` file that is much smaller than the budget.
 
     Raises:
       InvalidInput: shards beside other things in one folder, options that shards do not use, or what cannot be read.
@@ -217,7 +217,7 @@ def rows_of(path: Path, reading: ReadOptions = ReadOptions()) -> Rows | None:
 
 
 def _name_of(path: Path) -> str:
-    """What data of a path are called: as the file or folder, but never as a data set by name is."""
+    """The name of the file or folder, changed where it is that of a named data set."""
     name = path.stem if path.is_file() else path.resolve().name
     if not is_named(name):
         return name
@@ -240,17 +240,16 @@ def _require_shards_alone(folder: Path, shards: list[Path], reading: ReadOptions
             f"{folder} holds {kind} files beside {other.name}: expected shards of one kind and nothing else, or no "
             "such files; move the others."
         )
-    unused = ["image_size", "transpose", "shape", *([] if kind == ".parquet" else ["label", "columns"])]
-    for option in unused:
-        if getattr(reading, option) not in (None, False):
-            raise InvalidInput(
-                f"{folder} was given --{option.replace('_', '-')}, which a folder of {kind} shards does not use: "
-                "leave it out."
-            )
+    used = ("budget", "label", "columns") if kind == ".parquet" else ("budget",)
+    if reading != ReadOptions(**{option: getattr(reading, option) for option in used}):
+        expected = " and ".join(f"--{option}" for option in used[1:]) or "no options"
+        raise InvalidInput(
+            f"{folder} was given an option that a folder of {kind} shards does not use: expected {expected}."
+        )
 
 
 def rescaled(dataset: Dataset, scaling: Scaling | str | None) -> Dataset:
-    """The data set with another scaling; ``"unit"`` is its own where that brings it to [0, 1].
+    """The data set with another scaling; for ``"unit"``, its own one where that already brings it to [0, 1].
 
     Example:
       >>> round(rescaled(digits(), "standard").scaling.offset, 3)
@@ -289,26 +288,14 @@ def _prepared(source: str, reading: ReadOptions, *, scaling: Scaling | str | Non
     return from_contents(contents, name=name, scaling=scaling, reading=reading, seed=seed)
 
 
-def _read(path: Path, key: str | None, reading: ReadOptions) -> dict[str, RawData]:
-    how = {field.name: getattr(reading, field.name) for field in dataclasses.fields(reading) if field.name != "budget"}
-    return files.read(path, key=key, **how)
-
-
-def _unnamed(contents: dict[str, RawData], reading: ReadOptions) -> tuple[dict[str, RawData], ReadOptions]:
-    """Contents of a shape, whose columns name no features of it any more; the reading remembers them."""
-    columns = next(iter(contents.values())).columns
-    bare = {split: one._replace(columns=None) for split, one in contents.items()}
-    return bare, dataclasses.replace(reading, columns=columns)
-
-
 def _label_in(path: Path, data: DataSpec, label: str | None) -> str | None:
-    """The label that is asked for; else that of what was trained on, where a file or a folder of tables has it."""
+    """The given label, or else that of the training data where a file or a folder of tables has it."""
     if label is not None:
         if not _shards(path, ".parquet") and path.exists() and "label" not in files.options(path):
             _require_no_label(path, label)
         return label
     remembered = data.reading.label
-    return remembered if path.exists() and has_label(path, remembered) else None
+    return remembered if path.exists() and has_label(path, remembered, header=data.reading.header) else None
 
 
 def _require_no_label(path: Path, label: str | None) -> None:

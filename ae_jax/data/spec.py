@@ -31,6 +31,7 @@ class ReadOptions:
       label: name of the label's column, or of the array of labels.
       columns: names of the feature columns; by default all but the label.
       image_size: height and width that the images of a folder are brought to.
+      header: whether the first line of a ``.csv`` or ``.tsv`` file names the columns.
       transpose: the examples are along the last axis of an array, as the columns of a matrix.
       shape: of an example, such as height and width, to which each row is brought.
       budget: bytes of examples that the device may hold; what is held out of a larger source depends on it.
@@ -43,6 +44,7 @@ class ReadOptions:
     label: str | None = static(default=None)
     columns: Sequence[str] | None = static(default=None)
     image_size: tuple[int, int] | None = static(default=None)
+    header: bool = static(default=True)
     transpose: bool = static(default=False)
     shape: Sequence[int] | None = static(default=None)
     budget: int = static(default=DEVICE_BUDGET)
@@ -52,6 +54,10 @@ class ReadOptions:
         if self.columns is not None:
             names = (self.columns,) if isinstance(self.columns, str) else tuple(self.columns)
             object.__setattr__(self, "columns", names)
+        if self.image_size is not None:
+            object.__setattr__(self, "image_size", widths(self, "image_size", tuple(self.image_size)))
+            if len(self.image_size) != 2:
+                raise InvalidInput(f"ReadOptions was given image_size={self.image_size}: expected height and width.")
         if self.shape is not None:
             object.__setattr__(self, "shape", widths(self, "shape", tuple(self.shape)))
             if not self.shape:

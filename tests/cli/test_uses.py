@@ -16,6 +16,7 @@ from ae_jax.cli.denoising import corruption_of, judge_denoising
 from ae_jax.cli.detection import explained, truth_of
 from ae_jax.cli.using import Use
 from ae_jax.corruptions import Masking
+from ae_jax.data import ReadOptions
 from ae_jax.data.files import read
 from ae_jax.errors import InvalidInput
 from ae_jax.evaluation import anomaly_score, binarise, retrieval_metrics, search, thresholds_of
@@ -136,7 +137,7 @@ def test_denoise_writes_what_reconstruct_gives(call, run_folder, run, file, x):
 @pytest.mark.parametrize("suffix", TABLES)
 def test_denoised_rows_keep_labels_and_come_back_in_their_shape(call, run_folder, run, file, x, labels, suffix):
     outcome = succeeded(call("denoise", run_folder, "--data", file, "--out", f"x.{suffix}"))
-    contents = read(outcome.folder / f"x.{suffix}", label="label", shape=(8, 8))["all"]
+    contents = read(outcome.folder / f"x.{suffix}", ReadOptions(label="label", shape=(8, 8)))["all"]
     np.testing.assert_array_equal(contents.x, run.reconstruct(x))
     np.testing.assert_array_equal(contents.labels, labels)
 
@@ -374,7 +375,7 @@ def test_samples_are_written_in_every_format(call, variational, out):
     line = ["sample", variational, "--n", 4, "--member", 0, "--out", out, "--picture", "grid.png"]
     outcome = succeeded(call(*line))
     expected = ae_jax.load(variational)[0].sample(4)
-    found = read(outcome.folder / out, **({} if out == "samples" else {"shape": (8, 8)}))["all"].x
+    found = read(outcome.folder / out, ReadOptions(shape=None if out == "samples" else (8, 8)))["all"].x
     np.testing.assert_array_equal(found, np.clip(np.rint(expected), 0, 255) if out == "samples" else expected)
     drawn(outcome.folder / "grid.png")
 

@@ -59,12 +59,6 @@ def test_the_index_of_a_frame_is_no_feature(tmp_path):
     assert ParquetRows([tmp_path / "1.parquet"]).columns == ("a", "b")
 
 
-def test_truth_values_in_parquet_are_bytes(tmp_path):
-    pandas.DataFrame({"a": [True, False]}).to_parquet(tmp_path / "1.parquet")
-    rows = ParquetRows([tmp_path / "1.parquet"])
-    assert rows.dtype == rows.read(0, 0, 2)[0].dtype == np.uint8
-
-
 def damaged(path, kept):
     path.write_bytes(path.read_bytes()[:kept])
 

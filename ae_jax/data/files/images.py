@@ -1,13 +1,11 @@
 """Folders of images, read by Pillow: flat, in a folder for each class, or in a folder for each split."""
 
 import warnings
-from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
-from ae_jax._checks import positive_whole
 from ae_jax.data.arrays import RawData
 from ae_jax.data.files.damage import reading
 from ae_jax.errors import InvalidInput
@@ -46,19 +44,11 @@ def image_splits(folder: Path, *, image_size: tuple[int, int] | None = None) -> 
       InvalidInput: no images, or folders beside them; an image that is damaged, transparent, animated, of more than 8
         bits, or of another size or number of channels than the others.
     """
-    size = None if image_size is None else _height_and_width(image_size)
     images, folders = _listed(folder)
     splits = _splits(folder, folders) if folders and not images else {}
     if splits:
-        return {split: _contents(each, size) for split, each in splits.items()}
-    return {"all": _contents(folder, size)}
-
-
-def _height_and_width(image_size: Sequence[int]) -> tuple[int, int]:
-    if len(image_size) != 2:
-        raise InvalidInput(f"the images were given image_size={image_size}: expected a height and a width.")
-    height, width = (positive_whole("the reader of images", "image_size", size) for size in image_size)
-    return height, width
+        return {split: _contents(each, image_size) for split, each in splits.items()}
+    return {"all": _contents(folder, image_size)}
 
 
 def _listed(folder: Path) -> tuple[list[Path], list[Path]]:

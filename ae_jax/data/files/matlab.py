@@ -8,7 +8,6 @@ import numpy as np
 
 from ae_jax.data.arrays import RawData
 from ae_jax.data.files.damage import reading
-from ae_jax.data.files.layout import examples_first
 from ae_jax.errors import InvalidInput, unknown
 
 _EXPECTED = "a .mat file of MATLAB, as save -v7 writes it"
@@ -47,7 +46,7 @@ def read_mat(
         warnings.filterwarnings("ignore", ".*spmatrix", DeprecationWarning)
         arrays = io.loadmat(path, variable_names=names)
         x, *labels = [_dense(arrays[name]) for name in names]
-    x = examples_first(x, transpose=transpose)
+    x = np.moveaxis(x, -1, 0) if transpose else x
     return {"all": RawData(x, _classes(labels[0], len(x), f"{label} in {path}") if labels else None)}
 
 

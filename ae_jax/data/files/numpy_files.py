@@ -9,7 +9,6 @@ import numpy as np
 
 from ae_jax.data.arrays import RawData
 from ae_jax.data.files.damage import reading
-from ae_jax.data.files.layout import examples_first
 from ae_jax.errors import InvalidInput, unknown
 from ae_jax.types import Shape
 
@@ -30,7 +29,7 @@ def read_npy(path: Path, *, transpose: bool = False) -> dict[str, RawData]:
     with reading(path, "an array written by numpy.save"), path.open("rb") as file:
         read_header(file, path.stat().st_size)
         file.seek(0)
-        return {"all": RawData(examples_first(np.load(file, allow_pickle=False), transpose=transpose))}
+        return {"all": RawData(_examples_first(np.load(file, allow_pickle=False), transpose))}
 
 
 def read_npz(
@@ -55,7 +54,7 @@ def read_npz(
         archive = np.load(file, allow_pickle=False)
         examples, labels = _names(archive.files, key, label, path)
         x, y = _array(archive, examples), None if labels is None else _array(archive, labels)
-    return {"all": RawData(examples_first(x, transpose=transpose), y)}
+    return {"all": RawData(_examples_first(x, transpose), y)}
 
 
 class Header(NamedTuple):
@@ -125,6 +124,11 @@ def _array(archive: Any, name: str) -> np.ndarray:
     with archive.zip.open(member) as file:
         read_header(file, archive.zip.getinfo(member).file_size)
     return archive[name]
+
+
+def _examples_first(array: np.ndarray, transpose: bool) -> np.ndarray:
+    """The array with its examples along the first axis; transposed, they are along its last, as a matrix's columns."""
+    return np.moveaxis(array, -1, 0) if transpose and array.ndim > 1 else array
 
 
 def _require_start(file: BufferedIOBase, start: bytes) -> None:

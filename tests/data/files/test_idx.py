@@ -5,8 +5,7 @@ import numpy as np
 import pytest
 
 from ae_jax import InvalidInput
-from ae_jax.data.files import read
-from ae_jax.data.files.idx import has_idx_images, idx_splits, is_idx, read_idx
+from ae_jax.data.files.idx import has_idx_images, idx_splits, read_idx
 
 IMAGES = np.arange(3 * 2 * 2, dtype=np.uint8).reshape(3, 2, 2)
 LABELS = np.array([7, 0, 9], np.uint8)
@@ -36,30 +35,6 @@ def test_every_type_is_read_as_it_was_written(dtype, suffix, tmp_path):
     assert read_array.dtype.isnative
 
 
-# The first bytes of MNIST's own train-labels-idx1-ubyte, cut to three labels (LeCun, Cortes and Burges, 1998).
-def test_the_header_is_that_of_mnist(tmp_path):
-    (tmp_path / "labels.idx").write_bytes(bytes.fromhex("00000801 00000003 050004"))
-    assert read_idx(tmp_path / "labels.idx").tolist() == [5, 0, 4]
-
-
-@pytest.mark.parametrize(
-    ("name", "known"),
-    [
-        ("train-images-idx3-ubyte", True),
-        ("train-images.idx3-ubyte", True),
-        ("T10K-LABELS-IDX1-UBYTE.GZ", True),
-        ("mine.idx", True),
-        ("mine.idx.gz", True),
-        ("mine-idx3", True),
-        ("mine.gz", False),
-        ("idx", False),
-        ("mine.idx.csv", False),
-    ],
-)
-def test_names_of_idx_files_are_known(name, known, tmp_path):
-    assert is_idx(tmp_path / name) == known
-
-
 @pytest.mark.parametrize(
     ("images", "labels"),
     [
@@ -72,7 +47,7 @@ def test_names_of_idx_files_are_known(name, known, tmp_path):
         ("emnist-letters-test-images-idx3-ubyte.gz", "emnist-letters-test-labels-idx1-ubyte.gz"),
     ],
 )
-def test_labels_are_found_beside_their_images(images, labels, tmp_path):
+def test_labels_are_found_beside_their_images(read, images, labels, tmp_path):
     write(tmp_path / images, IMAGES)
     write(tmp_path / labels, LABELS)
     contents = read(tmp_path / images)["all"]
@@ -80,14 +55,7 @@ def test_labels_are_found_beside_their_images(images, labels, tmp_path):
     np.testing.assert_array_equal(contents.labels, LABELS)
 
 
-@pytest.mark.parametrize("name", ["train-images-idx3-ubyte", "mine.idx"])
-def test_images_without_labels_beside_them_have_none(name, tmp_path):
-    write(tmp_path / name, IMAGES)
-    write(tmp_path / "other-labels-idx1-ubyte", LABELS)
-    assert read(tmp_path / name)["all"].labels is None
-
-
-def test_a_folder_of_mnist_has_its_splits(tmp_path):
+def test_a_folder_of_mnist_has_its_splits(read, tmp_path):
     for split, count in (("train", 3), ("t10k", 2)):
         write(tmp_path / f"{split}-images-idx3-ubyte.gz", IMAGES[:count])
         write(tmp_path / f"{split}-labels-idx1-ubyte.gz", LABELS[:count])
@@ -117,7 +85,7 @@ def test_of_a_file_and_its_compressed_copy_the_file_is_read(tmp_path):
         ),
     ],
 )
-def test_a_folder_without_one_file_for_each_split_is_refused(names, sentence, tmp_path):
+def test_a_folder_without_one_file_for_each_split_is_refused(read, names, sentence, tmp_path):
     for name in names:
         write(tmp_path / name, IMAGES)
     with pytest.raises(InvalidInput, match=sentence):
@@ -159,19 +127,14 @@ def test_a_damaged_file_is_refused(content, sentence, tmp_path):
     ],
     ids=["truncated", "cut in the header", "corrupt", "of another checksum", "not compressed"],
 )
-def test_a_damaged_compressed_file_is_refused(damage, tmp_path):
+def test_a_damaged_compressed_file_is_refused(read, damage, tmp_path):
     path = tmp_path / "mine-idx3-ubyte.gz"
     path.write_bytes(damage(gzip.compress(encoded(IMAGES))))
     with pytest.raises(InvalidInput, match=r"mine-idx3-ubyte.gz cannot be read \(.+\): expected an idx file"):
         read(path)
 
 
-def test_a_file_that_is_not_there_is_refused(tmp_path):
-    with pytest.raises(InvalidInput, match=r"mine.idx cannot be read \(.*No such file.*\): expected an idx file"):
-        read_idx(tmp_path / "mine.idx")
-
-
-def test_another_number_of_labels_than_images_is_refused(tmp_path):
+def test_another_number_of_labels_than_images_is_refused(read, tmp_path):
     write(tmp_path / "train-images-idx3-ubyte", IMAGES)
     write(tmp_path / "train-labels-idx1-ubyte", LABELS[:2])
     sentence = (
@@ -183,13 +146,13 @@ def test_another_number_of_labels_than_images_is_refused(tmp_path):
 
 
 @pytest.mark.parametrize("array", [LABELS, np.zeros((0, 2, 2), np.uint8)])
-def test_what_is_no_example_is_refused(array, tmp_path):
+def test_what_is_no_example_is_refused(read, array, tmp_path):
     write(tmp_path / "mine.idx", array)
     with pytest.raises(InvalidInput, match=r"mine.idx (has shape \(3,\)|is empty)"):
         read(tmp_path / "mine.idx")
 
 
-def test_mnist_itself_is_read(real_data):
+def test_mnist_itself_is_read(read, real_data):
     splits = read(real_data / "mnist")
     assert {split: contents.x.shape for split, contents in splits.items()} == {
         "train": (60000, 28, 28),
