@@ -2,12 +2,13 @@
 
 from ae_jax.evaluation.anomaly import SCORES, AnomalyScore, Score, SumOverFeatures, anomaly_score, definition_of
 from ae_jax.evaluation.baselines import PCA, Baseline, Identity
-from ae_jax.evaluation.context import Context, class_names, shortened
+from ae_jax.evaluation.context import Context
 from ae_jax.evaluation.contraction import jacobian_norm, jacobian_spectrum
 from ae_jax.evaluation.denoising import denoising_grid
 from ae_jax.evaluation.detection_metrics import anomaly_metrics, precision_at_n, threshold_for
 from ae_jax.evaluation.filters import GaussianFilter, MedianFilter, best_filter
 from ae_jax.evaluation.generation import frechet_distance, kernel_distance, precision_recall
+from ae_jax.evaluation.labels import class_names, shortened
 from ae_jax.evaluation.likelihood import LogLikelihood, log_likelihood, negative_elbo
 from ae_jax.evaluation.metrics import METRICS, Metric
 from ae_jax.evaluation.neighbors import Neighbors, search

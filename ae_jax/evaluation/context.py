@@ -2,7 +2,7 @@
 
 import dataclasses
 import math
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping
 from functools import cached_property
 from typing import Any, NamedTuple
 
@@ -13,6 +13,7 @@ from ae_jax.data import Dataset, Scaling, Split, require_shape
 from ae_jax.errors import InvalidInput, unknown
 from ae_jax.evaluation.baselines import PCA, Baseline, Identity, most_components
 from ae_jax.evaluation.contraction import norm_of_batch
+from ae_jax.evaluation.labels import class_name, class_names, shortened
 from ae_jax.evaluation.noise import NOISE, corrupted
 from ae_jax.evaluation.results import Row, rows_of
 from ae_jax.models import Autoencoder
@@ -329,43 +330,3 @@ def _of_member(output: Callable[[str], np.ndarray], member: int) -> Callable[[st
 def _flat_codes(codes: np.ndarray) -> np.ndarray:
     """Codes of any shape as rows, ``[members, n, units]``."""
     return codes.reshape(*codes.shape[:2], -1)
-
-
-def class_names(labels: np.ndarray | None) -> np.ndarray | None:
-    """Labels as text, whole numbers without a point; None where there are none, or measurements.
-
-    Example:
-      >>> class_names(np.array([0.0, 3.0])), class_names(np.array([0.5]))
-      (array(['0', '3'], dtype='<U1'), None)
-    """
-    if labels is None:
-        return None
-    known, places = np.unique(labels.astype(str) if labels.dtype.kind in "OU" else labels, return_inverse=True)
-    if labels.dtype.kind == "f" and not (np.isfinite(known).all() and (known == np.round(known)).all()):
-        return None
-    if labels.dtype.kind not in "OUSbiuf":
-        return None
-    return np.array([class_name(label) for label in known.tolist()])[places]
-
-
-def class_name(label: Any) -> str:
-    """One label as text.
-
-    Example:
-      >>> class_name(True), class_name(3.0), class_name("cat"), class_name(b"cat")
-      ('1', '3', 'cat', 'cat')
-    """
-    if isinstance(label, bytes):
-        return label.decode("utf-8", "backslashreplace")
-    whole = isinstance(label, (bool, int, float, np.bool_, np.number)) and float(label).is_integer()
-    return str(int(label)) if whole else str(label)
-
-
-def shortened(names: Sequence[str] | np.ndarray) -> str:
-    """The first names, and how many there are.
-
-    Example:
-      >>> shortened(["a", "b"]), shortened(list("abcdefgh"))
-      ('a, b', 'a, b, c, d, e, ... (8 in all)')
-    """
-    return ", ".join(names[:5]) + (f", ... ({len(names)} in all)" if len(names) > 5 else "")

@@ -1,4 +1,4 @@
-"""What do the codes know, and how are they used?"""
+"""Quality of codes: what they know of labels and neighbours, and how their units are used."""
 
 import math
 import warnings
@@ -17,6 +17,7 @@ from threadpoolctl import threadpool_limits
 
 from ae_jax._checks import positive_whole
 from ae_jax.errors import InvalidInput
+from ae_jax.evaluation.labels import are_too_many, class_names
 from ae_jax.evaluation.sampling import subsample
 
 Codes = Float[np.ndarray, "_ units"]
@@ -33,10 +34,10 @@ def linear_probe_accuracy(train_codes: Codes, train_labels: np.ndarray, codes: C
 
     Args:
       train_codes, train_labels: what the probe learns from, ``[n, units]`` and ``[n]``.
-      codes, labels: what it is asked about.
+      codes, labels: codes and labels to test on.
 
     Returns:
-      The fraction of labels that it names, in [0, 1].
+      The fraction of correct labels, in [0, 1].
 
     Raises:
       InvalidInput: fewer than two classes to learn.
@@ -64,11 +65,11 @@ def knn_accuracy(
 
     Args:
       train_codes, train_labels: the neighbours, ``[n, units]`` and ``[n]``.
-      codes, labels: what they vote on.
-      neighbors: how many vote.
+      codes, labels: codes and labels to test on.
+      neighbors: number of neighbours.
 
     Returns:
-      The fraction of labels that they name, in [0, 1].
+      The fraction of correct labels, in [0, 1].
 
     Raises:
       InvalidInput: fewer training codes than neighbours.
@@ -88,15 +89,14 @@ def knn_accuracy(
 
 
 def label_accuracies(train: Codes, train_labels: Labels, codes: Codes, labels: Labels) -> dict[str, float]:
-    """Both accuracies by the names of results; none where the labels do not allow to ask.
+    """Accuracies of a linear probe and of nearest neighbours, where labels are classes.
 
-    They do where both splits have labels that are classes (text, integers, truth values or whole floats, not
-    measurements), some of them in both, the training split at least two classes, at most half as many as rows, and
-    at least five rows.
+    They are where both splits have labels with class names (:func:`ae_jax.evaluation.class_names`), some of them in
+    both, and the training split has at least two classes, at most half as many as rows, and at least five rows.
 
     Args:
       train, train_labels: codes to learn from, ``[n, units]``, and their labels, ``[n]`` or None.
-      codes, labels: what the questions are about.
+      codes, labels: codes and labels to test on.
 
     Returns:
       ``linear_probe_accuracy`` and ``knn_accuracy``, each in [0, 1], NaN where codes are not finite; or nothing.
@@ -106,49 +106,21 @@ def label_accuracies(train: Codes, train_labels: Labels, codes: Codes, labels: L
       >>> label_accuracies(codes, codes[:, 0], codes, codes[:, 0])
       {}
     """
-    if train_labels is None or labels is None:
+    train_names, names = class_names(train_labels), class_names(labels)
+    if train_names is None or names is None or are_too_many(train_names) or len(train) < _NEIGHBORS:
         return {}
-    train_labels, labels = _as_text(train_labels), _as_text(labels)
-    kind = _kind_of_classes(train_labels)
-    if kind is None or kind != _kind_of_classes(labels) or are_too_many(train_labels):
-        return {}
-    if len(train) < _NEIGHBORS or len(np.unique(train_labels)) < 2 or not np.isin(labels, train_labels).any():
+    if len(np.unique(train_names)) < 2 or not np.isin(names, train_names).any():
         return {}
     if not (np.isfinite(train).all() and np.isfinite(codes).all()):
         return {"linear_probe_accuracy": math.nan, "knn_accuracy": math.nan}
-    known = (train, train_labels, codes, labels)
+    known = (train, train_names, codes, names)
     return {"linear_probe_accuracy": linear_probe_accuracy(*known), "knn_accuracy": knn_accuracy(*known)}
-
-
-def are_too_many(labels: np.ndarray) -> bool:
-    """Whether labels differ in more than half of the rows, as identifiers and counts do, and classes do not.
-
-    Example:
-      >>> are_too_many(np.arange(4)), are_too_many(np.array([0, 1, 0, 1]))
-      (True, False)
-    """
-    return 2 * len(np.unique(labels)) > len(labels)
-
-
-def _as_text(labels: np.ndarray) -> np.ndarray:
-    """Byte strings as the text that they encode."""
-    return np.char.decode(labels, "utf-8", "backslashreplace") if labels.dtype.kind == "S" else labels
-
-
-def _kind_of_classes(labels: np.ndarray) -> str | None:
-    """What names the classes, text or numbers; None of labels that are no classes."""
-    if labels.dtype.kind in "OU":
-        return "text" if all(isinstance(label, str) for label in labels) else None
-    if labels.dtype.kind in "biu":
-        return "number"
-    whole = labels.dtype.kind == "f" and np.isfinite(labels).all() and (labels == np.round(labels)).all()
-    return "number" if whole else None
 
 
 def clustering_agreement(codes: Codes, labels: np.ndarray, *, seed: int = 0) -> dict[str, float]:
     """How well k-means clusters of the codes, as many as there are classes, agree with the classes.
 
-    Nothing is learned from the labels: a probe asks what the codes know, this asks whether their geometry shows it.
+    Nothing is learned from the labels: clusters show whether classes are apart in the geometry of the codes.
 
     Args:
       codes: ``[n, units]``.
@@ -173,7 +145,6 @@ def clustering_agreement(codes: Codes, labels: np.ndarray, *, seed: int = 0) -> 
     """
     if len(labels) != len(codes):
         raise InvalidInput(f"{len(labels)} labels were given for {len(codes)} codes: expected one for each.")
-    labels = _as_text(labels)
     classes = len(np.unique(labels))
     if classes < 2:
         raise InvalidInput("clusters were to be compared with labels of one class: expected at least two classes.")
@@ -189,25 +160,25 @@ def clustering_agreement(codes: Codes, labels: np.ndarray, *, seed: int = 0) -> 
 
 
 def trustworthiness(x: Examples, codes: Codes, *, neighbors: int = _NEIGHBORS, limit: int = _LIMIT) -> float:
-    r"""Whether what is near in code was near in the data: 1 where every neighbour in code is one in the data.
+    r"""Share of neighbours in the code that are neighbours in the data, by rank; 1 where all are.
 
     .. math:: 1 - \frac{2}{n k (2n - 3k - 1)} \sum_i \sum_{j \in N_k(z_i) \setminus N_k(x_i)} (r(x_i, x_j) - k)
 
     A false neighbour costs as much as its rank r among the distances from x_i lies beyond k. Of more than ``limit``
-    examples, that many at even distances from the first on are asked about, as memory grows with their square.
+    examples, that many are compared, evenly spaced, as memory grows with their square.
 
     Args:
       x: examples ``[n, *features]``, compared by Euclidean distance.
       codes: of the same examples, ``[n, units]``.
       neighbors: k.
-      limit: how many examples are asked about at most.
+      limit: the largest number of examples.
 
     Returns:
-      The trustworthiness, in [0, 1]; about 0.5 where codes say nothing of the data.
+      The trustworthiness, in [0, 1]; about 0.5 where codes are unrelated to the data.
 
     Raises:
       InvalidInput: another number of codes than examples, neighbors or limit no whole number above zero, or
-        neighbors not below half the number of examples asked about.
+        neighbors not below half the number of examples.
 
     Example:
       >>> x = np.random.default_rng(0).normal(size=(20, 3))
@@ -217,17 +188,17 @@ def trustworthiness(x: Examples, codes: Codes, *, neighbors: int = _NEIGHBORS, l
     References:
       Venna and Kaski, *Neighborhood preservation in nonlinear projection methods*, ICANN 2001.
     """
-    x, codes = _asked_about("trustworthiness", x, codes, neighbors, limit)
+    x, codes = _compared("trustworthiness", x, codes, neighbors, limit)
     return float(manifold.trustworthiness(x, codes, n_neighbors=neighbors))
 
 
 def continuity(x: Examples, codes: Codes, *, neighbors: int = _NEIGHBORS, limit: int = _LIMIT) -> float:
-    r"""Whether what was near in the data is near in code: 1 where every neighbour in the data is one in code.
+    r"""Share of neighbours in the data that are neighbours in the code, by rank; 1 where all are.
 
     .. math:: 1 - \frac{2}{n k (2n - 3k - 1)} \sum_i \sum_{j \in N_k(x_i) \setminus N_k(z_i)} (r(z_i, z_j) - k)
 
-    :func:`trustworthiness` with the roles of examples and codes exchanged, of the same Args, Returns and Raises: codes
-    that tear neighbours apart lack continuity, codes that lay strangers together lack trustworthiness.
+    :func:`trustworthiness` with examples and codes exchanged, with the same Args, Returns and Raises. Codes that
+    separate neighbours lack continuity; codes that put distant examples together lack trustworthiness.
 
     Example:
       >>> x = np.random.default_rng(0).normal(size=(20, 1))
@@ -238,21 +209,21 @@ def continuity(x: Examples, codes: Codes, *, neighbors: int = _NEIGHBORS, limit:
     References:
       Venna and Kaski, *Local multidimensional scaling*, Neural Networks 2006.
     """
-    x, codes = _asked_about("continuity", x, codes, neighbors, limit)
+    x, codes = _compared("continuity", x, codes, neighbors, limit)
     return float(manifold.trustworthiness(codes, x, n_neighbors=neighbors))
 
 
-def _asked_about(
-    question: str, x: np.ndarray, codes: np.ndarray, neighbors: int, limit: int
+def _compared(
+    measure: str, x: np.ndarray, codes: np.ndarray, neighbors: int, limit: int
 ) -> tuple[np.ndarray, np.ndarray]:
     """At most so many examples and their codes, evenly spaced, as rows of double precision."""
-    count = min(len(x), positive_whole(question, "limit", limit))
-    positive_whole(question, "neighbors", neighbors)
+    count = min(len(x), positive_whole(measure, "limit", limit))
+    positive_whole(measure, "neighbors", neighbors)
     if len(codes) != len(x):
-        raise InvalidInput(f"{question} was given {len(codes)} codes for {len(x)} examples: expected one for each.")
+        raise InvalidInput(f"{measure} was given {len(codes)} codes for {len(x)} examples: expected one for each.")
     if 2 * neighbors >= count:
         raise InvalidInput(
-            f"{question} was asked of {neighbors} neighbours among {count} examples: expected fewer than half of them; "
+            f"{measure} was given {neighbors} neighbours for {count} examples: expected fewer than half of them; "
             "give more examples, or fewer neighbours."
         )
     rows = subsample(len(x), count)
@@ -260,7 +231,7 @@ def _asked_about(
 
 
 def code_correlation(codes: Codes) -> float:
-    r"""Mean absolute Pearson correlation between different units of the code: 0 where each says something of its own.
+    r"""Mean absolute Pearson correlation between different units of the code: 0 where units are uncorrelated.
 
     .. math:: \frac{1}{k (k - 1)} \sum_{i \neq j} |\rho_{ij}|
 

@@ -16,12 +16,12 @@ from ae_jax.evaluation.denoising import denoising_grid
 from ae_jax.evaluation.detection_metrics import anomaly_metrics
 from ae_jax.evaluation.filters import are_images
 from ae_jax.evaluation.generation import frechet_distance, kernel_distance, precision_recall
+from ae_jax.evaluation.labels import are_too_many
 from ae_jax.evaluation.likelihood import has_prior, log_likelihood, negative_elbo
 from ae_jax.evaluation.neighbors import search
 from ae_jax.evaluation.reconstruction import explained_variance, image_quality, mean_squared_error, psnr
 from ae_jax.evaluation.representation import (
     active_fraction,
-    are_too_many,
     clustering_agreement,
     code_correlation,
     continuity,
@@ -60,18 +60,18 @@ class Task(NamedTuple):
     Attributes:
       run: evaluates it, or raises the reason why it cannot be evaluated.
       meaning: what it tells, as a question.
-      over: the keys of rows that make a table.
-      by: the keys of rows that make a row of a table.
       headline: the metric that summarises it, the first of those that were measured.
       outputs: the outputs of subjects that it needs (:class:`ae_jax.evaluation.context.Subject`).
+      by: the keys of rows that make a row of a table.
+      over: the keys of rows that make a table.
     """
 
     run: Callable[[Context], TaskResult]
     meaning: str
-    over: tuple[str, ...]
-    by: tuple[str, ...]
     headline: tuple[str, ...]
     outputs: tuple[str, ...] = ()
+    by: tuple[str, ...] = ("autoencoder",)
+    over: tuple[str, ...] = ()
 
 
 def evaluate(
@@ -357,52 +357,39 @@ def likelihood_task(context: Context) -> TaskResult:
 SUMMARY = "summary"
 """The task that comparisons report."""
 
+_SUMMARY_OUTPUTS = ("code", "reconstruction", "denoised", "jacobian_norm")
+
 TASKS: dict[str, Task] = {
-    SUMMARY: Task(
-        summary_task,
-        "What do comparisons report?",
-        (),
-        ("autoencoder",),
-        ("mse",),
-        ("code", "reconstruction", "denoised", "jacobian_norm"),
-    ),
+    SUMMARY: Task(summary_task, "What do comparisons report?", ("mse",), _SUMMARY_OUTPUTS),
     "reconstruction": Task(
-        reconstruction_task,
-        "How well are examples reconstructed?",
-        (),
-        ("autoencoder",),
-        ("psnr",),
-        ("code", "reconstruction"),
+        reconstruction_task, "How well are examples reconstructed?", ("psnr",), ("code", "reconstruction")
     ),
     "representation": Task(
         representation_task,
         "What do the codes know, and how are they used?",
-        (),
-        ("autoencoder",),
         ("knn_accuracy", "trustworthiness", "jacobian_norm"),
         ("code", "jacobian_norm"),
     ),
     "anomaly": Task(
-        anomaly_task, "Do scores tell abnormal from normal examples?", (), ("autoencoder", "score"), ("roc_auc",)
+        anomaly_task, "Do scores tell abnormal from normal examples?", ("roc_auc",), by=("autoencoder", "score")
     ),
     "retrieval": Task(
         retrieval_task,
         "Do nearest neighbours have the label of the query?",
-        (),
-        ("representation", "distance"),
         ("map_at_k",),
         ("code",),
+        by=("representation", "distance"),
     ),
     "denoising": Task(
         denoising_task,
         "How much of the clean example is restored from a corrupted one?",
-        ("corruption", "level"),
-        ("autoencoder", "trained_on"),
         ("psnr_gain",),
         ("code",),
+        by=("autoencoder", "trained_on"),
+        over=("corruption", "level"),
     ),
-    "generation": Task(generation_task, "Are samples like the data?", (), ("autoencoder",), ("frechet_distance",)),
-    "likelihood": Task(likelihood_task, "How probable are the data?", (), ("autoencoder",), ("log_likelihood",)),
+    "generation": Task(generation_task, "Are samples like the data?", ("frechet_distance",)),
+    "likelihood": Task(likelihood_task, "How probable are the data?", ("log_likelihood",)),
 }
 """Every task by its name."""
 

@@ -5,7 +5,6 @@ import numpy as np
 import pytest
 
 import ae_jax
-from ae_jax import InvalidInput
 from ae_jax.corruptions import Gaussian, Masking, SaltAndPepper
 from ae_jax.data import Split, from_splits
 from ae_jax.evaluation import (
@@ -197,11 +196,6 @@ def test_data_beyond_the_unit_interval_are_judged_by_their_training_range(run, s
     # Without validation examples, which tables do not need, nothing is missing.
     bare = dataclasses.replace(data, validation=Split(data.validation.x[:0]))
     assert denoising_grid(Context(evaluated=flat, dataset=bare), ONE) == rows
-
-
-def test_a_limit_that_is_not_a_number_of_examples_is_refused(run, small):
-    with pytest.raises(InvalidInput, match="denoising_grid was given limit=0: expected a whole number above zero"):
-        denoising_grid(Context(evaluated=run, dataset=small), limit=0)
 
 
 def test_a_member_that_reconstructs_nothing_finite_says_so(denoisers, small, with_nan):

@@ -107,14 +107,6 @@ def test_what_32_bits_cannot_tell_apart_is_found_in_double_precision():
     np.testing.assert_array_equal(found.indices, by_brute_force(database, database, 3, "euclidean", True)[0])
 
 
-def test_a_row_is_at_distance_zero_from_itself():
-    database = (1e3 + np.random.default_rng(7).normal(size=(40, 6))).astype(np.float32)
-    for metric in ("euclidean", "cosine"):
-        found = search(database, database, k=1, metric=metric)
-        np.testing.assert_array_equal(found.distances, np.zeros((40, 1)))
-    np.testing.assert_array_equal(search(database, database, k=1).indices[:, 0], np.arange(40))
-
-
 def test_rows_of_zeros_are_at_cosine_distance_one_from_all():
     rows = np.array([[0.0, 0.0], [1.0, 0.0], [-1.0, 0.0], [0.0, 0.0], [2.0, 0.0]], np.float32)
     found = search(rows, rows, k=5, metric="cosine")
@@ -123,19 +115,6 @@ def test_rows_of_zeros_are_at_cosine_distance_one_from_all():
     # Rows of one direction tie, whatever their length; the opposite one is at 2.
     np.testing.assert_array_equal(found.indices[1], [1, 4, 0, 3, 2])
     np.testing.assert_array_equal(found.distances[1], [0, 0, 1, 1, 2])
-
-
-def test_all_rows_may_be_asked_for_and_one_row_searched():
-    database = codes_of("euclidean", 8, 21)
-    found = search(database[:2], database, k=21)
-    np.testing.assert_array_equal(found.indices, by_brute_force(database[:2], database, 21, "euclidean")[0])
-    assert search(database[:1], database[:1], k=1).indices.tolist() == [[0]]
-
-
-def test_nearest_digits_are_those_of_brute_force(digits):
-    train, test = (split.x.reshape(-1, 64).astype(np.float32) / 16 for split in (digits.train, digits.test))
-    found = search(test[:50], train, k=10)
-    np.testing.assert_array_equal(found.indices, by_brute_force(test[:50], train, 10, "euclidean")[0])
 
 
 @pytest.mark.usefixtures("unchecked")

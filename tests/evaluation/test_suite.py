@@ -44,7 +44,7 @@ from ae_jax.evaluation import (
     trustworthiness,
 )
 from ae_jax.evaluation import suite as module
-from ae_jax.evaluation.context import class_name, class_names, shortened
+from ae_jax.evaluation.labels import class_name, class_names
 from ae_jax.evaluation.sampling import subsample
 from ae_jax.training import run as run_module
 
@@ -231,12 +231,6 @@ def test_detection_says_what_it_compared_and_left_out(answers):
     assert any(m.startswith("The score negative_elbo was left out: undercomplete has no evidence") for m in messages)
 
 
-def test_labels_of_0_and_1_need_no_names(run, small):
-    binary = relabelled(small, lambda labels: np.isin(labels, ABNORMAL).astype(float))
-    (answer,) = evaluate(run, binary, ["anomaly"])
-    np.testing.assert_array_equal(answer.curves["raw, knn"].abnormal, np.isin(small.test.labels, ABNORMAL))
-
-
 def test_retrieval_searches_the_training_split(answers, run, small):
     queries, database = run.encode(small.test.x), run.encode(small.train.x)
     pca = pca_of(small)
@@ -367,11 +361,6 @@ def test_data_without_classes_leave_out_what_needs_them(run, small, labels):
     for answer in others:
         assert answer.rows == []
         assert "the test split of small has no labels that are classes: expected text or" in answer.messages[0]
-
-
-def test_training_examples_without_classes_are_named(run, small):
-    (answer,) = evaluate(run, dataclasses.replace(small, train=Split(small.train.x)), ["retrieval"])
-    assert "the train split of small has no labels that are classes" in answer.messages[0]
 
 
 def test_one_kind_alone_is_not_told_apart(run, small):
@@ -546,11 +535,6 @@ def test_classes_have_names(labels, names):
 )
 def test_measurements_are_no_classes(labels):
     assert class_names(labels) is None
-
-
-def test_many_names_are_counted():
-    assert shortened(list("abc")) == "a, b, c"
-    assert shortened(np.array(list("abcdef"))) == "a, b, c, d, e, ... (6 in all)"
 
 
 def test_metrics_state_what_the_field_takes_for_better():
