@@ -114,9 +114,8 @@ def log_likelihood(
     samples = positive_whole("log_likelihood", "samples", samples)
     chunk = min(positive_whole("log_likelihood", "chunk", chunk), samples)
     stored = run.data.raw(x)
-    largest, total, squares = run.apply(
-        _Weights(samples, chunk), stored, jax.random.split(jax.random.key(seed), len(stored))
-    )
+    keys = jax.random.split(jax.random.key(seed), len(stored))
+    largest, total, squares = run.apply(_Weights(samples, chunk), stored, keys, condition=condition)
     effective = np.clip(np.square(total) / squares, 1.0, samples)
     with np.errstate(invalid="ignore"):  # one sample has no spread
         error = np.sqrt((samples / effective - 1.0) / np.float32(samples - 1))

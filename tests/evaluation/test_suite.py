@@ -546,3 +546,14 @@ def test_metrics_state_what_the_field_takes_for_better():
     for metric in METRICS.values():
         assert all((metric.label, metric.unit, metric.meaning))
         assert float(format(1234.5, metric.format).replace(",", "")) == pytest.approx(1234.5, abs=0.5)
+
+
+def test_a_conditional_autoencoder_is_evaluated_given_the_labels_of_each_split(small):
+    trained = ae_jax.fit(ae_jax.conditional(classes=10, code=2, hidden=(8,)), small, epochs=1, batch_size=16)
+    results = evaluate(
+        trained, small, ["summary", "anomaly", "denoising", "generation", "likelihood"], abnormal=ABNORMAL
+    )
+    assert all(any(row["autoencoder"] == trained.name for row in result.rows) for result in results)
+    assert not any("left out" in message for result in results for message in result.messages)
+    made = trained.reconstruct(small.test.x, condition=small.test.labels) / 16
+    assert found(results[0])["mse"] == pytest.approx(np.square(made - small.test.x / 16).mean(), rel=1e-4)
