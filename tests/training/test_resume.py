@@ -13,14 +13,18 @@ from pathlib import Path
 from typing import Any
 
 import jax
+import jax.numpy as jnp
 import numpy as np
 import pytest
+from flax import nnx
 
 import ae_jax
 from ae_jax import InvalidInput, Run, TrainingInterrupted
 from ae_jax.data import Dataset, ReadOptions
 from ae_jax.data.shards import ArrayRows
 from ae_jax.data.splits import from_rows
+from ae_jax.networks.from_nnx import from_nnx
+from ae_jax.objectives import Reconstruction
 from ae_jax.schedules import Linear
 from ae_jax.training import Callback, Checkpoints, checkpoint, data_iterator, stop_on_signal
 from ae_jax.training.checkpoint import checkpoint_info, latest_checkpoint
@@ -63,7 +67,30 @@ class Training:
         return ae_jax.fit(self.autoencoder, self.data, **given)
 
 
+class Counting(nnx.Module):
+    """Networks with state of three kinds: statistics in floats, a counter in integers, and a flag."""
+
+    def __init__(self, shape, rngs):
+        self.enter, self.leave = (nnx.Linear(*sizes, rngs=rngs) for sizes in ((64, 3), (3, 64)))
+        self.norm, self.dropout = nnx.BatchNorm(3, rngs=rngs), nnx.Dropout(0.2, rngs=rngs)
+        self.calls, self.called = nnx.BatchStat(jnp.zeros((), jnp.int32)), nnx.BatchStat(jnp.array(False))
+
+    def encode(self, x):
+        if not self.norm.use_running_average:
+            self.calls[...], self.called[...] = self.calls[...] + 1, jnp.array(True)
+        return self.dropout(self.norm(self.enter(x.reshape(len(x), 64))))
+
+    def decode(self, z):
+        return self.leave(z).reshape(len(z), 8, 8)
+
+
+def stateful() -> ae_jax.Autoencoder:
+    networks = from_nnx(Counting, code=(3,))
+    return ae_jax.Autoencoder(name="stateful", networks=networks, objective=Reconstruction())
+
+
 TRAININGS = {
+    "stateful": (stateful(), {"seeds": [5, 6]}),
     "single": (undercomplete(), {}),
     "patience": ([variational(1e-3), variational(0.3)], {"seeds": [5, 6], "patience": 2}),
     "streamed": (undercomplete(), {"seeds": [5, 6]}),
@@ -82,7 +109,7 @@ def training(request, small, streamed, monkeypatch) -> Training:
 
 
 of_one_kind = pytest.mark.parametrize("training", ["single"], indirect=True)
-of_several_kinds = pytest.mark.parametrize("training", ["patience", "streamed", "in chunks"], indirect=True)
+of_several_kinds = pytest.mark.parametrize("training", ["patience", "stateful", "streamed", "in chunks"], indirect=True)
 in_the_middle_of_epochs = pytest.mark.parametrize("training", ["streamed", "in chunks"], indirect=True)
 
 _uninterrupted: dict[str, Run] = {}
@@ -255,6 +282,14 @@ def test_a_finished_training_is_returned_with_nothing_trained_or_compiled(traini
     assert again.record["wall_s"] >= latest_checkpoint(tmp_path).facts["record"]["wall_s"] > 0
     assert again.record["programs_compiled"] == finished.record["programs_compiled"]
     assert again.settings == finished.settings
+
+
+@pytest.mark.parametrize("training", ["stateful"], indirect=True)
+def test_a_saved_run_keeps_the_state_of_its_models(training, whole, tmp_path):
+    state = whole.state["networks"]
+    assert {np.asarray(leaf).dtype.kind for leaf in jax.tree.leaves(state)} == {"f", "i", "b"}
+    assert state["calls"].tolist() == [4 * EPOCHS] * 2
+    assert_same(ae_jax.load(whole.save(tmp_path / "run")), whole)
 
 
 @of_one_kind
