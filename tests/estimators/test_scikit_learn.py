@@ -23,8 +23,8 @@ OTHERS = [name for name in ae_jax.NAMED if name not in ("undercomplete", "condit
 
 def small(estimator, name):
     """An estimator whose programs compile and run fast."""
-    narrow = {"channels": (4,)} if name == "convolutional" else {"hidden": (8,)}
-    return estimator(name, code=2, hyperparameters=narrow, epochs=3)
+    narrow = {"channels": (4,)} if name == "convolutional" else {"hidden": ()}
+    return estimator(name, code=2, hyperparameters=narrow, epochs=2)
 
 
 def every_check(estimators):
