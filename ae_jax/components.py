@@ -125,7 +125,7 @@ def from_config(config: Any) -> Any:
     if "type" not in config:
         return {key: from_config(item) for key, item in config.items()}
     if config["type"] == "function":
-        if config.get("name") not in _functions:
+        if not isinstance(config.get("name"), str) or config["name"] not in _functions:
             raise InvalidInput(
                 f"the configuration names the function {config.get('name')!s:.200}, which this process does not know: "
                 "call from_nnx with that function first."

@@ -175,9 +175,10 @@ def state_of(spec: ModelSpec, model: Any) -> ModelState:
 def pure_encoder(model: Any) -> Callable[..., Code]:
     """The encoder of a model in evaluation mode as a pure function, which may be differentiated and mapped over."""
     graph, variables = nnx.split(model)
+    values = nnx.to_pure_dict(variables)  # Of arrays, the copy's variables are new at every level of a trace.
 
     def encode(x: Array, condition: Array | None = None) -> Code:
-        copy = nnx.merge(graph, variables)
+        copy = nnx.merge(graph, values)
         copy.eval()
         copy.condition = None
         return copy.encode(x, condition)
