@@ -145,36 +145,18 @@ def test_a_value_is_shown_as_far_as_one_reads():
 @pytest.mark.parametrize(
     ("make", "sentence"),
     [
-        (
-            lambda: Reconstruction(likelihood=3),
-            r"Reconstruction was given likelihood=3: expected a likelihood, such as S",
-        ),
-        (
-            lambda: ELBO(likelihood=SquaredError),
-            "ELBO was given likelihood=<class .*SquaredError'>: expected a likelih",
-        ),
-        (
-            lambda: ELBO(corruption="noise"),
-            r"ELBO was given corruption='noise': expected a corruption, such as Masking\(",
-        ),
-        (
-            lambda: Reconstruction(penalties=L1()),
-            r"was given penalties=L1\(weight=0.1\): expected a tuple, such as \(L1",
-        ),
-        (
-            lambda: Reconstruction(penalties=(L1(), 2)),
-            r"was given penalties\[1\]=2: expected a penalty, such as L1\(\)",
-        ),
-        (lambda: mine(name=3), "Autoencoder was given name=3: expected the name that results call it"),
-        (
-            lambda: mine(networks=MLP),
-            r"Autoencoder was given networks=<class .*MLP'>: expected networks, such as MLP\(\)",
-        ),
-        (
-            lambda: mine(objective=None),
-            "Autoencoder was given objective=None: expected an objective, such as Reconstru",
-        ),
-        (lambda: mine(optimizer="adam"), r"Autoencoder was given optimizer='adam': expected an Optimizer\(\)"),
+        (lambda: Reconstruction(likelihood=3), "likelihood=3: expected a likelihood, such as S"),
+        (lambda: ELBO(likelihood=SquaredError), "likelihood=<class .*SquaredError'>: expected a likelih"),
+        (lambda: ELBO(corruption="noise"), r"corruption='noise': expected a corruption, such as Masking\("),
+        (lambda: ELBO(augmentation=3), r"augmentation=3: expected a corruption, such as Binarisation\("),
+        (lambda: Reconstruction(penalties=L1()), r"penalties=L1\(weight=0.1\): expected a tuple, such as \(L1"),
+        (lambda: Reconstruction(penalties=(L1(), 2)), r"penalties\[1\]=2: expected a penalty, such as L1\(\)"),
+        (lambda: mine(name=3), "name=3: expected its name in results"),
+        (lambda: mine(networks=MLP), r"networks=<class .*MLP'>: expected networks, such as MLP\(\)"),
+        (lambda: mine(objective=None), "objective=None: expected an objective, such as Reconstru"),
+        (lambda: mine(optimizer="adam"), r"optimizer='adam': expected an Optimizer\(\)"),
+        (lambda: mine(optimizer={}), r"optimizer={}: expected an Optimizer\(\)"),
+        (lambda: mine(optimizer={"networks": 3}), r"optimizer=3: expected an Optimizer\(\)"),
     ],
 )
 def test_parts_are_of_their_kinds(make, sentence):

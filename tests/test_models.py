@@ -14,14 +14,15 @@ import numpy as np
 import pytest
 
 import ae_jax
-from ae_jax import Autoencoder, InvalidInput, Optimizer, objectives
+from ae_jax import Autoencoder, InvalidInput, Optimizer, Run, TrainingInterrupted, objectives
 from ae_jax.components import from_config, to_config
-from ae_jax.corruptions import Binarisation, Gaussian, Masking, SaltAndPepper
-from ae_jax.networks import MLP, Convolutional
+from ae_jax.corruptions import Binarisation, Corruption, Gaussian, Masking, SaltAndPepper
+from ae_jax.networks import MLP, Convolutional, functional
 from ae_jax.objectives import (
     ELBO,
     L1,
     BernoulliLikelihood,
+    Classification,
     Contractive,
     GaussianLikelihood,
     ImportanceWeighted,
@@ -31,87 +32,97 @@ from ae_jax.objectives import (
     Likelihood,
     Penalty,
     Reconstruction,
-    Variational,
     WinnerTakeAll,
 )
 from ae_jax.schedules import Cosine, FromOptax, Linear
-from ae_jax.training import stack
+from ae_jax.training import Callback, Checkpoints
 from ae_jax.training.compilation import watch_compilation
-from ae_jax.training.state import State
-from ae_jax.training.step import step
+from ae_jax.types import Batch
 
-SHAPE = (5, 4)
-BATCH = 6
-DENSE = MLP(hidden=(7,), code=3, activation="tanh")
-SIGMOID = MLP(hidden=(7,), code=3, activation="tanh", code_activation="sigmoid")
-STOCHASTIC = MLP(hidden=(7,), code=3, activation="tanh", stochastic=True)
-IMAGES = Convolutional(channels=(3,), code=3, activation="tanh")
+SHAPE, BATCH = (8, 8), 6
+EPOCHS, SETTINGS = 6, {"seeds": 5, "batch_size": 16}
 
 
-def composed(networks: Any, objective: Any, **optimizer: Optimizer) -> Autoencoder:
+def composed(networks: Any, objective: Any, **optimizer: Any) -> Autoencoder:
     return Autoencoder(name="composed", networks=networks, objective=objective, **optimizer)
 
 
-AUTOENCODERS = {name: make() for name, make in ae_jax.NAMED.items()} | {
+def mlp(**choices: Any) -> MLP:
+    return MLP(**({"hidden": (7,), "code": 5, "activation": "tanh"} | choices))
+
+
+FROM_OPTAX = FromOptax(
+    rule="exponential_decay", settings={"init_value": 3e-3, "transition_steps": 50, "decay_rate": 0.5}
+)
+COMPOSED = {
     "denoising contractive convolutional": composed(
-        IMAGES, Reconstruction(corruption=Masking(probability=0.3), penalties=(Contractive(weight=0.1),))
+        Convolutional(channels=(3,), code=3), Reconstruction(corruption=Masking(), penalties=(Contractive(),))
     ),
-    "contractive variational": composed(STOCHASTIC, ELBO(penalties=(Contractive(weight=0.1),))),
-    "convolutional variational": composed(
-        dataclasses.replace(IMAGES, stochastic=True),
+    "conditional convolutional variational": composed(
+        Convolutional(channels=(3,), code=3, stochastic=True, condition=10),
         ELBO(likelihood=GaussianLikelihood(scale=0.5), beta=Linear(start=0.0, end=1.0, steps=20)),
     ),
-    "tied": composed(MLP(hidden=(7,), code=3, activation="tanh", tied=True), Reconstruction()),
-    "lasso": composed(DENSE, Reconstruction(penalties=(L1(weight=0.1),))),
-    "all penalties": composed(
-        SIGMOID, Reconstruction(penalties=(KLSparsity(), L1(), Contractive(method="estimated", probes=2)))
+    "all penalties, tied": composed(
+        mlp(code_activation="sigmoid", tied=True),
+        Reconstruction(penalties=(KLSparsity(), L1(), Contractive(method="estimated", probes=2))),
     ),
-    "binary": composed(DENSE, Reconstruction(likelihood=BernoulliLikelihood(), corruption=SaltAndPepper())),
-    "laplacian": composed(DENSE, Reconstruction(likelihood=LaplaceLikelihood(scale=0.5), corruption=Gaussian())),
-    "winners": composed(
-        dataclasses.replace(DENSE, code=9, top_k=4, tied=True), Reconstruction(penalties=(Contractive(weight=0.1),))
+    "conditional contractive": composed(
+        mlp(condition=10), Reconstruction(likelihood=BernoulliLikelihood(), penalties=(Contractive(),))
     ),
-    "winner take all": composed(
-        dataclasses.replace(DENSE, code=9, code_activation="relu"), Reconstruction(bottleneck=WinnerTakeAll(rate=0.4))
-    ),
-    "importance weighted": composed(
-        STOCHASTIC, ImportanceWeighted(samples=3, augmentation=Binarisation(), penalties=(L1(weight=0.1),))
-    ),
-    "learned scale": composed(STOCHASTIC, ELBO(likelihood=LearnedGaussianLikelihood(), samples=3)),
-    "scheduled": composed(
-        DENSE,
-        Reconstruction(penalties=(L1(weight=Cosine(start=1.0, end=0.0, steps=20)),)),
-        optimizer=Optimizer(
-            rule="adamw",
-            learning_rate=FromOptax(
-                rule="exponential_decay", settings={"init_value": 3e-3, "transition_steps": 50, "decay_rate": 0.5}
-            ),
-            settings={"weight_decay": 1e-4},
-            clip_norm=1.0,
+    "bottleneck": composed(
+        mlp(top_k=4, code_activation="relu"),
+        Reconstruction(
+            likelihood=LaplaceLikelihood(scale=0.5), corruption=SaltAndPepper(), bottleneck=WinnerTakeAll(rate=0.4)
         ),
     ),
+    "importance weighted": composed(
+        mlp(stochastic=True),
+        ImportanceWeighted(samples=3, augmentation=Binarisation(), corruption=Gaussian(), penalties=(L1(),)),
+    ),
+    "learned scale": composed(mlp(stochastic=True), ELBO(likelihood=LearnedGaussianLikelihood(), samples=3)),
+    "classifier": composed(mlp(), Classification(classes=10)),
+    "scheduled": composed(
+        mlp(),
+        Reconstruction(penalties=(L1(weight=Cosine(start=1.0, end=0.0, steps=20)),)),
+        optimizer=Optimizer(rule="adamw", learning_rate=FROM_OPTAX, settings={"weight_decay": 1e-4}, clip_norm=1.0),
+    ),
 }
+NAMED = {name: make() for name, make in ae_jax.NAMED.items()}
+AUTOENCODERS = NAMED | COMPOSED
 
 
 class Subject(NamedTuple):
-    """An autoencoder under test and its one compiled program, ``(autoencoder, params, key, x, step)``."""
+    """An autoencoder, its arrays, and one compiled program: loss and gradient in training mode."""
 
     autoencoder: Autoencoder
     params: Any
-    x: jax.Array
-    evaluate: Callable[..., Any]
+    state: Any
+    batch: Batch
+    program: Callable[..., Any]
+
+    def evaluate(self, seed: int = 0, step: int = 3) -> Any:
+        return self.program(self.autoencoder, self.params, self.state, jax.random.key(seed), self.batch, step)
 
 
-def loss_of(autoencoder: Autoencoder, params: Any, key: Any, x: Any, step: Any) -> Any:
-    return autoencoder.objective(autoencoder.bind(SHAPE, params), key, x, step)
+def loss_of(autoencoder: Autoencoder, params: Any, state: Any, key: Any, batch: Batch, step: Any) -> Any:
+    spec = autoencoder.spec(SHAPE)
+    model = functional.bind(spec, params, state, key)
+    loss, metrics = autoencoder.objective(model, key, batch, step)
+    return loss, (metrics, functional.state_of(spec, model))
 
 
 @cache
 def subject_named(name: str) -> Subject:
     autoencoder = AUTOENCODERS[name]
     x = jax.random.uniform(jax.random.key(1), (BATCH, *SHAPE))
-    params = jax.jit(lambda key: autoencoder.init(SHAPE, key))(jax.random.key(0))
-    return Subject(autoencoder, params, x, jax.jit(jax.value_and_grad(loss_of, argnums=1, has_aux=True)))
+    batch = Batch(x, jnp.arange(BATCH) if autoencoder.conditional else None)
+    params, state = jax.jit(lambda key: autoencoder.init(SHAPE, key))(jax.random.key(0))
+    if "head" in params:  # starts at zero, where the encoder has no gradient
+        params["head"] = jax.tree.map(
+            lambda leaf: leaf + 0.1 * jnp.arange(leaf.size).reshape(leaf.shape), params["head"]
+        )
+    program = jax.jit(jax.value_and_grad(loss_of, argnums=1, has_aux=True))
+    return Subject(autoencoder, params, state, batch, program)
 
 
 @pytest.fixture(scope="module", params=AUTOENCODERS)
@@ -119,101 +130,47 @@ def subject(request: pytest.FixtureRequest) -> Subject:
     return subject_named(request.param)
 
 
-def evaluate(subject: Subject, seed: int = 0, step: int = 3) -> Any:
-    return subject.evaluate(subject.autoencoder, subject.params, jax.random.key(seed), subject.x, step)
-
-
-def test_the_loss_is_a_finite_scalar_beside_its_named_terms(subject):
-    (loss, metrics), _ = evaluate(subject)
-    objective = subject.autoencoder.objective
-    terms = [objective.likelihood.name, *(penalty.name for penalty in objective.penalties)]
-    terms += ["kl"] if isinstance(objective, Variational) else []
-    terms += ["iwae_gap"] if isinstance(objective, ImportanceWeighted) else []
-    assert sorted(metrics) == sorted(terms)
+def test_the_loss_is_a_finite_scalar_with_a_finite_gradient_in_every_part(subject):
+    (loss, (metrics, state)), gradient = subject.evaluate()
     for value in (loss, *metrics.values()):
-        assert value.shape == ()
-        assert value.dtype == jnp.float32
+        assert (value.shape, value.dtype) == ((), jnp.float32)
         assert np.isfinite(value)
-
-
-def test_every_parameter_has_a_finite_gradient_and_some_of_each_leaf_is_not_zero(subject):
-    _, gradient = evaluate(subject)
-    assert jax.tree.structure(gradient) == jax.tree.structure(subject.params)
+    assert jax.tree.map(jnp.shape, gradient) == jax.tree.map(jnp.shape, subject.params)
     for path, leaf in jax.tree.leaves_with_path(gradient):
         assert np.isfinite(leaf).all(), jax.tree_util.keystr(path)
-        assert np.any(leaf != 0), jax.tree_util.keystr(path)
+    for part, tree in gradient.items():
+        assert any(np.any(leaf != 0) for leaf in jax.tree.leaves(tree)), part
+    assert jax.tree.map(jnp.shape, state) == jax.tree.map(jnp.shape, subject.state)
+    selection = subject.autoencoder.objective.selection
+    assert selection is None or selection in metrics | {"loss": loss}
 
 
-def test_the_same_key_gives_the_same_value_and_another_another_where_there_is_chance(subject):
-    first, again, other = (float(evaluate(subject, seed)[0][0]) for seed in (0, 0, 1))
-    objective = subject.autoencoder.objective
-    estimates = any(getattr(penalty, "method", "") == "estimated" for penalty in objective.penalties)
-    chance = isinstance(objective, Variational) or objective.corruption is not None or estimates
-    assert first == again
-    assert (first != other) == chance
-
-
-def test_compiled_and_uncompiled_values_agree(subject):
-    (loss, metrics), _ = evaluate(subject)
-    plain_loss, plain_metrics = loss_of(subject.autoencoder, subject.params, jax.random.key(0), subject.x, 3)
-    np.testing.assert_allclose(loss, plain_loss, rtol=1e-5)
-    for name, value in plain_metrics.items():
-        np.testing.assert_allclose(metrics[name], value, rtol=1e-5)
+def test_the_same_key_gives_the_same_value_also_uncompiled(subject):
+    (first, (metrics, _)), _ = subject.evaluate()
+    assert float(first) == float(subject.evaluate()[0][0])
+    plain, (terms, _) = loss_of(*subject[:3], jax.random.key(0), subject.batch, 3)
+    np.testing.assert_allclose(first, plain, rtol=1e-4)
+    for name, value in terms.items():
+        np.testing.assert_allclose(metrics[name], value, rtol=1e-4, atol=1e-6)
 
 
 def test_a_batch_of_one_is_a_batch(subject):
-    loss, _ = jax.eval_shape(
-        loss_of, subject.autoencoder, subject.params, jax.random.key(0), jax.ShapeDtypeStruct((1, *SHAPE), "float32"), 0
-    )
+    one = jax.tree.map(lambda leaf: leaf[:1], subject.batch)
+    loss, _ = jax.eval_shape(loss_of, *subject[:3], jax.random.key(0), one, 0)
     assert loss.shape == ()
-
-
-def test_a_member_of_a_stack_equals_itself_alone(subject):
-    other = jax.tree.map(lambda number: 0.5 * number, subject.autoencoder)
-    several = jax.jit(jax.vmap(loss_of, in_axes=(0, None, None, None, None)))(
-        stack([other, subject.autoencoder]), subject.params, jax.random.key(0), subject.x, 3
-    )
-    (loss, metrics), _ = evaluate(subject)
-    np.testing.assert_allclose(several[0][1], loss, rtol=1e-5)
-    for name, value in metrics.items():
-        np.testing.assert_allclose(several[1][name][1], value, rtol=1e-5)
-
-
-def test_other_numbers_compile_nothing(subject):
-    evaluate(subject)
-    other = jax.tree.map(lambda number: type(number)(number / 2), subject.autoencoder)
-    arguments = other, jax.tree.map(lambda leaf: leaf + 0, subject.params), jax.random.key(9), subject.x, 8
-    with watch_compilation() as compilation:
-        subject.evaluate(*arguments)
-    assert compilation.programs == 0
-
-
-def test_the_loss_falls_when_trained(subject):
-    optimizer = subject.autoencoder.optimizer.transformation().init(subject.params)
-    state, history = State(subject.params, optimizer, jnp.asarray(0), jnp.asarray(0), jnp.asarray(1.0)), []
-    stepping = jax.jit(step)
-    for number in range(60):
-        state, metrics = stepping(state, subject.autoencoder, jax.random.key(number), subject.x)
-        history.append(metrics[subject.autoencoder.objective.likelihood.name])
-    assert int(state.step) == 60
-    assert np.mean(history[-10:]) < 0.98 * np.mean(history[:10])
 
 
 def test_numbers_are_leaves_and_structure_is_static(subject):
     leaves, structure = jax.tree.flatten(subject.autoencoder)
-    assert leaves
     assert all(isinstance(leaf, (float, int)) for leaf in leaves)
     assert hash(structure) == hash(jax.tree.structure(jax.tree.map(lambda _: 0.1, subject.autoencoder)))
-    wider = dataclasses.replace(subject.autoencoder, networks=dataclasses.replace(subject.autoencoder.networks, code=5))
-    assert jax.tree.structure(wider) != structure
-
-
-def test_a_configuration_in_json_gives_the_same_autoencoder(subject):
     text = json.dumps(to_config(subject.autoencoder))
     assert from_config(json.loads(text)) == subject.autoencoder
 
 
 def components_in(value: Any) -> set[type]:
+    if isinstance(value, dict):
+        value = tuple(value.values())
     if isinstance(value, tuple):
         return set().union(*map(components_in, value))
     if not dataclasses.is_dataclass(value):
@@ -225,7 +182,7 @@ def components_in(value: Any) -> set[type]:
 def test_the_protocol_meets_every_component_there_is():
     met = set().union(*map(components_in, AUTOENCODERS.values()))
     rooms = (objectives, ae_jax.networks, ae_jax.corruptions, ae_jax.schedules, ae_jax.optimizers)
-    protocols = (Likelihood, Penalty, ae_jax.corruptions.Corruption)
+    protocols = (Likelihood, Penalty, Corruption, functional.ModelSpec)
     known = {
         value
         for room in rooms
@@ -235,44 +192,78 @@ def test_the_protocol_meets_every_component_there_is():
     assert known - met == set()
 
 
-def test_members_that_differ_in_numbers_share_their_initial_parameters():
-    one, other = (ae_jax.contractive(hidden=(5,), weight=weight) for weight in (0.1, 5.0))
-    jax.tree.map(np.testing.assert_array_equal, *(a.init(SHAPE, jax.random.key(0)) for a in (one, other)))
+class Interrupt(Callback):
+    """Interrupts a training after an epoch."""
+
+    def __init__(self, epoch: int):
+        self.epoch = epoch
+
+    def on_epoch(self, progress: Any) -> None:
+        if progress.epoch == self.epoch:
+            raise KeyboardInterrupt
 
 
-@pytest.mark.parametrize("name", ae_jax.NAMED)
-def test_every_named_autoencoder_bears_its_name(name):
-    assert ae_jax.named(name) is ae_jax.NAMED[name]
-    assert ae_jax.named(name)().name == name
+class Trained(NamedTuple):
+    """A named autoencoder and one with half its numbers, trained as one population."""
+
+    choices: list[Autoencoder]
+    run: Run
+    condition: Any
 
 
-def test_every_named_autoencoder_is_made_of_the_parts_that_it_describes():
-    sizes = {"code": 3, "hidden": (7,), "activation": "tanh"}
-    adam = Optimizer(rule="adam", learning_rate=0.5)
-    sparsity, contraction = KLSparsity(target=0.1, weight=2.0), Contractive(weight=3.0, method="auto")
-    parts = {
-        ae_jax.undercomplete(**sizes, learning_rate=0.5): (DENSE, Reconstruction()),
-        ae_jax.sparse(**sizes, target=0.1, weight=2.0, learning_rate=0.5): (
-            SIGMOID,
-            Reconstruction(penalties=(sparsity,)),
-        ),
-        ae_jax.contractive(**sizes, weight=3.0, learning_rate=0.5): (
-            SIGMOID,
-            Reconstruction(penalties=(contraction,)),
-        ),
-        ae_jax.denoising(**sizes, noise=0.2, learning_rate=0.5): (
-            DENSE,
-            Reconstruction(corruption=Gaussian(scale=0.2)),
-        ),
-        ae_jax.convolutional(code=3, channels=(3,), activation="tanh", learning_rate=0.5): (IMAGES, Reconstruction()),
-        ae_jax.variational(**sizes, beta=4.0, samples=2, learning_rate=0.5): (
-            STOCHASTIC,
-            ELBO(likelihood=BernoulliLikelihood(), beta=4.0, samples=2),
-        ),
-    }
-    assert sorted(autoencoder.name for autoencoder in parts) == sorted(ae_jax.NAMED)
-    for autoencoder, (networks, objective) in parts.items():
-        assert autoencoder == Autoencoder(name=autoencoder.name, networks=networks, objective=objective, optimizer=adam)
+@pytest.fixture(scope="module", params=NAMED)
+def trained(request: pytest.FixtureRequest, small: Any) -> Trained:
+    autoencoder = NAMED[request.param]
+    choices = [autoencoder, jax.tree.map(lambda number: number / 2, autoencoder)]
+    labels = np.asarray(small.test.labels) if autoencoder.conditional else None
+    return Trained(choices, ae_jax.fit(choices, small, epochs=EPOCHS, **SETTINGS), labels)
+
+
+def test_the_reconstruction_error_falls(trained):
+    history = trained.run.history["train"][trained.run.autoencoder.objective.likelihood.name]
+    assert np.isfinite(history).all()
+    assert (history[:, -1] < history[:, 0]).all()
+    if trained.run.autoencoder.objective.selection is None:
+        assert trained.run.best_epoch.tolist() == [EPOCHS] * 2
+
+
+def test_other_numbers_seeds_and_epochs_compile_nothing(trained, small):
+    others = [jax.tree.map(lambda number: 0.9 * number, one) for one in trained.choices]
+    with watch_compilation() as compilation:
+        ae_jax.fit(others, small, **SETTINGS | {"seeds": 6}, epochs=2)
+    assert compilation.programs == 0
+
+
+def test_a_member_equals_itself_trained_alone(trained, small):
+    alone = ae_jax.fit(trained.choices[0], small, epochs=2, **SETTINGS)
+    for split, terms in alone.history.items():
+        for term, values in terms.items():
+            ours = trained.run.history[split][term][0, :2]
+            np.testing.assert_allclose(ours, values[0], rtol=1e-3, atol=1e-5, err_msg=f"{split} {term}")
+
+
+def test_killed_and_resumed_it_comes_to_the_same_bits(trained, small, tmp_path):
+    checkpoints = Checkpoints(folder=tmp_path, every_epochs=1)
+    with pytest.raises(TrainingInterrupted):
+        ae_jax.fit(trained.choices, small, checkpoints=checkpoints, callbacks=[Interrupt(3)], epochs=EPOCHS, **SETTINGS)
+    resumed = ae_jax.fit(trained.choices, small, checkpoints=checkpoints, resume=True, epochs=EPOCHS, **SETTINGS)
+    for name in ("params", "state", "history", "best_epoch"):
+        jax.tree.map(np.testing.assert_array_equal, getattr(resumed, name), getattr(trained.run, name))
+
+
+def test_saved_and_loaded_it_encodes_alike_and_alone(trained, small, tmp_path):
+    run, x = trained.run, small.test.x
+    back = ae_jax.load(run.save(tmp_path / "run"))
+    codes, whole = (use(x, condition=trained.condition) for use in (run.encode, run.reconstruct))
+    assert codes.shape == (2, 20, *ae_jax.networks.code_shape(run.autoencoder.networks))
+    assert whole.shape == (2, 20, *SHAPE)
+    assert np.isfinite(whole).all()
+    np.testing.assert_array_equal(back.encode(x, condition=trained.condition), codes)
+    np.testing.assert_allclose(run[1].encode(x, condition=trained.condition), codes[1], rtol=1e-3, atol=1e-4)
+    if "prior" in run.autoencoder.objective.parts:
+        samples = back.sample(3, condition=None if trained.condition is None else small.classes[1])
+        assert samples.shape == (2, 3, *SHAPE)
+        assert np.isfinite(samples).all()
 
 
 def section(name: str, title: str) -> str:
@@ -282,16 +273,13 @@ def section(name: str, title: str) -> str:
     return sections[sections.index(title) + 1]
 
 
-@pytest.mark.parametrize("name", ae_jax.NAMED)
-def test_every_named_autoencoder_says_when_to_use_it_and_how_it_fails(name):
+@pytest.mark.parametrize("name", NAMED)
+def test_a_named_autoencoder_explains_itself_and_its_defaults(name):
+    assert ae_jax.named(name)().name == name
     assert ".. math::" in (ae_jax.NAMED[name].__doc__ or "")
     assert len(section(name, "When to use").split()) >= 10
     assert section(name, "Failure modes").count("\n  - ") >= 3
     assert section(name, "References").strip()
-
-
-@pytest.mark.parametrize("name", ae_jax.NAMED)
-def test_the_defaults_that_a_named_autoencoder_explains_are_those_of_its_signature(name):
     explained = re.findall(r"``(\w+=[^`]+)``", section(name, "Defaults"))
     parameters = inspect.signature(ae_jax.NAMED[name]).parameters
     assert eval(f"dict({', '.join(explained)})", vars(ae_jax.objectives)) == {
@@ -299,12 +287,18 @@ def test_the_defaults_that_a_named_autoencoder_explains_are_those_of_its_signatu
     }
 
 
-@pytest.mark.parametrize(("given", "nearest"), [("contractiv", "contractive"), ("vaariational", "variational")])
-def test_an_unknown_name_is_answered_with_the_nearest(given, nearest):
-    with pytest.raises(InvalidInput, match=f"unknown autoencoder '{given}': did you mean '{nearest}'"):
+@pytest.mark.parametrize("name", NAMED)
+def test_every_number_of_a_named_autoencoder_reaches_a_component(name):
+    for key, parameter in inspect.signature(ae_jax.NAMED[name]).parameters.items():
+        if type(parameter.default) in (int, float):
+            changed = ae_jax.NAMED[name](**{key: type(parameter.default)(2 * parameter.default)})
+            assert changed != NAMED[name], key
+
+
+@pytest.mark.parametrize(
+    ("given", "sentence"),
+    [("contractiv", "'contractiv': did you mean 'contractive'"), ("xyz", "'xyz': Known are .*contractive")],
+)
+def test_an_unknown_name_is_answered_with_the_nearest(given, sentence):
+    with pytest.raises(InvalidInput, match=f"unknown autoencoder {sentence}"):
         ae_jax.named(given)
-
-
-def test_a_name_like_no_other_is_answered_with_all():
-    with pytest.raises(InvalidInput, match="unknown autoencoder 'xyz': Known are contractive, convolutional, "):
-        ae_jax.named("xyz")

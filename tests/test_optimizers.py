@@ -5,7 +5,7 @@ import optax
 import pytest
 
 from ae_jax import InvalidInput, Optimizer
-from ae_jax.optimizers import RULES
+from ae_jax.optimizers import RULES, OptaxChain, transformation_of
 from ae_jax.schedules import Linear
 
 PARAMS = {"kernel": jnp.array([[1.0, -2.0], [0.5, 3.0]]), "bias": jnp.array([0.1, -0.2])}
@@ -62,16 +62,23 @@ def test_a_larger_gradient_is_clipped_to_the_norm():
     np.testing.assert_allclose(moved, -0.25 * 0.5 * gradient / np.linalg.norm(gradient), rtol=1e-5, atol=1e-7)
 
 
-def test_a_smaller_gradient_is_left_alone():
-    clipped = after(Optimizer(rule="sgd", learning_rate=1.0, clip_norm=100.0).transformation())
-    assert_trees_close(clipped, after(optax.sgd(1.0)))
-
-
 def test_a_schedule_stands_for_the_learning_rate():
     scheduled = Optimizer(rule="sgd", learning_rate=Linear(start=1.0, end=0.0, steps=2))
     # Steps of 1 and 1/2, then none.
     expected = jax.tree.map(lambda p, g: p - 1.5 * g, PARAMS, GRADIENT)
     assert_trees_close(after(scheduled.transformation(), steps=4), expected)
+
+
+def test_each_part_has_its_own_optimiser():
+    parts = {"networks": PARAMS, "critic": PARAMS}
+    mapping = {"networks": Optimizer(rule="sgd", learning_rate=0.1), "critic": Optimizer(learning_rate=0.25)}
+    assert all(isinstance(one, OptaxChain) for one in mapping.values())
+    transformation = transformation_of(mapping)
+    gradients = dict.fromkeys(parts, GRADIENT)
+    updates, _ = transformation.update(gradients, transformation.init(parts), parts)
+    moved = optax.apply_updates(parts, updates)
+    for part, optimizer in mapping.items():
+        assert_trees_close(moved[part], after(optimizer.transformation(), steps=1))
 
 
 @pytest.mark.parametrize(

@@ -1,11 +1,34 @@
-"""What tests of bounds share: a model whose posterior and likelihood are known exactly."""
+"""What tests of objectives share: models of any networks, and one whose posterior and likelihood are known exactly."""
 
+from collections.abc import Callable
+from typing import Any
+
+import jax
 import jax.numpy as jnp
 import numpy as np
 import pytest
 from scipy import stats
 
 from ae_jax.distributions import DiagonalGaussian
+from ae_jax.networks import MLP, ModelSpec, functional
+from ae_jax.priors import StandardNormal, StandardNormalPrior
+
+
+def made(builder: Any, shape: tuple[int, ...], params: Any = None) -> Any:
+    """A model with a standard normal prior, in evaluation mode."""
+    spec = ModelSpec(builder, shape, parts=(("prior", StandardNormal()),))
+    return functional.bind(spec, functional.init(spec, jax.random.key(1))[0] if params is None else params)
+
+
+@pytest.fixture(scope="session")
+def model_of() -> Callable[..., Any]:
+    return made
+
+
+@pytest.fixture(scope="session")
+def stochastic() -> Any:
+    """A model of four features with a stochastic encoder."""
+    return made(MLP(hidden=(5,), code=3, activation="tanh", stochastic=True), (4,))
 
 
 class LinearGaussian:
@@ -15,6 +38,7 @@ class LinearGaussian:
     """
 
     scale = 0.6
+    prior = StandardNormalPrior((2,))
 
     def __init__(self, shift: float = 0.0, stretch: float = 0.0):
         rng = np.random.default_rng(0)
@@ -36,7 +60,7 @@ class LinearGaussian:
         ratio = np.exp(2 * self.stretch)
         return np.sum(0.5 * (self.shift**2 / variance + ratio - 1 - np.log(ratio)), axis=1)
 
-    def encode(self, x):
+    def encode(self, x, condition=None):
         variance = 1.0 / (1.0 + np.square(self.weights).sum(axis=0) / self.scale**2)
         mean = (x - jnp.asarray(self.bias, x.dtype)[None]) @ jnp.asarray(
             self.weights * variance / self.scale**2, x.dtype
@@ -44,7 +68,7 @@ class LinearGaussian:
         log_scale = jnp.broadcast_to(jnp.asarray(0.5 * np.log(variance), x.dtype), mean.shape)
         return DiagonalGaussian(mean + self.shift, log_scale + self.stretch)
 
-    def decode(self, z):
+    def decode(self, z, condition=None):
         return z @ jnp.asarray(self.weights.T, z.dtype) + jnp.asarray(self.bias, z.dtype)[None]
 
 

@@ -5,17 +5,17 @@ import pytest
 
 from ae_jax import losses
 from ae_jax.corruptions import Masking
-from ae_jax.networks import MLP, functional
+from ae_jax.networks import MLP
 from ae_jax.objectives import L1, BernoulliLikelihood, Contractive, Reconstruction, SquaredError
 from ae_jax.schedules import Linear
+from ae_jax.types import Batch
 
 KEY = jax.random.key(0)
 
 
 @pytest.fixture(scope="module")
-def networks():
-    builder = MLP(hidden=(5,), code=3, activation="tanh", code_activation="sigmoid")
-    return functional.bind(builder, (4, 2), functional.init(builder, (4, 2), jax.random.key(1)))
+def model(model_of):
+    return model_of(MLP(hidden=(5,), code=3, activation="tanh", code_activation="sigmoid"), (4, 2))
 
 
 @pytest.fixture(scope="module")
@@ -26,38 +26,38 @@ def x() -> jax.Array:
 @pytest.mark.parametrize(
     ("likelihood", "loss"), [(SquaredError(), losses.squared_error), (BernoulliLikelihood(), losses.bernoulli_nll)]
 )
-def test_without_more_it_is_the_mean_error(likelihood, loss, networks, x):
-    value, metrics = Reconstruction(likelihood=likelihood)(networks, KEY, x, 0)
-    expected = jnp.mean(loss(networks.decode(networks.encode(x)), x))
+def test_without_more_it_is_the_mean_error(likelihood, loss, model, x):
+    value, metrics = Reconstruction(likelihood=likelihood)(model, KEY, Batch(x), 0)
+    expected = jnp.mean(loss(model.decode(model.encode(x)), x))
     np.testing.assert_allclose(value, expected, rtol=1e-6)
     assert metrics == {likelihood.name: value}
 
 
-def test_a_corrupted_input_is_to_give_the_clean_example(networks, x):
-    value, _ = Reconstruction(corruption=Masking(probability=1.0))(networks, KEY, x, 0)
-    blind = networks.decode(networks.encode(jnp.zeros_like(x)))
+def test_a_corrupted_input_is_to_give_the_clean_example(model, x):
+    value, _ = Reconstruction(corruption=Masking(probability=1.0))(model, KEY, Batch(x), 0)
+    blind = model.decode(model.encode(jnp.zeros_like(x)))
     np.testing.assert_allclose(value, jnp.mean(losses.squared_error(blind, x)), rtol=1e-6)
 
 
-def test_penalties_see_what_the_encoder_sees(networks, x):
+def test_penalties_see_what_the_encoder_sees(model, x):
     objective = Reconstruction(corruption=Masking(probability=1.0), penalties=(Contractive(weight=2.0), L1(weight=0.5)))
-    value, metrics = objective(networks, KEY, x, 0)
+    value, metrics = objective(model, KEY, Batch(x), 0)
     zeros = jnp.zeros_like(x)
-    norm = jnp.mean(losses.jacobian.forward_mode(networks.encode, zeros))
+    norm = jnp.mean(losses.jacobian.forward_mode(model.encode, zeros))
     np.testing.assert_allclose(metrics["jacobian"], norm, rtol=1e-5)
-    np.testing.assert_allclose(metrics["l1"], jnp.mean(losses.l1(networks.encode(zeros))), rtol=1e-5)
+    np.testing.assert_allclose(metrics["l1"], jnp.mean(losses.l1(model.encode(zeros))), rtol=1e-5)
     expected = metrics["squared_error"] + 2.0 * metrics["jacobian"] + 0.5 * metrics["l1"]
     np.testing.assert_allclose(value, expected, rtol=1e-6)
 
 
-def test_a_weight_may_follow_the_steps(networks, x):
+def test_a_weight_may_follow_the_steps(model, x):
     objective = Reconstruction(penalties=(L1(weight=Linear(start=0.0, end=1.0, steps=4)),))
-    losses_at = [objective(networks, KEY, x, step) for step in (0, 2, 8)]
+    losses_at = [objective(model, KEY, Batch(x), step) for step in (0, 2, 8)]
     for (value, metrics), weight in zip(losses_at, (0.0, 0.5, 1.0), strict=True):
         np.testing.assert_allclose(value, metrics["squared_error"] + weight * metrics["l1"], rtol=1e-6)
 
 
-def test_the_key_decides_the_noise(networks, x):
+def test_the_key_decides_the_noise(model, x):
     objective = Reconstruction(corruption=Masking(probability=0.5))
-    first, again, other = (float(objective(networks, jax.random.key(seed), x, 0)[0]) for seed in (0, 0, 1))
+    first, again, other = (float(objective(model, jax.random.key(seed), Batch(x), 0)[0]) for seed in (0, 0, 1))
     assert first == again != other

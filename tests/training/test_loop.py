@@ -6,25 +6,36 @@ import numpy as np
 import pytest
 
 import ae_jax
-from ae_jax.training import data_iterator
+from ae_jax import TrainConfig
+from ae_jax.training import Callback, data_iterator
 from ae_jax.training.data_iterator import DataIterator, Position
 from ae_jax.training.interruption import Stop, stop_on_signal
 from ae_jax.training.loop import Loop, _mean
 from ae_jax.training.plan import plan
 from ae_jax.training.snapshot import Snapshot, history_of
-from ae_jax.training.state import Trained
+from ae_jax.training.state import EpochInfo
 
 EPOCHS = 3
+CONFIG = TrainConfig(epochs=EPOCHS, batch_size=16)
+
+
+class Call(Callback):
+    """Calls a function after each epoch."""
+
+    def __init__(self, function):
+        self.function = function
+
+    def on_epoch(self, progress):
+        return self.function(progress)
 
 
 @pytest.fixture(scope="module")
 def planned(small):
-    autoencoder = ae_jax.undercomplete(code=3, hidden=(12,), learning_rate=1e-3)
-    return plan(autoencoder, small, seeds=5, epochs=EPOCHS, batch_size=16, patience=None)
+    return plan(ae_jax.undercomplete(code=3, hidden=(12,), learning_rate=1e-3), small, CONFIG, seeds=5)
 
 
-def loop_of(planned, progress=None, stop=None) -> Loop:
-    loop = Loop(planned, progress, stop or Stop(), None, dict)
+def loop_of(planned, callback=None, stop=None) -> Loop:
+    loop = Loop(planned, () if callback is None else (Call(callback),), stop or Stop(), None, dict)
     loop.start(None)
     return loop
 
@@ -44,20 +55,18 @@ def test_training_ends_after_the_last_epoch(trained):
     assert trained.finished
     assert trained.position == Position(EPOCHS + 1)
     assert len(trained.rows) == EPOCHS
-    assert all(row.running.tolist() == [True] for row in trained.rows)
     assert trained.state.step.tolist() == [4 * EPOCHS]
-    assert trained.selection.epoch.tolist() == [1 + np.argmin(history_of(trained.rows)["validation"]["loss"])]
+    assert trained.best.epoch.tolist() == [1 + np.argmin(history_of(trained.rows)["validation"]["loss"])]
 
 
-def test_it_goes_on_from_any_standing(planned, trained):
-    first = loop_of(planned._replace(epochs=1))
+def test_it_goes_on_from_any_snapshot(planned, trained):
+    first = loop_of(planned._replace(config=TrainConfig(epochs=1, batch_size=16)))
     first.train()
-    assert first.finished
-    second = Loop(planned, None, Stop(), None, dict)
-    second.start(Snapshot(first.position, first.state, first.selection, first.running, first.rows, []))
+    second = Loop(planned, (), Stop(), None, dict)
+    second.start(Snapshot(first.position, first.state, first.best, first.running, first.rows, []))
     assert not second.finished
     assert second.train() is False
-    assert_same(second.selection.params, trained.selection.params)
+    assert_same(second.best.params, trained.best.params)
     assert_same(history_of(second.rows), history_of(trained.rows))
 
 
@@ -66,30 +75,32 @@ def test_an_epoch_is_read_once_the_next_is_dispatched(planned, monkeypatch):
 
     def dispatched(self, position):
         for chunk in epoch(self, position):
-            happened.append(f"epoch {position.epoch} dispatched")
+            happened.append(f"dispatched {position.epoch}")
             yield chunk
 
     monkeypatch.setattr(DataIterator, "epoch", dispatched)
-    loop_of(planned, lambda told: happened.append(f"epoch {told.epoch} read")).train()
-    assert happened == [
-        "epoch 1 dispatched",
-        "epoch 2 dispatched",
-        "epoch 1 read",
-        "epoch 3 dispatched",
-        "epoch 2 read",
-        "epoch 3 read",
-    ]
+    loop_of(planned, lambda progress: happened.append(f"read {progress.epoch}")).train()
+    assert happened == ["dispatched 1", "dispatched 2", "read 1", "dispatched 3", "read 2", "read 3"]
+
+
+def test_a_callback_ends_the_training(planned, trained):
+    loop = loop_of(planned, lambda progress: progress.epoch == 1)
+    assert loop.train() is False
+    assert loop.finished
+    assert len(loop.rows) in (1, 2)  # one was dispatched ahead
+    history = jax.tree.map(lambda values: values[:, : len(loop.rows)], history_of(trained.rows))
+    assert_same(history_of(loop.rows), history)
 
 
 @pytest.fixture
-def in_parts(planned, monkeypatch):
+def in_chunks(planned, monkeypatch):
     """Epochs of three chunks: two steps, one, and one."""
     monkeypatch.setattr(data_iterator, "chunk_lengths", lambda steps: [2, 1, 1])
     return planned
 
 
-def test_an_epoch_in_parts_is_the_epoch(in_parts, trained):
-    loop = loop_of(in_parts)
+def test_an_epoch_in_chunks_is_the_epoch(in_chunks, trained):
+    loop = loop_of(in_chunks)
     assert loop.train() is False
     # Other programs: the same but for rounding.
     ours, theirs = ((one.state.params, history_of(one.rows)) for one in (loop, trained))
@@ -97,35 +108,34 @@ def test_an_epoch_in_parts_is_the_epoch(in_parts, trained):
     assert loop.state.step.tolist() == trained.state.step.tolist()
 
 
-def test_an_end_that_is_asked_for_waits_for_the_part_that_is_under_way(in_parts):
+def test_an_end_that_is_asked_for_waits_for_the_chunk_that_is_under_way(in_chunks):
     stop = Stop()
     stop.signal = SIGTERM
-    loop = loop_of(in_parts, stop=stop)
+    loop = loop_of(in_chunks, stop=stop)
     assert loop.train() is True
     assert (loop.position, loop.state.step.tolist(), loop.rows) == (Position(1, 1), [2], [])
 
 
-def test_a_signal_while_processes_agree_is_heeded_at_the_next_part(in_parts):
+def test_a_signal_while_processes_agree_is_heeded_at_the_next_chunk(in_chunks):
     with stop_on_signal() as stop:
-        loop, asked = loop_of(in_parts, stop=stop), []
+        loop, asked = loop_of(in_chunks, stop=stop), []
 
         def agreed(*, due, signal):
             asked.append(signal)
             if len(asked) == 1:
-                raise_signal(SIGTERM)  # the question is under way
+                raise_signal(SIGTERM)
             return due, signal
 
         loop.agreed = agreed
         assert loop.train() is True
-        assert stop.signal == SIGTERM
     assert asked == [None, SIGTERM]
     assert (loop.ended_by, loop.position) == (SIGTERM, Position(1, 2))
 
 
-def test_what_processes_agree_on_ends_all_of_them_and_no_signal_of_one_ends_that_alone(in_parts):
+def test_all_processes_end_by_the_signal_that_they_agree_on(in_chunks):
     stop = Stop()
     stop.signal = SIGTERM
-    loop, answers = loop_of(in_parts, stop=stop), iter([None, None, SIGINT])
+    loop, answers = loop_of(in_chunks, stop=stop), iter([None, None, SIGINT])
     loop.agreed = lambda *, due, signal: (due, next(answers))
     assert loop.train() is True
     assert (loop.ended_by, loop.position, stop.signal) == (SIGINT, Position(2), SIGTERM)
@@ -134,30 +144,17 @@ def test_what_processes_agree_on_ends_all_of_them_and_no_signal_of_one_ends_that
 def test_an_end_asked_for_with_the_last_epoch_is_no_interruption(planned):
     stop = Stop()
 
-    def ask(told) -> None:
-        if told.epoch == EPOCHS - 1:  # the last is dispatched
+    def ask(progress) -> None:
+        if progress.epoch == EPOCHS - 1:  # the last is dispatched
             stop.signal = SIGINT
 
     assert loop_of(planned, ask, stop).train() is False
 
 
-def test_an_interruption_hands_over_the_epoch_that_was_dispatched(planned, trained):
-    def interrupt(told) -> None:
-        if told.epoch == 1:
-            raise KeyboardInterrupt
-
-    loop = loop_of(planned, interrupt)
-    assert loop.train() is True
-    assert len(loop.rows) in (1, 2)
-    history = history_of(loop.rows)
-    assert_same(history, jax.tree.map(lambda values: values[:, : len(loop.rows)], history_of(trained.rows)))
-
-
 def test_progress_is_the_mean_of_the_members_that_ran(small):
     choices = [ae_jax.variational(code=3, hidden=(12,), learning_rate=rate) for rate in (1e-3, 0.5)]
-    planned = plan(choices, small, seeds=[5, 6], epochs=6, batch_size=16, patience=1)
     told = []
-    loop = loop_of(planned, told.append)
+    loop = loop_of(plan(choices, small, TrainConfig(epochs=6, batch_size=16, patience=1), seeds=[5, 6]), told.append)
     loop.train()
     assert len(told) == len(loop.rows)
     assert {one.running for one in told} > {4}
@@ -166,21 +163,20 @@ def test_progress_is_the_mean_of_the_members_that_ran(small):
         np.testing.assert_allclose(one.metrics["validation"]["loss"], mean, rtol=1e-6)
 
 
-def test_a_mean_over_parts_weighs_them_by_their_steps_that_were_not_skipped():
+def test_a_mean_over_chunks_weighs_them_by_their_steps_that_were_not_skipped():
     chunks = [
-        Trained(np.array([3, 2, 0, 0]), {"train": {"loss": np.array([1.0, 2.0, np.nan, np.nan])}}),
-        Trained(np.array([1, 1, 1, 0]), {"train": {"loss": np.array([4.0, -1.0, 5.0, np.nan])}, "validation": {}}),
+        EpochInfo(np.array([3, 2, 0, 0]), {"train": {"loss": np.array([1.0, 2.0, np.nan, np.nan])}}),
+        EpochInfo(np.array([1, 1, 1, 0]), {"train": {"loss": np.array([4.0, -1.0, 5.0, np.nan])}, "validation": {}}),
     ]
     np.testing.assert_allclose(_mean(chunks)["loss"], [(3 * 1 + 4) / 4, (2 * 2 - 1) / 3, 5.0, np.nan])
-    assert _mean(chunks[:1]) is chunks[0].metrics["train"]
 
 
-def test_of_an_epoch_in_parts_every_step_counts_the_same(in_parts):
+def test_every_step_of_an_epoch_in_chunks_counts_the_same(in_chunks):
     """At a learning rate of nearly zero the mean over steps is that over the examples, whatever the chunks."""
     still = ae_jax.undercomplete(code=3, hidden=(12,), learning_rate=1e-12)
-    loop = loop_of(plan(still, in_parts.dataset, seeds=5, epochs=1, batch_size=16, patience=None))
+    loop = loop_of(plan(still, in_chunks.dataset, TrainConfig(epochs=1, batch_size=16), seeds=5))
     loop.train()
-    networks = still.bind((8, 8), jax.tree.map(lambda leaf: leaf[0], loop.state.params))
-    x = jnp.asarray(in_parts.dataset.train.x / 16, jnp.float32)
-    error = jnp.square(networks.decode(networks.encode(x)) - x).sum(axis=(1, 2)).mean()
+    model = still.bind((8, 8), jax.tree.map(lambda leaf: leaf[0], loop.state.params))
+    x = jnp.asarray(in_chunks.dataset.train.x / 16, jnp.float32)
+    error = jnp.square(model.decode(model.encode(x)) - x).sum(axis=(1, 2)).mean()
     np.testing.assert_allclose(loop.rows[0].metrics["train"]["squared_error"], [error], rtol=1e-4)

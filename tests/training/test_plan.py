@@ -1,56 +1,133 @@
-"""What :mod:`ae_jax.training.plan` refuses beyond what tests of fit read."""
+"""What is refused before anything is compiled."""
 
 import numpy as np
 import pytest
 
 import ae_jax
-from ae_jax import InvalidInput
+from ae_jax import InvalidInput, TrainConfig
+from ae_jax.data import from_arrays, from_splits
+from ae_jax.networks import MLP, Convolutional
+from ae_jax.objectives import BernoulliLikelihood, Reconstruction
 from ae_jax.training.plan import plan
 
 X = np.random.default_rng(0).uniform(size=(8, 4, 4)).astype(np.float32)
+WIDE = np.linspace(-1.0, 3.0, 60, dtype=np.float32).reshape(20, 3)
+UNDERCOMPLETE = ae_jax.undercomplete(code=2, hidden=())
 
 
-def refused(autoencoder=None, **options) -> str:
-    settings = {"seeds": 0, "epochs": 1, "batch_size": 4, "patience": None} | options
-    with pytest.raises(InvalidInput) as caught:
-        plan(ae_jax.undercomplete() if autoencoder is None else autoencoder, X, **settings)
-    return str(caught.value)
-
-
-def test_what_no_device_holds_is_refused_before_anything_is_made():
-    # a kernel and a bias each way
-    parameters = 16 * 2**31 - 16 + 2**31 - 1 + (2**31 - 1) * 16 + 16
-    assert refused(ae_jax.undercomplete(code=2**31 - 1, hidden=())) == (
-        f"undercomplete has {parameters:,} parameters: expected fewer than 8,589,934,592; choose smaller widths."
-    )
-
-
-def test_more_steps_than_are_counted_are_refused():
-    assert refused(epochs=2**31 - 1, batch_size=4) == (
-        "fit was given epochs of 4,294,967,294 steps together: expected fewer than 2**31."
-    )
-    assert refused(epochs=2**31) == "fit was given epochs=2147483648: expected a number below 2**31."
+def conditional(classes: int = 3) -> ae_jax.Autoencoder:
+    networks = MLP(hidden=(), code=2, condition=classes)
+    return ae_jax.Autoencoder(name="mine", networks=networks, objective=Reconstruction())
 
 
 @pytest.mark.usefixtures("unchecked")
-@pytest.mark.parametrize("seeds", [[[1], [2, 3]], 0.5, "1", [None]])
-def test_seeds_are_whole_numbers(seeds):
-    assert refused(seeds=seeds) == f"fit was given seeds={seeds!r}: expected whole numbers."
+@pytest.mark.parametrize(
+    ("settings", "sentence"),
+    [
+        ({"epochs": 0}, "epochs=0: expected a whole number above zero"),
+        ({"epochs": 2.0}, "epochs=2.0: expected a whole number above zero"),
+        ({"epochs": 2**31}, r"epochs=2147483648: expected a number below 2\*\*31"),
+        ({"batch_size": -4}, "batch_size=-4: expected a whole number above zero"),
+        ({"patience": 0}, "patience=0: expected a whole number above zero"),
+        ({"on_divergence": 3}, "unknown policy of divergence '3'"),
+    ],
+)
+def test_a_configuration_that_cannot_be_used_is_refused(settings, sentence):
+    with pytest.raises(InvalidInput, match=sentence):
+        TrainConfig(**settings)
+
+
+def test_an_unknown_setting_is_refused_with_the_nearest():
+    with pytest.raises(InvalidInput, match="unknown setting of fit 'epoch': did you mean 'epochs'"):
+        TrainConfig().with_settings({"epoch": 3})
+    assert TrainConfig(patience=3).with_settings({"epochs": 2}) == TrainConfig(epochs=2, patience=3)
 
 
 @pytest.mark.usefixtures("unchecked")
-def test_a_policy_that_is_none_is_refused():
-    assert refused(on_divergence=3).startswith("unknown policy of divergence '3': Known are ")
+@pytest.mark.parametrize(
+    ("seeds", "sentence"),
+    [
+        (0.5, "seeds=0.5: expected whole numbers"),
+        ([[1], [2, 3]], r"seeds=\[\[1\], \[2, 3\]\]: expected whole numbers"),
+        ([], "was given no seeds: expected at least one"),
+        ([3, 3], r"the seeds \[3, 3\]: expected each once"),
+        (-1, r"the seed -1: expected an integer from 0 to 2\*\*32 - 1"),
+        ([0, 2**32], "the seed 4294967296: expected an integer"),
+    ],
+)
+def test_seeds_are_different_whole_numbers(seeds, sentence):
+    with pytest.raises(InvalidInput, match=sentence):
+        plan(UNDERCOMPLETE, X, TrainConfig(), seeds=seeds)
 
 
-@pytest.mark.parametrize(("room", "asked"), [(10**9, {"member": 3}), (100, None)])
-def test_members_are_divided_over_accelerators_that_have_room_for_their_shares(monkeypatch, room, asked):
+@pytest.mark.usefixtures("unchecked")
+@pytest.mark.parametrize(
+    ("autoencoder", "data", "sentence"),
+    [
+        (ae_jax.contractive, X, r"expected an autoencoder, such as ae_jax.contractive\(\)"),
+        ([], X, "a population was given no autoencoder"),
+        ([ae_jax.sparse(), ae_jax.contractive()], X, r"autoencoder 1 \(contractive\) differs from the first"),
+        (UNDERCOMPLETE, np.where(WIDE > 2.9, np.nan, WIDE), r"NaN or infinite values, the first at index \(19, 1\)"),
+        (UNDERCOMPLETE, X[:0], "is empty"),
+        (UNDERCOMPLETE, WIDE[0], r"has shape \(3,\): expected \[examples, \*features\]"),
+        (ae_jax.variational(), WIDE, r"Bernoulli likelihood of variational was given values from -1 to 3"),
+        (
+            ae_jax.undercomplete(likelihood=BernoulliLikelihood()),
+            from_arrays((WIDE > 0) * 16.0, validation=0.0),
+            "Bernoulli likelihood of undercomplete was given values from 0 to 16",
+        ),
+        (ae_jax.convolutional(), WIDE, r"were given examples of shape \(3,\): expected images"),
+        (ae_jax.undercomplete(code=2**31 - 1, hidden=()), X, r"parameters: expected fewer than 8,589,934,592"),
+        (conditional(), X, "mine is conditional and .* has no class labels: expected one for each example"),
+        (
+            conditional(),
+            from_splits((X, np.arange(8) % 4)),
+            "mine was given data of 4 classes: expected at most 3",
+        ),
+    ],
+)
+def test_autoencoders_and_data_that_do_not_go_together_are_refused(autoencoder, data, sentence):
+    with pytest.raises(InvalidInput, match=sentence):
+        plan(autoencoder, data, TrainConfig(epochs=1, batch_size=4), seeds=0)
+
+
+def test_values_outside_the_unit_interval_are_found_in_the_validation_split_too():
+    data = from_arrays(np.clip(WIDE, 0, 1), validation=0.2, test=0.0)
+    data.validation.x[0, 0] = 1.5
+    with pytest.raises(InvalidInput, match=r"values from 0 to 1.5: expected \[0, 1\]"):
+        plan(ae_jax.variational(), data, TrainConfig(), seeds=0)
+
+
+@pytest.mark.parametrize(
+    ("settings", "sentence"),
+    [
+        ({"patience": 5}, "patience=5 and no validation split: expected one to judge by"),
+        ({"epochs": 2**31 - 1, "batch_size": 4}, r"expected fewer than 2\*\*31 steps"),
+    ],
+)
+def test_settings_that_do_not_fit_the_data_are_refused(settings, sentence):
+    with pytest.raises(InvalidInput, match=sentence):
+        plan(UNDERCOMPLETE, X, TrainConfig(**settings), seeds=0)
+
+
+@pytest.mark.parametrize("networks", [MLP(condition=3), Convolutional(channels=(2,), condition=3)])
+def test_batches_of_conditional_networks_hold_class_numbers(networks):
+    labels = np.array(["b", "a", "c", "a", "b", "c", "a", "b"])
+    choice = ae_jax.Autoencoder(name="mine", networks=networks, objective=Reconstruction())
+    planned = plan(choice, from_splits((X, labels)), TrainConfig(), seeds=0)
+    batch = planned.raw_batch(planned.dataset.train, slice(0, 4))
+    assert batch.condition.tolist() == [1, 0, 2, 0]
+    assert planned.config.batch_size == planned.examples == 8
+    assert plan(UNDERCOMPLETE, X, TrainConfig(), seeds=0).raw_batch(planned.dataset.train).condition is None
+
+
+@pytest.mark.parametrize(("budget", "asked"), [(10**9, {"member": 3}), (100, None)])
+def test_members_are_divided_over_accelerators_that_have_memory_for_their_shares(monkeypatch, budget, asked):
     """Of 6 members on 4 accelerators; where a share would have to take turns, the first accelerator has them all."""
     found = []
     monkeypatch.setattr("ae_jax.training.plan.mesh_of", lambda mesh, **sizes: found.append(mesh))
     monkeypatch.setattr("ae_jax.training.plan.accelerators_for", lambda members: 3)
-    monkeypatch.setattr("ae_jax.training.plan.room", lambda: room)
-    population = {"seeds": range(6), "epochs": 1, "batch_size": 4, "patience": None}
-    plan(ae_jax.undercomplete(code=2, hidden=()), X, **population)
-    plan(ae_jax.undercomplete(code=2, hidden=()), X, **population, mesh="data=2")
+    monkeypatch.setattr("ae_jax.training.plan.memory_budget", lambda: budget)
+    plan(UNDERCOMPLETE, X, TrainConfig(), seeds=range(6))
+    plan(UNDERCOMPLETE, X, TrainConfig(mesh="data=2"), seeds=range(6))
     assert found == [asked, "data=2"]

@@ -3,19 +3,29 @@ from typing import Any, ClassVar
 import jax
 import jax.numpy as jnp
 import numpy as np
+import optax
 import pytest
 from flax import nnx
 
 import ae_jax
-from ae_jax import Autoencoder, Optimizer, losses
+from ae_jax import Autoencoder, InvalidInput, Optimizer, losses
 from ae_jax.components import component, static
 from ae_jax.data import Scaling
+from ae_jax.networks import MLP, from_nnx
 from ae_jax.objectives import Contractive, Likelihood, Reconstruction, SquaredError
-from ae_jax.training import step as stepping
-from ae_jax.training.state import State, initial
-from ae_jax.training.step import batches, epoch, evaluate, order_of, step
+from ae_jax.objectives.base import Objective
+from ae_jax.training import algorithm, epoch
+from ae_jax.training.epoch import EpochData, Member, batch_indices, shuffled_batches, train_epoch, validate
+from ae_jax.training.state import INIT, init_best, key_for
+from ae_jax.types import Batch
 
 KEY = jax.random.key(0)
+X = np.random.default_rng(0).normal(size=(5, 3)).astype(np.float32)
+LINEAR = MLP(hidden=(), code=2)
+
+
+def linear(objective=Reconstruction(), optimizer=Optimizer(rule="sgd", learning_rate=0.1)) -> Autoencoder:
+    return Autoencoder(name="linear", networks=LINEAR, objective=objective, optimizer=optimizer)
 
 
 class Counter(nnx.Module):
@@ -38,96 +48,176 @@ class CounterBuilder:
 
 
 @component
-class Counting:
+class Counting(Objective):
     """Each step of gradient descent adds one to the entry of every example in the batch."""
 
     name: ClassVar[str] = "counting"
     likelihood: Likelihood = SquaredError()
 
-    def __call__(self, networks, key, x, step):
-        loss = -jnp.sum(x @ networks.seen.get_value())
+    def __call__(self, model, key, batch, step):
+        loss = -jnp.sum(batch.x @ model.networks.seen[...])
         return loss, {"counting": loss}
 
 
-def started(autoencoder: Autoencoder, shape, seed: int = 0) -> State:
-    return jax.jit(lambda: initial(autoencoder, shape, seed)[0])()
-
-
-@pytest.mark.parametrize(("examples", "batch_size"), [(10, 5), (10, 3), (7, 7), (5, 4), (9, 1), (1, 1)])
+@pytest.mark.parametrize(("examples", "batch_size"), [(10, 5), (10, 3), (7, 7), (9, 1)])
 def test_batches_hold_every_example_and_complete_the_last_from_the_same_order(examples, batch_size):
-    rows = np.asarray(batches(KEY, examples, batch_size))
-    steps = -(-examples // batch_size)
-    assert rows.shape == (steps, batch_size)
+    rows = np.asarray(shuffled_batches(KEY, examples, batch_size))
+    assert rows.shape == (-(-examples // batch_size), batch_size)
     flat = rows.ravel()
     assert sorted(flat[:examples]) == list(range(examples))
     np.testing.assert_array_equal(flat[examples:], flat[: len(flat) - examples])
-
-
-def test_batches_are_shuffled_by_their_key():
-    first, again, other = (np.asarray(batches(jax.random.key(seed), 64, 8)).ravel() for seed in (0, 0, 1))
-    np.testing.assert_array_equal(first, again)
-    assert not np.array_equal(first, other)
-    assert not np.array_equal(first, np.arange(64))
+    assert examples < 9 or not np.array_equal(
+        flat, np.asarray(shuffled_batches(jax.random.key(1), examples, batch_size)).ravel()
+    )
 
 
 @pytest.mark.parametrize(("examples", "batch_size"), [(10, 4), (12, 4)])
 def test_an_epoch_sees_every_example(examples, batch_size):
-    counter = Autoencoder(
-        name="counter",
-        networks=CounterBuilder(),
-        objective=Counting(),
-        optimizer=Optimizer(rule="sgd", learning_rate=1.0),
-    )
-    state = started(counter, (examples,))
-    stored = jnp.eye(examples)
-    after, _ = epoch(state, counter, order_of(0, (1,), examples, batch_size), stored, Scaling())
-    seen = np.asarray(after.params["seen"])
+    optimizer = Optimizer(rule="sgd", learning_rate=1.0)
+    counter = Autoencoder(name="counter", networks=CounterBuilder(), objective=Counting(), optimizer=optimizer)
+    state = algorithm(counter, (examples,)).init(KEY)
+    data = EpochData(Batch(jnp.eye(examples)), None, Scaling(), np.inf, 0)
+    indices = batch_indices(0, (1,), examples, batch_size)
+    after, _ = train_epoch(Member(state, init_best(state), counter, 0), indices, data)
+    seen = np.asarray(after.params["networks"]["seen"])
     assert set(seen) <= {1.0, 2.0}
     assert seen.sum() == -(-examples // batch_size) * batch_size
     assert int(after.step) == -(-examples // batch_size)
 
 
 def test_a_step_follows_the_gradient_of_the_mean_over_the_batch():
-    autoencoder = Autoencoder(
-        name="linear",
-        networks=ae_jax.networks.MLP(hidden=(), code=2),
-        objective=Reconstruction(),
-        optimizer=Optimizer(rule="sgd", learning_rate=0.1),
-    )
-    state = started(autoencoder, (3,))
-    x = jax.random.normal(jax.random.key(1), (5, 3))
+    autoencoder = linear()
+    init, step = algorithm(autoencoder, (3,))
+    state = init(KEY)
 
     def loss(params: Any) -> jax.Array:
-        networks = autoencoder.bind((3,), params)
-        return jnp.mean(losses.squared_error(networks.decode(networks.encode(x)), x))
+        model = autoencoder.bind((3,), params)
+        return jnp.mean(losses.squared_error(model.decode(model.encode(jnp.asarray(X))), jnp.asarray(X)))
 
-    value, gradient = jax.jit(jax.value_and_grad(loss))(state.params)
-    after, metrics = jax.jit(step)(state, autoencoder, KEY, x)
-    jax.tree.map(
-        lambda new, old, slope: np.testing.assert_allclose(new, old - 0.1 * slope, rtol=1e-5, atol=1e-7),
-        after.params,
-        state.params,
-        gradient,
-    )
+    value, gradient = jax.value_and_grad(loss)(state.params)
+    after, metrics = jax.jit(step)(state, KEY, Batch(jnp.asarray(X)))
+    expected = jax.tree.map(lambda old, slope: old - 0.1 * slope, state.params, gradient)
+    jax.tree.map(lambda a, b: np.testing.assert_allclose(a, b, rtol=1e-5, atol=1e-7), after.params, expected)
     np.testing.assert_allclose([metrics["loss"], metrics["squared_error"]], [value, value], rtol=1e-6)
+    assert int(after.step) == 1
+
+
+@component
+class Chain:
+    """Any chain of Optax."""
+
+    rate: Any = 0.1
+
+    def transformation(self):
+        return optax.chain(optax.clip(0.01), optax.trace(0.9), optax.scale(-self.rate))
+
+
+def test_any_optax_chain_trains(small):
+    state = algorithm(linear(optimizer=Chain()), (3,)).init(KEY)
+    after, _ = algorithm(linear(optimizer=Chain()), (3,)).step(state, KEY, Batch(10 * jnp.asarray(X)))
+    moved = jax.tree.map(lambda new, old: np.abs(new - old).max(), after.params, state.params)
+    np.testing.assert_allclose(max(jax.tree.leaves(moved)), 1e-3, rtol=1e-3)
+    run = ae_jax.fit([linear(optimizer=Chain(rate=rate)) for rate in (0.1, 0.3)], small, epochs=2, batch_size=16)
+    assert (run.history["train"]["loss"][:, 1] < run.history["train"]["loss"][:, 0]).all()
+
+
+@component
+class ScaledPart:
+    """A number beside the networks."""
+
+    def __call__(self, networks, shape, code, rngs):
+        return nnx.Linear(1, 1, use_bias=False, rngs=rngs)
+
+
+@component
+class TwoPlayers(Reconstruction):
+    """A reconstruction, and a second part that learns to give one."""
+
+    @property
+    def parts(self):
+        return {"critic": ScaledPart()}
+
+    def __call__(self, model, key, batch, step):
+        loss, metrics = super().__call__(model, key, batch, step)
+        game = jnp.sum(jnp.square(model.critic(jnp.ones((1, 1))) - 1.0))
+        return loss + game, metrics | {"game": game}
+
+
+def test_each_part_has_its_optimiser(small):
+    optimizers = {"networks": Optimizer(rule="sgd", learning_rate=1e-30), "critic": Optimizer(learning_rate=0.25)}
+    game = linear(TwoPlayers(), optimizers)
+    init, step = algorithm(game, (3,))
+    before = init(KEY)
+    after, _ = step(before, KEY, Batch(jnp.asarray(X)))
+    pairs = zip(*(jax.tree.leaves(state.params["networks"]) for state in (after, before)), strict=True)
+    assert all(np.abs(new - old).max() < 1e-25 for new, old in pairs)
+    moved = np.abs(after.params["critic"]["kernel"] - before.params["critic"]["kernel"])
+    np.testing.assert_allclose(moved, 0.25, rtol=1e-3)  # Adam's first step
+    assert ae_jax.fit(game, small, epochs=1, batch_size=16).history["train"]["game"].shape == (1, 1)
+
+
+@pytest.mark.parametrize("optimizers", [{"networks": Optimizer()}, {"networks": Optimizer(), "critik": Optimizer()}])
+def test_a_part_without_an_optimiser_is_refused(small, optimizers):
+    with pytest.raises(InvalidInput, match="linear has optimizers for .*: expected one for each part with parameters"):
+        ae_jax.fit(linear(TwoPlayers(), optimizers), small, epochs=1)
+
+
+class Noisy(nnx.Module):
+    def __init__(self, shape, rngs):
+        self.norm, self.dropout = nnx.BatchNorm(shape[0], rngs=rngs), nnx.Dropout(0.5, rngs=rngs)
+
+    def encode(self, x):
+        return self.dropout(self.norm(x))
+
+    def decode(self, z):
+        return z
+
+
+NOISY = Autoencoder(name="noisy", networks=from_nnx(Noisy, code=(3,)), objective=Reconstruction())
+
+
+def test_a_step_changes_the_state_of_modules_and_draws_dropout_by_its_key():
+    init, step = algorithm(NOISY, (3,))
+    before = init(KEY)
+    first, again, other = (step(before, jax.random.key(seed), Batch(jnp.asarray(X))) for seed in (0, 0, 1))
+    norm = first[0].model_state["networks"]["norm"]
+    np.testing.assert_allclose(norm["mean"], 0.01 * X.mean(axis=0), rtol=1e-4)
+    assert first[1]["loss"] == again[1]["loss"] != other[1]["loss"]
+
+
+def test_validation_runs_in_evaluation_mode():
+    state = algorithm(NOISY, (3,)).init(KEY)
+    data = EpochData(Batch(jnp.asarray(X)), Batch(jnp.asarray(X)), Scaling(), np.inf, 0)
+    metrics = validate(state, NOISY, KEY, data, 5)
+    np.testing.assert_allclose(metrics["loss"], np.square(X - X / np.sqrt(1 + 1e-5)).sum(axis=1).mean(), atol=1e-6)
 
 
 @pytest.mark.parametrize("in_one", [0, 512])
-@pytest.mark.parametrize("batch_size", [5, 8, 24, 64])
-def test_evaluation_counts_each_example_once(batch_size, in_one, monkeypatch):
-    monkeypatch.setattr(stepping, "_ONE_BATCH", in_one)
-    autoencoder = Autoencoder(
-        name="linear",
-        networks=ae_jax.networks.MLP(hidden=(), code=2, code_activation="tanh"),
-        objective=Reconstruction(penalties=(Contractive(weight=2.0),)),
-    )
-    state = started(autoencoder, (3,))
+@pytest.mark.parametrize("batch_size", [5, 8])
+def test_validation_counts_each_example_once(batch_size, in_one, monkeypatch):
+    monkeypatch.setattr(epoch, "_ONE_BATCH", in_one)
+    autoencoder = linear(Reconstruction(penalties=(Contractive(weight=2.0),)))
+    state, scaling = algorithm(autoencoder, (3,)).init(KEY), Scaling(scale=16.0)
     stored = np.random.default_rng(0).integers(0, 16, size=(24, 3)).astype(np.uint8)
-    scaling = Scaling(scale=16.0)
-    metrics = jax.jit(lambda s: evaluate(s, autoencoder, KEY, jnp.asarray(stored), scaling, batch_size, 0))(state)
-    networks, x = autoencoder.bind((3,), state.params), jnp.asarray(stored / np.float32(16), jnp.float32)
-    error = losses.squared_error(networks.decode(networks.encode(x)), x).mean()
-    norm = losses.jacobian.forward_mode(networks.encode, x).mean()
+    data = EpochData(Batch(jnp.asarray(stored)), Batch(jnp.asarray(stored)), scaling, np.inf, 0)
+    metrics = validate(state, autoencoder, KEY, data, batch_size)
+    model, x = autoencoder.bind((3,), state.params), jnp.asarray(stored / np.float32(16), jnp.float32)
+    error = losses.squared_error(model.decode(model.encode(x)), x).mean()
+    norm = losses.jacobian.forward_mode(model.networks.encode, x).mean()
     np.testing.assert_allclose(metrics["squared_error"], error, rtol=1e-5)
     np.testing.assert_allclose(metrics["jacobian"], norm, rtol=1e-5)
     np.testing.assert_allclose(metrics["loss"], error + 2.0 * norm, rtol=1e-5)
+
+
+def test_a_loop_of_one_s_own_equals_fit(small):
+    autoencoder = ae_jax.variational(code=3, hidden=(12,))
+    run = ae_jax.fit(autoencoder, small, seeds=5, epochs=2, batch_size=16)
+    init, step = algorithm(autoencoder, (8, 8))
+    state, step = init(key_for(5, INIT)), jax.jit(step)
+    for number in (1, 2):
+        indices = batch_indices(np.uint32(5), (number,), 64, 16)
+        for rows, key in zip(indices.rows, indices.keys, strict=True):
+            state, _ = step(state, key, Batch(small.scaling(jnp.asarray(small.train.x)[rows])))
+    assert run.best_epoch.tolist() == [2]
+    for ours, theirs in zip(jax.tree.leaves(state.params), jax.tree.leaves(run.params), strict=True):
+        np.testing.assert_allclose(ours, theirs[0], rtol=1e-4, atol=1e-6)
