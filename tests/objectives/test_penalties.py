@@ -126,7 +126,7 @@ def test_kl_sparsity_sums_over_units_the_divergence_of_their_mean_activation():
 
 def test_kl_sparsity_refuses_a_code_of_another_activation():
     model = bound(MLP(hidden=(), code=3, code_activation="tanh"))
-    with pytest.raises(InvalidInput, match="KLSparsity was given a tanh code: .*code_activation='sigmoid'"):
+    with pytest.raises(InvalidInput, match="KLSparsity was given a tanh code: expected activations in"):
         KLSparsity()(model, KEY, Batch(jnp.ones((2, *SHAPE))), jnp.ones((2, 3)))
 
 

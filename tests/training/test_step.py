@@ -24,7 +24,10 @@ X = np.random.default_rng(0).normal(size=(5, 3)).astype(np.float32)
 LINEAR = MLP(hidden=(), code=2)
 
 
-def linear(objective=Reconstruction(), optimizer=Optimizer(rule="sgd", learning_rate=0.1)) -> Autoencoder:
+RECONSTRUCTION, DESCENT = Reconstruction(), Optimizer(rule="sgd", learning_rate=0.1)
+
+
+def linear(objective=RECONSTRUCTION, optimizer=DESCENT) -> Autoencoder:
     return Autoencoder(name="linear", networks=LINEAR, objective=objective, optimizer=optimizer)
 
 
@@ -66,9 +69,7 @@ def test_batches_hold_every_example_and_complete_the_last_from_the_same_order(ex
     flat = rows.ravel()
     assert sorted(flat[:examples]) == list(range(examples))
     np.testing.assert_array_equal(flat[examples:], flat[: len(flat) - examples])
-    assert examples < 9 or not np.array_equal(
-        flat, np.asarray(shuffled_batches(jax.random.key(1), examples, batch_size)).ravel()
-    )
+    assert not np.array_equal(rows, np.asarray(shuffled_batches(jax.random.key(1), examples, batch_size)))
 
 
 @pytest.mark.parametrize(("examples", "batch_size"), [(10, 4), (12, 4)])
@@ -158,7 +159,7 @@ def test_each_part_has_its_optimiser(small):
 
 @pytest.mark.parametrize("optimizers", [{"networks": Optimizer()}, {"networks": Optimizer(), "critik": Optimizer()}])
 def test_a_part_without_an_optimiser_is_refused(small, optimizers):
-    with pytest.raises(InvalidInput, match="linear has optimizers for .*: expected one for each part with parameters"):
+    with pytest.raises(InvalidInput, match="expected one for each part with parameters, critic, networks"):
         ae_jax.fit(linear(TwoPlayers(), optimizers), small, epochs=1)
 
 
