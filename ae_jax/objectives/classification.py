@@ -11,6 +11,7 @@ from jaxtyping import Array, Float
 from ae_jax import losses
 from ae_jax._checks import size
 from ae_jax.components import component, static
+from ae_jax.errors import InvalidInput
 from ae_jax.networks import PartBuilder, deterministic
 from ae_jax.objectives.base import Objective
 from ae_jax.objectives.likelihoods import Likelihood, SquaredError
@@ -62,6 +63,10 @@ class Classification(Objective):
         return {"head": SoftmaxHead(classes=self.classes)}
 
     def __call__(self, model: Any, key: Key, batch: Batch, step: Any) -> tuple[Float[Array, ""], Metrics]:
+        if batch.condition is None:
+            raise InvalidInput(
+                "Classification was given a batch without condition: expected the class of each example."
+            )
         logits = class_logits(model, batch.x)
         nll = jnp.mean(losses.categorical_nll(logits, batch.condition))
         error = jnp.mean(jnp.argmax(logits, axis=-1) != batch.condition, dtype=nll.dtype)

@@ -190,8 +190,8 @@ def advance(
     best = best._replace(running=keeps | again, finite=best.finite & (finite | again | ~best.running))
     if settings.finish:
         metric = autoencoder.objective.selection
-        judged = metric is not None and data.validation is not None
-        best = select(best, keeps, trained, history["validation"][metric] if judged else None, number, data.patience)
+        loss = None if metric is None or data.validation is None else history["validation"][metric]
+        best = select(best, keeps, trained, loss, number, data.patience)
     return state, best, EpochInfo(taken, history)
 
 

@@ -84,7 +84,8 @@ def fine_tune(
     subsets = None
     if labels is not None:
         count = size("fine_tune", "labels", labels)
-        chosen = [balanced_rows(dataset.train.labels, count, seed=int(seed)) for seed in run.seeds]
+        given: Any = dataset.train.labels
+        chosen = [balanced_rows(given, count, seed=int(seed)) for seed in run.seeds]
         subsets = np.stack(chosen).astype(np.int32)
         config = dataclasses.replace(config, batch_size=min(config.batch_size, count))
     members = [

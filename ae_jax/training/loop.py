@@ -228,7 +228,8 @@ def _begin(autoencoder: Autoencoder, start: Start) -> tuple[State, BestState]:
     """Every member before its first step, with the parameters it starts from."""
 
     def of_one(one: Autoencoder, own: Start) -> tuple[State, BestState]:
-        state = init_state(*jax.tree.map(jnp.copy, own), one.transformation())
+        params, model_state = jax.tree.map(jnp.copy, own)
+        state = init_state(params, model_state, one.transformation())
         return state, init_best(state)
 
     return jax.vmap(of_one)(autoencoder, start)

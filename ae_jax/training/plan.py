@@ -51,8 +51,9 @@ class Plan(NamedTuple):
 
     def raw_batch(self, split: Split, rows: slice = slice(None)) -> Batch:
         """Examples of a split before scaling, with the class numbers that conditional models take."""
-        condition = split.condition(self.dataset.classes)[rows] if self.autoencoder.conditional else None
-        return Batch(split.x[rows], condition)
+        x: Any = split.x[rows]
+        condition: Any = split.condition(self.dataset.classes)[rows] if self.autoencoder.conditional else None
+        return Batch(x, condition)
 
 
 def plan(

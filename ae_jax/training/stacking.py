@@ -13,7 +13,7 @@ from ae_jax._checks import shown
 from ae_jax.data import Dataset, Split
 from ae_jax.errors import InvalidInput
 from ae_jax.models import Autoencoder
-from ae_jax.networks import MLP
+from ae_jax.networks import MLP, code_shape
 from ae_jax.training.callbacks import Callback
 from ae_jax.training.checkpoint import Checkpoints
 from ae_jax.training.config import TrainConfig
@@ -150,11 +150,12 @@ def _deep(layers: Sequence[Autoencoder]) -> Autoencoder:
                 "expected sigmoid codes and BernoulliLikelihood, or linear or relu codes and SquaredError, as the "
                 "decoder gives back what the encoder below gave."
             )
+    widths = [code_shape(layer.networks)[0] for layer in layers]
     return Autoencoder(
         name=layers[0].name,
         networks=MLP(
-            hidden=tuple(layer.networks.code for layer in layers[:-1]),
-            code=layers[-1].networks.code,
+            hidden=tuple(widths[:-1]),
+            code=widths[-1],
             activation=first.code_activation,
             code_activation=first.code_activation,
             tied=first.tied,
@@ -197,7 +198,8 @@ def _codes(run: Run, data: Dataset) -> Dataset:
     """What a layer makes of what it was trained on."""
 
     def of(split: Split) -> Split:
-        return Split(run.encode(split.x) if len(split.x) else np.zeros((0, run.autoencoder.networks.code), np.float32))
+        codes = np.zeros((0, *code_shape(run.autoencoder.networks)), np.float32)
+        return Split(run.encode(split.x) if len(split.x) else codes)
 
     return Dataset(
         name=f"codes of {data.name}", train=of(data.train), validation=of(data.validation), test=of(data.test)
