@@ -64,9 +64,7 @@ class Classification(Objective):
 
     def __call__(self, model: Any, key: Key, batch: Batch, step: Any) -> tuple[Float[Array, ""], Metrics]:
         if batch.condition is None:
-            raise InvalidInput(
-                "Classification was given a batch without condition: expected the class of each example."
-            )
+            raise InvalidInput("Classification was given a batch without classes: expected one for each example.")
         logits = class_logits(model, batch.x)
         nll = jnp.mean(losses.categorical_nll(logits, batch.condition))
         error = jnp.mean(jnp.argmax(logits, axis=-1) != batch.condition, dtype=nll.dtype)
