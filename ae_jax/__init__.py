@@ -13,9 +13,11 @@ from ae_jax.models import (
     factor,
     named,
     sparse,
+    top_k,
     undercomplete,
     vamp,
     variational,
+    vq,
 )
 from ae_jax.optimizers import Optimizer
 from ae_jax.training import Callback, Run, TrainConfig, TrainingInterrupted, fit, load
@@ -50,7 +52,9 @@ __all__ = [
     "schedules",
     "sparse",
     "static",
+    "top_k",
     "undercomplete",
     "vamp",
     "variational",
+    "vq",
 ]

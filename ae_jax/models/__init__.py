@@ -10,9 +10,11 @@ from ae_jax.models.convolutional import convolutional
 from ae_jax.models.denoising import denoising
 from ae_jax.models.factor import factor
 from ae_jax.models.sparse import sparse
+from ae_jax.models.top_k import top_k
 from ae_jax.models.undercomplete import undercomplete
 from ae_jax.models.vamp import vamp
 from ae_jax.models.variational import variational
+from ae_jax.models.vq import vq
 
 __all__ = [
     "NAMED",
@@ -24,9 +26,11 @@ __all__ = [
     "factor",
     "named",
     "sparse",
+    "top_k",
     "undercomplete",
     "vamp",
     "variational",
+    "vq",
 ]
 
 NAMED: dict[str, Callable[..., Autoencoder]] = {
@@ -41,6 +45,8 @@ NAMED: dict[str, Callable[..., Autoencoder]] = {
         conditional,
         vamp,
         factor,
+        vq,
+        top_k,
     )
 }
 """The named autoencoders by their names."""

@@ -9,7 +9,7 @@ from jaxtyping import Array, Float
 from ae_jax.errors import InvalidInput
 
 
-def with_condition(config: Any, x: Float[Array, "batch features"], condition: Array | None) -> Float[Array, "batch _"]:
+def with_condition(config: Any, x: Float[Array, "batch *features"], condition: Array | None) -> Array:
     """Rows with their condition appended: class numbers one-hot encoded, covariates as they are.
 
     Args:

@@ -30,7 +30,8 @@ class Convolutional:
     Attributes:
       channels: number of channels of each stage, from the data to the code.
       kernel: side of the square kernels.
-      code: size of the code.
+      code: size of the code, or ``(height, width, channels)`` for a spatial code without the dense layers: height and
+        width are those that the stages leave of the image.
       activation: of every stage, a name in :data:`ae_jax.networks.ACTIVATIONS`.
       code_activation: of the code.
       stochastic: the encoder gives a diagonal Gaussian's mean and log-scale instead of a code.
@@ -38,11 +39,14 @@ class Convolutional:
 
     Raises:
       InvalidInput: no stage, a size not above zero, an unknown activation, ``top_k`` above the number of
-        units or of a stochastic encoder, or (when built) data that are no images.
+        units or of a stochastic encoder, a spatial code with ``stochastic``, ``top_k`` or ``condition``, or (when
+        built) data that are no images or whose last stage is of another size than the spatial code.
 
     Example:
       >>> Convolutional(channels=(16, 32), code=16).kernel
       3
+      >>> Convolutional(channels=(16, 32), code=(2, 2, 4))((8, 8), 1, nnx.Rngs(0)).encode(jnp.ones((5, 8, 8))).shape
+      (5, 2, 2, 4)
 
     References:
       Masci et al., *Stacked convolutional auto-encoders for hierarchical feature extraction*, ICANN 2011;
@@ -51,7 +55,7 @@ class Convolutional:
 
     channels: tuple[int, ...] = static(default=(16, 32))
     kernel: int = static(default=3)
-    code: int = static(default=16)
+    code: int | tuple[int, ...] = static(default=16)
     activation: str = static(default="relu")
     code_activation: str = static(default="linear")
     stochastic: bool = static(default=False)
@@ -59,8 +63,16 @@ class Convolutional:
     condition: int | None = static(default=None)
 
     def __post_init__(self) -> None:
-        for name in ("kernel", "code"):
-            size(self, name, getattr(self, name))
+        size(self, "kernel", self.kernel)
+        if isinstance(self.code, (tuple, list)):
+            object.__setattr__(self, "code", widths(self, "code", self.code))
+            if len(self.code) != 3 or self.stochastic or self.top_k is not None or self.condition is not None:
+                raise InvalidInput(
+                    f"Convolutional was given code={self.code}: expected (height, width, channels), without "
+                    "stochastic, top_k or condition; those take a code of one size."
+                )
+        else:
+            size(self, "code", self.code)
         object.__setattr__(self, "channels", widths(self, "channels", self.channels))
         if not self.channels:
             raise InvalidInput("Convolutional was given no channels: expected one number for each stage, as (16, 32).")
@@ -93,25 +105,35 @@ class ConvolutionalNetworks(nnx.Module):
         heads, given = 2 if config.stochastic else 1, config.condition or 0
         depths = (depth, *config.channels)
         self.encoder = nnx.List([self._convolution(a, b, 2, rngs) for a, b in pairwise(depths)])
-        self.to_code = nnx.Linear(math.prod(smallest) + given, heads * config.code, rngs=rngs)
+        units, features = config.code, math.prod(smallest)
+        if isinstance(units, tuple):
+            if units[:2] != self.sizes[-1]:
+                raise InvalidInput(
+                    f"Convolutional was given code={units}, and its {len(config.channels)} stages leave {height} by "
+                    f"{width} pixels at {self.sizes[-1]}: expected code={(*self.sizes[-1], units[2])}, or other stages."
+                )
+            units, features = units[2], smallest[2]
+        self.to_code = nnx.Linear(features + given, heads * units, rngs=rngs)
         self.from_code = nnx.Linear(
-            config.code + given, math.prod(smallest), kernel_init=kernel_initializer(config.activation), rngs=rngs
+            units + given, features, kernel_init=kernel_initializer(config.activation), rngs=rngs
         )
         back = (*depths[:0:-1], depth * outputs)
         self.decoder = nnx.List([self._convolution(a, 4 * b, 1, rngs) for a, b in pairwise(back)])
 
     def encode(self, x: Float[Array, "batch *shape"], condition: Array | None = None) -> Code:
-        """Codes ``[batch, code]`` of a batch, or their posterior."""
+        """Codes ``[batch, *code]`` of a batch, or their posterior."""
         hidden = x.reshape(x.shape[0], *self.image)
         for layer in self.encoder:
             hidden = apply(self.config.activation, layer(hidden))
-        code = self.to_code(with_condition(self.config, hidden.reshape(x.shape[0], -1), condition))
+        if isinstance(self.config.code, int):
+            hidden = hidden.reshape(x.shape[0], -1)
+        code = self.to_code(with_condition(self.config, hidden, condition))
         if not self.config.stochastic:
             return keep_top_k(self.config, apply(self.config.code_activation, code))
         mean, log_scale = jnp.split(code, 2, axis=-1)
         return DiagonalGaussian(apply(self.config.code_activation, mean), log_scale)
 
-    def decode(self, z: Float[Array, "batch code"], condition: Array | None = None) -> Float[Array, "batch *rest"]:
+    def decode(self, z: Float[Array, "batch *code"], condition: Array | None = None) -> Float[Array, "batch *rest"]:
         """The decoder's outputs ``[batch, *shape]``, with an axis more where there are several for each feature."""
         hidden = apply(self.config.activation, self.from_code(with_condition(self.config, z, condition)))
         hidden = hidden.reshape(z.shape[0], *self.sizes[-1], -1)

@@ -1,6 +1,6 @@
 """k-sparse codes: only the largest units of each example are kept."""
 
-from typing import Protocol, runtime_checkable
+from typing import Any, Protocol, runtime_checkable
 
 from jaxtyping import Array, Float
 
@@ -14,7 +14,7 @@ class HasCode(Protocol):
     """A component that describes a code: its number of units, how many of them are kept, whether it is stochastic."""
 
     @property
-    def code(self) -> int: ...
+    def code(self) -> Any: ...
 
     @property
     def top_k(self) -> int | None: ...
@@ -40,6 +40,6 @@ def require_top_k(config: HasCode) -> None:
         )
 
 
-def keep_top_k(config: HasCode, z: Float[Array, "batch code"]) -> Float[Array, "batch code"]:
+def keep_top_k(config: HasCode, z: Float[Array, "batch *code"]) -> Float[Array, "batch *code"]:
     """The code with only its largest units kept, or the whole code where ``top_k`` is None."""
     return z if config.top_k is None else losses.top_k(z, config.top_k)
