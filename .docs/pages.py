@@ -15,7 +15,7 @@ from pictures import CAPTIONS, architecture, ideas
 from sphinx.pycode import ModuleAnalyzer
 
 import ae_jax
-from ae_jax.cli.dispatch import COMMANDS, OF_AUTOENCODER, PARTS, dispatch
+from ae_jax.cli.app import COMMANDS, run
 from ae_jax.report import to_png
 
 WITHOUT_PAGE = {"__main__", "models", "cli", "components", "errors", "locks", "_checks", "types"}
@@ -79,7 +79,7 @@ def figures(name: str) -> list[str]:
 
 def command_page(name: str) -> str:
     """Returns the help of a command, of its subcommands, and of each autoencoder that it can train."""
-    names = [*PARTS.get(name, ()), *(ae_jax.NAMED if name in OF_AUTOENCODER else ())]
+    names = ae_jax.NAMED if isinstance(COMMANDS[name], str) else getattr(COMMANDS[name], "keys", list)()
     parts = (heading(f"{name} {part}", "-") + block(help_of(name, part)) for part in names)
     return heading(name, "=") + block(help_of(name)) + "".join(parts)
 
@@ -88,7 +88,7 @@ def help_of(*words: str) -> str:
     """Returns the output of ``ae-jax WORDS --help``."""
     printed = io.StringIO()
     with redirect_stdout(printed), suppress(SystemExit):
-        dispatch([*words, "--help"])
+        run([*words, "--help"])
     return printed.getvalue()
 
 

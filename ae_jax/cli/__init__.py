@@ -15,9 +15,9 @@ def main(arguments: Sequence[str] | None = None) -> int:
       after Ctrl-C; 143 after SIGTERM.
     """
     quiet_libraries()
-    from ae_jax.cli.dispatch import dispatch
+    from ae_jax.cli.app import run
 
-    return exit_code(partial(dispatch, sys.argv[1:] if arguments is None else list(arguments)))
+    return exit_code(partial(run, sys.argv[1:] if arguments is None else list(arguments)))
 
 
 __all__ = ["main"]

@@ -3,13 +3,11 @@
 import dataclasses
 import inspect
 from collections.abc import Callable
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import Annotated, Any, Literal, get_args
 
 from tyro.conf import arg
 
-from ae_jax.cli.options import one, read_number, read_whole, several
-from ae_jax.errors import unknown
-from ae_jax.models import Autoencoder, named
+from ae_jax.models import named
 from ae_jax.networks.activations import ACTIVATIONS
 from ae_jax.objectives import (
     BernoulliLikelihood,
@@ -20,87 +18,73 @@ from ae_jax.objectives import (
     SquaredError,
 )
 
-if TYPE_CHECKING:
-    from ae_jax.data import Dataset
-
 LIKELIHOODS: dict[str, Callable[[], Likelihood]] = {
     kind.__name__: kind
     for kind in (SquaredError, BernoulliLikelihood, GaussianLikelihood, LaplaceLikelihood, LearnedGaussianLikelihood)
 }
-"""What a reconstruction can be judged by, each with its own defaults."""
-
-CHOICES = {"activation": tuple(ACTIVATIONS), "likelihood": tuple(LIKELIHOODS)}
-"""Hyper-parameters that are names, and what can be named."""
+"""Names of likelihoods, each with its own defaults."""
 
 
 def hyperparameters(name: str, *, grid: bool = False) -> type:
-    """A dataclass of the options of a named autoencoder, each with its default.
+    """Returns a dataclass of the options of a named autoencoder, each with its default.
+
+    Parameters that are numbers, flags, names or tuples of numbers become options, and ``likelihood`` the name of one.
 
     Args:
       name: of the autoencoder.
-      grid: numbers take one or more values, and are tuples.
+      grid: numbers take one or more values.
 
     Raises:
-      InvalidInput: nobody bears that name.
+      InvalidInput: no autoencoder has that name.
     """
     make = named(name)
-    fields = [_field(parameter, grid) for parameter in inspect.signature(make).parameters.values()]
+    fields = [field for each in inspect.signature(make).parameters.values() if (field := _field(each, grid))]
     options = dataclasses.make_dataclass("Hyperparameters", fields, frozen=True, kw_only=True)
     options.__doc__ = make.__doc__
     return options
 
 
-def make_autoencoder(name: str, options: Any, dataset: "Dataset | None" = None) -> tuple[Autoencoder, list[str]]:
-    """The named autoencoder with the chosen hyper-parameters, and what must be said of it.
-
-    A likelihood that nobody chose is that of the data, where they are given (:func:`ae_jax.studies.suited`).
-    """
-    from ae_jax.studies import suited
-
-    given = {key: _value(key, getattr(options, key)) for key in _names(options) if getattr(options, key) is not None}
-    return (named(name)(**given), []) if dataset is None else suited(name, dataset, **given)
+def chosen_values(options: Any) -> dict[str, Any]:
+    """Returns hyper-parameter -> value, of those that differ from their defaults, likelihoods by their names."""
+    given = {field.name: getattr(options, field.name) for field in dataclasses.fields(options)}
+    defaults = {field.name: field.default for field in dataclasses.fields(options)}
+    chosen = {key: value for key, value in given.items() if value != defaults[key]}
+    return {key: LIKELIHOODS[value]() if key == "likelihood" else value for key, value in chosen.items()}
 
 
-def grid_of(name: str, options: Any) -> dict[str, tuple[Any, ...]]:
-    """Hyper-parameter -> values, of what was chosen otherwise than by default."""
-    grid = {}
+def chosen_grid(name: str, options: Any) -> dict[str, tuple[Any, ...]]:
+    """Returns hyper-parameter -> values, of those that differ from their defaults."""
     parameters = inspect.signature(named(name)).parameters
-    for field in dataclasses.fields(options):
-        given = getattr(options, field.name)
-        if given != field.default:
-            grid[field.name] = given if _is_number(parameters[field.name]) else (_value(field.name, given),)
-    return grid
+    return {
+        key: value if _is_number(parameters[key].default) else (value,) for key, value in chosen_values(options).items()
+    }
 
 
-def _field(parameter: inspect.Parameter, grid: bool) -> tuple[str, Any, Any]:
-    default, of_help = parameter.default, arg()
-    read, metavar = (read_whole, "N") if parameter.annotation is int else (read_number, "X")
-    if isinstance(default, tuple):
-        reader = several(read_whole, "N")
-    elif not _is_number(parameter):
-        by_data = getattr(default, "unit_interval", False)
-        shown = default if isinstance(default, str) else type(default).__name__
-        others = ", ".join(name for name in CHOICES[parameter.name] if name != shown)
-        shown += " of data in [0, 1], else GaussianLikelihood" if by_data else ""
-        reader, of_help = one(str, "NAME"), arg(help_behavior_hint=f"(default: {shown}; others: {others})")
-        default = None if by_data else default if isinstance(default, str) else type(default).__name__
-    elif grid:
-        reader, default = several(read, metavar, least=1), (default,)
+def _field(parameter: inspect.Parameter, grid: bool) -> tuple[str, Any, Any] | None:
+    """Returns name, type and default of an option; None for a parameter that a command line cannot give."""
+    name, default = parameter.name, parameter.default
+    if name == "likelihood":
+        shown, adapts = type(default).__name__, default.unit_interval
+        hint = f"(default: {shown}{' of data in [0, 1], else GaussianLikelihood' if adapts else ''})"
+        kind = Annotated[Literal[tuple(LIKELIHOODS)] | None, arg(help_behavior_hint=hint, metavar="NAME")]
+        return name, kind, dataclasses.field(default=None)
+    if name == "classes" and not isinstance(default, int):
+        hint = {"metavar": "INT", "help_behavior_hint": "(default: as many as the data have)"}
+        return name, Annotated[int | None, arg(**hint)], dataclasses.field(default=None)
+    if isinstance(default, str):
+        kind = Literal[tuple(ACTIVATIONS)] if name == "activation" else str
+    elif isinstance(default, tuple):
+        kind = tuple[int, ...]
+    elif _is_number(default) and grid:
+        kind, default = tuple[type(default), ...], (default,)
+    elif isinstance(default, (bool, int, float)):
+        kind = type(default)
+    elif default is None and set(get_args(parameter.annotation)) <= {int, float, type(None)}:
+        kind = parameter.annotation
     else:
-        reader = one(read, metavar)
-    return parameter.name, Annotated[Any, reader, of_help], dataclasses.field(default=default)
+        return None
+    return name, kind, dataclasses.field(default=default)
 
 
-def _is_number(parameter: inspect.Parameter) -> bool:
-    return isinstance(parameter.default, (int, float))
-
-
-def _names(options: Any) -> list[str]:
-    return [field.name for field in dataclasses.fields(options)]
-
-
-def _value(key: str, given: Any) -> Any:
-    """What an option's value stands for: of a likelihood, the one of that name."""
-    if key in CHOICES and given not in CHOICES[key]:
-        raise unknown(key, given, CHOICES[key])
-    return LIKELIHOODS[given]() if key == "likelihood" else given
+def _is_number(value: Any) -> bool:
+    return isinstance(value, (int, float)) and not isinstance(value, bool)

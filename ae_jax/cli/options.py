@@ -1,259 +1,244 @@
-"""The options that commands share, and how each kind of value is read, refused and shown."""
+"""The options that several commands share."""
 
 import dataclasses
-import inspect
-import math
+import os
 import re
-from collections.abc import Callable
-from typing import TYPE_CHECKING, Annotated, Any, get_args
+import sys
+import warnings
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any, Literal
 
-from tyro.conf import arg
-from tyro.constructors import PrimitiveConstructorSpec
+from tyro.conf import Positional, arg
 
-from ae_jax.errors import unknown
+from ae_jax.errors import InvalidInput
 
 if TYPE_CHECKING:
     from ae_jax.data import Dataset, ReadOptions
+    from ae_jax.training import TrainConfig
+
+RunFolder = Annotated[Positional[Path], arg(metavar="RUN")]
+Source = Annotated[str | None, arg(metavar="NAME|PATH", help_behavior_hint="(default: the data trained on)")]
+Label = Annotated[str | None, arg(metavar="NAME", help_behavior_hint="(default: as the run was trained)")]
+SplitName = Annotated[
+    Literal["train", "validation", "test", "all"] | None,
+    arg(metavar="SPLIT", help_behavior_hint="(default: test of a data set by name, all of a file)"),
+]
+Member = Annotated[int | None, arg(metavar="INT", help_behavior_hint="(default: the first that did not diverge)")]
+Picture = Annotated[Path | None, arg(metavar="FILE.png", help_behavior_hint="(default: none)")]
+Folder = Annotated[Path | None, arg(metavar="DIR", help_behavior_hint="(default: in runs/)")]
+Labels = Annotated[
+    tuple[str, ...] | None, arg(metavar="LABEL [LABEL ...]", help_behavior_hint="(default: 1, of labels 0 and 1)")
+]
+_NONE = {"help_behavior_hint": "(default: none)"}
 
 
-def read_whole(text: str) -> int:
-    """A whole number, or the reason why not."""
-    try:
-        return int(text)
-    except ValueError:
-        raise ValueError(f"was given {text!r}: expected a whole number.") from None
+def parse_size(text: str) -> int:
+    """Returns a number of bytes from text such as 512MB or 2GB.
 
+    Example:
+      >>> parse_size("512MB"), parse_size("100")
+      (536870912, 100)
 
-def read_seed(text: str) -> int:
-    """A seed, or the reason why not."""
-    if not 0 <= (seed := read_whole(text)) < 2**32:
-        raise ValueError(f"was given {text!r}: expected a whole number from 0 to {2**32 - 1}.")
-    return seed
-
-
-def read_number(text: str) -> float:
-    """A finite number, or the reason why not."""
-    try:
-        number = float(text)
-    except ValueError:
-        number = math.nan
-    if not math.isfinite(number):
-        raise ValueError(f"was given {text!r}: expected a number.")
-    return number
-
-
-def one(read: Callable[[str], Any], metavar: str) -> Any:
-    """An option of one value."""
-    return PrimitiveConstructorSpec(
-        nargs=1,
-        metavar=metavar,
-        instance_from_str=lambda texts: read(texts[0]),
-        is_instance=lambda _: True,
-        str_from_instance=lambda value: [show(value)],
-    )
-
-
-def several(read: Callable[[str], Any], metavar: str, *, least: int = 0) -> Any:
-    """An option of any number of values, at least so many."""
-
-    def read_all(texts: list[str]) -> tuple[Any, ...]:
-        if len(texts) < least:
-            raise ValueError("was given no value: expected at least one.")
-        return tuple(read(text) for text in texts)
-
-    return PrimitiveConstructorSpec(
-        nargs="*",
-        metavar=f"{metavar} [{metavar} ...]" if least else f"[{metavar} ...]",
-        instance_from_str=read_all,
-        is_instance=lambda _: True,
-        str_from_instance=lambda values: [show(value) for value in values or ()],
-    )
-
-
-def show(value: Any) -> str:
-    """A default as help states it."""
-    if value is None:
-        return "none"
-    return f"{value:g}" if isinstance(value, float) else str(value)
-
-
-def read_bytes(text: str) -> int:
-    """A number of bytes, with a unit or without, or the reason why not."""
+    Raises:
+      InvalidInput: the text is no size.
+    """
     match = re.fullmatch(r"(\d+(?:\.\d+)?)\s*([KMGT]?)i?B?", text.strip(), re.IGNORECASE)
-    if match is None or not (size := int(float(match[1]) * 1024 ** " KMGT".index(match[2].upper() or " "))):
-        raise ValueError(f"was given {text!r}: expected a size such as 512MB or 2GB.")
-    return size
-
-
-def read_shape(texts: list[str]) -> tuple[int, ...]:
-    """Height, width and any channels of an example from two or three whole numbers, or the reason why not."""
-    shape = tuple(read_whole(text) for text in texts)
-    if len(shape) not in (2, 3) or min(shape) < 1:
-        raise ValueError(
-            f"was given {' '.join(texts) or 'nothing'}: expected height and width, and channels where there are any."
-        )
-    return shape
-
-
-def read_corruption(text: str) -> tuple[str, float]:
-    """Family and level of a corruption, or the reason why not."""
-    family, colon, level = text.partition(":")
-    try:
-        if family and colon:
-            return family, read_number(level)
-    except ValueError:
-        pass
-    raise ValueError(f"was given {text!r}: expected FAMILY:LEVEL, such as gaussian:0.3.")
-
-
-def read_size(texts: list[str]) -> tuple[int, int] | None:
-    """Height and width of an image from one or two whole numbers, or the reason why not."""
-    sides = [read_whole(text) for text in texts]
-    if len(sides) not in (1, 2) or min(sides) < 1:
-        raise ValueError(f"was given {' '.join(texts) or 'nothing'}: expected a side, or height and width, in pixels.")
-    return sides[0], sides[-1]
-
-
-WHOLE = one(read_whole, "N")
-SEED = one(read_seed, "N")
-
-Json = Annotated[bool, arg(help_behavior_hint="")]
-
-Source = Annotated[str, one(str, "NAME|PATH")]
-"""Where data come from."""
-
-_SIZE = PrimitiveConstructorSpec(
-    nargs="*",
-    metavar="PIXELS [PIXELS]",
-    instance_from_str=read_size,
-    is_instance=lambda _: True,
-    str_from_instance=lambda value: [str(side) for side in value or ()],
-)
-_SHAPE = PrimitiveConstructorSpec(
-    nargs="*",
-    metavar="H W [C]",
-    instance_from_str=read_shape,
-    is_instance=lambda _: True,
-    str_from_instance=lambda value: [str(side) for side in value or ()],
-)
-_BUDGET = PrimitiveConstructorSpec(
-    nargs=1,
-    metavar="SIZE",
-    instance_from_str=lambda texts: read_bytes(texts[0]),
-    is_instance=lambda _: True,
-    str_from_instance=lambda value: [f"{value // 2**20}MB"],
-)
+    if match is None:
+        raise InvalidInput(f"--device-budget was given {text!r}: expected a size such as 512MB or 2GB.")
+    return int(float(match[1]) * 1024 ** " KMGT".index(match[2].upper() or " "))
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
 class Data:
-    """On what is trained.
+    """Data to train on.
 
     Attributes:
-      data: a data set by its name, see ae-jax data list; or tfds:NAME[:CONFIG], prepared by TensorFlow Datasets; or a
-        file: .npy, .npz, .csv, .tsv, .parquet, .mat, idx, with :KEY behind it where it holds several arrays; or a
-        folder of images (class subfolders are labels), of idx files, or of .npy or .parquet shards.
+      data: a data set by its name (ae-jax data list); tfds:NAME[:CONFIG], prepared by TensorFlow Datasets; a file:
+        .npy, .npz, .csv, .tsv, .parquet, .mat, idx, followed by :KEY where it holds several arrays; or a folder of
+        images (class subfolders are labels), of idx files, or of .npy or .parquet shards.
       label: name of the label column of a table, or of the labels in a .npz or .mat file.
       columns: names of the feature columns of a table.
       header: the first line of a .csv or .tsv file is an example, and the columns are named 0, 1 and so on.
-      image_size: side in pixels, or height and width, that images of a folder are brought to.
-      shape: height, width and any channels of an example, where a .csv, .parquet, .npy, .npz or .mat file holds it as a
-        row of numbers; of a .mat file in MATLAB's order.
-      transpose: the examples are the columns of the matrix in a .npy, .npz or .mat file, or lie along its array's last
-        axis.
-      scaling: unit brings values to [0, 1], standard to mean 0 and standard deviation 1, each feature of rows by
-        itself; none leaves them; fitted on the training split.
-      device_budget: what examples may take on the device; larger .npy and .parquet sources and prepared data sets are
-        streamed in chunks.
+      image_size: side in pixels, or height and width, to which images of a folder are resized.
+      shape: height, width and any channels of an example, where a file holds it as a row of numbers.
+      transpose: the examples are the columns of a matrix, or lie along the last axis of an array.
+      scaling: unit maps values to [0, 1], standard to mean 0 and standard deviation 1 of each feature.
+      device_budget: memory for examples on the device; larger .npy and .parquet sources are streamed in chunks.
     """
 
-    data: Source = "digits"
-    label: Annotated[str | None, one(str, "NAME"), arg(help_behavior_hint="(default: y of a .npz file)")] = None
-    columns: Annotated[
-        Any, several(str, "NAME", least=1), arg(help_behavior_hint="(default: all columns but the label)")
-    ] = None
-    header: Annotated[bool, arg(help_behavior_hint="")] = True
-    image_size: Annotated[Any, _SIZE, arg(help_behavior_hint="(default: as they are, all of one size)")] = None
-    shape: Annotated[Any, _SHAPE, arg(help_behavior_hint="(default: as the source has it)")] = None
-    transpose: Annotated[bool, arg(help_behavior_hint="")] = False
+    data: Annotated[str, arg(metavar="NAME|PATH")] = "digits"
+    label: Annotated[str | None, arg(metavar="NAME", **_NONE)] = None
+    columns: Annotated[tuple[str, ...] | None, arg(metavar="NAME [NAME ...]", **_NONE)] = None
+    header: bool = True
+    image_size: Annotated[tuple[int, ...] | None, arg(metavar="INT [INT]", **_NONE)] = None
+    shape: Annotated[tuple[int, ...] | None, arg(metavar="H W [C]", **_NONE)] = None
+    transpose: bool = False
     scaling: Annotated[
-        str | None, one(str, "NAME"), arg(help_behavior_hint="(default: unit for bytes, none for other numbers)")
+        Literal["unit", "standard", "none"] | None,
+        arg(metavar="{unit,standard,none}", help_behavior_hint="(default: unit for bytes, none for other numbers)"),
     ] = None
-    device_budget: Annotated[int, _BUDGET] = 2**30
+    device_budget: Annotated[str, arg(metavar="SIZE")] = "1GB"
 
-    def load(self) -> "Dataset":
-        """The data set that these options name.
-
-        Raises:
-          InvalidInput: it cannot be loaded.
-        """
-        from ae_jax.data import load
-
-        return load(self.data, self.reading(), scaling=self.scaling)
-
-    def reading(self) -> "ReadOptions":
-        """How the source is read.
+    def read_options(self) -> "ReadOptions":
+        """Returns how the source is read.
 
         Raises:
           InvalidInput: a number that cannot be used.
         """
         from ae_jax.data import ReadOptions
 
+        size = self.image_size
+        if size is not None and (len(size) not in (1, 2) or min(size) < 1):
+            raise InvalidInput(f"--image-size was given {size}: expected a side, or height and width, in pixels.")
         return ReadOptions(
             label=self.label,
             columns=self.columns,
             header=self.header,
-            image_size=self.image_size,
+            image_size=size and (size[0], size[-1]),
             transpose=self.transpose,
             shape=self.shape,
-            budget=self.device_budget,
+            budget=parse_size(self.device_budget),
         )
+
+    def load(self) -> "Dataset":
+        """Loads the data set.
+
+        Raises:
+          InvalidInput: it cannot be loaded.
+        """
+        from ae_jax.data import load
+
+        return load(self.data, self.read_options(), scaling=self.scaling)
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
 class Training:
-    """For how long is trained.
+    """How to train.
 
     Attributes:
-      seeds: how many seeds; the members have the seeds 0 to N-1.
-      epochs: how often every example is seen, at most.
+      seeds: number of seeds; the members have the seeds 0 to N-1.
+      epochs: passes over the training examples, at most.
       batch_size: examples in a step.
       patience: epochs without a lower validation loss after which a member stops.
-      on_divergence: what is done about a loss or gradient that is NaN or infinite: stop ends the member with its last
+      on_divergence: what to do about a loss or gradient that is NaN or infinite: stop ends the member with its last
         good parameters, skip leaves out the step, rollback goes back an epoch at half the learning rate.
+      mesh: devices along two axes, such as data=4 or member=2,data=4: data divides every batch, member the members; a
+        CPU counts as so many devices. By default a population is divided over the accelerators of this process.
+      distributed: train together with other processes of the same command. Under Slurm or Open MPI, no value is needed;
+        elsewhere, give the address of the first process, the number of this one and their count. The first process
+        alone prints and writes.
+      resume: continue the interrupted training of the same command, to the same results.
+      extend: with --resume, allow more --epochs than before.
+      checkpoint_minutes: minutes between checkpoints, which are written beside the folder of --out.
+      checkpoint_epochs: epochs between checkpoints.
+      checkpoint_steps: steps between checkpoints.
+      keep: number of checkpoints that are kept.
     """
 
-    seeds: Annotated[int, WHOLE] = 5
-    epochs: Annotated[int, WHOLE] = 200
-    batch_size: Annotated[int, WHOLE] = 64
-    patience: Annotated[int | None, WHOLE, arg(help_behavior_hint="(default: trains all epochs)")] = None
-    on_divergence: Annotated[str, one(str, "NAME")] = "stop"
+    seeds: int = 5
+    epochs: int = 200
+    batch_size: int = 64
+    patience: Annotated[int | None, arg(metavar="INT", **_NONE)] = None
+    on_divergence: Literal["stop", "skip", "rollback"] = "stop"
+    mesh: Annotated[str | None, arg(metavar="AXIS=N[,AXIS=N]", **_NONE)] = None
+    distributed: Annotated[tuple[str, ...] | None, arg(metavar="[HOST:PORT,INDEX/COUNT]", **_NONE)] = None
+    resume: bool = False
+    extend: bool = False
+    checkpoint_minutes: float = 1.0
+    checkpoint_epochs: Annotated[int | None, arg(metavar="INT", **_NONE)] = None
+    checkpoint_steps: Annotated[int | None, arg(metavar="INT", **_NONE)] = None
+    keep: int = 2
 
-    def settings(self) -> dict[str, Any]:
-        """The arguments of studies that these options are.
+    def join(self) -> None:
+        """Makes the CPU as many devices as the mesh needs, or joins other processes; call it before JAX computes.
 
         Raises:
-          InvalidInput: nobody knows what is to be done about divergence.
+          InvalidInput: no description of a mesh, or processes that cannot be joined.
         """
-        from ae_jax.training import OnDivergence
+        if self.distributed is None:
+            if self.mesh is not None:
+                from ae_jax.training import provide_cpu_devices
 
-        if self.on_divergence not in get_args(OnDivergence):
-            raise unknown("policy of divergence", self.on_divergence, get_args(OnDivergence))
+                provide_cpu_devices(self.mesh)
+            return
+        address = parse_distributed(self.distributed)
+        _keep_standard_output()
+        from ae_jax.training import initialize
+        from ae_jax.training.distributed import signal_of_any
+
+        initialize(*address)
+        signal_of_any(None)  # CPUs meet here: a process that comes half a minute later is not waited for
+        if not is_leader():
+            warnings.simplefilter("ignore")  # the first process shows them
+
+    def config(self) -> "TrainConfig":
+        """Returns the settings of training.
+
+        Raises:
+          InvalidInput: a number that cannot be used.
+        """
+        from ae_jax.training import TrainConfig
+
+        names = ("epochs", "batch_size", "patience", "on_divergence", "mesh")
+        return TrainConfig(**{name: getattr(self, name) for name in names})
+
+    def study_options(self, checkpoints: Path) -> dict[str, Any]:
+        """Returns all arguments of a study, with its checkpoints in a folder.
+
+        Raises:
+          InvalidInput: options that exclude each other, or a number that cannot be used.
+        """
+        from ae_jax.training import Checkpoints
+
+        if self.extend and not self.resume:
+            raise InvalidInput("--extend was given without --resume: expected both, to continue to more --epochs.")
+        where = Checkpoints(
+            folder=checkpoints,
+            every_minutes=self.checkpoint_minutes,
+            every_epochs=self.checkpoint_epochs,
+            every_steps=self.checkpoint_steps,
+            keep=self.keep,
+        )
         return {
             "seeds": range(self.seeds),
-            "epochs": self.epochs,
-            "batch_size": self.batch_size,
-            "patience": self.patience,
-            "on_divergence": self.on_divergence,
+            "checkpoints": where,
+            "resume": "extend" if self.extend else self.resume,
+            "config": self.config(),
         }
 
 
-def option_names(command: Callable[..., Any]) -> list[str]:
-    """Every option of a command, as it is typed."""
-    names = ["--help"]
-    for parameter in inspect.signature(command).parameters.values():
-        if dataclasses.is_dataclass(parameter.annotation):
-            names += [field.name for field in dataclasses.fields(parameter.annotation)]
-        elif parameter.kind is parameter.KEYWORD_ONLY:
-            names.append(parameter.name)
-    return ["--" + name.strip("-_").replace("_", "-") for name in names]
+def parse_distributed(given: tuple[str, ...]) -> tuple[str, int, int] | tuple[()]:
+    """Returns the address of the first process, their count and the number of this one; nothing, to be found.
+
+    Example:
+      >>> parse_distributed(("node1:8476,0/2",)), parse_distributed(())
+      (('node1:8476', 2, 0), ())
+
+    Raises:
+      InvalidInput: anything else.
+    """
+    if not given:
+        return ()
+    match = re.fullmatch(r"([^,]+:\d+),(\d+)/(\d+)", " ".join(given))
+    if match is None or int(match[2]) >= int(match[3]):
+        raise InvalidInput(
+            f"--distributed was given {' '.join(given)!r}: expected HOST:PORT,INDEX/COUNT, such as node1:8476,0/2."
+        )
+    return match[1], int(match[3]), int(match[2])
+
+
+def is_leader() -> bool:
+    """Whether this process prints and writes: the first of those that train together."""
+    import jax
+
+    return jax.process_index() == 0
+
+
+def _keep_standard_output() -> None:
+    """Leaves the standard output to Python: Gloo, which joins CPUs, would write its own messages there."""
+    sys.stdout.flush()
+    own = os.dup(1)
+    nowhere = os.open(os.devnull, os.O_WRONLY)
+    os.dup2(nowhere, 1)
+    os.close(nowhere)
+    sys.stdout = os.fdopen(own, "w", encoding=sys.stdout.encoding, errors=sys.stdout.errors)

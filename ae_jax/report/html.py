@@ -135,7 +135,7 @@ def _page_of_comparison(comparison: Comparison) -> Page:
 def _page_of_sweep(sweep: Sweep) -> Page:
     keys = swept_keys(sweep)
     summary, heading = study_summary(sweep)
-    name, dataset = sweep.runs[0].name if sweep.runs else "an autoencoder", sweep.dataset
+    name, dataset = next(iter(sweep.runs.values())).name if sweep.runs else "an autoencoder", sweep.dataset
     shown = list(dict.fromkeys(best_groups(summary).values())) or list(summary)[:1]
     members = first_members(sweep, keys)
     curves = [charts.sweep_summary(sweep.rows, keys, columns=columns) for columns in (3, 1)]
@@ -219,7 +219,7 @@ def first_members(sweep: Sweep, keys: Sequence[str]) -> dict[str, Run]:
 
     Rows are in the order of runs and of their members, so each change of member or setting is the next member.
     """
-    members = [(run, member) for run in sweep.runs for member in range(len(run))]
+    members = [(run, member) for run in sweep.runs.values() for member in range(len(run))]
     found: dict[str, Run] = {}
     place, last = -1, None
     for row in sweep.rows:

@@ -1,37 +1,40 @@
-"""Whole studies: several autoencoders or settings over several seeds, asked the same questions."""
+"""Whole studies: several autoencoders or settings over several seeds, evaluated alike."""
 
-from ae_jax.studies.compare import Comparison, compare, default_autoencoders
-from ae_jax.studies.fan_out import collect, run_job
-from ae_jax.studies.jobs import Job, jobs_of, read_jobs, write_jobs
-from ae_jax.studies.results import Interval, as_json, best, interval, read_results, summarise, write_results
+from ae_jax.studies.compare import DEFAULT_AUTOENCODERS, Comparison, compare, default_autoencoders
+from ae_jax.studies.results import Interval, as_json, best, interval, intervals, read_results, summarise, write_results
 from ae_jax.studies.significance import Difference, Ranking, average_ranks, holm, nemenyi, paired_differences
+from ae_jax.studies.study_results import StudyResults
+from ae_jax.studies.study_state import path_component
+from ae_jax.studies.submit import EXECUTORS, SweepSpec, submit_sweep
 from ae_jax.studies.suited import suited
-from ae_jax.studies.sweep import Sweep, sweep
+from ae_jax.studies.sweep import Sweep, populations_of, sweep
 
 __all__ = [
+    "DEFAULT_AUTOENCODERS",
+    "EXECUTORS",
     "Comparison",
     "Difference",
     "Interval",
-    "Job",
     "Ranking",
+    "StudyResults",
     "Sweep",
+    "SweepSpec",
     "as_json",
     "average_ranks",
     "best",
-    "collect",
     "compare",
     "default_autoencoders",
     "holm",
     "interval",
-    "jobs_of",
+    "intervals",
     "nemenyi",
     "paired_differences",
-    "read_jobs",
+    "path_component",
+    "populations_of",
     "read_results",
-    "run_job",
+    "submit_sweep",
     "suited",
     "summarise",
     "sweep",
-    "write_jobs",
     "write_results",
 ]

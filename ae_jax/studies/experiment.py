@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 from ae_jax.data import Dataset, load
 from ae_jax.errors import InvalidInput
 from ae_jax.studies.results import write_results
-from ae_jax.studies.study_state import remember, remembered
+from ae_jax.studies.study_state import read_state, write_state
 from ae_jax.training.environment import environment
 
 if TYPE_CHECKING:
@@ -177,7 +177,7 @@ class ExperimentLog:
         asked = {"trial": name, "settings": settings, "version": environment()["versions"]["ae_jax"]}
         digest = hashlib.sha256(json.dumps(asked, sort_keys=True).encode()).hexdigest()[:12]
         place = self.folder / "trials" / f"{re.sub(r'[^a-z0-9]+', '-', name.lower()).strip('-')}-{digest}"
-        kept = remembered(place / "rows.json", "rows", "wall_s")
+        kept = read_state(place / "rows.json", "rows", "wall_s")
         if kept is None:
             self._said(name)
             started = time.perf_counter()
@@ -187,7 +187,7 @@ class ExperimentLog:
                 "rows": json.loads(json.dumps(rows, default=_plain)),
                 "wall_s": round(time.perf_counter() - started, 1),
             }
-            remember(place / "rows.json", kept)
+            write_state(place / "rows.json", kept)
         self.rows += kept["rows"]
         self._seconds[name] = kept["wall_s"]
         self.write()

@@ -1,11 +1,11 @@
-"""Training and questioning one population after another, which neither divergence nor an interruption makes vain."""
+"""Trains and evaluates several populations; partial results survive divergence and interruption."""
 
 import contextlib
 import dataclasses
 import signal
 import time
 import warnings
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any, TypeVar, cast
 
@@ -16,172 +16,181 @@ from ae_jax.data import Dataset
 from ae_jax.errors import InvalidInput, TrainingDiverged
 from ae_jax.evaluation import Row, evaluate
 from ae_jax.models import Autoencoder
-from ae_jax.studies.study_state import Answers, begin, finish, forget, keep_answers, kept_answers
-from ae_jax.training import Callback, Checkpoints, OnDivergence, Run, TrainConfig, TrainingInterrupted, fit
+from ae_jax.studies.study_state import (
+    begin_study,
+    finish_study,
+    forget_study,
+    path_component,
+    read_rows,
+    write_rows,
+)
+from ae_jax.training import Callback, Checkpoints, Run, TrainConfig, TrainingInterrupted, fit
 from ae_jax.training.compilation import watch_compilation
 from ae_jax.training.continuation import Resume
 from ae_jax.training.distributed import is_main_process, is_multiprocess, signal_of_any, together
 from ae_jax.training.environment import environment
 from ae_jax.training.interruption import Stop, stop_on_signal
-from ae_jax.training.mesh import Devices
 from ae_jax.training.plan import plan
 
-Study = TypeVar("Study")
-
 COST = ("wall_s", "compile_s", "programs", "programs_compiled")
-"""What a study adds up over its trainings and its questions, over every process that had a share in them."""
+"""What a study adds up over its trainings and evaluations, over every process that took part."""
 
 
-@dataclasses.dataclass
+@dataclasses.dataclass(kw_only=True)
 class StudyResults:
-    """What was trained and answered so far.
+    """Trained runs of a study and their results.
 
     Attributes:
-      runs: in the order of training.
-      rows: of each run that was asked.
-      costs: seconds and programs of each training, and of the questions about it.
-      messages: of members that diverged.
-      record: settings, versions, device, and the sum of the costs: a training that was interrupted costs what it took
-        until the checkpoint that it went on from, and from there.
+      dataset: what the runs were trained and evaluated on.
+      runs: by name.
+      rows: long-format results, those of baselines first.
+      record: settings, versions, device, wall and compile time.
+      messages: what a reader of the results must know: autoencoders left out, members that diverged.
+      costs: seconds and programs of each training and each evaluation.
     """
 
-    runs: list[Run] = dataclasses.field(default_factory=list)
-    rows: list[list[Row]] = dataclasses.field(default_factory=list)
-    costs: list[dict[str, Any]] = dataclasses.field(default_factory=list)
-    messages: list[str] = dataclasses.field(default_factory=list)
+    dataset: Dataset
+    runs: dict[str, Run] = dataclasses.field(default_factory=dict)
+    rows: list[Row] = dataclasses.field(default_factory=list)
     record: dict[str, Any] = dataclasses.field(default_factory=dict)
+    messages: list[str] = dataclasses.field(default_factory=list)
+    costs: list[dict[str, Any]] = dataclasses.field(default_factory=list)
+
+    def add_rows(self, name: str, rows: list[Row]) -> None:
+        """Adds the results of the run of that name."""
+        self.rows += rows
+
+    def results(self) -> dict[str, Any]:
+        """Returns everything but the parameters, ready for JSON."""
+        return {"data": self.dataset.describe(), **self.record, "messages": self.messages, "rows": self.rows}
 
 
-def conduct(
+Study = TypeVar("Study", bound=StudyResults)
+
+
+def run_study(
+    study: Study,
     populations: Mapping[str, Autoencoder | list[Autoencoder]],
-    dataset: Dataset,
-    study_of: Callable[[StudyResults], Study],
+    config: TrainConfig | None = None,
     *,
     seeds: Sequence[int],
-    epochs: int,
-    batch_size: int,
-    patience: int | None,
-    callbacks: Sequence[Callback],
-    on_divergence: OnDivergence = "stop",
+    only: Sequence[str] | None = None,
     checkpoints: Checkpoints | str | Path | None = None,
     resume: Resume = False,
-    mesh: Devices | None = None,
+    callbacks: Sequence[Callback] = (),
+    **settings: Any,
 ) -> Study:
-    """Fits and evaluates each population, and makes a study of what came of it; checks them all before the first.
+    """Trains and evaluates each population, and adds runs, rows and record to a study; checks all before the first.
 
     Args:
+      study: without runs.
       populations: by name, each as :func:`ae_jax.fit` takes it.
-      dataset: the data.
-      study_of: makes the study.
-      seeds, epochs, batch_size, patience, on_divergence, callbacks: as in :func:`ae_jax.fit`.
-      checkpoints: as in :func:`ae_jax.fit`; those of a population are in the folder of its name there, and so are the
-        answers about it.
-      resume: as in :func:`ae_jax.fit`; what was trained or answered is neither trained nor asked again.
-      mesh: as in :func:`ae_jax.fit`; each of several processes gets the study, and the first alone writes.
+      config: the settings of training; None for the defaults.
+      seeds: of the members.
+      only: names of the populations that are trained now; by default all.
+      checkpoints: as in :func:`ae_jax.fit`; each population has a folder of its name there.
+      resume: as in :func:`ae_jax.fit`; what was trained or evaluated before is not repeated.
+      callbacks: as in :func:`ae_jax.fit`.
+      settings: fields of :class:`ae_jax.training.TrainConfig` that replace those of ``config``.
+
+    Returns:
+      The same study; where several processes train together, each of them gets it, and the first alone writes.
 
     Raises:
-      InvalidInput: as in :func:`ae_jax.fit`; an unfinished study among the checkpoints that is not to go on, or one of
-        other populations that is.
+      InvalidInput: as in :func:`ae_jax.fit`; the checkpoints are of an unfinished study and ``resume`` is false, or of
+        a study of other populations.
       TrainingInterrupted: Ctrl-C or SIGTERM; its ``run`` is the study so far.
     """
     if np.ndim(seeds) == 0:
         raise InvalidInput(f"the study was given seeds={seeds!r}: expected a list of seeds, such as range(5).")
-    settings = {
-        "seeds": seeds,
-        "epochs": epochs,
-        "batch_size": batch_size,
-        "patience": patience,
-        "on_divergence": on_divergence,
-    }
-    dataset.split("test")
-    config = TrainConfig(mesh=mesh).with_settings({name: value for name, value in settings.items() if name != "seeds"})
-    planned = [plan(population, dataset, config, seeds=seeds) for population in populations.values()]
+    config = (config or TrainConfig()).with_settings(settings)
+    study.dataset.split("test")
+    planned = [plan(population, study.dataset, config, seeds=seeds) for population in populations.values()]
     joined, first = is_multiprocess(planned[0].mesh), is_main_process(planned[0].mesh)
+    folders = {name: path_component(name) for name in populations}
+    if len(set(folders.values())) < len(folders):
+        raise InvalidInput(f"the study was given {', '.join(populations)}: expected names that differ as folders.")
     where = checkpoints if isinstance(checkpoints, Checkpoints | None) else Checkpoints(folder=Path(checkpoints))
     if where is not None:
-        configs = {name: to_config(population) for name, population in populations.items()}
-        together(joined, lambda: begin(where.folder, configs, resume=resume) if first else None)
-    trials, ended = StudyResults(), None
+        configs = {folders[name]: to_config(population) for name, population in populations.items()}
+        together(joined, lambda: begin_study(where.folder, configs, resume=resume) if first else None)
+    interrupted = None
     with stop_on_signal() as stop:
         try:
-            for name, population in populations.items():
-                own = None if where is None else dataclasses.replace(where, folder=where.folder / name)
-                further = {"checkpoints": own, "resume": resume, "mesh": mesh, "callbacks": callbacks}
-                _go_on(stop, joined)
-                _train(trials, population, dataset, **settings, **further)
-                _go_on(stop, joined)
-                _ask(trials, dataset, own, keep=first)
+            for name in populations if only is None else only:
+                own = None if where is None else dataclasses.replace(where, folder=where.folder / folders[name])
+                _raise_if_stopped(stop, joined)
+                how = {"seeds": seeds, "checkpoints": own, "resume": resume, "callbacks": callbacks}
+                _train(study, name, populations[name], config, **how)
+                _raise_if_stopped(stop, joined)
+                _evaluate(study, name, own, keep=first)
         except KeyboardInterrupt as error:
-            ended = error
-    trials.record = {
-        "settings": settings | {"seeds": [int(seed) for seed in seeds]},
-        **{key: round(sum(cost[key] for cost in trials.costs), 3) for key in COST},
+            interrupted = error
+    study.record = {
+        "settings": config.to_json() | {"seeds": [int(seed) for seed in seeds]},
+        **{key: round(sum(cost[key] for cost in study.costs), 3) for key in COST},
         **environment(),
     }
-    if ended is not None:
-        if where is not None and first:
-            with _if_possible("it says that a study was begun"):
-                forget(where.folder, list(populations))
-        raise TrainingInterrupted(study_of(trials), stop.signal or getattr(ended, "signal", signal.SIGINT))
-    if where is not None and first:
-        with _if_possible("going on with the study finds nothing left to do"):
-            finish(where.folder)
-    return study_of(trials)
+    if interrupted is not None:
+        if where is not None and first and only is None:
+            with _warn_if_unwritable("the folder still records an unfinished study"):
+                forget_study(where.folder, list(folders.values()))
+        raise TrainingInterrupted(study, stop.signal or getattr(interrupted, "signal", signal.SIGINT))
+    if where is not None and first and only is None:
+        with _warn_if_unwritable("resuming the study finds nothing left to do"):
+            finish_study(where.folder)
+    return study
 
 
-def _go_on(stop: Stop, joined: bool) -> None:
-    """Raises where an end was asked for, in whichever of joined processes."""
+def _raise_if_stopped(stop: Stop, joined: bool) -> None:
+    """Raises KeyboardInterrupt after a signal, in whichever of joined processes it came."""
     if joined:
         stop.signal = signal_of_any(stop.signal)
     if stop.signal is not None:
         raise KeyboardInterrupt
 
 
-def _train(trials: StudyResults, population: Any, dataset: Dataset, **settings: Any) -> None:
-    """:func:`ae_jax.fit`; where members diverged, were it all of them, the run as far as it went, and a message."""
-    ended = None
+def _train(study: StudyResults, name: str, population: Any, config: TrainConfig, **how: Any) -> None:
+    """Trains one population and adds its run, also where members diverged or a signal came."""
+    interrupted = None
     try:
-        run = fit(population, dataset, **settings)
+        run = fit(population, study.dataset, config, **how)
     except (TrainingDiverged, TrainingInterrupted) as error:
-        run, ended = cast(Run, error.run), error
+        run, interrupted = cast(Run, error.run), error
     if "divergence" in run.record:
-        trials.messages.append(run.record["divergence"])
-    trials.runs.append(run)
-    trials.costs.append({key: run.record[key] for key in COST})
-    if isinstance(ended, TrainingInterrupted):
-        raise ended
+        study.messages.append(run.record["divergence"])
+    study.runs[name] = run
+    study.costs.append({key: run.record[key] for key in COST})
+    if isinstance(interrupted, TrainingInterrupted):
+        raise interrupted
 
 
-def _ask(trials: StudyResults, dataset: Dataset, checkpoints: Checkpoints | None, *, keep: bool) -> None:
-    """Questions about the latest run, unless the answers are kept; those of the process that keeps them are."""
-    run = trials.runs[-1]
-    answers = None if checkpoints is None else kept_answers(checkpoints.folder, run, dataset)
-    if answers is None:
-        answers = _answers(run, dataset)
+def _evaluate(study: StudyResults, name: str, checkpoints: Checkpoints | None, *, keep: bool) -> None:
+    """Evaluates the run of that name, unless its results were kept, and adds the rows."""
+    run = study.runs[name]
+    kept = None if checkpoints is None else read_rows(checkpoints.folder, run, study.dataset)
+    if kept is None:
+        started = time.perf_counter()
+        with watch_compilation() as compilation:
+            rows = evaluate(run, study.dataset)
+        cost = {
+            "wall_s": round(time.perf_counter() - started, 3),
+            "compile_s": round(compilation.seconds, 3),
+            "programs": compilation.programs,
+            "programs_compiled": compilation.compiled,
+        }
         if checkpoints is not None and keep:
-            with _if_possible("the study goes on, and whoever resumes it asks these questions again"):
-                keep_answers(checkpoints.folder, run, dataset, answers)
-    trials.rows.append(answers.rows)
-    trials.costs.append(answers.cost)
+            with _warn_if_unwritable("a study that is resumed evaluates this run again"):
+                write_rows(checkpoints.folder, run, study.dataset, rows, cost)
+        kept = rows, cost
+    study.add_rows(name, kept[0])
+    study.costs.append(kept[1])
 
 
 @contextlib.contextmanager
-def _if_possible(otherwise: str) -> Iterator[None]:
-    """What cannot be written, as on a full disk, is a warning that says what follows from it."""
+def _warn_if_unwritable(consequence: str) -> Iterator[None]:
+    """Turns a file that cannot be written, as on a full disk, into a warning that names the consequence."""
     try:
         yield
     except (InvalidInput, OSError) as error:
-        warnings.warn(f"{str(error).rstrip('.')}; {otherwise}.", stacklevel=4)
-
-
-def _answers(run: Run, dataset: Dataset) -> Answers:
-    started = time.perf_counter()
-    with watch_compilation() as compilation:
-        rows = evaluate(run, dataset).rows
-    cost = {
-        "wall_s": round(time.perf_counter() - started, 3),
-        "compile_s": round(compilation.seconds, 3),
-        "programs": compilation.programs,
-        "programs_compiled": compilation.compiled,
-    }
-    return Answers(rows, cost)
+        warnings.warn(f"{str(error).rstrip('.')}; {consequence}.", stacklevel=4)

@@ -1,13 +1,14 @@
-"""What a study remembers beside its checkpoints: which trainings it is made of, and what was answered about each.
+"""The state of a study beside its checkpoints: what it trains, whether it is finished, and the results of each run.
 
-Every file is written whole, with a digest of what it says; one that says something else is as if it were not there.
+Each file is written as a whole with a digest of its contents; a file that was damaged counts as missing.
 """
 
 import hashlib
 import json
+import re
 from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import Any
 
 import jax
 import numpy as np
@@ -17,119 +18,109 @@ from ae_jax.data import Dataset
 from ae_jax.errors import InvalidInput
 from ae_jax.evaluation import Row
 from ae_jax.training import Run
-from ae_jax.training.checkpoint import CheckpointInfo, checkpoint_info, latest_checkpoint, remove_checkpoints
+from ae_jax.training.checkpoint import checkpoint_info, clear, newest
 from ae_jax.training.continuation import Resume, differences
 
-STUDY, ANSWERS = "study.json", "answers.json"
+STATE, ROWS = "study.json", "answers.json"
 _LARGEST = 1 << 30
-"""Bytes of a file that is read at all."""
+"""Largest state file that is read, in bytes."""
 
 
-class Answers(NamedTuple):
-    """What was answered about a run, and what that took.
+def path_component(name: str) -> str:
+    """Returns a name as one component of a path: no separators, control characters or leading dots.
 
-    Attributes:
-      rows: long-format results.
-      cost: seconds and programs of the questions.
+    Example:
+      >>> path_component("digits"), path_component("../a b/c"), path_component("..")
+      ('digits', 'a-b-c', 'unnamed')
     """
-
-    rows: list[Row]
-    cost: dict[str, Any]
+    return re.sub(r"[^\w.+=,@-]+", "-", name).lstrip(".-")[:100] or "unnamed"
 
 
-def begin(folder: Path, trials: Mapping[str, Any], *, resume: Resume) -> None:
-    """Takes down of which trainings a study is made, or finds that it goes on with those.
+def begin_study(folder: Path, populations: Mapping[str, Any], *, resume: Resume) -> None:
+    """Records what a study trains, or checks that the study in the folder is the one to resume.
 
     Args:
-      folder: of the study's checkpoints; those of each training are in the folder of its name there.
-      trials: name of each training -> the configuration of what is trained.
-      resume: whether a study that lies there goes on.
+      folder: of the study's checkpoints; each population has the folder of its name there.
+      populations: name -> configuration of what is trained.
+      resume: whether a study in that folder is resumed.
 
     Raises:
-      InvalidInput: an unfinished study lies there and is not to go on, or none of its checkpoints can be read; or it is
-        to go on and has other trainings.
+      InvalidInput: the folder holds an unfinished study and ``resume`` is false, or checkpoints that cannot be read;
+        or the study to resume trains something else.
     """
-    before = remembered(folder / STUDY, "trials", "finished", "autoencoders")
+    before = read_state(folder / STATE, "populations", "finished")
     if before is not None and resume:
-        _require_same(folder, before, trials)
-    if before is not None and not resume and not before["finished"]:
-        _require_nothing_saved(folder, before["trials"])
-    if before is not None and not resume:  # else a finished training would stand beside those of another study
-        for name in before["trials"]:
-            remove_checkpoints(folder / name)
-            (folder / name / ANSWERS).unlink(missing_ok=True)
-    if before is None or not resume or resume == "extend":
-        asked = {"trials": list(trials), "autoencoders": list(trials.values())}
-        remember(folder / STUDY, asked | {"finished": False})
+        if before["populations"].keys() != populations.keys():
+            was, now = (", ".join(names) for names in (before["populations"], populations))
+            different = f"its trainings are {was}, those asked for are {now}"
+        else:
+            different = differences(before["populations"], dict(populations))
+        if different:
+            raise InvalidInput(
+                f"the study in {folder} cannot be resumed with other autoencoders ({different}): expected the same "
+                f"ones; or remove {folder} to start again."
+            )
+        if resume != "extend":
+            return
+    elif before is not None:
+        if not before["finished"]:
+            _require_no_checkpoints(folder, list(before["populations"]))
+        for name in before["populations"]:
+            clear(folder / name)
+            (folder / name / ROWS).unlink(missing_ok=True)
+    write_state(folder / STATE, {"populations": dict(populations), "finished": False})
 
 
-def _require_same(folder: Path, before: dict[str, Any], trials: Mapping[str, Any]) -> None:
-    """Raises where a study has other trainings, before the first of them goes on."""
-    if before["trials"] != list(trials):
+def _require_no_checkpoints(folder: Path, names: Sequence[str]) -> None:
+    """Raises where an unfinished study has saved anything, or checkpoints that cannot be read."""
+    saved = {name: info for name in names if (info := checkpoint_info(folder / name) or newest(folder / name))}
+    if saved:
+        finished = sum(bool(getattr(info, "finished", False)) for info in saved.values())
         raise InvalidInput(
-            f"the study in {folder} cannot be resumed with other trainings ({', '.join(before['trials'])} then, "
-            f"{', '.join(trials)} now): expected the same ones; or remove {folder} to start anew."
-        )
-    if different := differences(dict(zip(trials, before["autoencoders"], strict=True)), dict(trials)):
-        raise InvalidInput(
-            f"the study in {folder} cannot be resumed with other autoencoders ({different}): expected the same ones; "
-            f"or remove {folder} to start anew."
+            f"{folder} holds an unfinished study ({finished} of {len(names)} trainings are finished): resume it (on "
+            "the command line --resume), or remove the folder to start again."
         )
 
 
-def _require_nothing_saved(folder: Path, trials: Sequence[str]) -> None:
-    came = {name: position for name in trials if (position := _position(folder / name)) is not None}
-    if not came:
-        return
-    name, latest = list(came.items())[-1]
-    how_far = f"{sum(position.finished for position in came.values())} of {len(trials)} trainings are finished"
-    how_far += "" if latest.finished else f", {name} is at epoch {latest.epoch} of {latest.epochs}"
-    raise InvalidInput(
-        f"{folder} holds an unfinished study ({how_far}): resume goes on with it (on the command line --resume); "
-        "remove the folder to start anew."
-    )
-
-
-def _position(folder: Path) -> CheckpointInfo | None:
-    position = checkpoint_info(folder)
-    if position is None:
-        latest_checkpoint(folder)  # raises an error if there are some and none can be read
-    return position
-
-
-def forget(folder: Path, trials: Sequence[str]) -> None:
-    """Takes nothing down of a study that ended before anything was saved."""
-    if not any(checkpoint_info(folder / name) for name in trials):
-        (folder / STUDY).unlink(missing_ok=True)
-
-
-def finish(folder: Path) -> None:
-    """Takes down that every training of a study is finished and was asked."""
-    before = remembered(folder / STUDY, "trials", "finished")
+def finish_study(folder: Path) -> None:
+    """Records that every population of a study is trained and evaluated."""
+    before = read_state(folder / STATE, "populations", "finished")
     if before is not None and not before["finished"]:
-        remember(folder / STUDY, before | {"finished": True})
+        write_state(folder / STATE, before | {"finished": True})
 
 
-def remember(path: Path, facts: dict[str, Any]) -> None:
-    """Writes facts whole or not at all, with a digest of them.
+def forget_study(folder: Path, names: Sequence[str]) -> None:
+    """Removes the record of a study that ended before anything was saved."""
+    if not any(checkpoint_info(folder / name) for name in names):
+        (folder / STATE).unlink(missing_ok=True)
+
+
+def is_evaluated(folder: Path) -> bool:
+    """Whether the population with checkpoints in this folder is trained to its end and evaluated."""
+    info = checkpoint_info(folder)
+    return info is not None and info.finished and read_state(folder / ROWS, "of", "rows", "cost") is not None
+
+
+def write_state(path: Path, facts: dict[str, Any]) -> None:
+    """Writes facts as a whole, with a digest of them.
 
     Raises:
-      InvalidInput: they cannot be written.
+      InvalidInput: the file cannot be written.
     """
     write_text(path, json.dumps({"digest": _digest(facts), "facts": facts}) + "\n")
 
 
-def remembered(path: Path, *keys: str) -> dict[str, Any] | None:
-    """What :func:`remember` wrote, where that is what the file says; None of anything else, or without one of the keys.
+def read_state(path: Path, *keys: str) -> dict[str, Any] | None:
+    """Returns the facts that :func:`write_state` wrote; None where the file is missing, damaged or lacks a key.
 
     Example:
       >>> import tempfile
       >>> path = Path(tempfile.mkdtemp()) / "facts.json"
-      >>> remember(path, {"finished": True})
-      >>> remembered(path, "finished")
+      >>> write_state(path, {"finished": True})
+      >>> read_state(path, "finished")
       {'finished': True}
       >>> _ = path.write_text(path.read_text().replace("true", "null"))
-      >>> remembered(path) is None
+      >>> read_state(path) is None
       True
     """
     try:
@@ -143,46 +134,32 @@ def remembered(path: Path, *keys: str) -> dict[str, Any] | None:
         return None
 
 
-def keep_answers(folder: Path, run: Run, dataset: Dataset, answers: Answers) -> None:
-    """Keeps what was answered about a run in the folder of its checkpoints.
+def write_rows(folder: Path, run: Run, dataset: Dataset, rows: list[Row], cost: dict[str, Any]) -> None:
+    """Writes the results of a run, and the cost of its evaluation, into the folder of its checkpoints.
 
     Raises:
-      InvalidInput: it cannot be written.
+      InvalidInput: they cannot be written.
     """
-    remember(folder / ANSWERS, {"about": subject(run, dataset), **answers._asdict()})
+    write_state(folder / ROWS, {"of": digest_of_run(run, dataset), "rows": rows, "cost": cost})
 
 
-def kept_answers(folder: Path, run: Run, dataset: Dataset) -> Answers | None:
-    """What :func:`keep_answers` kept of these very parameters and data, or None."""
-    kept = remembered(folder / ANSWERS, "about", "rows", "cost")
-    if kept is None or kept["about"] != subject(run, dataset):
-        return None
-    return Answers(kept["rows"], kept["cost"])
+def read_rows(folder: Path, run: Run, dataset: Dataset) -> tuple[list[Row], dict[str, Any]] | None:
+    """Returns the rows and cost that :func:`write_rows` wrote of these very parameters and data, or None."""
+    kept = read_state(folder / ROWS, "of", "rows", "cost")
+    return (kept["rows"], kept["cost"]) if kept is not None and kept["of"] == digest_of_run(run, dataset) else None
 
 
-def subject(run: Run, dataset: Dataset) -> str:
-    """A digest of all that answers depend on: parameters, data and the version of the questions."""
-    found = hashlib.sha256(digest_of(dataset).encode())
-    found.update(run.record["versions"]["ae_jax"].encode())
-    found.update(json.dumps(run.configuration()["members"]).encode())
-    for leaf in jax.tree.leaves(run.params):
-        found.update(np.ascontiguousarray(leaf).data)
-    return found.hexdigest()
-
-
-def digest_of(dataset: Dataset) -> str:
-    """A digest of examples and labels of every split; of a stream, of its sample and of what is held out.
-
-    Example:
-      >>> from ae_jax.data import digits
-      >>> digest_of(digits()) == digest_of(digits()), digest_of(digits()) == digest_of(digits(seed=1))
-      (True, False)
-    """
+def digest_of_run(run: Run, dataset: Dataset) -> str:
+    """Returns a digest of everything that results depend on: parameters, data and the version of this package."""
     found = hashlib.sha256(json.dumps(dataset.describe()).encode())
     for split in (dataset.train, dataset.validation, dataset.test):
         found.update(np.ascontiguousarray(split.x).data)
         labels = None if split.labels is None else np.asarray(split.labels).tolist()
         found.update(json.dumps(labels, default=str).encode())
+    found.update(run.record["versions"]["ae_jax"].encode())
+    found.update(json.dumps(run.configuration()["members"]).encode())
+    for leaf in jax.tree.leaves(run.params):
+        found.update(np.ascontiguousarray(leaf).data)
     return found.hexdigest()
 
 

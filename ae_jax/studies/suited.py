@@ -1,18 +1,19 @@
-"""Named autoencoders as a data set wants them."""
+"""Builds a named autoencoder that suits a data set."""
 
 import inspect
 from typing import Any
 
 from ae_jax.data import Dataset
+from ae_jax.errors import InvalidInput
 from ae_jax.models import Autoencoder, named
 from ae_jax.objectives import GaussianLikelihood
 
 
 def suited(name: str, dataset: Dataset, **hyperparameters: Any) -> tuple[Autoencoder, list[str]]:
-    """A named autoencoder whose likelihood is that of the data, unless one is among the hyper-parameters.
+    """Builds a named autoencoder with a likelihood that matches the data's range and with the data's classes.
 
-    A likelihood of values in [0, 1] gives way to a Gaussian where the data leave them; a squared error, which suits any
-    data, stays.
+    A likelihood of values in [0, 1] gives way to a Gaussian where the data leave that range. A hyper-parameter
+    ``classes`` is the number of the data's classes. Values that are given are kept.
 
     Args:
       name: of the autoencoder.
@@ -23,7 +24,7 @@ def suited(name: str, dataset: Dataset, **hyperparameters: Any) -> tuple[Autoenc
       The autoencoder, and a sentence where its likelihood is not the default.
 
     Raises:
-      InvalidInput: nobody bears the name, or a hyper-parameter cannot be used.
+      InvalidInput: no autoencoder has that name, a hyper-parameter cannot be used, or the data lack classes.
 
     Example:
       >>> from ae_jax.data import from_arrays
@@ -31,11 +32,14 @@ def suited(name: str, dataset: Dataset, **hyperparameters: Any) -> tuple[Autoenc
       GaussianLikelihood(scale=1.0)
     """
     make = named(name)
-    chosen = dict(hyperparameters)
-    default = inspect.signature(make).parameters["likelihood"].default
-    messages = []
-    if "likelihood" not in chosen and default.unit_interval and not dataset.spec.unit_interval:
+    parameters, chosen, messages = inspect.signature(make).parameters, dict(hyperparameters), []
+    default = parameters["likelihood"].default if "likelihood" in parameters else None
+    if "likelihood" not in chosen and default and default.unit_interval and not dataset.spec.unit_interval:
         chosen["likelihood"] = GaussianLikelihood()
         low, high = dataset.range
         messages.append(f"{name} has a Gaussian likelihood: values from {low:g} to {high:g} are not in [0, 1].")
+    if "classes" in parameters and "classes" not in chosen:
+        if not dataset.classes:
+            raise InvalidInput(f"{name} needs the class of each example, and {dataset.name} has no labels of classes.")
+        chosen["classes"] = len(dataset.classes)
     return make(**chosen), messages

@@ -2,15 +2,20 @@
 
 import contextlib
 import io
+import json
 from collections.abc import Callable
 from pathlib import Path
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
+import pandas
 import pytest
+from PIL import Image
 
 from ae_jax.cli import main
 from ae_jax.data import EMBEDDED, Dataset, load
+from ae_jax.training import Run
+from ae_jax.training import load as load_run
 
 
 class Outcome(NamedTuple):
@@ -20,6 +25,43 @@ class Outcome(NamedTuple):
     out: str
     err: str
     folder: Path
+
+    def ok(self) -> "Outcome":
+        """Asserts that the call did what was asked."""
+        assert self.code == 0, self.err
+        return self
+
+    def json(self) -> dict[str, Any]:
+        """What the call printed as JSON."""
+        return json.loads(self.ok().out)
+
+    def refused(self, fragment: str) -> None:
+        """Asserts one message that contains the fragment, exit code 2, and nothing on standard output."""
+        message = " ".join(self.err.replace("│", " ").split())
+        assert fragment in message, self.err
+        assert (self.code, self.out, "Traceback" in self.err) == (2, "", False)
+        lines = [line for line in self.err.splitlines() if not line.startswith("ae-jax: note: ")]
+        assert len(lines) == 1 or not self.err.startswith("ae-jax: "), self.err  # else Tyro's box
+
+    def array(self, name: str) -> np.ndarray:
+        """An array that the call wrote."""
+        return np.load(self.ok().folder / name)
+
+    def table(self, name: str) -> pandas.DataFrame:
+        """A table that the call wrote."""
+        path = self.ok().folder / name
+        if path.suffix == ".parquet":
+            return pandas.read_parquet(path)
+        if path.suffix == ".npy":
+            return pandas.DataFrame(np.load(path))
+        return pandas.read_csv(path, sep="\t" if path.suffix == ".tsv" else ",")
+
+    def picture(self, name: str) -> None:
+        """Asserts that the call wrote a picture with something on it."""
+        with Image.open(self.ok().folder / name) as image:
+            assert image.format == "PNG"
+            assert 100 < min(image.size) <= max(image.size) < 3000
+            assert len(np.unique(np.asarray(image.convert("L")))) > 10
 
 
 Call = Callable[..., Outcome]
@@ -109,6 +151,32 @@ def swept(call_in: Call, tmp_path_factory: pytest.TempPathFactory, small_one: li
     """Two learning rates."""
     grid = ["--learning-rate", 0.001, 0.01, "--seeds", 1]
     return call_in(tmp_path_factory.mktemp("swept"), "sweep", *small_one, *grid)
+
+
+@pytest.fixture(scope="session")
+def variational(compared: Outcome) -> Path:
+    """Two members of a variational autoencoder of images."""
+    return compared.folder / "runs" / "compare-few" / "runs" / "variational"
+
+
+@pytest.fixture(scope="module")
+def run(run_folder: Path) -> Run:
+    """The small autoencoder, loaded."""
+    return load_run(run_folder)
+
+
+@pytest.fixture(scope="session")
+def x(file: Path) -> np.ndarray:
+    """The 64 digits."""
+    with np.load(file) as data:
+        return data["x"]
+
+
+@pytest.fixture(scope="session")
+def labels(file: Path) -> np.ndarray:
+    """Their labels, 0 and 1."""
+    with np.load(file) as data:
+        return data["y"]
 
 
 @pytest.fixture

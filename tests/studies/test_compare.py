@@ -9,7 +9,7 @@ from ae_jax import InvalidInput, Run, TrainingInterrupted
 from ae_jax.data import Dataset, Split, from_arrays
 from ae_jax.evaluation import PCA, evaluate
 from ae_jax.objectives import BernoulliLikelihood, GaussianLikelihood
-from ae_jax.studies import Comparison, as_json, compare, default_autoencoders, summarise
+from ae_jax.studies import DEFAULT_AUTOENCODERS, Comparison, as_json, compare, default_autoencoders, summarise
 
 SETTINGS = {"seeds": [5, 6], "epochs": 2, "batch_size": 16}
 
@@ -114,26 +114,25 @@ def test_names_that_are_twice_there_or_unknown_are_refused(autoencoders, sentenc
         compare(small, autoencoders, **SETTINGS)
 
 
-def test_what_cannot_be_trained_is_refused_before_anything_is(small, measurements):
-    told = []
+def test_what_cannot_be_trained_is_refused_before_anything_is(small, measurements, watch):
+    watched = watch()
     with pytest.raises(InvalidInput, match=r"convolutional networks were given examples of shape \(5,\)"):
-        compare(measurements, [tiny(), "convolutional"], progress=told.append, **SETTINGS)
+        compare(measurements, [tiny(), "convolutional"], callbacks=[watched], **SETTINGS)
     with pytest.raises(InvalidInput, match="the data set small has no test examples"):
-        compare(dataclasses.replace(small, test=Split(small.test.x[:0])), [tiny()], progress=told.append, **SETTINGS)
-    assert told == []
+        compare(dataclasses.replace(small, test=Split(small.test.x[:0])), [tiny()], callbacks=[watched], **SETTINGS)
+    assert watched.seen == []
 
 
 def test_the_named_six_are_compared_on_images(small):
     autoencoders, messages = default_autoencoders(small)
-    assert [autoencoder.name for autoencoder in autoencoders] == list(ae_jax.NAMED)
-    assert len(autoencoders) == 6
+    assert [autoencoder.name for autoencoder in autoencoders] == list(DEFAULT_AUTOENCODERS)
     assert messages == []
     assert isinstance(autoencoders[-1].objective.likelihood, BernoulliLikelihood)
 
 
 def test_flat_real_valued_data_leave_out_one_and_change_another_and_say_so(measurements):
     found = compare(measurements, seeds=[0], epochs=1, batch_size=16)
-    assert list(found.runs) == [name for name in ae_jax.NAMED if name != "convolutional"]
+    assert list(found.runs) == [name for name in DEFAULT_AUTOENCODERS if name != "convolutional"]
     assert isinstance(found.runs["variational"].members[0].objective.likelihood, GaussianLikelihood)
     low, high = measurements.range
     assert low < -2
@@ -165,32 +164,15 @@ def test_an_autoencoder_that_diverges_is_a_message_and_the_others_go_on(comparis
     ]
 
 
-def test_ctrl_c_hands_over_the_comparison_so_far(comparison, small):
-    def interrupt(progress):
-        if (progress.name, progress.epoch) == ("sparse", 1):
-            raise KeyboardInterrupt
-
+def test_ctrl_c_hands_over_the_comparison_so_far(comparison, small, watch):
     last = tiny("never")
     with pytest.raises(TrainingInterrupted) as raised:
-        compare(small, [tiny(), sparse(), last], progress=interrupt, **SETTINGS)
+        compare(small, [tiny(), sparse(), last], callbacks=[watch(3)], **SETTINGS)
     so_far = raised.value.run
     assert isinstance(so_far, Comparison)
     assert list(so_far.runs) == ["tiny", "sparse"]
     assert isinstance(so_far.runs["sparse"], Run)
-    assert so_far.runs["sparse"].record["interrupted"]
-    assert not so_far.runs["tiny"].record["interrupted"]
-    # What was asked before stands; nobody was asked after.
+    # What was evaluated before stands; nothing was evaluated after.
     expected = [row for row in comparison.rows if row["autoencoder"] in ("pca", "tiny")]
     assert so_far.rows == expected
     assert json.loads(as_json(so_far.results()))["settings"]["epochs"] == 2
-
-
-def test_progress_is_told_of_every_autoencoder(small):
-    told = []
-    compare(small, [tiny(), sparse()], progress=told.append, **SETTINGS)
-    assert [(progress.name, progress.epoch) for progress in told] == [
-        ("tiny", 1),
-        ("tiny", 2),
-        ("sparse", 1),
-        ("sparse", 2),
-    ]

@@ -1,0 +1,156 @@
+"""The command ``denoise``."""
+
+import dataclasses
+from typing import TYPE_CHECKING, Annotated, Any
+
+from tyro.conf import arg
+
+from ae_jax.cli.options import Member, Picture, RunFolder, Source, SplitName
+from ae_jax.cli.use import Use, check_seed
+from ae_jax.errors import InvalidInput, require_known
+
+if TYPE_CHECKING:
+    from numpy import ndarray
+
+    from ae_jax.corruptions import Corruption
+    from ae_jax.training import Run
+
+Corrupt = Annotated[
+    str | None, arg(metavar="FAMILY:LEVEL", help_behavior_hint="(default: the examples are noisy already)")
+]
+Clean = Annotated[str | None, arg(metavar="NAME|PATH", help_behavior_hint="(default: with --corrupt the examples)")]
+
+
+def denoise(
+    run: RunFolder,
+    *,
+    data: Source = None,
+    split: SplitName = None,
+    member: Member = None,
+    corrupt: Corrupt = None,
+    seed: int = 0,
+    clean: Clean = None,
+    out: str = "denoised.npy",
+    picture: Picture = None,
+    json: bool = False,
+) -> int:
+    """Writes reconstructions of noisy examples, in the units of the data.
+
+    Where the clean examples are known, prints PSNR in decibels (of all examples together, in model units; the range is
+    1 of data in [0, 1], else that of the clean examples) and the mean SSIM of images, before and after.
+
+    Args:
+      run: a folder that train wrote, or one in runs/ of a comparison or sweep.
+      data: noisy examples, or with --corrupt clean ones: a data set by its name, tfds:NAME, a file or folder, or a
+        single image.
+      split: train, validation, test or all; with --clean of data sets by name only.
+      member: number of the member, from 0.
+      corrupt: noise that is added first, its level in model units: gaussian:STANDARD_DEVIATION, masking:PROBABILITY or
+        salt_and_pepper:PROBABILITY.
+      seed: of the noise.
+      clean: the same examples without noise, to compare with.
+      out: .npy, .csv, .tsv or .parquet; of images also a folder for pictures 000000.png, and so on.
+      picture: file for some examples, clean, noisy and denoised.
+      json: print a summary as JSON instead of lines.
+    """
+    from ae_jax.data.sources import is_named
+    from ae_jax.report import denoised_examples
+
+    if corrupt is not None and clean is not None:
+        raise InvalidInput("denoise was given --corrupt and --clean: expected one, as with --corrupt --data is clean.")
+    if clean is not None and split is not None and not all(is_named(each) for each in (data, clean) if each):
+        raise InvalidInput(
+            f"--split was given {split} beside --clean: expected none, as each file is split by itself, into other "
+            "rows; leave it out, or give files that hold those rows only."
+        )
+    corruption = None if corrupt is None else parse_corruption(corrupt)
+    use = Use.open("denoise", run, member, out, picture, examples=True)
+    examples = use.examples(data, split)
+    noisy, known = examples.x, None
+    if corruption is not None:
+        noisy, known = add_noise(use.run, noisy, corruption, check_seed(seed)), noisy
+        use.summary.update({"corruption": str(corruption), "noise_seed": seed})
+    elif clean is not None:
+        known = use.examples(clean, split).x
+        if known.shape != noisy.shape:
+            raise InvalidInput(
+                f"--clean has examples of shape {known.shape} and --data of {noisy.shape}: expected the same examples."
+            )
+    denoised = use.run.reconstruct(noisy)
+    use.summary.update({"examples": len(denoised)})
+    use.lines.append(f"{len(denoised):,} examples")
+    if known is not None:
+        report_quality(use, noisy, denoised, known)
+    use.draw(lambda: denoised_examples(known, noisy, denoised))
+    use.write_examples(denoised, examples.labels)
+    return use.finish(json)
+
+
+def parse_corruption(text: str) -> "Corruption":
+    """Returns a corruption of a family at a level, which is its first number.
+
+    Example:
+      >>> parse_corruption("gaussian:0.25")
+      Gaussian(scale=0.25)
+
+    Raises:
+      InvalidInput: no such text, an unknown family, or a level that it does not have.
+    """
+    from ae_jax.evaluation import FAMILIES
+
+    family, _, level = text.partition(":")
+    try:
+        number = float(level)
+    except ValueError:
+        raise InvalidInput(f"--corrupt was given {text!r}: expected FAMILY:LEVEL, such as gaussian:0.3.") from None
+    require_known("corruption", family, FAMILIES)
+    kind: Any = next(iter(FAMILIES[family].values()))
+    return dataclasses.replace(kind, **{dataclasses.fields(kind)[0].name: number})
+
+
+def add_noise(run: "Run", x: "ndarray", corruption: "Corruption", seed: int) -> "ndarray":
+    """Returns corrupted examples, in the units of the data.
+
+    Raises:
+      InvalidInput: a level after which the data leave their range.
+    """
+    import jax
+    import numpy as np
+
+    from ae_jax.evaluation.denoising import corrupted
+
+    model_units = np.asarray(run.scaling(run.data.raw(x)))
+    noisy = np.asarray(run.scaling.invert(corrupted(corruption, jax.random.key(seed), model_units)))
+    if run.data.unit_interval:
+        try:
+            run.data.require_range(noisy, "the noisy examples")
+        except InvalidInput as error:
+            raise InvalidInput(
+                f"--corrupt was given {corruption!r}, after which values reach from {noisy.min():g} to "
+                f"{noisy.max():g}: expected a lower level, in model units, which are from 0 to 1."
+            ) from error
+    return noisy
+
+
+def report_quality(use: Use, noisy: "ndarray", denoised: "ndarray", clean: "ndarray") -> None:
+    """Reports how near noisy and denoised examples are to the clean ones, in model units.
+
+    Where all clean values are equal, there is no range for decibels, and only errors are reported.
+    """
+    import numpy as np
+
+    from ae_jax.evaluation import mean_squared_error
+    from ae_jax.evaluation.denoising import image_quality
+
+    before, after, known = (np.asarray(use.run.scaling(x), np.float32) for x in (noisy, denoised, clean))
+    data_range = 1.0 if use.run.data.unit_interval else float(known.max() - known.min())
+    for name, x in (("noisy", before), ("denoised", after)):
+        if data_range == 0:
+            error = mean_squared_error(x, known)
+            line = f"{name}: mean squared error {error:.4g}; no PSNR, as all clean values are {known.flat[0]:g}"
+            use.report(line, **{f"mse_{name}": error})
+            continue
+        found = image_quality(x, known, data_range=data_range)
+        line = f"{name}: PSNR {found['psnr']:.2f} dB" + (f", SSIM {found['ssim']:.3f}" if "ssim" in found else "")
+        use.report(line, **{f"{metric}_{name}": value for metric, value in found.items()})
+    use.summary["data_range"] = data_range

@@ -1,0 +1,204 @@
+"""The command ``detect``."""
+
+import math
+from typing import TYPE_CHECKING, Annotated
+
+from tyro.conf import arg
+
+from ae_jax.cli.options import Label, Labels, Member, Picture, RunFolder, Source, SplitName
+from ae_jax.cli.use import Use
+from ae_jax.errors import InvalidInput, require_known
+
+if TYPE_CHECKING:
+    from matplotlib.figure import Figure
+    from numpy import ndarray
+
+    from ae_jax.evaluation import AnomalyScore
+    from ae_jax.training import Run
+
+_SHOWN = 8
+"""Number of the most and of the least abnormal examples that a picture shows."""
+
+Reference = Annotated[
+    str | None, arg(metavar="NAME|PATH", help_behavior_hint="(default: training split of the data trained on)")
+]
+Share = Annotated[float | None, arg(metavar="FLOAT", help_behavior_hint="(default: no example is called abnormal)")]
+
+
+def detect(
+    run: RunFolder,
+    *,
+    data: Source = None,
+    label: Label = None,
+    split: SplitName = None,
+    member: Member = None,
+    score: str = "reconstruction_error",
+    reference: Reference = None,
+    contamination: Share = None,
+    abnormal: Labels = None,
+    explain: int = 0,
+    out: str = "scores.csv",
+    picture: Picture = None,
+    json: bool = False,
+) -> int:
+    """Writes an anomaly score of each example; higher is more abnormal.
+
+    Prints ROC AUC and average precision where labels tell which examples are abnormal.
+
+    Args:
+      run: a folder that train wrote, or one in runs/ of a comparison or sweep.
+      data: a data set by its name, tfds:NAME, a file or folder, or a single image.
+      label: name of the label column of a table, or of the labels in a .npz or .mat file.
+      split: train, validation, test or all.
+      member: number of the member, from 0.
+      score: reconstruction_error, in squared model units; whitened_error, relative to each feature's usual error;
+        mahalanobis, of the code; knn_code, distance of the code to its nearest neighbours; error_and_knn, sum of the
+        logarithms of reconstruction_error and knn_code; jacobian_corrected, in nats; negative_elbo, in nats, of a
+        variational autoencoder.
+      reference: normal examples to compare with.
+      contamination: share of the reference that is abnormal, above 0 and at most 0.5; an example is called abnormal (1)
+        where its score is above the reference's quantile of that share.
+      abnormal: labels of the abnormal examples.
+      explain: number of features to name, those that contribute most to each score, in its units.
+      out: .csv, .tsv, .parquet or .npy: index, score, and abnormal, label, feature_1, contribution_1, ... where known.
+      picture: file for the most and the least abnormal examples.
+      json: print a summary as JSON instead of lines.
+    """
+    import numpy as np
+
+    from ae_jax.evaluation import SCORES, anomaly_score, threshold_for
+
+    require_known("anomaly score", score, SCORES)
+    if contamination is not None and not 0 < contamination <= 0.5:
+        raise InvalidInput(f"--contamination was given {contamination:g}: expected a share above 0 and at most 0.5.")
+    use = Use.open("detect", run, member, out, picture)
+    if not 0 <= explain <= (features := math.prod(use.run.shape)):
+        raise InvalidInput(f"--explain was given {explain}: expected a number of features, from 0 to {features}.")
+    examples = use.examples(data, split, label)
+    truth = abnormal_examples(examples.labels, abnormal)
+    normal = reference_examples(use, reference, score, contamination, explain)
+    scorer = anomaly_score(use.run, score, normal)
+    scores = scorer.score(examples.x)
+    table = {"index": np.arange(len(scores)), "score": scores}
+    use.summary.update({"score": score, "examples": len(scores)})
+    use.lines.append(f"{len(scores):,} examples scored by {score}")
+    if contamination is not None:
+        threshold = threshold_for(scorer.score(normal, of_reference=True), contamination)
+        table["abnormal"] = (scores > threshold).astype(np.uint8)
+        count = int(table["abnormal"].sum())
+        use.summary.update({"contamination": contamination})
+        use.report(f"{count:,} of them above {threshold:.6g}, called abnormal", threshold=threshold, flagged=count)
+    if examples.labels is not None:
+        table["label"] = examples.labels
+        if truth is None:
+            use.lines.append("the labels do not tell which examples are abnormal: name those that do with --abnormal")
+    if truth is not None:
+        report_detection(use, scores, truth)
+    if explain:
+        table |= explanation(use.run, scorer.explain(examples.x), explain)
+    use.draw(lambda: anomaly_figure(scorer, examples.x, scores))
+    use.write_table(table)
+    return use.finish(json)
+
+
+def reference_examples(
+    use: Use, source: str | None, score: str, contamination: float | None, explain: int
+) -> "ndarray | None":
+    """Returns normal examples to compare with: those asked for, or where any are needed the training split.
+
+    Raises:
+      InvalidInput: they cannot be loaded, or are needed and the data trained on have no name.
+    """
+    from ae_jax.data.sources import is_named
+    from ae_jax.evaluation.anomaly import SCORES, SumOverFeatures
+
+    if source is not None:
+        return use.examples(source, None, by_default="train").x
+    reasons = [score] if SCORES[score].needs_reference else []
+    reasons += ["--contamination"] if contamination is not None else []
+    reasons += ["--explain"] if explain and not issubclass(SCORES[score], SumOverFeatures) else []
+    if not reasons:
+        return None
+    if not is_named(use.run.data.name):
+        raise InvalidInput(
+            f"{reasons[0]} compares with normal examples, and the run was trained on {use.run.data.name}, which has no "
+            "name here: give examples with --reference."
+        )
+    return use.examples(None, "train").x
+
+
+def abnormal_examples(labels: "ndarray | None", abnormal: tuple[str, ...] | None) -> "ndarray | None":
+    """Returns 1 of each abnormal example and 0 of others, by the labels named, or where labels are 0 and 1.
+
+    Example:
+      >>> abnormal_examples(np.array([0, 3, 9]), ("3", "9")), abnormal_examples(np.array(["cat", "dog"]), None)
+      (array([0, 1, 1]), None)
+
+    Raises:
+      InvalidInput: labels are named and the data have none, or only measurements, or not one of those.
+    """
+    import numpy as np
+
+    from ae_jax.evaluation.context import class_names, shortened
+
+    names = None if labels is None else class_names(labels)
+    if abnormal is None:
+        return None if names is None or set(names) != {"0", "1"} else (names == "1").astype(int)
+    if labels is None or names is None:
+        have = "no labels" if labels is None else "measurements as labels"
+        raise InvalidInput(f"--abnormal was given and the data have {have}: expected classes; name them with --label.")
+    if labels.dtype == bool:
+        abnormal = tuple({"true": "1", "false": "0"}.get(name.lower(), name) for name in abnormal)
+    for name in abnormal:
+        if name not in names:
+            raise InvalidInput(f"unknown label {name!r}: expected some of {shortened(np.unique(names))}.")
+    return np.isin(names, abnormal).astype(int)
+
+
+def report_detection(use: Use, scores: "ndarray", truth: "ndarray") -> None:
+    """Reports how well scores separate abnormal examples from normal ones.
+
+    Raises:
+      InvalidInput: all examples are of one kind.
+    """
+    from ae_jax.evaluation import average_precision, roc_auc
+
+    auc, precision = roc_auc(scores, truth), average_precision(scores, truth)
+    line = f"ROC AUC {auc:.4f}, average precision {precision:.4f}, {int(truth.sum()):,} abnormal by their labels"
+    use.report(line, roc_auc=auc, average_precision=precision)
+
+
+def explanation(run: "Run", contributions: "ndarray", count: int) -> "dict[str, ndarray]":
+    """Returns columns of the features that contribute most to each example's score.
+
+    Args:
+      run: whose features have names or, in an array, indices.
+      contributions: ``[n, *shape]``.
+      count: number of features.
+
+    Returns:
+      ``"feature_1"``, ``"contribution_1"`` and so on, ``[n]`` each.
+    """
+    import numpy as np
+
+    names = np.array(run.data.columns or [",".join(map(str, place)) for place in np.ndindex(*run.shape)])
+    rows = contributions.reshape(len(contributions), -1)
+    order = np.argsort(-rows, axis=1, kind="stable")[:, :count]
+    table = {}
+    for rank in range(count):
+        table[f"feature_{rank + 1}"] = names[order[:, rank]]
+        table[f"contribution_{rank + 1}"] = rows[np.arange(len(rows)), order[:, rank]]
+    return table
+
+
+def anomaly_figure(scorer: "AnomalyScore", x: "ndarray", scores: "ndarray") -> "Figure":
+    """Draws the most and the least abnormal examples, with contributions to their scores where they are known."""
+    import numpy as np
+
+    from ae_jax.evaluation.anomaly import SCORES, SumOverFeatures
+    from ae_jax.report import anomalous_examples
+
+    order = np.argsort(-scores, kind="stable")
+    shown = order if len(order) <= 2 * _SHOWN else np.concatenate([order[:_SHOWN], order[-_SHOWN:]])
+    known = issubclass(SCORES[scorer.name], SumOverFeatures) or "baseline" in scorer.statistics
+    return anomalous_examples(x[shown], scores[shown], scorer.explain(x[shown]) if known else None)

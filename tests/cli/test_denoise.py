@@ -1,0 +1,86 @@
+"""``denoise``: reconstructions, and how near they are to clean examples."""
+
+import jax
+import numpy as np
+import pytest
+
+from ae_jax.cli.denoise import report_quality
+from ae_jax.cli.use import Use
+from ae_jax.corruptions import Masking
+from ae_jax.data.files import read
+
+
+def test_denoise_writes_reconstructions(call, run_folder, run, file, x, labels):
+    outcome = call("denoise", run_folder, "--data", file)
+    assert outcome.ok().out == "64 examples\ndenoised.npy: float32, shape (64, 8, 8)\n"
+    np.testing.assert_array_equal(outcome.array("denoised.npy"), run.reconstruct(x))
+    outcome = call("denoise", run_folder, "--data", file, "--out", "x.parquet").ok()
+    contents = read(outcome.folder / "x.parquet", label="label", shape=(8, 8))["all"]
+    np.testing.assert_array_equal(contents.x, run.reconstruct(x))
+    np.testing.assert_array_equal(contents.labels, labels)
+
+
+def test_denoised_bytes_are_pictures_that_the_run_reads_again(call, run_folder, run, file, x):
+    outcome = call("denoise", run_folder, "--data", file, "--out", "made/").ok()
+    assert outcome.out.endswith("made/: 64 pictures of 8 x 8, rounded and clipped to bytes\n")
+    expected = np.clip(np.rint(run.reconstruct(x)), 0, 255)
+    np.testing.assert_array_equal(read(outcome.folder / "made")["all"].x, expected)
+    assert call("reduce", run_folder, "--data", "made").ok().out.startswith("64 examples")
+    call("denoise", run_folder, "--data", file, "--out", "made/").refused("the folder made holds something already")
+
+
+def test_noise_is_added_by_a_seed_and_compared_with_the_clean_examples(call, run_folder, run, file, x):
+    line = ["denoise", run_folder, "--data", file, "--corrupt", "masking:0.4", "--seed", 3]
+    outcome = call(*line, "--picture", "strip.png", "--json")
+    summary = outcome.json()
+    clean = np.float32(x) / run.scaling.scale
+    noisy = np.asarray(Masking(probability=0.4)(jax.random.key(3), jax.numpy.asarray(clean)))
+    denoised = run.reconstruct(noisy * run.scaling.scale)
+    np.testing.assert_allclose(outcome.array("denoised.npy"), denoised, atol=1e-4)
+    for name, made in (("noisy", noisy), ("denoised", denoised / run.scaling.scale)):
+        decibels = -10 * np.log10(np.square(made - clean).mean())
+        assert summary["metrics"][f"psnr_{name}"] == pytest.approx(decibels, rel=1e-4)
+    assert (summary["corruption"], summary["noise_seed"]) == ("Masking(probability=0.4)", 3)
+    assert summary["data_range"] == 1.0
+    outcome.picture("strip.png")
+
+
+def test_clean_examples_may_be_in_a_file(call, run_folder, run, file, x, tmp_path):
+    noisy = np.minimum(x + 3, 16).astype(np.uint8)
+    np.save(tmp_path / "noisy.npy", noisy)
+    summary = call("denoise", run_folder, "--data", "noisy.npy", "--clean", file, "--json").json()
+    error = np.square((noisy.astype(float) - x) / run.scaling.scale).mean()
+    assert summary["metrics"]["psnr_noisy"] == pytest.approx(-10 * np.log10(error), rel=1e-5)
+    np.save(tmp_path / "less.npy", noisy[:5])
+    call("denoise", run_folder, "--data", "less.npy", "--clean", file).refused("expected the same examples")
+
+
+def test_errors_are_reported_where_decibels_mean_nothing():
+    spec = type("Spec", (), {"unit_interval": False})
+    other = type("Other", (), {"scaling": staticmethod(lambda x: x), "data": spec})
+    clean = np.full((4, 8, 8), 2.0, np.float32)
+    use = Use(other, "", None, {"metrics": {}})
+    report_quality(use, clean + 1, clean, clean)
+    assert use.summary["metrics"] == {"mse_noisy": pytest.approx(1), "mse_denoised": 0}
+    assert "no PSNR, as all clean values are 2" in use.lines[0]
+
+
+REFUSED = {
+    "--seed 4294967296 --corrupt gaussian:0.1": "--seed was given 4294967296",
+    "--clean {file} --split test": "--split was given test beside --clean",
+    "--corrupt gaussian:5": "--corrupt was given Gaussian(scale=5.0), after which values",
+    "--corrupt gauss:0.3": "unknown corruption 'gauss': did you mean 'gaussian'?",
+    "--corrupt gaussian": "--corrupt was given 'gaussian': expected FAMILY:LEVEL",
+    "--corrupt masking:2": "Masking was given probability=2.0",
+    "--corrupt masking:0.1 --clean {file}": "denoise was given --corrupt and --clean",
+    "--out made --picture made/p.png": "--picture was given made/p.png, inside the folder made",
+    "--out x.txt": "x.txt has an unknown ending",
+}
+
+
+@pytest.mark.usefixtures("unchecked")
+@pytest.mark.parametrize("line", REFUSED)
+def test_options_that_cannot_be_used_are_refused(call, run_folder, file, line):
+    outcome = call("denoise", run_folder, "--data", file, *line.format(file=file).split())
+    outcome.refused(REFUSED[line])
+    assert list(outcome.folder.iterdir()) == []

@@ -1,0 +1,70 @@
+"""The options that commands share: sizes, several devices and processes."""
+
+import subprocess
+import sys
+
+import jax
+import numpy as np
+import pytest
+
+import ae_jax
+from ae_jax import InvalidInput
+from ae_jax.cli.options import Training, is_leader, parse_distributed, parse_size
+from ae_jax.cli.study import by_each, by_leader
+
+
+def test_sizes_have_units():
+    assert [parse_size(text) for text in ("1", "2 KB", "1.5MiB", "3g")] == [1, 2048, 3 * 2**19, 3 * 2**30]
+
+
+def test_processes_are_found_or_named():
+    assert parse_distributed(()) == ()
+    assert parse_distributed(("node1:8476,1/4",)) == ("node1:8476", 4, 1)
+    assert parse_distributed(("[::1]:80,0/1",)) == ("[::1]:80", 1, 0)
+
+
+@pytest.mark.parametrize("text", ["node1", "node1:8476", "node1,0/2", ":8476,0/2", "node1:8476,0", "node1:8476,2/2"])
+def test_an_address_that_cannot_be_read_is_refused(text):
+    with pytest.raises(InvalidInput, match="expected HOST:PORT,INDEX/COUNT"):
+        parse_distributed((text,))
+
+
+def test_joined_processes_meet_at_once(monkeypatch):
+    done = []
+    monkeypatch.setattr("ae_jax.cli.options._keep_standard_output", lambda: None)
+    monkeypatch.setattr("ae_jax.training.initialize", lambda *given: done.append(given))
+    monkeypatch.setattr("ae_jax.training.distributed.signal_of_any", done.append)
+    Training(distributed=("node1:8476,0/2",)).join()
+    assert done == [("node1:8476", 2, 0), None]
+
+
+def test_a_single_process_leads_and_joins_no_other():
+    Training().join()
+    assert is_leader()
+    assert by_leader(lambda: 3) == 3
+
+
+def test_where_another_process_refuses_its_part_this_one_ends_too(call, file, monkeypatch):
+    monkeypatch.setattr(jax, "process_count", lambda: 2)
+    monkeypatch.setattr("ae_jax.training.distributed._of_all", lambda _: np.array([[False], [True]]))
+    with pytest.raises(InvalidInput, match="process 1 of 2 gave up"):
+        by_each(lambda: 3)
+    for line in (["compare"], ["train", "undercomplete"], ["sweep", "undercomplete", "--code", 2]):
+        call(*line, "--data", file).refused("process 1 of 2 gave up")
+
+
+def test_nothing_joins_by_itself_inside_an_allocation_of_slurm(call, small_one, monkeypatch):
+    variables = {"JOB_ID": 17, "PROCID": 1, "LOCALID": 1, "NTASKS": 2, "STEP_NODELIST": "node1", "STEP_NUM_NODES": 1}
+    for name, value in variables.items():
+        monkeypatch.setenv(f"SLURM_{name}", str(value))
+    monkeypatch.setattr(jax.distributed, "initialize", lambda *_, **__: pytest.fail("joined"))
+    outcome = call("train", *small_one, "--out", "run").ok()
+    assert "mesh" not in ae_jax.load(outcome.folder / "run").record
+
+
+def test_a_mesh_trains(tmp_path, small_one):
+    line = ["train", *map(str, small_one), "--mesh", "data=2", "--epochs", "1", "--out", "run"]
+    command = [sys.executable, "-W", "error", "-m", "ae_jax", *line]
+    process = subprocess.run(command, cwd=tmp_path, capture_output=True, text=True)
+    assert process.returncode == 0, process.stderr
+    assert ae_jax.load(tmp_path / "run").record["mesh"] == "member=1,data=2"

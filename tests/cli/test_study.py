@@ -1,0 +1,255 @@
+"""``compare``, ``train`` and ``sweep``: what they print, write and return, interrupted and resumed."""
+
+import json
+import shutil
+import signal
+from importlib import import_module
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+import ae_jax
+from ae_jax import InvalidInput
+from ae_jax.cli.study import alone_in, writable
+from ae_jax.locks import locked
+
+
+def test_compare_prints_a_table_and_where_everything_is(compared):
+    for word in ("pca", "variational", "MSE ↓", "±", "*", "95% confidence interval"):
+        assert word in compared.ok().out
+    assert max(map(len, compared.out.splitlines())) <= 80
+    places = compared.out.split("written:\n")[1].split()
+    assert places == [f"runs/compare-few/{name}" for name in ("results.json", "report.html", "runs/variational")]
+    assert all((compared.folder / place).exists() for place in places)
+    assert "variational: epoch 2/2, train loss" in compared.err
+
+
+def test_compare_writes_results_runs_and_checkpoints_beside(compared):
+    results = json.loads((compared.folder / "runs/compare-few/results.json").read_text())
+    assert (results["study"], results["settings"]["seeds"]) == ("compare", [0, 1])
+    assert {row["autoencoder"] for row in results["rows"]} == {"pca", "variational"}
+    assert ae_jax.load(compared.folder / "runs/compare-few/runs/variational").seeds.tolist() == [0, 1]
+    names = {path.name for path in (compared.folder / "runs").iterdir()}
+    assert names == {"compare-few", "compare-few.checkpoints"}
+    names = {path.name for path in (compared.folder / "runs/compare-few.checkpoints").iterdir()}
+    assert names == {"lock", "study.json", "variational"}
+
+
+def test_train_prints_as_json_what_it_writes(trained, run_folder):
+    assert trained.ok().out == (run_folder / "results.json").read_text()
+    results = trained.json()
+    assert results["study"] == "train"
+    assert results["autoencoders"]["undercomplete"]["networks"]["hidden"] == [4]
+    assert (run_folder / "report.html").read_text().startswith("<!")
+
+
+def test_a_trained_run_of_one_seed_has_no_member_axis(run_folder):
+    run = ae_jax.load(run_folder)
+    assert run.single
+    assert run.encode(np.zeros((2, 8, 8), np.uint8)).shape == (2, 2)
+    assert (run.settings["epochs"], run.settings["batch_size"]) == (2, 16)
+
+
+def test_training_into_the_same_folder_replaces_the_run_and_its_checkpoints(call, small_one):
+    for rate in (0.01, 0.02):
+        outcome = call("train", *small_one, "--learning-rate", rate, "--out", "run").ok()
+    assert ae_jax.load(outcome.folder / "run").members[0].optimizer.learning_rate == pytest.approx(0.02)
+    assert sorted(path.name for path in outcome.folder.iterdir()) == ["run", "run.checkpoints"]
+    again = call("train", *small_one, "--learning-rate", 0.02, "--out", "run", "--resume").ok()
+    assert "epoch" not in again.err
+    other = call("train", *small_one, "--learning-rate", 0.01, "--out", "run", "--resume")
+    other.refused("learning_rate: 0.02 then, 0.01 now")
+
+
+def test_sweep_prints_a_row_for_each_setting(swept):
+    rows = [line.split()[0] for line in swept.ok().out.splitlines() if line.startswith(("setting", "learning_rate"))]
+    assert rows[:3] == ["setting", "learning_rate=0.001", "learning_rate=0.01"]
+    folder = swept.folder / "runs" / "sweep-undercomplete-few"
+    results = json.loads((folder / "results.json").read_text())
+    assert results["grid"] == [{"code": 2, "hidden": [4], "learning_rate": rate} for rate in (0.001, 0.01)]
+    assert len(ae_jax.load(folder / "runs" / "undercomplete")) == 2
+
+
+def two_codes(small_one: list[object]) -> list[object]:
+    """The small autoencoder with two codes, which are two structures."""
+    code = small_one.index("--code") + 2
+    return ["sweep", *small_one[:code], 3, *small_one[code:], "--seeds", 1]
+
+
+TIMES = ("wall_s", "compile_s", "programs", "programs_compiled")
+
+
+def results_in(folder: Path) -> dict:
+    results = json.loads((folder / "results.json").read_text())
+    return {key: value for key, value in results.items() if key not in TIMES}
+
+
+def test_chunks_that_are_submitted_are_the_sweep(call, small_one):
+    line = [*two_codes(small_one), "--chunks", 2]
+    submitted = call(*line, "--submit", "debug", "--out", "here").ok()
+    assert "2 of 2 chunks submitted" in submitted.err
+    assert "0 of 2 chunks submitted" in call(*line, "--submit", "debug", "--out", "here").ok().err
+    collected = call(*line, "--collect", "--out", "here").ok()
+    assert collected.out == submitted.out
+    whole = call(*line, "--out", "whole").ok()
+    assert results_in(whole.folder / "here") == results_in(whole.folder / "whole")
+    call(*line, "--epochs", 3, "--collect", "--out", "here").refused("was to have 2 epochs and is asked for 3")
+
+
+def test_divergence_is_said_and_kept_and_has_an_exit_code(call, small_one):
+    line = ["--learning-rate", 1e30, "--on-divergence", "skip", "--out", "run"]
+    outcome = call("train", *small_one, *line)
+    assert outcome.code == 3
+    sentence = outcome.err.splitlines()[-1]
+    assert sentence.startswith("ae-jax: undercomplete diverged in 1 of 1 members, first with seed 0 at epoch ")
+    run = ae_jax.load(outcome.folder / "run")
+    assert (run.finite.any(), run.settings["on_divergence"]) == (False, "skip")
+    assert results_in(outcome.folder / "run")["messages"] == [sentence.removeprefix("ae-jax: ")]
+
+
+def test_divergence_of_some_members_is_said_once(call, small_one):
+    outcome = call("sweep", *small_one, "--learning-rate", 0.001, 1e30, "--seeds", 1, "--out", "grid")
+    assert outcome.code == 3
+    assert outcome.err.count("undercomplete diverged in 1 of 2 members") == 1
+    assert "0.001" in outcome.out
+    assert (outcome.folder / "grid" / "report.html").is_file()
+
+
+@pytest.mark.usefixtures("interrupted")
+def test_a_warning_is_one_note_and_an_interrupted_training_is_saved(call, small_one):
+    outcome = call("train", *small_one, "--batch-size", 500)
+    assert (outcome.code, outcome.out) == (130, "")
+    assert outcome.err.startswith("ae-jax: note: batch_size=500 is above the 45 examples and was lowered to them.\n")
+    assert "is in runs/train-undercomplete-few; the same command with --resume continues." in outcome.err
+    run = ae_jax.load(outcome.folder / "runs/train-undercomplete-few")
+    assert (run.record["interrupted"], run.best_epoch.tolist()) == (True, [1])
+
+
+@pytest.mark.usefixtures("interrupted")
+def test_an_interrupted_study_keeps_what_was_trained(call, small_one):
+    outcome = call(*two_codes(small_one), "--likelihood", "GaussianLikelihood", "--out", "study")
+    assert (outcome.code, outcome.out) == (130, "")
+    [run] = (outcome.folder / "study" / "runs").iterdir()
+    assert ae_jax.load(run).name == "undercomplete"
+    results = results_in(outcome.folder / "study")
+    assert [setting["code"] for setting in results["grid"]] == [2, 3]
+    assert results["grid"][0]["likelihood"]["type"] == "GaussianLikelihood"
+
+
+def interrupt(*_: object, **__: object) -> None:
+    raise KeyboardInterrupt
+
+
+def test_an_interruption_before_the_first_epoch_writes_nothing(call, budget, monkeypatch):
+    monkeypatch.setattr(import_module("ae_jax.studies.study_results"), "fit", interrupt)
+    outcome = call("compare", *budget)
+    assert (outcome.code, outcome.out) == (130, "")
+    assert outcome.err == "ae-jax: interrupted before the first epoch: nothing was saved.\n"
+    assert list(outcome.folder.iterdir()) == []
+
+
+@pytest.mark.usefixtures("interrupted")
+def test_an_interruption_while_results_are_written_quits(call, small_one, monkeypatch):
+    monkeypatch.setattr(ae_jax.Run, "save", interrupt)
+    outcome = call("train", *small_one)
+    assert (outcome.code, outcome.err) == (130, "ae-jax: interrupted before everything was written.\n")
+
+
+@pytest.fixture
+def stopped(monkeypatch):
+    """SIGTERM after the first epoch of the first training; the list has the epochs that were shown."""
+    seen = []
+
+    def stop(_, progress):
+        seen.append(progress.epoch)
+        if len(seen) == 1:
+            signal.raise_signal(signal.SIGTERM)
+
+    monkeypatch.setattr("ae_jax.report.ProgressDisplay.__call__", stop)
+    return seen
+
+
+def test_a_resumed_study_writes_what_an_uninterrupted_one_does(call, stopped, file):
+    line = ["compare", "--only", "undercomplete", "sparse", "--seeds", 2, "--data", file, "--epochs", 4]
+    first = call(*line, "--out", "study")
+    assert (first.code, first.out) == (143, "")
+    call(*line, "--out", "study").refused("holds an unfinished study (0 of 2 trainings are finished)")
+    call(*line, "--seeds", 3, "--out", "study", "--resume").refused("number of seeds")
+    call(*line, "--only", "sparse", "--out", "study", "--resume").refused("cannot be resumed with other autoencoders")
+    stopped.clear()
+    stopped.append(0)
+    resumed = call(*line, "--out", "study", "--resume").ok()
+    assert stopped[-4:] == [1, 2, 3, 4]
+    assert 0 < len(stopped[1:-4]) < 4
+    whole = call(*line, "--out", "whole").ok()
+    assert results_in(resumed.folder / "study") == results_in(whole.folder / "whole")
+    for name in ("undercomplete", "sparse"):
+        x = ae_jax.data.load(str(file)).test.x
+        codes = [ae_jax.load(whole.folder / place / "runs" / name).encode(x) for place in ("study", "whole")]
+        np.testing.assert_array_equal(*codes)
+
+
+def test_a_resumed_sweep_writes_what_an_uninterrupted_one_does(call, stopped, small_one):
+    line = [*two_codes(small_one), "--epochs", 4]
+    assert call(*line, "--out", "grid").code == 143
+    stopped.append(0)
+    resumed = call(*line, "--out", "grid", "--resume").ok()
+    whole = call(*line, "--out", "whole").ok()
+    assert results_in(resumed.folder / "grid") == results_in(whole.folder / "whole")
+    other = call(*line, "--learning-rate", 0.5, "--out", "grid", "--resume")
+    other.refused("undercomplete-1.0.optimizer.learning_rate: ")
+
+
+def test_nothing_is_trained_where_any_run_would_replace_something(call, small_one, monkeypatch, tmp_path):
+    (tmp_path / "grid" / "runs" / "undercomplete-2").mkdir(parents=True)
+    (tmp_path / "grid" / "runs" / "undercomplete-2" / "thesis.tex").touch()
+    module = import_module("ae_jax.studies.study_results")
+    monkeypatch.setattr(module, "fit", lambda *_, **__: pytest.fail("was trained"))
+    call(*two_codes(small_one), "--out", "grid").refused("undercomplete-2 exists and is no run")
+
+
+def test_a_training_is_extended_where_that_is_asked_for(call, small_one):
+    call("train", *small_one, "--out", "run").ok()
+    longer = ["train", *small_one, "--out", "run", "--epochs", 3, "--resume"]
+    call(*longer).refused("was to have 2 epochs and is asked for 3")
+    outcome = call(*longer, "--extend").ok()
+    assert "epoch 2/3" not in outcome.err
+    assert ae_jax.load(outcome.folder / "run").history["train"]["loss"].shape == (1, 3)
+
+
+def test_checkpoints_are_as_frequent_and_as_many_as_asked_for(call, small_one):
+    options = ["--checkpoint-epochs", 1, "--checkpoint-steps", 100, "--checkpoint-minutes", 30, "--keep", 3]
+    outcome = call("train", *small_one, "--epochs", 5, "--out", "run", *options).ok()
+    places = (outcome.folder / "run.checkpoints" / "undercomplete").iterdir()
+    assert len([path for path in places if path.is_dir()]) == 3
+
+
+def test_one_command_at_a_time_has_a_folder(call, small_one, tmp_path):
+    with locked(tmp_path / "run.checkpoints" / "lock", "held."):
+        outcome = call("train", *small_one, "--out", "run")
+    outcome.refused("another process works in run.checkpoints")
+    assert not (tmp_path / "run").exists()
+
+
+def test_a_folder_without_a_name_has_its_checkpoints_beside_it_too(call_in, small_one, tmp_path):
+    (tmp_path / "here").mkdir()
+    call_in(tmp_path / "here", "sweep", *small_one, "--out", ".", "--seeds", 1).ok()
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["here", "here.checkpoints"]
+
+
+def test_a_place_is_checked_and_stays_as_it_was(tmp_path: Path):
+    assert writable(tmp_path / "one" / "two") == tmp_path / "one" / "two"
+    assert list(tmp_path.iterdir()) == []
+    (tmp_path / "file").touch()
+    with pytest.raises(InvalidInput, match="cannot be written"):
+        writable(tmp_path / "file" / "two")
+
+
+def test_a_lock_leaves_no_folder_behind(tmp_path: Path):
+    with alone_in(tmp_path / "runs" / "one.checkpoints"):
+        assert (tmp_path / "runs" / "one.checkpoints" / "lock").exists()
+    assert list(tmp_path.iterdir()) == []
+    with alone_in(tmp_path / "one.checkpoints"):
+        shutil.rmtree(tmp_path / "one.checkpoints")
+    assert list(tmp_path.iterdir()) == []

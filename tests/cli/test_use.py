@@ -1,0 +1,197 @@
+"""``encode``, ``reconstruct``, ``reduce`` and ``sample``: files are read back and compared with what Python gives."""
+
+import numpy as np
+import pandas
+import pytest
+from PIL import Image
+
+import ae_jax
+from ae_jax import InvalidInput
+from ae_jax.data.files import read
+
+USES = ["reduce", "denoise", "detect", "search"]
+
+
+def test_encode_takes_the_test_split_of_the_data_trained_on(call, run_folder, embedded):
+    outcome = call("encode", run_folder)
+    assert outcome.ok().out == "codes.npy: float32, shape (13, 2)\n"
+    np.testing.assert_array_equal(outcome.array("codes.npy"), ae_jax.load(run_folder).encode(embedded.test.x))
+
+
+@pytest.mark.usefixtures("embedded")
+@pytest.mark.parametrize(("split", "count"), [("train", 45), ("all", 64)])
+def test_encode_takes_other_splits(call, run_folder, split, count):
+    outcome = call("encode", run_folder, "--data", "few", "--split", split, "--out", "below/codes.npy")
+    assert outcome.array("below/codes.npy").shape == (count, 2)
+
+
+def test_a_file_is_taken_whole_unless_a_split_is_named(call, variational, file):
+    assert call("encode", variational, "--data", file).array("codes.npy").shape == (2, 64, 16)
+    assert call("encode", variational, "--data", file, "--split", "test").array("codes.npy").shape == (2, 13, 16)
+
+
+def test_one_member_has_no_leading_axis(call, variational, file, x):
+    made = call("reconstruct", variational, "--data", file, "--member", 1).array("reconstructions.npy")
+    np.testing.assert_array_equal(made, ae_jax.load(variational)[1].reconstruct(x))
+
+
+@pytest.mark.parametrize("suffix", ["csv", "tsv", "parquet"])
+def test_reduce_writes_codes_and_labels(call, run_folder, run, file, x, labels, suffix):
+    outcome = call("reduce", run_folder, "--data", file, "--out", f"codes.{suffix}")
+    assert outcome.ok().out == f"64 examples, 2 numbers each\ncodes.{suffix}: 64 rows of z0, z1, label\n"
+    found = outcome.table(f"codes.{suffix}")
+    assert list(found.columns) == ["z0", "z1", "label"]
+    np.testing.assert_array_equal(found[["z0", "z1"]].to_numpy(np.float32), run.encode(x))
+    np.testing.assert_array_equal(found["label"], labels)
+
+
+def test_reduce_to_an_array_notes_that_labels_are_left_out(call, run_folder, run, file, x):
+    outcome = call("reduce", run_folder, "--data", file, "--out", "codes.npy")
+    assert "codes.npy is written without labels" in outcome.ok().err
+    np.testing.assert_array_equal(outcome.array("codes.npy"), run.encode(x))
+
+
+def test_reduce_draws_a_map_and_prints_a_summary(call, run_folder, file):
+    outcome = call("reduce", run_folder, "--data", file, "--picture", "map.png", "--json")
+    summary = outcome.json()
+    expected = {"use": "reduce", "autoencoder": "undercomplete", "member": 0, "seed": 0, "examples": 64, "code": 2}
+    assert summary | expected == summary
+    assert list(summary["written"]) == ["codes.csv", "map.png"]
+    outcome.picture("map.png")
+
+
+def test_splits_of_a_data_set_by_name_keep_their_labels(call, run_folder, embedded):
+    found = call("reduce", run_folder, "--split", "all").table("codes.csv")
+    assert len(found) == 64
+    assert found["label"][:45].tolist() == embedded.train.labels.tolist()
+
+
+def test_of_several_members_the_first_finite_is_taken_and_named(call, variational, file, x):
+    outcome = call("reduce", variational, "--data", file).ok()
+    assert outcome.err == "ae-jax: note: the run has 2 members; this is member 0, of seed 0.\n"
+    other = call("reduce", variational, "--data", file, "--member", 1, "--out", "other.csv").ok()
+    assert other.err == ""
+    codes = ae_jax.load(variational).encode(x)
+    for place, name in enumerate(("codes.csv", "other.csv")):
+        found = outcome.table(name).drop(columns="label").to_numpy(np.float32)
+        np.testing.assert_array_equal(found, codes[place])
+
+
+def test_a_single_image_is_one_example(call, run_folder, run, x, tmp_path):
+    Image.fromarray(x[5]).save(tmp_path / "one.png")
+    found = call("reduce", run_folder, "--data", "one.png").table("codes.csv")
+    np.testing.assert_array_equal(found.to_numpy(np.float32), run.encode(x[5:6]))
+
+
+def test_sample_draws_from_the_prior_by_a_seed(call, variational):
+    line = ["sample", variational, "--n", 3, "--member", 1, "--seed"]
+    first, again, other = (call(*line, seed).array("samples.npy") for seed in (0, 0, 1))
+    np.testing.assert_array_equal(first, ae_jax.load(variational)[1].sample(3, seed=0))
+    assert np.array_equal(first, again)
+    assert not np.array_equal(first, other)
+
+
+@pytest.mark.parametrize("out", ["samples.csv", "samples.parquet", "samples"])
+def test_samples_are_written_in_every_format(call, variational, out):
+    outcome = call("sample", variational, "--n", 4, "--member", 0, "--out", out, "--picture", "grid.png").ok()
+    expected = ae_jax.load(variational)[0].sample(4)
+    found = read(outcome.folder / out, **({} if out == "samples" else {"shape": (8, 8)}))["all"].x
+    np.testing.assert_array_equal(found, np.clip(np.rint(expected), 0, 255) if out == "samples" else expected)
+    outcome.picture("grid.png")
+
+
+def test_more_samples_than_memory_holds_are_refused(call, variational):
+    call("sample", variational, "--member", 0, "--n", 10**13).refused("half of this machine's memory")
+
+
+def test_nothing_is_written_where_the_picture_cannot_be_drawn(call, run_folder, file, monkeypatch):
+    def fail(_: object) -> bytes:
+        raise InvalidInput("no picture.")
+
+    monkeypatch.setattr("ae_jax.report.to_png", fail)
+    for use in USES:
+        outcome = call(use, run_folder, "--data", file, "--picture", "p.png")
+        outcome.refused("no picture.")
+        assert list(outcome.folder.iterdir()) == []
+
+
+@pytest.fixture(scope="module")
+def people(tmp_path_factory):
+    """Forty rows of two numbers, a text and a class whose name needs quoting."""
+    path = tmp_path_factory.mktemp("table") / "people.csv"
+    rng = np.random.default_rng(0)
+    frame = pandas.DataFrame(rng.normal([170, 100], [10, 20], (40, 2)), columns=["height", "income, net"])
+    kind = np.where(frame["height"] > 170, "tall, dark", 'so "short"')
+    frame.assign(city="Oslo", kind=kind).to_csv(path, index=False)
+    return path
+
+
+@pytest.fixture(scope="module")
+def run_of_people(call_in, people, tmp_path_factory):
+    options = ["--columns", "height", "income, net", "--label", "kind", "--scaling", "standard"]
+    small = ["--code", 2, "--hidden", 4, "--epochs", 2, "--batch-size", 16, "--out", "run"]
+    outcome = call_in(tmp_path_factory.mktemp("trained"), "train", "variational", "--data", people, *options, *small)
+    assert "variational has a Gaussian likelihood: values from" in outcome.ok().err
+    return outcome.folder / "run"
+
+
+def test_a_table_is_used_by_its_columns_and_in_its_units(call, run_of_people, people, tmp_path):
+    frame = pandas.read_csv(people)
+    frame[["kind", "income, net", "height"]].to_csv(tmp_path / "other.csv", index=False)
+    run = ae_jax.load(run_of_people)
+    line = [run_of_people, "--data", "other.csv"]
+    np.testing.assert_array_equal(call("encode", *line).array("codes.npy"), run.encode(frame))
+    np.testing.assert_array_equal(call("reconstruct", *line).array("reconstructions.npy"), run.reconstruct(frame))
+    assert call("reduce", *line).table("codes.csv")["label"].tolist() == frame["kind"].tolist()
+    denoised = call("denoise", *line, "--out", "new.csv", "--picture", "p.png").table("new.csv")
+    assert list(denoised.columns) == ["height", "income, net", "kind"]
+    np.testing.assert_array_equal(denoised.iloc[:, :2].to_numpy(np.float32), run.reconstruct(frame))
+    score = ["--score", "negative_elbo", "--explain", 1, "--reference", people, "--abnormal", "tall, dark"]
+    scores = call("detect", *line, *score).table("scores.csv")
+    assert set(scores["feature_1"]) <= {"height", "income, net"}
+    samples = call("sample", run_of_people, "--out", "s.csv").table("s.csv")
+    assert list(samples.columns) == ["height", "income, net"]
+    results = call("evaluate", *line, "--json").json()
+    assert "knn_accuracy" in {row["metric"] for row in results["rows"]}
+
+
+def test_pixels_of_a_table_are_pictures_again(call, x, labels, tmp_path):
+    frame = pandas.DataFrame(x.reshape(64, 64)).rename(columns="pixel{}".format)
+    frame.insert(0, "label", labels)
+    frame.to_csv(tmp_path / "digits.csv", index=False)
+    small = ["--code", 2, "--hidden", 4, "--epochs", 2, "--batch-size", 16, "--out", "run", "--scaling", "unit"]
+    call("train", "undercomplete", "--data", "digits.csv", "--shape", 8, 8, "--label", "label", *small).ok()
+    made = call("denoise", "run", "--data", "digits.csv", "--out", "made.csv").table("made.csv")
+    assert list(made.columns) == [*(f"pixel{place}" for place in range(64)), "label"]
+    expected = ae_jax.load(tmp_path / "run").reconstruct(x)
+    np.testing.assert_array_equal(made.drop(columns="label").to_numpy(np.float32).reshape(64, 8, 8), expected)
+    pictures = call("denoise", "run", "--data", "digits.csv", "--out", "made").ok()
+    assert "made: 64 pictures of 8 x 8, 0 black and 16 white, clipped\n" in pictures.out
+
+
+REFUSED = {
+    "encode {run}": "the run was trained on few, which has no name here",
+    "encode {run} --data rows.npy": "rows.npy has shape (4, 5): expected [examples, 8, 8]",
+    "encode {run} --data {file} --out /proc/codes.npy": "cannot be written (",
+    "encode {run} --data {file} --member 4": "the run has 1 members: there is no member 4.",
+    "sample {run}": "has no prior to sample from",
+    "sample {run} --seed -1": "--seed was given -1: expected a whole number from 0",
+    "reduce {run} --data {file} --out codes.txt": "codes.txt has an unknown ending",
+    "reduce {run} --data {file} --out codes": "codes has no ending",
+    "reduce {run} --data {file} --picture map.jpg": "--picture was given map.jpg",
+    "reduce {run} --data {file} --picture /proc/p.png": "cannot be written (",
+    "reduce {run} --data {file} --split tset": "invalid choice 'tset'",
+    "reduce nowhere": "nowhere is no run",
+}
+
+
+@pytest.mark.parametrize("line", REFUSED)
+def test_uses_that_do_not_fit_the_run_are_refused(call, run_folder, file, line, tmp_path):
+    np.save(tmp_path / "rows.npy", np.zeros((4, 5), np.float32))
+    call(*line.format(run=run_folder, file=file).split()).refused(REFUSED[line])
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["rows.npy"]
+
+
+def test_a_name_that_is_too_long_for_a_file_is_refused(call, run_folder, file):
+    call("reduce", run_folder, "--data", file, "--picture", f"{'x' * 300}.png").refused("cannot be written")
+    call("encode", run_folder, "--data", file, "--out", f"{'x' * 300}.npy").refused("cannot be written")
