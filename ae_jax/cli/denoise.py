@@ -117,7 +117,7 @@ def add_noise(run: "Run", x: "ndarray", corruption: "Corruption", seed: int) -> 
     import jax
     import numpy as np
 
-    from ae_jax.evaluation.denoising import corrupted
+    from ae_jax.evaluation import corrupted
 
     model_units = np.asarray(run.scaling(run.data.raw(x)))
     noisy = np.asarray(run.scaling.invert(corrupted(corruption, jax.random.key(seed), model_units)))
@@ -139,8 +139,7 @@ def report_quality(use: Use, noisy: "ndarray", denoised: "ndarray", clean: "ndar
     """
     import numpy as np
 
-    from ae_jax.evaluation import mean_squared_error
-    from ae_jax.evaluation.denoising import image_quality
+    from ae_jax.evaluation import image_quality, mean_squared_error
 
     before, after, known = (np.asarray(use.run.scaling(x), np.float32) for x in (noisy, denoised, clean))
     data_range = 1.0 if use.run.data.unit_interval else float(known.max() - known.min())

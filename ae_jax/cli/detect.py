@@ -110,7 +110,7 @@ def reference_examples(
       InvalidInput: they cannot be loaded, or are needed and the data trained on have no name.
     """
     from ae_jax.data.sources import is_named
-    from ae_jax.evaluation.anomaly import SCORES, SumOverFeatures
+    from ae_jax.evaluation import SCORES, SumOverFeatures
 
     if source is not None:
         return use.examples(source, None, by_default="train").x
@@ -139,7 +139,7 @@ def abnormal_examples(labels: "ndarray | None", abnormal: tuple[str, ...] | None
     """
     import numpy as np
 
-    from ae_jax.evaluation.context import class_names, shortened
+    from ae_jax.evaluation import class_names, shortened
 
     names = None if labels is None else class_names(labels)
     if abnormal is None:
@@ -161,9 +161,10 @@ def report_detection(use: Use, scores: "ndarray", truth: "ndarray") -> None:
     Raises:
       InvalidInput: all examples are of one kind.
     """
-    from ae_jax.evaluation import average_precision, roc_auc
+    from ae_jax.evaluation import anomaly_metrics
 
-    auc, precision = roc_auc(scores, truth), average_precision(scores, truth)
+    found = anomaly_metrics(scores, truth)
+    auc, precision = found["roc_auc"], found["average_precision"]
     line = f"ROC AUC {auc:.4f}, average precision {precision:.4f}, {int(truth.sum()):,} abnormal by their labels"
     use.report(line, roc_auc=auc, average_precision=precision)
 
@@ -195,7 +196,7 @@ def anomaly_figure(scorer: "AnomalyScore", x: "ndarray", scores: "ndarray") -> "
     """Draws the most and the least abnormal examples, with contributions to their scores where they are known."""
     import numpy as np
 
-    from ae_jax.evaluation.anomaly import SCORES, SumOverFeatures
+    from ae_jax.evaluation import SCORES, SumOverFeatures
     from ae_jax.report import anomalous_examples
 
     order = np.argsort(-scores, kind="stable")

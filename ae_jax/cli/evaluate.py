@@ -43,7 +43,8 @@ def evaluate(
       data: a data set by its name, tfds:NAME, or a file or folder; probes learn from its training split.
       label: name of the label column of a table, or of the labels in a .npz or .mat file.
       split: train, validation or test.
-      tasks: all, or some of reconstruction, representation, anomaly, retrieval, denoising and generation.
+      tasks: all, or some of reconstruction, representation, anomaly, retrieval, denoising, generation and
+        likelihood.
       abnormal: for the task anomaly, the labels of abnormal examples.
       out: folder for the results of --tasks.
       json: print the results as JSON instead of tables.
@@ -60,7 +61,7 @@ def evaluate(
     by_member = len(set(map(repr, loaded.members))) > 1
     results = {"study": "evaluate", "run": str(run), "data": dataset.describe(), **loaded.configuration()}
     if tasks is None:
-        rows = evaluation.evaluate(loaded, dataset, split=split)
+        rows = evaluation.evaluate(loaded, dataset, split=split).rows
         if json:
             print_json(results | {"rows": rows})
         else:
@@ -71,8 +72,7 @@ def evaluate(
         raise InvalidInput(f"--tasks was given {' '.join(tasks)}: expected all alone, or names.")
     folder = writable(out or default_folder("evaluate", loaded.name, dataset.name))
     _require_own(folder)
-    names = None if "all" in tasks else tasks
-    found = evaluation.run_tasks(loaded, dataset, names, split=split, abnormal=abnormal)
+    found = evaluation.evaluate(loaded, dataset, "all" if "all" in tasks else tasks, split=split, abnormal=abnormal)
     if not any(result.rows for result in found):
         raise InvalidInput(" ".join(message for result in found for message in result.messages))
     write_tasks(loaded, dataset, found, results, folder, json=json, by_member=by_member)

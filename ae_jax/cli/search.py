@@ -150,8 +150,7 @@ def report_retrieval(
     """Reports how well neighbours agree in label with their query, or why that cannot be told."""
     import numpy as np
 
-    from ae_jax.evaluation import retrieval_metrics
-    from ae_jax.evaluation.context import class_names
+    from ae_jax.evaluation import class_names, retrieval_metrics
 
     asked, names = class_names(query_labels), class_names(labels)
     if asked is None or names is None:
@@ -188,7 +187,7 @@ def neighbour_table(
 
 def retrieval_figure(indices: "ndarray", queries: "RawData", database: "RawData") -> "Figure":
     """Draws some queries, of every label in turn, beside their nearest neighbours."""
-    from ae_jax.evaluation.context import class_names
+    from ae_jax.evaluation import class_names
     from ae_jax.report import retrieved_examples, select_examples
 
     shown = select_examples(queries.labels, len(queries.x), _SHOWN)

@@ -89,7 +89,7 @@ def reduce(
       picture: file for a map of the codes of at most 2,000 examples in two dimensions, by label.
       json: print a summary as JSON instead of lines.
     """
-    from ae_jax.evaluation.sampling import subsample
+    from ae_jax.evaluation import subsample
     from ae_jax.report import code_map
 
     use = Use.open("reduce", run, member, out, picture)
@@ -248,10 +248,10 @@ class Use:
 
     def finish(self, json: bool) -> int:
         """Writes the picture and prints the lines, or the summary as JSON; returns the exit code."""
-        from ae_jax.data.writing import whole
+        from ae_jax.atomic import replacing
 
         if self.picture is not None:
-            with whole(self.picture) as scratch:
+            with replacing(self.picture) as scratch:
                 scratch.write_bytes(self.png)
             self.summary["written"][str(self.picture)] = "a picture"
         if json:

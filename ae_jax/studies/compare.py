@@ -8,7 +8,7 @@ from typing import Any
 from ae_jax.components import to_config
 from ae_jax.data import Dataset
 from ae_jax.errors import InvalidInput
-from ae_jax.evaluation import evaluate_pca
+from ae_jax.evaluation import PCA, evaluate
 from ae_jax.models import Autoencoder
 from ae_jax.studies.study_results import StudyResults, run_study
 from ae_jax.studies.suited import suited
@@ -85,6 +85,7 @@ def compare(
         raise InvalidInput(f"compare was given the autoencoders {', '.join(names)}: expected each name once.")
     # A sparse code is larger than the data, where principal components reconstruct exactly and compare with nothing.
     code = min(autoencoder.networks.code for autoencoder in chosen)
-    baseline = evaluate_pca(dataset, code=min(code, len(dataset.train.x), math.prod(dataset.shape)))
+    code = min(code, len(dataset.train.x), math.prod(dataset.shape))
+    baseline = evaluate(PCA.fit(dataset, code), dataset).rows
     study = Comparison(dataset=dataset, rows=list(baseline), messages=[*messages, *said])
     return run_study(study, {autoencoder.name: autoencoder for autoencoder in chosen}, config, seeds=seeds, **training)

@@ -172,7 +172,7 @@ def _evaluate(study: StudyResults, name: str, checkpoints: Checkpoints | None, *
     if kept is None:
         started = time.perf_counter()
         with watch_compilation() as compilation:
-            rows = evaluate(run, study.dataset)
+            rows = evaluate(run, study.dataset).rows
         cost = {
             "wall_s": round(time.perf_counter() - started, 3),
             "compile_s": round(compilation.seconds, 3),

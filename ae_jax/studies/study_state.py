@@ -18,7 +18,7 @@ from ae_jax.data import Dataset
 from ae_jax.errors import InvalidInput
 from ae_jax.evaluation import Row
 from ae_jax.training import Run
-from ae_jax.training.checkpoint import checkpoint_info, clear, newest
+from ae_jax.training.checkpoint import checkpoint_info, latest_checkpoint, remove_checkpoints
 from ae_jax.training.continuation import Resume, differences
 
 STATE, ROWS = "study.json", "answers.json"
@@ -66,14 +66,16 @@ def begin_study(folder: Path, populations: Mapping[str, Any], *, resume: Resume)
         if not before["finished"]:
             _require_no_checkpoints(folder, list(before["populations"]))
         for name in before["populations"]:
-            clear(folder / name)
+            remove_checkpoints(folder / name)
             (folder / name / ROWS).unlink(missing_ok=True)
     write_state(folder / STATE, {"populations": dict(populations), "finished": False})
 
 
 def _require_no_checkpoints(folder: Path, names: Sequence[str]) -> None:
     """Raises where an unfinished study has saved anything, or checkpoints that cannot be read."""
-    saved = {name: info for name in names if (info := checkpoint_info(folder / name) or newest(folder / name))}
+    saved = {
+        name: info for name in names if (info := checkpoint_info(folder / name) or latest_checkpoint(folder / name))
+    }
     if saved:
         finished = sum(bool(getattr(info, "finished", False)) for info in saved.values())
         raise InvalidInput(

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 import ae_jax
-from ae_jax.evaluation import run_tasks
+from ae_jax.evaluation import evaluate
 
 CHEAP = ["--tasks", "reconstruction", "anomaly"]
 
@@ -28,7 +28,7 @@ def test_tables_are_printed_and_paths_named(asked):
 
 def test_results_are_those_of_the_library(asked, run_folder, file):
     results = json.loads((asked.folder / "runs" / "evaluate-undercomplete-few" / "results.json").read_text())
-    found = run_tasks(ae_jax.load(run_folder), ae_jax.data.load(str(file)), CHEAP[1:])
+    found = evaluate(ae_jax.load(run_folder), ae_jax.data.load(str(file)), CHEAP[1:])
     expected = [{"task": result.task, **row} for result in found for row in result.rows]
     assert [{**row, "value": 0} for row in results["rows"]] == [{**row, "value": 0} for row in expected]
     values = [[row["value"] for row in rows] for rows in (results["rows"], expected)]

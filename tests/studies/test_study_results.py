@@ -43,7 +43,7 @@ def assert_same(found: StudyResults, expected: StudyResults) -> None:
 
 def test_each_population_is_trained_and_evaluated_in_turn(small, whole):
     assert {name: len(run) for name, run in whole.runs.items()} == {"one": 2, "two": 4}
-    assert whole.rows == [row for run in whole.runs.values() for row in evaluate(run, small)]
+    assert whole.rows == [row for run in whole.runs.values() for row in evaluate(run, small).rows]
     assert whole.messages == []
 
 

@@ -100,10 +100,10 @@ def test_another_study_is_not_resumed(tmp_path: Path):
 
 def test_checkpoints_that_cannot_be_read_are_not_removed(tmp_path: Path):
     begin_study(tmp_path, TWO, resume=False)
-    (tmp_path / "two" / "000004-000000").mkdir(parents=True)
+    (tmp_path / "two" / "4").mkdir(parents=True)
     with pytest.raises(InvalidInput, match="no checkpoint can be used"):
         begin_study(tmp_path, TWO, resume=False)
-    assert (tmp_path / "two" / "000004-000000").is_dir()
+    assert (tmp_path / "two" / "4").is_dir()
 
 
 def test_a_finished_study_gives_way_to_another(tmp_path: Path):

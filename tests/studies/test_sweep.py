@@ -45,7 +45,7 @@ def test_other_numbers_compile_nothing(weights, small):
 
 
 def test_rows_have_the_settings_of_their_member(weights, small):
-    found = evaluate(weights.runs["contractive"], small)
+    found = evaluate(weights.runs["contractive"], small).rows
     assert len(weights.rows) == len(found) > 0
     for row, expected in zip(weights.rows, found, strict=True):
         weight, rate = [(w, rate) for w in (0.1, 10.0) for rate in (1e-2, 1e-12)][expected["member"] // 2]
