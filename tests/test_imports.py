@@ -12,7 +12,7 @@ FILES = sorted(path for path in ROOT.rglob("*.py") if path != ROOT / "__init__.p
 
 # From the lowest up; rooms of one floor do not import each other, except on the ground floor.
 FLOORS = [
-    {"types", "errors", "locks", "components", "_checks"},
+    {"types", "errors", "atomic", "locks", "components", "_checks"},
     {"schedules", "optimizers", "losses", "corruptions"},
     {"distributions"},
     {"priors"},

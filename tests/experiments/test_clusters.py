@@ -65,7 +65,7 @@ def test_ctrl_c_ends_both_processes_which_save(folder):
         process.send_signal(signal.SIGINT)
         rest = process.stderr.read()
     assert process.returncode == 130, "".join(told) + rest
-    assert rest.count("interrupted: what was trained so far is in out; the same command with --resume goes on.") == 1
+    assert rest.count("interrupted: what was trained so far is in out; the same command with --resume continues.") == 1
     assert json.loads((folder / "out" / "configuration.json").read_text())["record"]["interrupted"]
 
 
