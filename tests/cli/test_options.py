@@ -47,10 +47,10 @@ def test_a_single_process_leads_and_joins_no_other():
 def test_where_another_process_refuses_its_part_this_one_ends_too(call, file, monkeypatch):
     monkeypatch.setattr(jax, "process_count", lambda: 2)
     monkeypatch.setattr("ae_jax.training.distributed._of_all", lambda _: np.array([[False], [True]]))
-    with pytest.raises(InvalidInput, match="process 1 of 2 gave up"):
+    with pytest.raises(InvalidInput, match="process 1 of 2 failed"):
         by_each(lambda: 3)
     for line in (["compare"], ["train", "undercomplete"], ["sweep", "undercomplete", "--code", 2]):
-        call(*line, "--data", file).refused("process 1 of 2 gave up")
+        call(*line, "--data", file).refused("process 1 of 2 failed")
 
 
 def test_nothing_joins_by_itself_inside_an_allocation_of_slurm(call, small_one, monkeypatch):
