@@ -18,19 +18,19 @@ from ae_jax.networks import deterministic
 from ae_jax.training import Run
 
 Statistics = dict[str, np.ndarray]
-"""What a score learned from reference examples, each ``[members, ...]``."""
+"""The arrays that a score learned from reference examples, each ``[members, ...]``."""
 
 _TOGETHER = 16
-"""How many examples of a batch meet all reference codes, or have their Jacobian, at a time; divides every batch."""
+"""Number of examples that are compared with all reference codes, or have their Jacobian, at a time."""
 _RIDGE = 1e-8
-"""Of a covariance of codes, relative to its mean variance: far below what matters, far above rounding in 32 bits."""
+"""Ridge of a covariance of codes, relative to its mean variance; far above rounding in 32 bits."""
 _LEAST = 1e-12
-"""Of what a logarithm is taken of."""
+"""The least argument of a logarithm."""
 _BLOCK = 1024
-"""How many examples have their residuals in memory at a time."""
+"""Number of examples whose residuals are in memory at a time."""
 
 
-class Bound(NamedTuple):
+class MemberModel(NamedTuple):
     """An autoencoder with its model; data and reconstructions are in model units.
 
     Attributes:
@@ -46,7 +46,7 @@ class Bound(NamedTuple):
         return _rows(deterministic(self.model.encode(x)))
 
     def code_and_residual(self, x: Any) -> tuple[Any, Any]:
-        """Codes of a batch as rows, and what their reconstructions leave of the examples."""
+        """Codes of a batch as rows, and the differences of the examples from their reconstructions."""
         code = deterministic(self.model.encode(x))
         return _rows(code), x - self.autoencoder.objective.likelihood.mean(self.model.decode(code))
 
@@ -121,25 +121,25 @@ class Score(ABC):
         return {}
 
     @abstractmethod
-    def values(self, bound: Bound, statistics: Any, x: Any, *draws: Any) -> Any:
+    def values(self, member: MemberModel, statistics: Any, x: Any, *draws: Any) -> Any:
         """The score of each example of a batch in model units."""
 
     def __call__(
         self, autoencoder: Autoencoder, model: Any, scaling: Scaling, statistics: Any, stored: Any, *draws: Any
     ) -> Any:
         """The values of a batch, for :meth:`ae_jax.Run.apply`."""
-        return self.values(Bound(autoencoder, model), statistics, scaling(stored), *draws)
+        return self.values(MemberModel(autoencoder, model), statistics, scaling(stored), *draws)
 
 
 class SumOverFeatures(Score):
     """A score that is the sum of the contributions of its features."""
 
     @abstractmethod
-    def contributions(self, bound: Bound, statistics: Any, x: Any) -> Any:
+    def contributions(self, member: MemberModel, statistics: Any, x: Any) -> Any:
         """The contribution of each feature, ``[batch, *shape]``; x is in model units."""
 
-    def values(self, bound: Bound, statistics: Any, x: Any, *draws: Any) -> Any:
-        return jnp.sum(_rows(self.contributions(bound, statistics, x)), axis=1)
+    def values(self, member: MemberModel, statistics: Any, x: Any, *draws: Any) -> Any:
+        return jnp.sum(_rows(self.contributions(member, statistics, x)), axis=1)
 
 
 @dataclasses.dataclass(frozen=True)
@@ -154,8 +154,8 @@ class ReconstructionError(SumOverFeatures):
 
     needs_reference: ClassVar[bool] = False
 
-    def contributions(self, bound: Bound, statistics: Any, x: Any) -> Any:
-        return jnp.square(bound.code_and_residual(x)[1])
+    def contributions(self, member: MemberModel, statistics: Any, x: Any) -> Any:
+        return jnp.square(member.code_and_residual(x)[1])
 
 
 @dataclasses.dataclass(frozen=True)
@@ -182,8 +182,8 @@ class WhitenedError(SumOverFeatures):
         mean = variances.reshape(len(variances), -1).mean(axis=1).reshape(-1, *[1] * len(reference.run.shape))
         return {"variances": variances + _one_where_zero(self.floor * mean)}
 
-    def contributions(self, bound: Bound, statistics: Any, x: Any) -> Any:
-        residual = bound.code_and_residual(x)[1]
+    def contributions(self, member: MemberModel, statistics: Any, x: Any) -> Any:
+        residual = member.code_and_residual(x)[1]
         return jnp.square(residual) / statistics["variances"][None]
 
 
@@ -211,8 +211,8 @@ class Mahalanobis(Score):
         mean, whitening, _ = _gaussian(reference.apply(_code), self.ridge)
         return {"mean": mean, "whitening": whitening}
 
-    def values(self, bound: Bound, statistics: Any, x: Any, *draws: Any) -> Any:
-        return _squared_distance(bound.encode(x), statistics)
+    def values(self, member: MemberModel, statistics: Any, x: Any, *draws: Any) -> Any:
+        return _squared_distance(member.encode(x), statistics)
 
 
 @dataclasses.dataclass(frozen=True)
@@ -221,7 +221,7 @@ class NearestCodes(Score):
 
     .. math:: \frac{1}{k} \sum_{j \in N_k(z)} \|z - z_j\|
 
-    A reference example is its own neighbour, at distance zero, unless ``score`` is told whose it is.
+    A reference example is its own neighbour, at distance zero, unless ``score`` is given ``of_reference=True``.
 
     Attributes:
       neighbors: k.
@@ -262,7 +262,7 @@ class NearestCodes(Score):
         mean = codes.mean(axis=1)
         return {"mean": mean, "centred": codes - mean[:, None]}
 
-    def values(self, bound: Bound, statistics: Any, x: Any, *draws: Any) -> Any:
+    def values(self, member: MemberModel, statistics: Any, x: Any, *draws: Any) -> Any:
         reference = statistics["centred"]
         squares = jnp.sum(jnp.square(reference), axis=1)
 
@@ -272,7 +272,7 @@ class NearestCodes(Score):
             nearest = jax.lax.top_k(-order, self.fewest)[1][self.skip :]
             return jnp.mean(_norm(reference[nearest] - z[None]))
 
-        codes = bound.encode(x) - statistics["mean"][None]
+        codes = member.encode(x) - statistics["mean"][None]
         return jax.lax.map(of_one, codes, batch_size=_TOGETHER)
 
 
@@ -296,9 +296,9 @@ class ErrorAndNearestCodes(NearestCodes):
 
     title: ClassVar[str] = "error_and_knn"
 
-    def values(self, bound: Bound, statistics: Any, x: Any, *draws: Any) -> Any:
-        error = _sum_of_squares(bound.code_and_residual(x)[1])
-        distance = super().values(bound, statistics, x)
+    def values(self, member: MemberModel, statistics: Any, x: Any, *draws: Any) -> Any:
+        error = _sum_of_squares(member.code_and_residual(x)[1])
+        distance = super().values(member, statistics, x)
         return jnp.log(jnp.maximum(error, _LEAST)) + jnp.log(jnp.maximum(distance, _LEAST))
 
 
@@ -310,12 +310,12 @@ class JacobianCorrected(Score):
        + \tfrac{k}{2} \log 2\pi + \frac{\|x - \hat x\|^2}{2 s^2} + \tfrac{d - k}{2} \log 2\pi s^2,
        \quad \Sigma = L L^\top, \quad s^2 = \frac{1}{n} \sum_b \frac{\|x_b - \hat x_b\|^2}{d - k}
 
-    Codes are Gaussian, with mean and covariance of the reference's; the decoder, whose Jacobian at z is J, carries
+    Codes are Gaussian with the mean and covariance of the reference; the decoder, whose Jacobian at z is J, carries
     their density onto the manifold (:math:`\log\det L^\top J^\top J L` is :math:`\log\det \Sigma + \log\det J^\top J`,
-    which no linear map of the code changes); what is left is Gaussian and at right angles to it. Of a linear
+    which no linear map of the code changes); the residual is Gaussian and orthogonal to it. For a linear
     autoencoder that found PCA's subspace it is the density of probabilistic PCA.
 
-    A code of k >= d units leaves no right angles: d replaces k in what is said of J, s^2 is the residual per feature
+    With k >= d units no direction is orthogonal: d replaces k in the terms of J, s^2 is the residual per feature
     without its own constant, and the score orders examples but is no density.
 
     Attributes:
@@ -342,28 +342,28 @@ class JacobianCorrected(Score):
         variance = np.maximum(found["error"].mean(axis=1, dtype=np.float64) / across, floor / features)
         return {"mean": mean, "whitening": whitening, "factor": factor, "floor": floor, "variance": variance}
 
-    def values(self, bound: Bound, statistics: Any, x: Any, *draws: Any) -> Any:
-        mean, code = bound.autoencoder.objective.likelihood.mean, deterministic(bound.model.encode(x))
+    def values(self, member: MemberModel, statistics: Any, x: Any, *draws: Any) -> Any:
+        mean, code = member.autoencoder.objective.likelihood.mean, deterministic(member.model.encode(x))
 
         def log_volume(example: tuple[Any, Any]) -> Any:
             z, condition = example
 
             def decode(z: Any) -> Any:
                 given = None if condition is None else condition[None]
-                return mean(bound.model.decode(z.reshape(1, *code.shape[1:]), given)).ravel()
+                return mean(member.model.decode(z.reshape(1, *code.shape[1:]), given)).ravel()
 
             tangents = jnp.matmul(jax.jacfwd(decode)(z), statistics["factor"], precision="highest")
             wide = tangents if tangents.shape[0] <= tangents.shape[1] else tangents.T
             squares = jnp.linalg.eigvalsh(jnp.matmul(wide, wide.T, precision="highest"))
             return 0.5 * jnp.sum(jnp.log(jnp.maximum(squares, 0.0) + statistics["floor"]))
 
-        z, residual = bound.code_and_residual(x)
+        z, residual = member.code_and_residual(x)
         features, variance = math.prod(x.shape[1:]), statistics["variance"]
         along, across = min(z.shape[1], features), max(features - z.shape[1], 0)
         constants = 0.5 * along * math.log(2 * math.pi) + 0.5 * across * jnp.log(2 * math.pi * variance)
         return (
             0.5 * _squared_distance(z, statistics)
-            + jax.lax.map(log_volume, (z, bound.model.condition), batch_size=_TOGETHER)
+            + jax.lax.map(log_volume, (z, member.model.condition), batch_size=_TOGETHER)
             + 0.5 * _sum_of_squares(residual) / variance
             + constants
         )
@@ -400,9 +400,9 @@ class NegativeELBO(Score):
     def draws(self, count: int) -> tuple[Any, ...]:
         return (jax.random.split(jax.random.key(self.seed), count),)
 
-    def values(self, bound: Bound, statistics: Any, x: Any, *draws: Any) -> Any:
+    def values(self, member: MemberModel, statistics: Any, x: Any, *draws: Any) -> Any:
         (keys,) = draws
-        return bound_of_examples(bound.autoencoder, bound.model, x, keys, samples=self.samples)["negative_elbo"]
+        return bound_of_examples(member.autoencoder, member.model, x, keys, samples=self.samples)["negative_elbo"]
 
 
 SCORES: dict[str, type[Score]] = {
@@ -443,11 +443,11 @@ def definition_of(name: str, **options: Any) -> "Score":
 
 
 def _code(autoencoder: Autoencoder, model: Any, scaling: Scaling, stored: Any) -> Any:
-    return Bound(autoencoder, model).encode(scaling(stored))
+    return MemberModel(autoencoder, model).encode(scaling(stored))
 
 
 def _squared_residual(autoencoder: Autoencoder, model: Any, scaling: Scaling, stored: Any) -> Any:
-    return jnp.square(Bound(autoencoder, model).code_and_residual(scaling(stored))[1])
+    return jnp.square(MemberModel(autoencoder, model).code_and_residual(scaling(stored))[1])
 
 
 def _code_error_and_spread(
@@ -455,7 +455,7 @@ def _code_error_and_spread(
 ) -> dict[str, Any]:
     """The code of each example and, summed over features, the squares of residual and distance from the baseline."""
     x = scaling(stored)
-    code, residual = Bound(autoencoder, model).code_and_residual(x)
+    code, residual = MemberModel(autoencoder, model).code_and_residual(x)
     spread = _sum_of_squares(x - statistics["baseline"][None])
     return {"code": code, "error": _sum_of_squares(residual), "spread": spread}
 
@@ -485,7 +485,7 @@ def _gaussian(codes: np.ndarray, ridge: float) -> tuple[np.ndarray, np.ndarray, 
     """Mean ``[members, k]`` of codes, and of their covariance the whitening W, W S W' = I, and the factor L, S = L L'.
 
     The ridge is at least what rounding of 32-bit codes makes of constants, and one where all codes are zero. All of it
-    is NaN of a member whose codes are not finite, beside others whose codes are.
+    is NaN for a member whose codes are not finite, and unaffected for the other members.
     """
     codes = codes.astype(np.float64)
     whole = np.isfinite(codes).all(axis=(1, 2))
@@ -515,7 +515,7 @@ def _require_above_zero(owner: str, name: str, value: Any) -> None:
 
 
 def _one_where_zero(scale: np.ndarray) -> np.ndarray:
-    """A scale that one can divide by: where the reference leaves none, the unit."""
+    """Scales with one in place of zero, to divide by."""
     return np.where(scale <= 0, 1.0, scale)
 
 
@@ -526,10 +526,10 @@ class AnomalyScore:
     Attributes:
       run: the trained population.
       name: of the score, in :data:`SCORES`.
-      options: what was chosen for it.
-      statistics: what it learned from reference examples, NumPy arrays of double precision, ``[members, ...]``;
+      options: its options.
+      statistics: learned from reference examples; NumPy arrays of double precision, ``[members, ...]``;
         ``"baseline"`` is their mean in model units, from which explanations start.
-      reference_size: how many reference examples there were; 0 without any.
+      reference_size: number of reference examples; 0 without any.
     """
 
     run: Run
@@ -539,13 +539,13 @@ class AnomalyScore:
     reference_size: int = 0
 
     def score(self, x: Any, *, condition: Any = None, of_reference: bool = False) -> np.ndarray:
-        """How abnormal each example is: the higher, the more.
+        """Anomaly score of each example, higher for more abnormal ones.
 
         Args:
           x: examples in the units that the run was trained on, ``[n, *shape]``.
           condition: as of :meth:`ae_jax.Run.encode`.
-          of_reference: they are the reference's own, and none is compared with itself; a threshold is chosen by such
-            scores.
+          of_reference: the examples are the reference, and none is compared with itself; use such scores to choose a
+            threshold.
 
         Returns:
           The scores in double precision, computed in that of the networks: ``[members, n]``, or ``[n]`` of a single
@@ -567,7 +567,7 @@ class AnomalyScore:
         return self._apply(definition.without_itself(self.statistics), x, condition)
 
     def explain(self, x: Any, *, condition: Any = None, steps: int = 32) -> np.ndarray:
-        r"""What each feature contributes to each example's score.
+        r"""Contribution of each feature to the score of each example.
 
         Scores that are sums over features have their summands. Others have integrated gradients on the straight way
         from the mean of the reference examples :math:`\bar x` to x, by the midpoint rule,
@@ -575,7 +575,7 @@ class AnomalyScore:
         .. math:: (x_i - \bar x_i) \frac{1}{S} \sum_{s=1}^{S} \frac{\partial f}{\partial x_i}
            \left(\bar x + \tfrac{s - 1/2}{S} (x - \bar x)\right)
 
-        which sum to :math:`f(x) - f(\bar x)`, but for what the steps are too coarse for.
+        which sum to :math:`f(x) - f(\bar x)` up to the error of the midpoint rule.
 
         Args:
           x: examples in the units that the run was trained on, ``[n, *shape]``.
@@ -613,7 +613,7 @@ class AnomalyScore:
 
 
 def anomaly_score(run: Run, name: str, reference: Any = None, *, condition: Any = None, **options: Any) -> AnomalyScore:
-    """A named score of abnormality: how far an example is from what the run, and the reference, take for normal.
+    """Makes a named anomaly score of a trained run.
 
     Args:
       run: a trained population.
@@ -671,13 +671,13 @@ class _Contributions:
     def __call__(
         self, autoencoder: Autoencoder, model: Any, scaling: Scaling, statistics: Any, stored: Any, *draws: Any
     ) -> Any:
-        bound, x = Bound(autoencoder, model), scaling(stored)
+        member, x = MemberModel(autoencoder, model), scaling(stored)
         if isinstance(self.score, SumOverFeatures):
-            return self.score.contributions(bound, statistics, x)
+            return self.score.contributions(member, statistics, x)
         way = x - statistics["baseline"][None]
 
         def total(x: Any) -> Any:
-            return jnp.sum(self.score.values(bound, statistics, x, *draws))
+            return jnp.sum(self.score.values(member, statistics, x, *draws))
 
         def add(step: Any, gradients: Any) -> Any:
             return gradients + jax.grad(total)(x - (1.0 - (step + 0.5) / self.steps) * way)

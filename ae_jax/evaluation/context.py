@@ -1,4 +1,4 @@
-"""What the tasks of an evaluation share: the subject, the data, and outputs that are computed once."""
+"""The context that tasks share: the subject, the data, and outputs that are computed once."""
 
 import dataclasses
 import math
@@ -25,7 +25,7 @@ Features = Callable[[np.ndarray], np.ndarray]
 
 
 class Subject(NamedTuple):
-    """One member of a run, or one baseline: what a row of results is about.
+    """One member of a run, or one baseline: the subject of a row of results.
 
     Attributes:
       name: of the autoencoder or baseline.
@@ -52,7 +52,7 @@ class Subject(NamedTuple):
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
 class Context:
-    """A run or baseline, the data that it is evaluated on, and what several tasks need of both.
+    """A run or baseline, the data that it is evaluated on, and quantities that several tasks use.
 
     Attributes:
       evaluated: a trained population or a baseline.

@@ -1,4 +1,4 @@
-"""The names of what is measured, with their units and which way is better."""
+"""Metrics: labels, units, and whether lower or higher is better."""
 
 from typing import Literal, NamedTuple
 
@@ -28,7 +28,7 @@ METRICS: dict[str, Metric] = {
     "ssim": Metric("SSIM", "of 1", "high", ".3f", "structural similarity to the clean image, mean over examples"),
     "ssim_gain": Metric("SSIM gain", "of 1", "high", ".3f", "SSIM less that of the corrupted input"),
     "explained_variance": Metric(
-        "explained", "fraction", "high", ".3f", "of the squared distance from the training mean, what is reconstructed"
+        "explained", "fraction", "high", ".3f", "reconstructed share of the squared distance from the training mean"
     ),
     "psnr_corrupted": Metric("PSNR, corrupted", "dB", "high", ".2f", "of reconstructions from noisy inputs"),
     "linear_probe_accuracy": Metric("linear probe", "fraction", "high", ".3f", "of a logistic regression on the codes"),

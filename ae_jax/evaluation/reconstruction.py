@@ -85,7 +85,7 @@ def explained_variance(
 
     Args:
       reconstruction, target: ``[n, *features]``, of one shape.
-      mean: of the training data, ``[*features]``: what one would reconstruct without a code.
+      mean: of the training data, ``[*features]``: the best reconstruction without a code.
 
     Returns:
       The share, at most 1; below 0 where the mean would have been the better reconstruction.

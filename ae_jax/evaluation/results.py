@@ -1,4 +1,4 @@
-"""Results of evaluation: rows in the long format, and what is known of a task beside them."""
+"""Results of evaluation: rows in the long format, messages and curves."""
 
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any, NamedTuple

@@ -46,7 +46,7 @@ _EXAMPLES, _SAMPLES = 1_000, 1_000
 """The largest number of examples whose log-likelihood is estimated, and the importance samples of each."""
 
 _FLATTERED = {
-    "representation": "linear probe and kNN are tested on what they learned",
+    "representation": "linear probe and kNN are tested on their own training examples",
     "anomaly": "scores compare normal examples with themselves, which are their own nearest neighbours",
     "retrieval": "every query finds itself",
     "generation": "the training data beside samples are the examples themselves",
