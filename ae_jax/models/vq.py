@@ -213,7 +213,7 @@ def vq(
     Defaults:
       - ``code=16``, ``hidden=(256,)``, ``activation="gelu"``: those of :func:`ae_jax.undercomplete`.
       - ``codes=64``, ``size=2``: eight vectors of 6 bits for each example.
-      - ``grid=()``, ``channels=(16, 32)``: of an image of 8 by 8 these two stages leave ``grid=(2, 2)``.
+      - ``grid=()``, ``channels=(16, 32)``: these two stages leave 2 by 2 places of an image of 8 by 8.
       - ``beta=0.25``, ``decay=0.99``, ``likelihood=SquaredError()``: those of the papers.
       - ``dead_after=1000``: about an epoch of the digits.
       - ``learning_rate=5e-3``: chosen on the validation split of the digits.
