@@ -57,7 +57,7 @@ def as_examples(values: Any, name: str = "data") -> np.ndarray:
 
 
 def warn_of_lost_digits(low: Any, high: Any, name: str) -> None:
-    """Says so where integers reach further than 32-bit floats tell them apart."""
+    """Warns of integers that 32-bit floats do not tell apart."""
     if high > _EXACT or low < -_EXACT:
         warnings.warn(
             f"{name} has integers from {low:.0f} to {high:.0f}: beyond 2**24, 32-bit floats lose digits; "
@@ -110,7 +110,7 @@ def as_labels(values: Any, count: int, name: str = "labels") -> np.ndarray:
 
 
 def require_examples(array: np.ndarray, name: str) -> None:
-    """Raises a sentence where an array does not hold real numbers of one example or more; reads no values."""
+    """Raises where an array does not hold real numbers of one example or more; reads no values."""
     if array.dtype.kind == "c":
         raise InvalidInput(f"{name} has type {array.dtype}: expected real numbers; take parts or magnitudes.")
     if array.dtype.kind not in "buif":
@@ -122,7 +122,7 @@ def require_examples(array: np.ndarray, name: str) -> None:
 
 
 def require_finite(array: np.ndarray, name: str) -> None:
-    """Raises a sentence that counts what is NaN, infinite or beyond 32-bit floats and names the first of them."""
+    """Raises with the count of values that are NaN, infinite or beyond 32-bit floats and names the first of them."""
     bad = ~np.isfinite(array)
     if bad.any():
         raise InvalidInput(
@@ -138,7 +138,7 @@ def require_finite(array: np.ndarray, name: str) -> None:
 
 
 def require_shape(array: np.ndarray, shape: Shape, name: str) -> None:
-    """Raises a sentence where examples are not of the shape that a run was trained on."""
+    """Raises where examples are not of the shape that a run was trained on."""
     if array.shape[1:] != tuple(shape):
         raise InvalidInput(
             f"{name} has shape {array.shape}: expected [examples, {', '.join(map(str, shape))}], "
@@ -147,7 +147,7 @@ def require_shape(array: np.ndarray, shape: Shape, name: str) -> None:
 
 
 def require_unit_interval(low: float, high: float, what: str) -> None:
-    """Raises a sentence where scaled values leave [0, 1], as a Bernoulli likelihood does not allow."""
+    """Raises where scaled values leave [0, 1], as a Bernoulli likelihood does not allow."""
     if low < 0.0 or high > 1.0:
         raise InvalidInput(
             f"{what} was given values from {low:g} to {high:g}: expected [0, 1]; "

@@ -11,6 +11,7 @@ from typing import NamedTuple, TypeAlias
 
 import numpy as np
 
+from ae_jax.atomic import replacing
 from ae_jax.data.arrays import RawData
 from ae_jax.data.files.damage import reading
 from ae_jax.data.published import PUBLISHED, Published
@@ -90,26 +91,16 @@ def prepare(
     if target.is_file():
         return target
     published = PUBLISHED[name]
-    try:
-        target.parent.mkdir(parents=True, exist_ok=True)
-        with tempfile.TemporaryDirectory(prefix=f".{name}-", dir=target.parent) as scratch:
-            if source is None:
-                _download(published, Path(scratch), progress or (lambda _: None), timeout)
-            splits = _verified(published, Path(scratch if source is None else source))
-            arrays = {f"{split}_x": raw.x for split, raw in splits.items()}
-            arrays |= {
-                f"{split}_labels": raw.labels.astype(np.int64)
-                for split, raw in splits.items()
-                if raw.labels is not None
-            }
-            written = Path(scratch) / target.name
-            np.savez(written, **arrays)
-            written.replace(target)
-    except OSError as error:
-        raise InvalidInput(
-            f"{name} cannot be prepared in {target.parent} ({error.strerror or error}): expected a folder that can be "
-            "written to and has room; name another by --data-dir."
-        ) from error
+    with tempfile.TemporaryDirectory() as scratch:
+        if source is None:
+            _download(published, Path(scratch), progress or (lambda _: None), timeout)
+        splits = _verified(published, Path(scratch if source is None else source))
+    arrays = {f"{split}_x": raw.x for split, raw in splits.items()}
+    arrays |= {
+        f"{split}_labels": raw.labels.astype(np.int64) for split, raw in splits.items() if raw.labels is not None
+    }
+    with replacing(target) as written:
+        np.savez(written, **arrays)
     return target
 
 

@@ -1,4 +1,4 @@
-"""How stored values become the numbers that networks see, and back."""
+"""Affine scaling between stored values and the model units that networks see."""
 
 from collections.abc import Iterable, Sequence
 from typing import Any, NamedTuple
@@ -16,7 +16,7 @@ SCALINGS = ("unit", "standard", "none")
 """Scalings by name, fitted on the training split."""
 
 _PART = 1 << 22
-"""How many numbers are looked at at a time."""
+"""Numbers that are processed at a time."""
 
 
 @component
@@ -83,12 +83,12 @@ class Scaling:
 
 
 class Statistics(NamedTuple):
-    """What a scaling is fitted to: of each feature where examples are rows of them, else of all values together.
+    """Statistics that a scaling is fitted to: of each feature where examples are vectors, else of all values together.
 
     Attributes:
       count: of values that each statistic is of.
       low, high: the lowest and the highest value, in units of the stored data.
-      mean: their mean, in the same units; None where it was not asked for.
+      mean: their mean, in the same units, or None.
       squares: the sum of squared distances from it, or None.
     """
 
@@ -104,7 +104,7 @@ class Statistics(NamedTuple):
         return np.sqrt(self.squares / self.count)
 
     def merge(self, other: "Statistics") -> "Statistics":
-        """Those of both parts together.
+        """The statistics of both parts together.
 
         References:
           Chan et al., *Algorithms for computing the sample variance*, The American Statistician 1983, eq. 2.1.
@@ -119,11 +119,11 @@ class Statistics(NamedTuple):
 
     @classmethod
     def of(cls, parts: Iterable[np.ndarray], *, moments: bool = True) -> "Statistics":
-        """Those of examples that come in parts ``[n, *shape]``, none of which is held longer than needed.
+        """Statistics of examples that come in parts ``[n, *shape]``, of which one is held at a time.
 
         Args:
           parts: at least one, of one example or more.
-          moments: whether mean and deviation are asked for.
+          moments: whether mean and deviation are computed.
 
         Example:
           >>> Statistics.of([np.array([[0.0, 1.0]]), np.array([[2.0, 1.0]])]).deviation

@@ -16,7 +16,7 @@ from ae_jax.types import Shape
 
 
 class ArrayRows:
-    """An array in memory, as if it were not.
+    """An array in memory as a source of rows.
 
     Example:
       >>> ArrayRows(np.arange(6).reshape(3, 2)).read(0, 1, 3)[0]
@@ -41,14 +41,14 @@ class ArrayRows:
 
 
 class NpyRows:
-    """``.npy`` files of one shape and type, read by position and never mapped: memory holds what is asked for only.
+    """``.npy`` files of one shape and type, read by position; memory holds only the requested rows.
 
     Args:
       paths: the files, in order.
 
     Raises:
-      InvalidInput: a file that is none, of objects, in Fortran order, shorter than its header says, or of another
-        shape or type than the first.
+      InvalidInput: a file that is not an array, holds objects, is in Fortran order, is shorter than its header says,
+        or has another shape or type than the first.
     """
 
     whole = False
@@ -85,7 +85,7 @@ class NpyRows:
 
 
 class ParquetRows:
-    """``.parquet`` files of the same columns; a shard is a row group, the least that can be read.
+    """``.parquet`` files of the same columns; a shard is a row group, the smallest unit that can be read.
 
     Args:
       paths: the files, in order.
@@ -93,7 +93,7 @@ class ParquetRows:
       label: name of the label's column, or None.
 
     Raises:
-      InvalidInput: a file that is none, or other columns than the first.
+      InvalidInput: a file that is not Parquet, or has other columns than the first.
     """
 
     whole = True

@@ -16,7 +16,7 @@ from ae_jax.data.published import PUBLISHED
 from ae_jax.data.scaling import Scaling, Statistics, fitted
 from ae_jax.data.shards import ArrayRows, NpyRows, ParquetRows
 from ae_jax.data.spec import DataSpec, ReadOptions
-from ae_jax.data.splits import from_arrays, from_contents, from_rows
+from ae_jax.data.splits import from_arrays, from_raw, from_rows
 from ae_jax.data.streaming import Rows, bytes_of, read_all
 from ae_jax.errors import InvalidInput, unknown
 
@@ -94,7 +94,7 @@ def load(
     if reading.shape is not None:  # then columns name no features any more; the reading remembers them
         reading = dataclasses.replace(reading, columns=next(iter(contents.values())).columns)
         contents = {split: raw._replace(columns=None) for split, raw in contents.items()}
-    dataset = from_contents(contents, name=name, scaling=scaling, reading=reading, seed=seed)
+    dataset = from_raw(contents, name=name, scaling=scaling, reading=reading, seed=seed)
     if (size := dataset.train.x.nbytes) > reading.budget:
         warnings.warn(
             f"{source} takes {size:,} bytes on the device, more than its budget of {reading.budget:,}, and is of a "
@@ -285,7 +285,7 @@ def _prepared(source: str, reading: ReadOptions, *, scaling: Scaling | str | Non
     if streamed:
         return from_rows(rows["train"], held, name=name, scaling=scaling, reading=reading, seed=seed)
     contents = {"train": read_all(rows["train"])} | held
-    return from_contents(contents, name=name, scaling=scaling, reading=reading, seed=seed)
+    return from_raw(contents, name=name, scaling=scaling, reading=reading, seed=seed)
 
 
 def _label_in(path: Path, data: DataSpec, label: str | None) -> str | None:

@@ -1,4 +1,4 @@
-"""What a data set is like, as a run remembers it and checks later data against it."""
+"""The specification of a data set, which a run remembers and checks later data against."""
 
 import warnings
 from collections.abc import Sequence
@@ -16,7 +16,7 @@ from ae_jax.errors import InvalidInput
 from ae_jax.types import Shape
 
 _REACH, _FAR = 10, 100
-"""How many times its own width a range may be left: noise stays within, another unit does not."""
+"""Multiples of the range's width beyond which values are refused or warned of; noise stays within them."""
 
 
 Label: TypeAlias = int | str
@@ -25,7 +25,7 @@ Label: TypeAlias = int | str
 
 @component
 class ReadOptions:
-    """How a source is read, where it leaves a choice.
+    """How a source is read.
 
     Attributes:
       label: name of the label's column, or of the array of labels.
@@ -76,8 +76,8 @@ class DataSpec:
       dtype: that it is stored in.
       examples: of each split.
       low, high: the lowest and the highest stored value of the training split.
-      likelihood: name of what the data are distributed as, where nobody says otherwise: ``"BernoulliLikelihood"`` where
-        all values lie in [0, 1] in model units, else ``"GaussianLikelihood"``.
+      likelihood: name of the default likelihood: ``"BernoulliLikelihood"`` where all values lie in [0, 1] in model
+        units, else ``"GaussianLikelihood"``.
       columns: names of the features, or None.
       classes: the distinct labels of the training examples, sorted, or None; the condition ``k`` of a conditional
         autoencoder means the label ``classes[k]``.
@@ -103,9 +103,9 @@ class DataSpec:
         return self.likelihood == "BernoulliLikelihood"
 
     def raw(self, x: Any, what: str = "data") -> np.ndarray:
-        """Examples as a device stores them, if they can be what the description says.
+        """Later examples before scaling, as a device stores them, checked against this specification.
 
-        Of a frame, the columns are taken by their names; others are left out.
+        The columns of a frame are taken by their names.
 
         Raises:
           InvalidInput: data that :func:`ae_jax.data.arrays.as_examples` refuses, a column that is missing, another
@@ -121,7 +121,7 @@ class DataSpec:
         return examples
 
     def require_range(self, x: np.ndarray, what: str = "data") -> None:
-        """Raises a sentence where examples are plainly in other units than those of the data.
+        """Raises where examples are plainly in other units than the training data.
 
         Data in the unit interval, in model units, leave it by noise only: values that are further off than ten times
         its width are another unit's, and so are fractions within [0, 1] where bytes were trained on. Other data may

@@ -1,4 +1,4 @@
-"""From examples to a data set: split by a seed or by the source, scaled by what the training split holds."""
+"""Makes data sets from examples: split by a seed or by the source, scaled by statistics of the training split."""
 
 import dataclasses
 import warnings
@@ -17,14 +17,14 @@ from ae_jax.data.streaming import Rows, Stream, bytes_of_one, survey
 from ae_jax.errors import InvalidInput
 
 VALIDATION, TEST = 0.1, 0.2
-"""What is held out of a source that has no such splits, as fractions of its training examples."""
+"""Fractions of the training examples that are held out of a source without such splits."""
 
 _HELD_OUT, _SHARE = 10_000, 16
 """Examples of a streamed source that each of validation, test and the sample for probes hold in memory, at most; and
 the share of the budget that they may take."""
 
 _SPREADS = 100.0
-"""From so many times another feature's deviation on, a feature drowns it in a reconstruction loss."""
+"""The ratio of deviations from which one feature hides another in a reconstruction loss."""
 
 
 def from_arrays(
@@ -41,8 +41,8 @@ def from_arrays(
     """A data set from examples in memory, split at random by a seed, stratified where labels allow it.
 
     Args:
-      x: anything that NumPy reads as numbers, ``[n, *shape]``, or that speaks DLPack: arrays of NumPy and JAX, tensors
-        of PyTorch; or a frame of pandas or polars. Bytes stay bytes.
+      x: anything that NumPy reads as numbers, ``[n, *shape]``, or that supports DLPack: arrays of NumPy, JAX and
+        PyTorch; or a frame of pandas or Polars. Bytes stay bytes.
       labels: one for each example, none of them missing; or the name of a frame's column; or None.
       name: what results call it.
       columns: of a frame, the features; by default all columns but the label. Of an array, their names.
@@ -56,7 +56,7 @@ def from_arrays(
 
     Raises:
       InvalidInput: data that :func:`ae_jax.data.arrays.as_examples` refuses, labels of another length or
-        missing, fractions that leave nothing to train on, a seed that is none, a scaling that does not fit.
+        missing, fractions that leave no training examples, an invalid seed, a scaling that does not fit.
 
     Example:
       >>> data = from_arrays(np.zeros((10, 4)), validation=0.2, test=0.2)
@@ -88,7 +88,7 @@ def from_splits(
     columns: Sequence[str] | None = None,
     scaling: Scaling | str | None = None,
 ) -> Dataset:
-    """A data set from splits of yours.
+    """A data set from given splits.
 
     Args:
       train: examples, as :func:`from_arrays` takes them, ``[n, *shape]``; or a tuple ``(examples, labels)``.
@@ -125,7 +125,7 @@ def from_splits(
     return _scaled(name, splits, names, scaling)
 
 
-def from_contents(
+def from_raw(
     contents: Mapping[str, RawData],
     *,
     name: str,
@@ -133,7 +133,7 @@ def from_contents(
     reading: ReadOptions = ReadOptions(),
     seed: int = 0,
 ) -> Dataset:
-    """A data set from what a source holds, in its own splits as far as it has them.
+    """A data set from the examples of a source, in its own splits where it has them.
 
     Args:
       contents: of ``"all"``, split as :func:`from_arrays` does; or of ``"train"`` and any of ``"validation"`` and
@@ -182,7 +182,7 @@ def from_rows(
     of the training examples are sampled into ``train``, which probes and baselines learn from.
 
     Args:
-      rows: where the examples are.
+      rows: the source.
       held_out: validation and test splits that come with the source; others are not held out then.
       name: what results call it.
       scaling: as in :func:`from_arrays`.
@@ -216,7 +216,7 @@ def from_rows(
 
 
 def balanced_rows(labels: np.ndarray, count: int, *, seed: int) -> np.ndarray:
-    """Rows of a few labelled examples, as many of each class as can be, drawn by a seed.
+    """Rows of a few labelled examples, drawn by a seed, with classes as equal in number as possible.
 
     More are drawn of the larger classes only where a smaller one has no more; by the same seed, the rows of fewer
     examples are among those of more.
@@ -269,7 +269,7 @@ def _scaled(
     scaling: Scaling | str | None,
     **streamed: Any,
 ) -> Dataset:
-    """The data set of these splits, its scaling fitted where one is asked for by name."""
+    """The data set of these splits, with a scaling that is fitted where it is given by name."""
     train = splits["train"].x
     if columns is not None and (len(columns),) != train.shape[1:]:
         raise InvalidInput(f"{name} was given {len(columns)} column names for examples of shape {train.shape[1:]}.")
@@ -286,7 +286,7 @@ def _scaled(
 
 
 def _warn_of_spreads(name: str, x: np.ndarray, columns: tuple[str, ...] | None) -> None:
-    """Says so where rows of unscaled features differ so much in spread that some would not count."""
+    """Warns where the deviations of unscaled features differ so much that some would hardly count."""
     if x.ndim != 2 or x.dtype == np.uint8 or (x.min() >= 0 and x.max() <= 1):
         return
     deviations = x.std(axis=0, dtype=np.float64)
@@ -304,10 +304,10 @@ def _warn_of_spreads(name: str, x: np.ndarray, columns: tuple[str, ...] | None) 
 
 
 def _counts(examples: int, validation: float, test: float, seed: int) -> dict[str, int]:
-    """How many examples are held out.
+    """The number of held-out examples of each split.
 
     Raises:
-      InvalidInput: fractions that leave nothing to train on, or a seed that is none.
+      InvalidInput: fractions that leave no training examples, or an invalid seed.
     """
     if not (0 <= validation < 1 and 0 <= test < 1 and validation + test < 1):
         raise InvalidInput(
@@ -322,7 +322,7 @@ def _counts(examples: int, validation: float, test: float, seed: int) -> dict[st
 
 
 def _as_split(given: Any, columns: Sequence[str] | None, what: str) -> tuple[Split, tuple[str, ...] | None]:
-    """A split of what the user gave, and the names of its features."""
+    """A split from user input, and the names of its features."""
     contents = _contents(*_parts(given, what), columns, what)
     x = as_examples(contents.x, what)
     labels = None if contents.labels is None else as_labels(contents.labels, len(x), f"the labels of {what}")
@@ -330,7 +330,7 @@ def _as_split(given: Any, columns: Sequence[str] | None, what: str) -> tuple[Spl
 
 
 def _parts(given: Any, what: str) -> tuple[Any, Any]:
-    """Examples and labels (or None) of what stands for a split."""
+    """Examples and labels (or None) of the input for a split."""
     if not isinstance(given, tuple):
         return given, None
     if len(given) != 2:

@@ -1,4 +1,4 @@
-"""Training data that need not fit in memory: read in blocks, shuffled, and handed on in chunks, by Grain."""
+"""Training data larger than the device budget: read in blocks, shuffled and served in chunks by Grain."""
 
 import dataclasses
 from collections.abc import Callable, Generator, Iterator, Mapping, Sequence
@@ -13,25 +13,25 @@ from ae_jax.errors import InvalidInput
 from ae_jax.types import Shape
 
 DEVICE_BUDGET = 2**30
-"""Bytes of examples that are kept on the device; a source that has more of them is streamed."""
+"""Bytes of examples that the device may hold; a larger source is streamed."""
 
 _CHUNKS = 16
-"""Parts of the budget that a chunk is one of: the device holds two, and the host a few that are read and joined."""
+"""A chunk takes the budget divided by this: the device holds two chunks, and the host reads and joins a few more."""
 
 _BLOCKS = 64
-"""Blocks in a chunk, at least where rows are short: how many places of the source meet in one shuffle."""
+"""The least number of blocks in a chunk where rows are short: more blocks mix more places of the source."""
 
 
 Share = Callable[[int], tuple[int, int]]
-"""Of so many rows, the first and the last that a process reads."""
+"""Maps a number of rows to the first and the last of them that a process reads."""
 
 
 class Piece(NamedTuple):
-    """What is read at once.
+    """Rows that are read at once.
 
     Attributes:
       shard, start, stop: the block: first and last row of a shard.
-      low, high: the first and the last of those of its rows that are trained on.
+      low, high: the first and the last of its training rows.
     """
 
     shard: int
@@ -57,7 +57,7 @@ class Rows(Protocol):
 
     @property
     def dtype(self) -> Any:
-        """That examples are stored in."""
+        """The type that examples are stored in."""
         ...
 
     @property
@@ -67,7 +67,7 @@ class Rows(Protocol):
 
     @property
     def whole(self) -> bool:
-        """Whether a shard cannot be read in part at less cost."""
+        """Whether reading part of a shard costs as much as reading all of it."""
         ...
 
     @property
@@ -80,22 +80,22 @@ class Rows(Protocol):
         ...
 
     def place(self, shard: int) -> str:
-        """What a shard is called, for errors."""
+        """The name of a shard, for errors."""
         ...
 
 
 def bytes_of(rows: Rows) -> int:
-    """What all examples take in the type that a device stores."""
+    """Bytes of all examples in the type that a device stores."""
     return sum(rows.lengths) * bytes_of_one(rows)
 
 
 def bytes_of_one(rows: Rows) -> int:
-    """What one example takes in the type that a device stores."""
+    """Bytes of one example in the type that a device stores."""
     return max(1, int(np.prod(rows.shape))) * storage_type(rows.dtype).itemsize
 
 
 def read_all(rows: Rows) -> RawData:
-    """Everything that a source holds, in memory."""
+    """Reads all examples of a source into memory."""
     if not sum(rows.lengths):
         raise InvalidInput(f"{rows.name} holds no examples: expected at least one.")
     parts = [rows.read(shard, 0, length) for shard, length in enumerate(rows.lengths) if length]
@@ -104,15 +104,15 @@ def read_all(rows: Rows) -> RawData:
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
 class Stream:
-    """Training examples that are read anew in every epoch, each once, in an order of the epoch's own.
+    """Training examples that are read again in every epoch, each once, in an order that differs between epochs.
 
     Blocks of neighbouring rows are shuffled across all shards; each chunk is many blocks, and is shuffled as a whole
-    on the device. Where a shard is only read whole, it is one block, and its rows are shuffled. The order of what is
-    read depends on the seed, the epoch, the budget and the batch size.
+    on the device. A shard that is only read whole is one block, whose rows are shuffled. The order depends on the seed,
+    the epoch, the budget and the batch size.
 
     Attributes:
-      rows: where they are read.
-      held_out: rows that are not trained on, sorted, counted over all shards.
+      rows: the source.
+      held_out: numbers of the rows that are not trained on, sorted, counted over all shards.
       budget: bytes of examples that the device may hold.
       seed: of the order.
     """
@@ -135,7 +135,7 @@ class Stream:
 
     @cached_property
     def blocks(self) -> list[tuple[int, int, int]]:
-        """What is read at a time: shard, first and last row; those with something to train on."""
+        """Shard, first and last row of each block that has training rows."""
         found = []
         for shard, start, stop in self.pieces(1):
             first = int(self.first_rows[shard])
@@ -145,7 +145,7 @@ class Stream:
         return found
 
     def pieces(self, blocks: int) -> Iterator[tuple[int, int, int]]:
-        """Shard, first and last row of pieces that have as many rows as so many blocks, in the source's order."""
+        """Shard, first and last row of pieces of so many blocks each, in the source's order."""
         size = blocks * max(1, self.budget // (_CHUNKS * _BLOCKS * bytes_of_one(self.rows)))
         for shard, length in enumerate(self.rows.lengths):
             step = max(1, length) if self.rows.whole else size
@@ -158,7 +158,7 @@ class Stream:
         return np.concatenate([[0], np.cumsum(self.rows.lengths)[:-1]]).astype(np.int64)
 
     def chunk_size(self, batch_size: int) -> int:
-        """Examples in a chunk: whole batches, as many as a sixteenth of the budget holds; the last has one at least.
+        """Examples in a chunk: whole batches that fill a sixteenth of the budget; the last chunk has one or more.
 
         Example:
           >>> from ae_jax.data.shards import ArrayRows
@@ -182,14 +182,14 @@ class Stream:
     ) -> Generator[np.ndarray, None, None]:
         """The chunks of an epoch, ``[chunk, *shape]`` in the type that a device stores; the last may be shorter.
 
-        The next chunk is read while one is used. What is in a chunk depends on neither where reading begins nor how
-        it is shared out.
+        The next chunk is read while one is used. The rows of a chunk depend neither on the first chunk nor on the
+        shares.
 
         Args:
           epoch: its number.
           batch_size: examples in a step.
           first: the chunk to begin with, from 0.
-          share: of a chunk of so many rows, the first and the last that this process reads; by default all.
+          share: maps the number of rows of a chunk to the first and the last that this process reads; by default all.
 
         Yields:
           The rows of each chunk, or this process's share of them.
@@ -231,7 +231,7 @@ class Stream:
             iterator.close()
 
     def _pieces_of(self, spans: list[tuple[int, int]], order: np.ndarray) -> list[Piece]:
-        """What is read for spans of an epoch's rows, in its order of blocks; where two of them meet in one, once."""
+        """The pieces to read for spans of an epoch's rows; a block that two spans share is read once."""
         lengths = self._trained[order]
         ends, pieces = np.cumsum(lengths), []
         for start, stop in spans:
@@ -248,7 +248,7 @@ class Stream:
 
     @cached_property
     def _trained(self) -> np.ndarray:
-        """How many rows of each block are trained on."""
+        """The number of training rows in each block."""
         bounds = [(self.first_rows[shard] + start, self.first_rows[shard] + stop) for shard, start, stop in self.blocks]
         low, high = np.searchsorted(self.held_out, np.array(bounds)).T
         return np.array([stop - start for _, start, stop in self.blocks]) - (high - low)
@@ -267,15 +267,15 @@ class Stream:
 
 
 def survey(stream: Stream, taken: Mapping[str, np.ndarray], *, moments: bool) -> tuple[Statistics, dict[str, RawData]]:
-    """Reads a stream once, checks every example, and takes some of them into memory.
+    """Reads a stream once, checks every example, and keeps some of them in memory.
 
     Args:
       stream: the stream.
-      taken: name -> rows to take, sorted, counted over all shards.
-      moments: whether mean and deviation are asked for.
+      taken: name -> numbers of the rows to keep, sorted, counted over all shards.
+      moments: whether mean and deviation are computed.
 
     Returns:
-      Statistics of what is trained on, and what was taken, by name.
+      Statistics of the training examples, and the kept examples by name.
 
     Raises:
       InvalidInput: examples that :func:`ae_jax.data.arrays.as_examples` refuses, with shard and row.

@@ -40,12 +40,6 @@ def test_the_seed_decides_the_split():
     assert rows(first.test) == rows(again.test) != rows(other.test)
 
 
-def test_nothing_need_be_held_out():
-    data = from_arrays(X, validation=0.0, test=0.0)
-    assert rows(data.train) == list(range(30))
-    assert len(data.validation.x) == len(data.test.x) == 0
-
-
 def test_a_split_is_asked_for_by_name():
     data = from_arrays(X, name="mine", validation=0.0)
     assert data.split("test") is data.test
@@ -73,16 +67,13 @@ def test_its_description_is_json():
             "label": None,
             "columns": None,
             "image_size": None,
+            "header": True,
             "transpose": False,
             "shape": None,
             "budget": 2**30,
         },
         "scaling": {"type": "Scaling", "offset": 0.0, "scale": 255.0},
     }
-
-
-def test_a_given_scaling_wins():
-    assert from_arrays(X, scaling=Scaling(scale=60.0)).scaling == Scaling(scale=60.0)
 
 
 @pytest.mark.parametrize(
@@ -173,11 +164,6 @@ def test_a_data_set_that_does_not_fit_together_is_refused(given, sentence, unche
     splits = {"train": Split(X), "validation": Split(X[:0]), "test": Split(X[:0])}
     with pytest.raises(InvalidInput, match=sentence):
         Dataset(name="mine", **splits | given)
-
-
-def test_lists_are_refused(unchecked):
-    with pytest.raises(InvalidInput, match="the train split of mine is no Split of NumPy arrays"):
-        Dataset(name="mine", train=Split([[0.0, 1.0]]), validation=Split(X), test=Split(X))
 
 
 @pytest.mark.parametrize(("scale", "expected"), [(10.0, (-2.0, 3.0)), (-10.0, (-3.0, 2.0))])
