@@ -14,9 +14,9 @@ Trained on all images of one digit of the 60,000, tested on all 10,000 test imag
 digit. The paper normalises the contrast of each image and rescales by the normal class; here pixels are in [0, 1].
 
 How hyper-parameters were chosen: the autoencoder is :func:`ae_jax.convolutional` as it comes, whose defaults were
-chosen on scikit-learn's digits by what it reconstructs; how many epochs is what two cores bore when it was first
-tried, and was not looked for; scores and their five neighbours are those of ``tabular_anomalies.py``, chosen on other
-data. Nothing abnormal was looked at, and the score that is compared with the paper is the paper's.
+chosen on scikit-learn's digits by what it reconstructs; the number of epochs was set by the time on two cores and
+not tuned; scores and their five neighbours are those of ``tabular_anomalies.py``, chosen on other
+data. No abnormal image was used, and the score that is compared with the paper is the paper's.
 """
 
 from collections.abc import Sequence
@@ -56,13 +56,13 @@ MEAN = "mean"
 
 
 def normal_of(data: Dataset, digit: int) -> Dataset:
-    """The training images of one digit, with all test images."""
+    """Returns the training images of one digit, with all test images."""
     x = data.train.x[data.train.labels == digit]
     return ae_jax.data.from_splits(x, test=tuple(data.test), name=f"{data.name}, {digit}", scaling=data.scaling)
 
 
 def by_autoencoder(data: Dataset, seeds: Sequence[int], epochs: int, folder: Path) -> Scores:
-    """Every score of a population that saw the normal digit alone."""
+    """Returns every score of a population that was trained on the normal digit alone."""
     autoencoder = ae_jax.convolutional(code=CODE)
     run = ae_jax.fit(autoencoder, data, seeds=seeds, epochs=epochs, batch_size=BATCH, checkpoints=folder, resume=True)
     found = {name: anomaly_score(run, name, data.train.x, **options) for name, options in SCORES.items()}
@@ -70,7 +70,7 @@ def by_autoencoder(data: Dataset, seeds: Sequence[int], epochs: int, folder: Pat
 
 
 def by_baselines(data: Dataset, seeds: Sequence[int]) -> Scores:
-    """The error of PCA with as large a code, the mean distance to the nearest training images, isolation forests."""
+    """Returns the scores of PCA with an equal code size, kNN on pixels, and isolation forests."""
     train, test = (np.asarray(data.scaling(x.astype(np.float32))) for x in (data.train.x, data.test.x))
     residual = evaluation.PCA.fit(data, CODE).reconstruct(test) - test
     train, test, residual = (x.reshape(len(x), -1) for x in (train, test, residual))
@@ -83,7 +83,7 @@ def by_baselines(data: Dataset, seeds: Sequence[int]) -> Scores:
 
 
 def measured(data: Dataset, digit: int, seeds: Sequence[int], epochs: int, folder: Path) -> Rows:
-    """AUROC x 100 of every method, with one digit as the normal one."""
+    """Returns AUROC x 100 of every method for one normal digit."""
     normal = normal_of(data, digit)
     found = by_autoencoder(normal, seeds, epochs, folder) | by_baselines(normal, seeds)
     return [
@@ -118,7 +118,7 @@ def study(log: ExperimentLog) -> None:
 
 
 def with_means(rows: Rows) -> list[dict[str, Any]]:
-    """Rows with a method for a metric, as the paper's table has them, and each seed's mean over digits behind them."""
+    """Returns rows with the method as metric, followed by each seed's mean over digits."""
     by_digit = [{"digit": row["digit"], "metric": row["autoencoder"], "value": row["value"]} for row in rows]
     members: dict[tuple[str, Any], list[float]] = {}
     for row in rows:
@@ -129,7 +129,7 @@ def with_means(rows: Rows) -> list[dict[str, Any]]:
 
 
 def expected(rows: Rows) -> dict[str, bool]:
-    """The paper's figure for an autoencoder, and that it is worth more than PCA."""
+    """Compares the mean with the paper's autoencoder and with PCA."""
     found = intervals(with_means(rows), by=("digit",))[MEAN]
     ours, pca, published = found[ERROR].mean, found[PCA].mean, PUBLISHED["convolutional autoencoder"]
     return {
@@ -139,14 +139,14 @@ def expected(rows: Rows) -> dict[str, bool]:
 
 
 def table(rows: Rows) -> str:
-    """The paper's table 1: a line for each normal digit, and the mean of the ten."""
+    """Formats the paper's table 1: a line for each normal digit, and their mean."""
     published = ", ".join(f"{name} {value}" for name, value in PUBLISHED.items())
     columns = {name: name.replace("_", " ") for name in (*SCORES, PCA, KNN, FOREST)}
     return f"{means_table(with_means(rows), by='digit', columns=columns)}\n\npublished means, as recalled: {published}"
 
 
 def draw(rows: Rows) -> Figure:
-    """AUROC of each digit by the autoencoder's scores and the baselines', and their means beside the paper's."""
+    """Plots AUROC of each digit by all methods, with their means and the paper's."""
     figure, (ax,) = new_axes(1, columns=1, width=9.6, height=3.8)
     found = intervals(with_means(rows), by=("digit",))
     places = np.arange(len(found))

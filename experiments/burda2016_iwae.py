@@ -5,7 +5,7 @@ COMMAND
     python experiments/burda2016_iwae.py
 EXPECTED
     one stochastic layer, 5,000 samples, all 10,000 test images: VAE with k = 1, 5, 50 latents 86.76, 86.47, 86.35 nats;
-    IWAE with k = 5, 50 85.54, 84.78, beside which the figure draws ours. Judged is the order, over the seeds that both
+    IWAE with k = 5, 50 85.54, 84.78, beside which the figure draws ours. The order is judged, over the seeds that both
     sides have: IWAE with 50 latents below IWAE with 5, and that below the VAE, of as many latents as of one; at the
     default after 24 epochs instead of 3,280, on 500 test images, evenly spaced.
 MEASURED
@@ -60,14 +60,14 @@ COLUMNS = {NLL: "-log p(x), nats", BOUND: "-ELBO, nats", GAP: "between, nats", A
 
 @component
 class Stages:
-    r"""A rate that falls in eight stages to a tenth, each so many times as long as the one before.
+    r"""A learning rate that falls in eight stages to a tenth, each ``growth`` times as long as the one before.
 
     .. math:: r \cdot \mathrm{round}(10^{1 - i/7}, 1) / 10, \quad i = 0, \dots, 7
 
     Attributes:
-      rate: r, of the first stage.
-      steps: of all stages together.
-      growth: of the length of a stage.
+      rate: r, the rate of the first stage.
+      steps: steps of all stages together.
+      growth: ratio of the lengths of neighbouring stages.
 
     Example:
       >>> schedule = Stages(rate=1e-3, steps=3280.0, growth=3.0)
@@ -87,7 +87,7 @@ class Stages:
 
 
 def train(name: str, latents: int, data: Dataset, seeds: list[int], budget: dict[str, Any], folder: Path) -> Run:
-    """Both networks by one of the bounds, with so many latents for each image and step."""
+    """Trains both networks by one of the bounds, with a number of latents for each image and step."""
     epochs, batch = budget["epochs"], min(budget["batch"], len(data.train.x))
     steps = epochs * -(-len(data.train.x) // batch)
     autoencoder = Autoencoder(
@@ -104,7 +104,7 @@ def train(name: str, latents: int, data: Dataset, seeds: list[int], budget: dict
 def measured(
     name: str, latents: int, data: Dataset, seeds: list[int], budget: dict[str, Any], x: np.ndarray, folder: Path
 ) -> Rows:
-    """Means over the images of the negative log-likelihood and the ELBO; how much each latent has to do with them."""
+    """Returns mean negative log-likelihood and ELBO, and how much each latent varies with the images."""
     run = train(name, latents, data, seeds, budget, folder)
     nll = -log_likelihood(run, x, samples=budget["samples"]).log_likelihood.mean(axis=1, dtype=np.float64)
     bound = negative_elbo(run, x)[BOUND].mean(axis=1, dtype=np.float64)
@@ -120,7 +120,7 @@ def measured(
 
 
 def binarised(data: Dataset, x: np.ndarray) -> np.ndarray:
-    """One draw of images, the same whenever it is asked for, in the units of the data."""
+    """Returns images binarised by one fixed key, in the units of the data."""
     return np.asarray(data.scaling.invert(Binarisation()(jax.random.key(0), data.scaling(x.astype(np.float32)))))
 
 
@@ -145,7 +145,7 @@ def study(log: ExperimentLog) -> None:
 
 
 def expected(rows: Rows) -> dict[str, bool]:
-    """That more importance weights are better, and better than as many latents in the ELBO."""
+    """Checks that more importance weights are better, and better than as many latents in the ELBO."""
     found: dict[tuple[str, int], dict[int, float]] = {}
     for row in rows:
         if row["metric"] == NLL:
@@ -168,12 +168,12 @@ def expected(rows: Rows) -> dict[str, bool]:
 
 
 def table(rows: Rows) -> str:
-    """Table 1 of the paper, with the ELBO beside the likelihood."""
+    """Formats Table 1 of the paper, with the ELBO beside the likelihood."""
     return means_table([row for row in rows if row["metric"] in COLUMNS], columns=COLUMNS, digits={ACTIVE: 1})
 
 
 def draw(rows: Rows) -> Figure:
-    """Likelihood by number of latents, ours and published, beside how much each latent varies."""
+    """Plots the likelihood by number of latents, ours and published, and how much each latent varies."""
     figure, (ax, right) = new_axes(2, columns=2, width=4.6, height=3.4)
     found, latents_of = intervals(rows), {row["autoencoder"]: row["latents"] for row in rows}
     for bound, colour, marker in (("VAE", VERMILLION, "s"), ("IWAE", BLUE, "o")):

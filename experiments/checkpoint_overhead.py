@@ -1,4 +1,4 @@
-"""What a checkpoint after every epoch costs a training of the size of MNIST.
+"""Time that a checkpoint after every epoch adds to a training of MNIST's size.
 
 COMMAND
     python experiments/checkpoint_overhead.py
@@ -7,9 +7,9 @@ EXPECTED
 MEASURED
     see the table in experiments/README.md; the median of ratios of neighbouring trainings in one process.
 
-Timed is a training from the end of its first epoch, when everything is compiled, until ``fit`` returns, which is not
-before the last checkpoint is written. Both ways train the same network on the same examples; their last losses are
-printed and must be equal, so that the work is known to be the same.
+The time is measured from the end of the first epoch, when everything is compiled, until ``fit`` returns, after the last
+checkpoint is written. Both ways train the same network on the same examples; their last losses are
+printed and must be equal, which shows that the work is the same.
 """
 
 import argparse
@@ -68,7 +68,7 @@ def measure(data: Dataset, folder: Path, rounds: int, epochs: int) -> dict[str, 
 
 
 def main() -> None:
-    """Measures and prints one line, or JSON; ends with 1 where the losses differ."""
+    """Measures and prints one line, or JSON; exits with 1 if the losses differ."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--data", help="a source that ae-jax reads, such as mnist, instead of random bytes")
     parser.add_argument("--rounds", type=int, default=7, help="interleaved rounds (count)")

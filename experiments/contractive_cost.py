@@ -1,4 +1,4 @@
-"""What the exact contractive penalty costs, beside the step without it and beside the other exact ways.
+"""Time of a step with the exact contractive penalty, over a step without it and over the other exact methods.
 
 COMMAND
     python experiments/contractive_cost.py
@@ -34,7 +34,7 @@ NETWORKS = {
 
 
 def gradient_step(networks: ae_jax.networks.MLP, method: str | None) -> Callable[[], Any]:
-    """One compiled training step, without the penalty or with it by a method."""
+    """Returns a compiled training step, without the penalty or with it by a method."""
     penalties = () if method is None else (Contractive(weight=0.1, method=method),)
     autoencoder = ae_jax.Autoencoder(name="cost", networks=networks, objective=Reconstruction(penalties=penalties))
     init, step = algorithm(autoencoder, (784,))
@@ -44,7 +44,7 @@ def gradient_step(networks: ae_jax.networks.MLP, method: str | None) -> Callable
 
 
 def measure(repetitions: int) -> list[dict[str, Any]]:
-    """Rows of ratios: each way's step over the step without the penalty."""
+    """Returns rows of ratios: each method's step over the step without the penalty."""
     rows = []
     for name, networks in NETWORKS.items():
         one_layer = not networks.hidden
@@ -61,7 +61,7 @@ def measure(repetitions: int) -> list[dict[str, Any]]:
 
 
 def main() -> None:
-    """Measures and prints one line a ratio, or JSON."""
+    """Measures and prints one line for each ratio, or JSON."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--repetitions", type=int, default=21, help="timed rounds (count)")
     parser.add_argument("--json", action="store_true", help="print JSON")

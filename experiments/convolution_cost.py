@@ -1,4 +1,4 @@
-"""What ``ae_jax.networks.convolutional.convolve`` gains over ``lax.conv`` inside a scanned epoch on CPU.
+"""Speed of ``ae_jax.networks.convolutional.convolve`` over ``lax.conv`` inside a scanned epoch on a CPU.
 
 COMMAND
     python experiments/convolution_cost.py
@@ -26,7 +26,7 @@ SHAPES = ((3, 3, 1, 16), (3, 3, 16, 32), (3, 3, 32, 64), (3, 3, 16, 4))
 
 
 def epoch(convolution: Callable[..., jax.Array], kernels: list[jax.Array], x: jax.Array) -> Any:
-    """A scan of gradient-descent steps on the convolutions of a 28 x 28 autoencoder, 28 -> 14 -> 7 -> 14 -> 28."""
+    """Scans gradient-descent steps on the convolutions of a 28 x 28 autoencoder, 28 -> 14 -> 7 -> 14 -> 28."""
 
     def loss_of(kernels: list[jax.Array], batch: jax.Array) -> jax.Array:
         down = partial(convolution, window_strides=(2, 2), padding="SAME", dimension_numbers=("NHWC", "HWIO", "NHWC"))
@@ -45,7 +45,7 @@ def epoch(convolution: Callable[..., jax.Array], kernels: list[jax.Array], x: ja
 
 
 def measure(repetitions: int) -> list[dict[str, Any]]:
-    """Ratios of ``lax.conv`` over ``convolve``, alone and as a population of four."""
+    """Returns ratios of ``lax.conv`` over ``convolve``, alone and as a population of four."""
     x = jax.random.uniform(jax.random.key(0), (STEPS, BATCH, 28, 28, 1))
     keys = jax.random.split(jax.random.key(1), len(SHAPES))
     kernels = [0.1 * jax.random.normal(key, shape) for key, shape in zip(keys, SHAPES, strict=True)]
@@ -65,7 +65,7 @@ def measure(repetitions: int) -> list[dict[str, Any]]:
 
 
 def lax_convolution(x: jax.Array, kernel: jax.Array, **settings: Any) -> jax.Array:
-    """XLA's own convolution."""
+    """Applies XLA's own convolution."""
     return jax.lax.conv_general_dilated(x, kernel, **settings)
 
 

@@ -15,8 +15,8 @@ All are trained on the 60,000 training images. *Deep*: 784-1000-500-250-30 and b
 likelihood, as in the paper; where the paper trains restricted Boltzmann machines layer by layer and then fine-tunes 200
 epochs of conjugate gradients, here AdamW trains all layers from He's initial weights, with gelu units where the paper's
 are sigmoids, which do not get far from random weights. *Logistic PCA*: the same likelihood with no hidden layer, a
-linear encoder and a decoder of log-odds that is linear, too; trained once more with half the epochs, which tells
-whether more would change it. It has no solution in closed form, and codes that were free of an encoder might be better
+linear encoder and a decoder of log-odds that is linear, too; trained once more with half the epochs, which shows
+whether more would change it. It has no closed-form solution, and codes not restricted to an encoder might be better
 still.
 
 Hyper-parameters were chosen by the other 6,000 images, ``--split validation``, after 54,000 were trained on, in one
@@ -66,10 +66,10 @@ ERROR, AT_HALF, TRAINED_ON, PICTURES = "sse", "sse_at_half", "sse_trained_on", "
 
 
 def data_of(source: str, split: str) -> Dataset:
-    """What is trained on, with the images that are judged as its test split.
+    """Returns the training images, with the evaluated images as its test split.
 
     Raises:
-      InvalidInput: another split than test and validation.
+      InvalidInput: the split is neither test nor validation.
     """
     data = ae_jax.data.load(source)
     require_known("split to judge by", split, ("test", "validation"))
@@ -95,7 +95,7 @@ def train(name: str, data: Dataset, epochs: int, seed: int, folder: Path) -> Run
 def measured(
     name: str, data: Dataset, split: str, epochs: int, seed: int, folder: Path, *, halved: bool = False
 ) -> Rows:
-    """Errors of an autoencoder on images that it saw and did not see, and some of its reconstructions."""
+    """Returns an autoencoder's errors on training and test images, and some reconstructions."""
     run = train(name, data, epochs, seed, folder / "whole")
     values = {ERROR: error_of(run, data.test.x), TRAINED_ON: error_of(run, data.train.x)}
     if halved:
@@ -108,7 +108,7 @@ def measured(
 
 
 def measured_pca(data: Dataset, split: str) -> Rows:
-    """Of PCA, which is exact, and the images themselves."""
+    """Returns the same for PCA, in closed form, and the images themselves."""
     pca = evaluation.PCA.fit(data, CODE)
     rows: list[dict[str, Any]] = []
     for metric, x in ((ERROR, data.test.x), (TRAINED_ON, data.train.x)):
@@ -121,7 +121,7 @@ def measured_pca(data: Dataset, split: str) -> Rows:
 
 
 def error_of(run: Run, x: np.ndarray) -> float:
-    """Mean over images of the sum of squared errors of their pixels, in model units."""
+    """Returns the mean over images of the sum of squared pixel errors, in model units."""
     return float(anomaly_score(run, "reconstruction_error").score(x).mean())
 
 
@@ -130,12 +130,12 @@ def scaled(data: Dataset, x: np.ndarray) -> np.ndarray:
 
 
 def shown(data: Dataset) -> np.ndarray:
-    """Ten images, one of each digit."""
+    """Returns ten images, one of each digit."""
     return data.test.x[select_examples(data.test.labels, len(data.test.x), 10)]
 
 
 def pictures(name: str, x: np.ndarray) -> dict[str, Any]:
-    """A row that holds images instead of a value, in 256 shades."""
+    """Returns a row that holds images in 256 shades instead of a value."""
     pixels = np.rint(255 * np.clip(x, 0, 1)).astype(int).tolist()
     return {"autoencoder": name, "seed": None, "metric": PICTURES, "value": None, "pixels": pixels}
 
@@ -160,7 +160,7 @@ def study(log: ExperimentLog) -> None:
 
 
 def expected(rows: Rows) -> dict[str, bool]:
-    """That each is better than the one before, and, of MNIST's test images, the published figures."""
+    """Checks that each method is better than the one before and, on MNIST's test images, the published figures."""
     found = intervals(rows)
     error = {name: found[name][ERROR].mean for name in (PCA, LOGISTIC, DEEP)}
     half = found[LOGISTIC][AT_HALF].mean
@@ -179,13 +179,13 @@ def expected(rows: Rows) -> dict[str, bool]:
 
 
 def table(rows: Rows) -> str:
-    """Errors as the paper states them, those on training images beside."""
+    """Formats the errors as in the paper, with those on training images."""
     columns = {ERROR: "squared error of an image", TRAINED_ON: "on training images", AT_HALF: "with half the epochs"}
     return means_table([row for row in rows if row["metric"] in columns], columns=columns, digits=3)
 
 
 def draw(rows: Rows) -> Figure:
-    """The paper's figure 2B: images, and what each makes of them."""
+    """Draws the paper's figure 2B: images and their reconstructions."""
     images = {row["autoencoder"]: np.array(row["pixels"]) for row in rows if row["metric"] == PICTURES}
     names = [name for name in (ORIGINAL, DEEP, LOGISTIC, PCA) if name in images]
     return draw_examples([Panel([images[name] for name in names], names, limits=(0, 255), unit="shade")])

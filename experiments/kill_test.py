@@ -1,17 +1,17 @@
-"""Trainings that are killed at random moments and resumed until they are done, against those that were left alone.
+"""Trainings that are killed at random moments and resumed until done equal uninterrupted ones.
 
 COMMAND
     python experiments/kill_test.py
 EXPECTED
-    each ends with the very bits of the training that nobody killed: parameters, state of the optimiser, history.
-    None is lost, none unreadable. Ended by SIGTERM, it exits with 143 and its newest checkpoint is where it stopped.
-    Each is ended once at least, and of 50 or more some are ended in every phase.
+    each ends with the same bits as the uninterrupted training: parameters, optimiser state, history. None is lost or
+    unreadable. After SIGTERM, it exits with 143 and its newest checkpoint is where it stopped. Each is ended at least
+    once, and of 50 or more some are ended in every phase.
 MEASURED
     no fault in 100 trainings that SIGKILL ended 179 times (starting 51, training 23, saving 105; 296 starts), nor in
     100 that SIGTERM ended 170 times (41, 28, 101; 285 starts); as five times --runs 20, with the seeds 0, 1000, 2000,
     3000 and 4000, beside other work on two cores of an AMD EPYC.
 
-Each start is a process of its own, forked from one that has imported JAX and started nothing of it. A third of the
+Each start is a process of its own, forked from one that has imported JAX without initialising it. A third of the
 signals come at a moment drawn from the time that a whole training takes, its start included, a third after the first
 epoch, and a third while a checkpoint is being written. Three kinds of training take turns: a population that loses
 members to patience, a streamed one that is saved in the middle of epochs, and one with a schedule and rollbacks.
@@ -59,7 +59,7 @@ ENOUGH = 50
 
 @component
 class InfiniteNow:
-    """A penalty that is infinite in some steps, by chance of their key."""
+    """A penalty that is infinite in some steps, decided by their key."""
 
     name: ClassVar[str] = "infinite_now"
     probability: Number = 0.002
@@ -70,7 +70,7 @@ class InfiniteNow:
 
 
 class Kind(NamedTuple):
-    """A training: its data, and what else ``fit`` is told."""
+    """A training: its data, the other arguments of ``fit``, and the steps between checkpoints."""
 
     data: Dataset
     settings: dict[str, Any]
@@ -78,7 +78,7 @@ class Kind(NamedTuple):
 
 
 def kinds() -> dict[str, Kind]:
-    """The three kinds of training, none of which takes more than seconds."""
+    """Returns the three kinds of training, each of which takes seconds."""
     digits = ae_jax.data.digits()
     rows = ArrayRows(digits.train.x, digits.train.labels)
     streamed = from_rows(rows, name="streamed", scaling="unit", reading=ReadOptions(budget=16 * 64 * 256))
@@ -110,7 +110,7 @@ class Reporter(Callback):
 
 
 def train(kind: Kind, folder: Path, told: int) -> None:
-    """Trains, goes on where there is something, and leaves a digest of all that came of it; the body of a process."""
+    """Trains or resumes in this process and reports a digest of the result."""
 
     def say(what: str) -> None:
         os.write(told, f"{what}\n".encode())
@@ -137,7 +137,7 @@ def train(kind: Kind, folder: Path, told: int) -> None:
 
 
 def digest(tree: Any) -> str:
-    """Of every array of a tree, by name, type, shape and bits."""
+    """Returns a digest of every array of a tree, by name, type, shape and bits."""
     found = hashlib.sha256()
     for path, leaf in jax.tree.leaves_with_path(tree):
         array = np.asarray(leaf)
@@ -175,7 +175,7 @@ class Process:
 
     @property
     def ended(self) -> bool:
-        """Whether it is over; takes in what it said."""
+        """Reads the process's messages and returns whether it has ended."""
         try:
             while read := os.read(self._reads, 1 << 16):
                 self.said += read.decode()
@@ -194,26 +194,26 @@ class Process:
 
     @property
     def training(self) -> bool:
-        """Whether it trained, and had not come to its end when this is asked."""
+        """Whether it is training."""
         position = checkpoint_info(self.folder)
         return "epoch" in self.said and not (position is not None and position.finished)
 
     @property
     def epochs(self) -> int:
-        """How many it told of, those of former processes included."""
+        """Number of reported epochs, including those of earlier processes."""
         return int(self.heard("epoch") or 0)
 
     @property
     def phase(self) -> str:
-        """What it is at."""
+        """The current phase."""
         return "saving" if self.saving else "training" if "epoch" in self.said else "starting"
 
     def heard(self, word: str) -> str | None:
-        """What it said last with a word."""
+        """Returns the last message with this keyword."""
         return next((line.split()[1] for line in reversed(self.said.splitlines()) if line.startswith(word)), None)
 
     def wait(self, seconds: float = 600.0) -> None:
-        """Until it is over."""
+        """Waits until it has ended."""
         until = time.monotonic() + seconds
         while not self.ended:
             if time.monotonic() > until:
@@ -222,12 +222,12 @@ class Process:
         os.close(self._reads)
 
     def end(self, number: signal.Signals, rng: np.random.Generator, whole: float) -> str | None:
-        """Sends a signal at a random moment; the phase that it met, or None where it came too late.
+        """Sends a signal at a random moment and returns the phase that it met, or None if it came too late.
 
         Args:
-          number: the signal.
-          rng: draws the moment: of the whole time, of that after the first epoch, or of a save.
-          whole: seconds that the training takes.
+          number: the signal's number.
+          rng: draws the moment: within the whole time, after the first epoch, or during a save.
+          whole: seconds of the whole training.
         """
         kind = rng.choice(PHASES)
         while not self.ended and not (kind == "starting" or self.phase == kind):
@@ -246,7 +246,7 @@ class Process:
 
 
 class Outcome(NamedTuple):
-    """What came of one training: in what phases it was ended, how often it was started, and what was wrong, if so."""
+    """Result of one training: the phases in which it was ended, the number of starts, and the fault, if any."""
 
     kind: str
     phases: list[str]
@@ -255,14 +255,14 @@ class Outcome(NamedTuple):
 
 
 class Reference(NamedTuple):
-    """The training that nobody killed: its digest, and how many seconds it took."""
+    """The uninterrupted training: its digest and its seconds."""
 
     digest: str
     seconds: float
 
 
 def reference(kind: Kind, folder: Path, cache: Path) -> Reference:
-    """The second of two: the first compiles."""
+    """Runs the uninterrupted training twice and returns the second; the first compiles."""
     for number in range(2):
         process = Process(kind, folder / str(number), cache)
         process.wait()
@@ -275,7 +275,7 @@ def reference(kind: Kind, folder: Path, cache: Path) -> Reference:
 def endure(
     name: str, kind: Kind, expected: Reference, folder: Path, cache: Path, number: signal.Signals, seed: int
 ) -> Outcome:
-    """Ends a training from one to three times, then lets it finish; one that came to its end first begins anew."""
+    """Ends a training one to three times, then lets it finish; if it finishes first, it starts anew."""
     rng, phases, starts = np.random.default_rng(seed), [], 0
     times = rng.integers(1, 4)
     while len(phases) < times:
@@ -296,14 +296,14 @@ def endure(
 
 
 def verdict(process: Process, expected: Reference) -> str | None:
-    """What is wrong with how a training came to its end."""
+    """Returns the fault of a finished training, or None."""
     if process.code != 0:
         return f"ended with {process.code}"
     return None if process.heard("digest") == expected.digest else "other bits"
 
 
 def stopped_badly(process: Process) -> str | None:
-    """What is wrong with how a training ended on SIGTERM; it may not yet have heeded it, or no longer."""
+    """Returns the fault of a training ended by SIGTERM, or None; the signal may come before or after it is handled."""
     if process.code == 0:
         left = process.epochs - process.before
         return f"trained on for {left} epochs" if left > 1 else None  # one that was trained was perhaps not yet told of
@@ -316,7 +316,7 @@ def stopped_badly(process: Process) -> str | None:
 
 
 def study(numbers: list[signal.Signals], runs: int, seed: int, folder: Path, cache: Path) -> list[tuple[str, Outcome]]:
-    """Outcomes of so many trainings for each signal, each with its name."""
+    """Returns the outcomes of that many trainings for each signal, each with its kind."""
     found, trainings = [], kinds()
     expected = {name: reference(kind, folder / f"{name} alone", cache) for name, kind in trainings.items()}
     for number in numbers:
@@ -332,7 +332,7 @@ def study(numbers: list[signal.Signals], runs: int, seed: int, folder: Path, cac
 
 
 def rows_of(found: list[tuple[str, Outcome]]) -> list[dict[str, Any]]:
-    """A row for each signal and kind of training."""
+    """Returns a row for each signal and kind of training."""
     groups = collections.defaultdict(list)
     for number, outcome in found:
         groups[number, outcome.kind].append(outcome)
@@ -353,7 +353,7 @@ def rows_of(found: list[tuple[str, Outcome]]) -> list[dict[str, Any]]:
 
 
 def unmet(rows: list[dict[str, Any]]) -> list[str]:
-    """The phases in which no signal of a kind came, of so many trainings that some should have."""
+    """Returns the phases that no signal met although there were enough trainings."""
     return [
         f"no {number} came in {phase}"
         for number in dict.fromkeys(row["signal"] for row in rows)
@@ -364,7 +364,7 @@ def unmet(rows: list[dict[str, Any]]) -> list[str]:
 
 
 def main() -> None:
-    """Prints a table, or JSON; ends with 1 where a training came to something else, or signals missed a phase."""
+    """Prints a table, or JSON; exits with 1 after a fault or if signals missed a phase."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--runs", type=int, default=100, help="trainings for each signal (count)")
     parser.add_argument("--signals", nargs="+", choices=("SIGKILL", "SIGTERM"), default=("SIGKILL", "SIGTERM"))

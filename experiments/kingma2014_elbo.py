@@ -26,7 +26,7 @@ Longer is not better: after 500 epochs with one hidden layer (--layers 1 --epoch
 92.2 nats on training images, where 100 epochs leave 93.4, but 97.9 on validation images, where they leave 97.4; test
 images have 93.20 nats.
 
-What networks the 89.9 are of is not plain: in their source (Rezende and Mohamed, *Variational inference with
+The networks behind the 89.9 are not clear: in their source (Rezende and Mohamed, *Variational inference with
 normalizing flows*, ICML 2015) they have layers of 400 maxout units, and in the script that pythae publishes a second
 layer of 400, each way, is commented out. One layer spends 30 nats on its latents, two spend 26.
 """
@@ -60,7 +60,7 @@ COLUMNS = {NLL: "-log p(x), nats", BOUND: "-ELBO, nats", KL: "KL, nats", ACTIVE:
 
 
 def recipe(layers: int, examples: int, budget: dict[str, Any]) -> Autoencoder:
-    """So many hidden layers each way, and a rate that falls from the first step to the last."""
+    """Returns the autoencoder with that many hidden layers each way and a falling learning rate."""
     steps = budget["epochs"] * math.ceil(examples / BATCH)
     rate = budget["rate"] / layers
     return ae_jax.variational(
@@ -72,9 +72,9 @@ def recipe(layers: int, examples: int, budget: dict[str, Any]) -> Autoencoder:
 
 
 def measured(folder: Path, name: str, data: Dataset, layers: int, budget: dict[str, Any]) -> Rows:
-    """Means over the test images of the negative log-likelihood, the bound and its divergence; active units.
+    """Returns mean negative log-likelihood, bound and KL on the test images, and the number of active units.
 
-    Beside them the bound of the validation images after each epoch, and new images of the first member.
+    Also returns the validation bound after each epoch, and new images of the first member.
     """
     run = ae_jax.fit(
         recipe(layers, len(data.train.x), budget),
@@ -125,7 +125,7 @@ def study(log: ExperimentLog) -> None:
 
 
 def expected(rows: Rows) -> dict[str, bool]:
-    """The published figure, by each of the networks."""
+    """Compares each network with the published figure."""
     found = {name: of[NLL].mean for name, of in intervals(rows).items()}
     return {
         f"{name}: {nats:.2f} nats, at most {TOLERANCE} above {PUBLISHED}": nats <= PUBLISHED + TOLERANCE
@@ -134,12 +134,12 @@ def expected(rows: Rows) -> dict[str, bool]:
 
 
 def table(rows: Rows) -> str:
-    """What was measured of each of the networks."""
+    """Formats the results of each network."""
     return means_table([row for row in rows if row["metric"] in COLUMNS], columns=COLUMNS, digits={ACTIVE: 1})
 
 
 def draw(rows: Rows) -> Figure:
-    """The bound over epochs and the likelihood at their end, beside images drawn from the prior of the last."""
+    """Plots the bound over epochs, the final likelihood, and images sampled from the prior of the last network."""
     figure, (curves, images) = new_axes(2, columns=2, width=4.4, height=3.4)
     found = intervals(rows)
     for place, (name, of) in enumerate(found.items()):

@@ -18,12 +18,11 @@ MEASURED
     1.13 against 29.87 ± 3.25, 24.04 ± 1.20, 19.78 ± 2.16, missed at 300; all these intervals overlap. 1,149 s on one of
     two cores of an AMD EPYC, beside other work.
 
-Both codes have 32 units; what else there is are the defaults of ``ae_jax.convolutional`` and ``ae_jax.undercomplete``,
+Both codes have 32 units; everything else are the defaults of ``ae_jax.convolutional`` and ``ae_jax.undercomplete``,
 trained without labels on 54,000 images. Labels are drawn for each seed, as many of each class; by them a logistic
 regression is fitted to the codes as they are (*probe*), and encoder and softmax layer are trained together from the
 pre-trained weights (*fine-tuned*) and from fresh ones (*from scratch*), each for the same number of steps and with its
-last parameters, so that no further label decides anything; steps and rate are first guesses, which nothing has judged
-yet.
+last parameters, so that no further label is used; steps and rate are first guesses and were not tuned.
 """
 
 import dataclasses
@@ -63,7 +62,7 @@ STYLES = {PROBE: ":", TUNED: "-", SCRATCH: "--"}
 
 
 def errors(start: Any, data: Dataset, labels: int, steps: int) -> tuple[float, float]:
-    """Test and validation error in percent of a classifier that was trained by a few labels for so many steps."""
+    """Returns test and validation error in percent of a classifier trained by a few labels."""
     blind = dataclasses.replace(data, validation=Split(data.validation.x[:0]))
     batch = min(TUNING_BATCH, labels)
     epochs = -(-steps // -(-labels // batch))
@@ -73,7 +72,7 @@ def errors(start: Any, data: Dataset, labels: int, steps: int) -> tuple[float, f
 
 
 def measured(name: str, data: Dataset, budget: dict[str, Any], seed: int, folder: Path) -> Rows:
-    """Error of reconstruction, and of classes by each number of labels in each way."""
+    """Returns the reconstruction error and the classification error for each number of labels and method."""
     settings = {"seeds": seed, "epochs": budget["epochs"], "batch_size": BATCH}
     run = ae_jax.fit(KINDS[name], data, **settings, checkpoints=folder, resume=True)
     fresh = untrained(KINDS[name], data, seeds=seed)
@@ -117,7 +116,7 @@ def study(log: ExperimentLog) -> None:
 
 
 def grouped(rows: Rows) -> list[dict[str, Any]]:
-    """The rows with data set, autoencoder and number of labels in one."""
+    """Returns rows whose name joins data set, autoencoder and number of labels."""
     return [
         row | {"group": f"{row['data']}: {row['autoencoder']}" + (f", {row['labels']} labels" if row["labels"] else "")}
         for row in rows
@@ -125,7 +124,7 @@ def grouped(rows: Rows) -> list[dict[str, Any]]:
 
 
 def expected(rows: Rows) -> dict[str, bool]:
-    """That convolutions reconstruct and classify better, and that pre-training helps where labels are few."""
+    """Checks that convolutions reconstruct and classify better, and that pre-training helps with few labels."""
     found = {
         group: {metric: each.mean for metric, each in of.items()}
         for group, of in intervals(grouped(rows), by=("group",)).items()
@@ -145,7 +144,7 @@ def expected(rows: Rows) -> dict[str, bool]:
 
 
 def table(rows: Rows) -> str:
-    """Errors of reconstruction, then test errors by numbers of labels, in percent."""
+    """Formats reconstruction errors and test errors in percent by number of labels."""
     shown = grouped(rows)
     reconstruction = means_table(
         [row for row in shown if row["metric"] == MSE], by="group", columns={MSE: "MSE"}, digits=4
@@ -155,7 +154,7 @@ def table(rows: Rows) -> str:
 
 
 def draw(rows: Rows) -> Figure:
-    """Test error over the number of labels."""
+    """Plots test error over the number of labels."""
     sets = list(dict.fromkeys(row["data"] for row in rows))
     figure, axes = new_axes(len(sets), columns=2, width=4.6, height=3.6)
     counts = sorted({row["labels"] for row in rows if row["labels"]})

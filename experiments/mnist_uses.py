@@ -1,4 +1,4 @@
-"""Two uses of MNIST, each against the baselines that a sceptic would ask for.
+"""Denoising and retrieval of MNIST, each against strong baselines.
 
 COMMAND
     ae-jax data prepare mnist
@@ -13,9 +13,9 @@ MEASURED
     other work; details in experiments/README.md.
 
 Denoising: hidden layer 512, code 128, on 2,000 images of the test split, evenly spaced. Retrieval: the training split
-is searched for each of the test split's first 2,000 images, whose label is what is relevant; AP@k is over the smaller
-of k and the number of relevant images, k = 1,000; raw pixels, PCA and codes have the better of Euclidean and cosine
-distance. Detection is ``anomaly_mnist_one_class.py``.
+is searched for each of the test split's first 2,000 images; images of the same label are relevant; AP@k is over the
+smaller of k and the number of relevant images, k = 1,000; raw pixels, PCA and codes have the better of Euclidean and
+cosine distance. Detection is ``anomaly_mnist_one_class.py``.
 """
 
 import argparse
@@ -46,7 +46,7 @@ RETRIEVING = ae_jax.convolutional(code=CODE)
 
 
 def denoising(data: Dataset, seeds: Sequence[int], epochs: int) -> list[dict[str, Any]]:
-    """PSNR and SSIM of each method on each noise, its own autoencoder matched to it."""
+    """Returns PSNR and SSIM of each method on each noise, with an autoencoder trained on that noise."""
     rows = []
     for family, (level, corruption) in NOISES.items():
         autoencoder = Autoencoder(
@@ -61,7 +61,7 @@ def denoising(data: Dataset, seeds: Sequence[int], epochs: int) -> list[dict[str
 
 
 def retrieval(data: Dataset, seeds: Sequence[int], epochs: int) -> list[dict[str, Any]]:
-    """mAP@1,000 of raw pixels, principal components and codes, by either distance."""
+    """Returns mAP@1,000 of raw pixels, principal components and codes, by either distance."""
     queries, labels = data.test.x[:QUERIES], data.test.labels[:QUERIES]
     pca = PCA.fit(data, CODE)
     raw = [np.asarray(data.scaling(x.astype(np.float32))).reshape(len(x), -1) for x in (queries, data.train.x)]
@@ -83,7 +83,7 @@ def retrieval(data: Dataset, seeds: Sequence[int], epochs: int) -> list[dict[str
 
 
 def expectations(rows: list[dict[str, Any]]) -> dict[str, bool]:
-    """What should show, and whether the means over seeds show it."""
+    """Returns each expectation and whether the means over seeds meet it."""
     met = {}
     for family in NOISES:
         for metric in ("psnr", "ssim"):
@@ -102,7 +102,7 @@ def expectations(rows: list[dict[str, Any]]) -> dict[str, bool]:
 
 
 def mean_by(rows: list[dict[str, Any]], key: str, **having: Any) -> dict[Any, float]:
-    """Means of the values of rows that have what is asked for, by a key."""
+    """Returns the mean values of the matching rows, grouped by a key."""
     groups: dict[Any, list[float]] = {}
     for row in rows:
         if all(row.get(name) == value for name, value in having.items()):
@@ -111,7 +111,7 @@ def mean_by(rows: list[dict[str, Any]], key: str, **having: Any) -> dict[Any, fl
 
 
 def print_rows(rows: list[dict[str, Any]]) -> None:
-    """One line for each setting: mean and 95% confidence interval over seeds."""
+    """Prints one line for each setting: mean and 95% confidence interval over seeds."""
     keys = ("use", "autoencoder", "corruption", "level", "distance", "metric")
     groups: dict[tuple[Any, ...], list[float]] = {}
     for row in rows:

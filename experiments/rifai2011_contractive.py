@@ -1,4 +1,4 @@
-"""Rifai et al., ICML 2011, Table 1: which pre-training makes an encoder contract, and does it classify better then?
+"""Rifai et al., ICML 2011, Table 1: pre-training, contraction of the encoder, and classification.
 
 COMMAND
     ae-jax data prepare mnist
@@ -25,7 +25,7 @@ fine-tuning, on test images. Fine-tuning trains encoder and softmax layer by gra
 the lowest error on the 6,000 images. By these its rate was chosen, 0.5 rather than 0.1, and, with one seed, 8 epochs
 and 5 of fine-tuning, the weight of the penalty, 0.5 (errors by 0.1, 0.5, 1 and 2: 2.23, 1.73, 1.80 and 2.10%; plain
 2.37%), Gaussian noise of 0.5 (by 0.3 and 0.5: 2.20 and 2.13%) and masking of a quarter (a half: 2.30%, a quarter:
-2.13%); the weight decay and the numbers of epochs are first guesses, which nothing has judged yet.
+2.13%); the weight decay and the numbers of epochs are first guesses and were not tuned.
 The paper trains on 50,000 images and chooses by 10,000.
 """
 
@@ -99,7 +99,7 @@ def autoencoder_of(name: str, units: int) -> Autoencoder:
 
 
 def pre_trained(name: str, data: Dataset, units: int, epochs: int, seed: int, folder: Path) -> Run:
-    """An encoder that learned without labels."""
+    """Returns an encoder trained without labels."""
     autoencoder = autoencoder_of(name, units)
     if name != RBM:
         return ae_jax.fit(
@@ -114,7 +114,7 @@ def pre_trained(name: str, data: Dataset, units: int, epochs: int, seed: int, fo
 
 
 def measured(name: str, data: Dataset, budget: dict[str, Any], seed: int, folder: Path) -> Rows:
-    """What Table 1 says of a pre-training, with the error on validation images, and its spectrum."""
+    """Returns Table 1's metrics of a pre-training, the validation error, and the Jacobian's spectrum."""
     run = pre_trained(name, data, budget["units"], budget["epochs"], seed, folder)
     codes = run.encode(data.test.x)
     tuned = fine_tune(run, data, epochs=budget["tuning_epochs"], batch_size=TUNING_BATCH, optimizer=TUNING)
@@ -148,7 +148,7 @@ def study(log: ExperimentLog) -> None:
 
 
 def expected(rows: Rows) -> dict[str, bool]:
-    """The paper's order, where it is far from chance."""
+    """Checks the paper's order where its differences are large."""
     found = intervals(rows)
     norm = {name: of[NORM].mean for name, of in found.items()}
     saturated = {name: of[SATURATED].mean for name, of in found.items()}
@@ -174,7 +174,7 @@ def table(rows: Rows) -> str:
 
 
 def draw(rows: Rows) -> Figure:
-    """The paper's figure 3: mean singular values of the encoder's Jacobian."""
+    """Plots the paper's figure 3: mean singular values of the encoder's Jacobian."""
     figure, (ax,) = new_axes(1, columns=1, width=6.8, height=3.6)
     for name, colour in zip(OBJECTIVES, CLASSES, strict=False):
         spectra = [row["spectrum"] for row in rows if row["metric"] == SPECTRUM and row["autoencoder"] == name]

@@ -77,7 +77,7 @@ SHOWN = 20
 
 
 def recipes(source: str, units: int) -> dict[str, Autoencoder]:
-    """The autoencoder of each code."""
+    """Returns the autoencoder of each code."""
     small = source == "digits"
     sigmoid, relu = (MLP(hidden=(), code=units, tied=True, code_activation=name) for name in ("sigmoid", "relu"))
     parts = {
@@ -94,7 +94,7 @@ def recipes(source: str, units: int) -> dict[str, Autoencoder]:
 
 
 def load(source: str) -> Dataset:
-    """A data set by its name, the digits as the re-implementation splits them: 1,168 to train and 629 to test."""
+    """Loads a data set; digits are split as in the re-implementation: 1,168 to train and 629 to test."""
     if source != "digits":
         return ae_jax.data.load(source)
     x, labels = load_digits(return_X_y=True)
@@ -104,10 +104,10 @@ def load(source: str) -> Dataset:
 
 
 def classified(encode: Callable[[np.ndarray], np.ndarray], data: Dataset, fitted: int) -> dict[str, float]:
-    """Accuracies, in percent, of a linear SVM on codes of the first training images, and where its C was chosen.
+    """Returns the accuracy in percent of a linear SVM on codes, and that at which its C was chosen.
 
-    Its C is that of the best accuracy on the validation split, which is then learned from, too; where there is none, of
-    the best mean over five folds.
+    Its C has the best accuracy on the validation split, which is then added to the training data; without one, the best
+    mean over five folds.
     """
     folds: Any = StratifiedKFold(5)
     x, labels = encode(data.train.x[:fitted]), labels_of(data, "train")[:fitted]
@@ -121,10 +121,10 @@ def classified(encode: Callable[[np.ndarray], np.ndarray], data: Dataset, fitted
 
 
 def labels_of(data: Dataset, split: str) -> np.ndarray:
-    """The labels of a split.
+    """Returns the labels of a split.
 
     Raises:
-      InvalidInput: there are none.
+      InvalidInput: the split has no labels.
     """
     labels = data.split(split).labels
     if labels is None:
@@ -133,7 +133,7 @@ def labels_of(data: Dataset, split: str) -> np.ndarray:
 
 
 def measured_pixels(data: Dataset, fitted: int) -> Rows:
-    """Of the pixels themselves."""
+    """Returns the accuracies of the pixels themselves."""
 
     def pixels(x: np.ndarray) -> np.ndarray:
         return np.asarray(data.scaling(x.astype(np.float32))).reshape(len(x), -1)
@@ -148,7 +148,7 @@ def measured_pixels(data: Dataset, fitted: int) -> Rows:
 def measured(
     autoencoder: Autoencoder, data: Dataset, seeds: int, epochs: int, batch: int, fitted: int, folder: Path
 ) -> Rows:
-    """Accuracies of codes, how many of their units are active, and what some units draw."""
+    """Returns the accuracies of codes, their share of active units, and decoder weights of some units."""
     run = ae_jax.fit(
         autoencoder, data, seeds=list(range(seeds)), epochs=epochs, batch_size=batch, checkpoints=folder, resume=True
     )
@@ -168,7 +168,7 @@ def measured(
 def measured_joined(
     autoencoder: Autoencoder, data: Dataset, seeds: int, joined: int, epochs: int, batch: int, fitted: int, folder: Path
 ) -> Rows:
-    """Accuracies of the codes of several members side by side, each time of others."""
+    """Returns the accuracies of concatenated codes of several members, for disjoint groups."""
     run = ae_jax.fit(
         autoencoder,
         data,
@@ -192,7 +192,7 @@ def measured_joined(
 
 
 def atoms(run: Run, codes: np.ndarray) -> np.ndarray:
-    """What the units with the largest share in reconstructions add to them, each between -1 and 1, ``[n, *shape]``."""
+    """Returns the decoder weights of the most used units, each between -1 and 1, ``[n, *shape]``."""
     units = np.eye(codes.shape[1], dtype=np.float32)
     drawn = run.decode(units) - run.decode(0 * units[:1])
     share = codes.std(axis=0) * np.linalg.norm(drawn.reshape(len(drawn), -1), axis=1)
@@ -233,12 +233,12 @@ def study(log: ExperimentLog) -> None:
 
 
 def of_each(rows: Rows) -> dict[str, list[dict[str, Any]]]:
-    """Rows by their data."""
+    """Groups rows by data set."""
     return {name: [row for row in rows if row["data"] == name] for name in dict.fromkeys(row["data"] for row in rows)}
 
 
 def expected(rows: Rows) -> dict[str, bool]:
-    """The re-implementation's figures of the digits, and that winner-take-all codes are the best anywhere."""
+    """Compares with the re-implementation on digits, and checks that winner-take-all codes are the best."""
     met = {}
     for source, found in of_each(rows).items():
         accuracy = {name: of[ACCURACY].mean for name, of in intervals(found).items() if ACCURACY in of}
@@ -254,7 +254,7 @@ def expected(rows: Rows) -> dict[str, bool]:
 
 
 def table(rows: Rows) -> str:
-    """Accuracy of each code and how sparse it is, a table for each data set."""
+    """Formats accuracy and sparsity of each code, a table for each data set."""
     parts = []
     for source, found in of_each(rows).items():
         shown = [row for row in found if row["metric"] in COLUMNS]
@@ -263,9 +263,9 @@ def table(rows: Rows) -> str:
 
 
 def draw(rows: Rows) -> Figure:
-    """Accuracies, beside the published ones of --full, and what units draw; a row for each data set.
+    """Plots accuracies, published ones, and decoder weights; a row for each data set.
 
-    Of k-sparse codes, the published one is as recalled, and by logistic regression.
+    The published accuracy of k-sparse codes is as recalled, and by logistic regression.
     """
     data = of_each(rows)
     figure, axes = new_axes(2 * len(data), columns=2, width=4.8, height=2.9)

@@ -1,4 +1,4 @@
-"""What streaming costs: its epoch beside the one in memory, and the memory that it takes for data that do not fit.
+"""Cost of streaming: an epoch's time over that in memory, and the memory used for data that do not fit.
 
 COMMAND
     python experiments/streaming_cost.py
@@ -9,8 +9,8 @@ MEASURED
     see the table in experiments/README.md; ratios of median epochs, rounds interleaved in one process; the memory is
     that of a process of its own, its JAX and compiled programs included.
 
-Both ways train the same network on the same examples with as many steps; their last losses are printed, so that the
-work is known to be the same. The large file is made for the purpose, and removed.
+Both ways train the same network on the same examples with as many steps; their last losses are printed, which shows
+that the work is the same. The large file is created for the measurement and removed.
 """
 
 import argparse
@@ -38,7 +38,7 @@ EXAMPLES, FEATURES, BATCH = 60_000, 784, 128
 
 
 def epochs_of(data: Dataset, epochs: int, batch_size: int, **network: Any) -> tuple[list[float], float]:
-    """Seconds of each epoch but the first and the last, and the last loss."""
+    """Returns the seconds of each epoch but the first and the last, and the last loss."""
     clock = EpochClock()
     autoencoder = ae_jax.undercomplete(**network)
     run = ae_jax.fit(autoencoder, data, epochs=epochs, batch_size=batch_size, callbacks=[clock])
@@ -46,7 +46,7 @@ def epochs_of(data: Dataset, epochs: int, batch_size: int, **network: Any) -> tu
 
 
 def overhead(folder: Path, rounds: int, epochs: int, examples: int) -> dict[str, Any]:
-    """Ratio of the streamed epoch over the one in memory, on the same examples."""
+    """Returns the ratio of the streamed epoch over the one in memory, on the same examples."""
     images = np.random.default_rng(0).integers(0, 256, (examples, FEATURES), np.uint8)
     np.save(folder / "images.npy", images)
     streamed = from_rows(NpyRows([folder / "images.npy"]), name="images", reading=ReadOptions(budget=images.size // 2))
@@ -72,7 +72,7 @@ def overhead(folder: Path, rounds: int, epochs: int, examples: int) -> dict[str,
 
 
 def write_large(path: Path, gigabytes: float) -> int:
-    """A .npy file of so many gigabytes of noise; how many rows it has."""
+    """Writes a .npy file of noise of that many gigabytes and returns its number of rows."""
     part = np.random.default_rng(0).integers(0, 256, (16_384, 4096), np.uint8)
     parts = max(1, round(gigabytes * 2**30 / part.size))
     with path.open("wb") as file:
@@ -84,7 +84,7 @@ def write_large(path: Path, gigabytes: float) -> int:
 
 
 def train_large(path: Path) -> dict[str, Any]:
-    """One epoch on a file, and the peak of this process's resident memory."""
+    """Trains one epoch on a file and returns the peak of this process's resident memory."""
     size = path.stat().st_size
     data = ae_jax.data.load(str(path), ReadOptions() if size > 2**30 else ReadOptions(budget=size // 2))
     assert data.stream is not None
@@ -99,7 +99,7 @@ def train_large(path: Path) -> dict[str, Any]:
 
 
 def memory(folder: Path, gigabytes: float) -> dict[str, Any]:
-    """What :func:`train_large` says of a file of so many gigabytes, in a process of its own."""
+    """Runs :func:`train_large` on a file of that many gigabytes in a process of its own."""
     path = folder / "large.npy"
     write_large(path, gigabytes)
     command = [sys.executable, __file__, "--train", str(path)]
@@ -110,7 +110,7 @@ def memory(folder: Path, gigabytes: float) -> dict[str, Any]:
 
 
 def main() -> None:
-    """Measures and prints one line for each question, or JSON."""
+    """Measures and prints one line for each measurement, or JSON."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--rounds", type=int, default=7, help="interleaved rounds (count)")
     parser.add_argument("--epochs", type=int, default=6, help="epochs in a round (count)")

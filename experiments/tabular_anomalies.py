@@ -73,7 +73,7 @@ BARS = {"semi-supervised": 88.0, "unsupervised": 80.0}
 
 
 class Table(NamedTuple):
-    """A set: rows, and which are abnormal."""
+    """A data set: rows, and which of them are abnormal."""
 
     name: str
     x: np.ndarray
@@ -81,7 +81,7 @@ class Table(NamedTuple):
 
 
 class Fold(NamedTuple):
-    """What is trained on, what is tested on, and which rows of that are abnormal."""
+    """Training rows, test rows, and which test rows are abnormal."""
 
     train: np.ndarray
     test: np.ndarray
@@ -89,7 +89,7 @@ class Fold(NamedTuple):
 
 
 def read_tables(folder: Path, only: Sequence[str] | None) -> Iterator[Table]:
-    """The sets of a folder in the order of their names."""
+    """Reads the sets of a folder in the order of their names."""
     paths = sorted(folder.glob("*.npz"))
     if not paths:
         sys.exit(f"{folder} holds no .npz files: expected a folder of ADBench's sets.")
@@ -104,7 +104,7 @@ def read_tables(folder: Path, only: Sequence[str] | None) -> Iterator[Table]:
 
 
 def drawn(table: Table, seed: int) -> tuple[Table, np.random.RandomState]:
-    """A set brought to between 1,000 and 50,000 rows, and the generator that goes on from there."""
+    """Returns a set resampled to between 1,000 and 50,000 rows, and the generator in its state after that."""
     random = np.random.RandomState(seed)
     name, x, abnormal = table
     if len(x) < FEWEST:
@@ -118,7 +118,7 @@ def drawn(table: Table, seed: int) -> tuple[Table, np.random.RandomState]:
 
 
 def half_of_normals(table: Table) -> Fold:
-    """The first half of the normal rows, and all others."""
+    """Splits into the first half of the normal rows and all others."""
     normal, abnormal = np.flatnonzero(~table.abnormal), np.flatnonzero(table.abnormal)
     half = round(0.5 * len(normal))
     train, test = normal[:half], np.concatenate([normal[half:], abnormal])
@@ -131,7 +131,7 @@ def semi_supervised(table: Table, seed: int) -> Fold:
 
 
 def duplicate_free(table: Table, seed: int) -> Fold:
-    """Of rows that are equal, the first is kept; what is drawn from more than 50,000 rows is as published."""
+    """Splits distinct rows; sets of more than 50,000 rows are sampled as published."""
     kept = np.sort(np.unique(np.column_stack([table.x, table.abnormal]), axis=0, return_index=True)[1])
     distinct = Table(table.name, table.x[kept], table.abnormal[kept])
     return half_of_normals(drawn(distinct, seed)[0] if len(kept) > MOST else distinct)
@@ -154,14 +154,14 @@ PROTOCOLS: dict[str, Callable[[Table, int], Fold]] = {
 
 
 def train(x: np.ndarray, seeds: Sequence[int], steps: int) -> Run:
-    """A population over the seeds, all on the same rows."""
+    """Trains a population over the seeds, all on the same rows."""
     epochs = max(1, round(steps / np.ceil(len(x) / BATCH)))
     data = ae_jax.data.from_arrays(x.astype(np.float32), validation=0.0, test=0.0)
     return ae_jax.fit(RECIPE, data, seeds=list(seeds), epochs=epochs, batch_size=min(BATCH, len(x)))
 
 
 def scores_of(fold: Fold, seeds: Sequence[int], steps: int, names: Sequence[str]) -> dict[str, np.ndarray]:
-    """Every score of autoencoders trained on a fold, ``[seeds, n]`` each, and the baselines'."""
+    """Returns every score of autoencoders trained on a fold, ``[seeds, n]`` each, and the baselines'."""
     run = train(fold.train, seeds, steps)
     train_x, test_x = fold.train.astype(np.float32), fold.test.astype(np.float32)
     found = {}
@@ -173,7 +173,7 @@ def scores_of(fold: Fold, seeds: Sequence[int], steps: int, names: Sequence[str]
 
 
 def baselines(fold: Fold, seeds: Sequence[int]) -> dict[str, list[np.ndarray]]:
-    """PCA's error beyond 90% of the variance, distance to the k-th neighbour, and an isolation forest."""
+    """Returns PCA's error beyond 90% of the variance, the distance to the k-th neighbour, and isolation forests."""
     pca = PCA(0.9, svd_solver="full").fit(fold.train)
     error = np.square(fold.test - pca.inverse_transform(pca.transform(fold.test))).sum(axis=1)
     distances = NearestNeighbors(n_neighbors=min(MANY, len(fold.train))).fit(fold.train).kneighbors(fold.test)[0]
@@ -189,7 +189,7 @@ def baselines(fold: Fold, seeds: Sequence[int]) -> dict[str, list[np.ndarray]]:
 def study(
     table: Table, protocols: Sequence[str], seeds: Sequence[int], steps: int, further: Sequence[str]
 ) -> list[dict[str, Any]]:
-    """Rows of one set; seeds and protocols whose folds are the same are trained once, seeds as one population."""
+    """Returns the rows of one set; seeds and protocols with equal folds are trained once, as one population."""
     trained: list[tuple[Fold, list[int], dict[str, np.ndarray]]] = []
     rows = []
     for protocol in protocols:
@@ -207,7 +207,7 @@ def study(
 
 
 def folds(table: Table, protocol: str, seeds: Sequence[int]) -> list[tuple[Fold, list[int]]]:
-    """Each fold with the seeds that draw it."""
+    """Returns each fold with the seeds that draw it."""
     groups: list[tuple[Fold, list[int]]] = []
     for seed in seeds:
         fold = PROTOCOLS[protocol](table, seed)
@@ -223,7 +223,7 @@ def same(one: Fold, other: Fold) -> bool:
 
 
 def means(rows: list[dict[str, Any]], protocol: str, by: str = "set") -> dict[str, dict[Any, float]]:
-    """Method -> set -> mean over seeds; or by ``"seed"``, method -> seed -> mean over sets."""
+    """Returns method -> set -> mean over seeds; or by ``"seed"``, method -> seed -> mean over sets."""
     found: dict[str, dict[Any, list[float]]] = {}
     for row in rows:
         if row["protocol"] == protocol:
@@ -232,7 +232,7 @@ def means(rows: list[dict[str, Any]], protocol: str, by: str = "set") -> dict[st
 
 
 def published_of(path: Path | None, protocol: str, sets: Sequence[str]) -> dict[str, dict[str, float]]:
-    """The published columns on the same sets; none of a protocol that was not published."""
+    """Returns the published columns on the same sets; none if the protocol was not published."""
     key = {"semi-supervised": "semi_supervised", "unsupervised": "unsupervised"}.get(protocol)
     if path is None or key is None:
         return {}
@@ -244,7 +244,7 @@ def published_of(path: Path | None, protocol: str, sets: Sequence[str]) -> dict[
 
 
 def print_table(rows: list[dict[str, Any]], protocol: str, published: Path | None, seeds: int) -> None:
-    """Every method's mean over sets with its 95% confidence interval over seeds and, behind it, the sets' means."""
+    """Prints each method's mean over sets with its 95% confidence interval over seeds, and each set's mean."""
     found, of_seeds = means(rows, protocol), means(rows, protocol, by="seed")
     sets = list(next(iter(found.values())))
     headline = HEADLINE[protocol]
@@ -261,7 +261,7 @@ def print_table(rows: list[dict[str, Any]], protocol: str, published: Path | Non
 
 
 def expectations(rows: list[dict[str, Any]]) -> dict[str, bool]:
-    """What the study should show on all sets, and whether it does."""
+    """Returns each expectation and whether it is met."""
     met: dict[str, bool] = {}
     if len({row["set"] for row in rows}) < SETS:
         return met

@@ -1,4 +1,4 @@
-"""What an epoch by ``fit`` costs beside a hand-written JAX scan of the same network, batch size and optimiser.
+"""Time of an epoch by ``fit`` over that of a hand-written JAX scan of the same work.
 
 COMMAND
     python experiments/training_overhead.py
@@ -9,7 +9,7 @@ MEASURED
 
 The hand-written epoch, the baseline ``jax-scan`` of benchmark.py, uses jax.nn, optax and lax.scan only: shuffle,
 gather, scale, gradient, Adam. Both train from the same initial parameters on the same bytes; their last losses are
-printed, so that the work is known to be the same.
+printed, which shows that the work is the same.
 """
 
 import argparse
@@ -34,7 +34,7 @@ LEARNING_RATE = 1e-3
 
 
 def measure(rounds: int, epochs: int) -> list[dict[str, Any]]:
-    """A row of ratios for each kind of work."""
+    """Returns a row of ratios for each workload."""
     rows = []
     for name, (shape, hidden, code, examples, batch_size) in WORK.items():
         data = np.random.default_rng(0).integers(0, 256, (examples, *shape), np.uint8)
@@ -65,7 +65,7 @@ def measure(rounds: int, epochs: int) -> list[dict[str, Any]]:
 
 
 def main() -> None:
-    """Measures and prints one line for each kind of work, or JSON."""
+    """Measures and prints one line for each workload, or JSON."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--rounds", type=int, default=9, help="interleaved rounds (count)")
     parser.add_argument("--epochs", type=int, default=12, help="epochs in a round (count)")

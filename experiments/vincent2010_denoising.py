@@ -19,7 +19,7 @@ Layers of sigmoid units with tied decoders and the Bernoulli likelihood are trai
 codes of the one below, masked anew at every use; then encoder and softmax layer are trained by gradient descent, and
 the epoch with the lowest error on 6,000 held-out images is kept. The rate of fine-tuning, 0.1, is that of the
 tutorials, whose batches are of one image and ours of 20; neither that nor the rate of Adam and the numbers of epochs,
-which are first guesses, were judged by anything yet. The paper's layers have 1000 or 2000 units, chosen by validation,
+which are first guesses, was tuned. The paper's layers have 1000 or 2000 units, chosen by validation,
 and are trained on 50,000 images, ours on 54,000.
 """
 
@@ -72,7 +72,7 @@ def layers_of(units: Sequence[int], noise: float) -> list[Autoencoder]:
 
 
 def perceptron(units: Sequence[int]) -> Autoencoder:
-    """The networks that the stacks make, to begin with fresh weights."""
+    """Returns the stacks' networks, for training from fresh weights."""
     *hidden, code = units
     return Autoencoder(
         name=NONE,
@@ -82,7 +82,7 @@ def perceptron(units: Sequence[int]) -> Autoencoder:
 
 
 def measured(run: Run, data: Dataset, epochs: int) -> Rows:
-    """Errors after fine-tuning, and what some units of the first layer looked for before it."""
+    """Returns errors after fine-tuning, and filters of the first layer before it."""
     tuned = fine_tune(run, data, epochs=epochs, batch_size=TUNING_BATCH, optimizer=TUNING)
     splits = {ERROR: data.test, VALIDATION: data.validation}
     values = {metric: 100 * tuned.error(split.x, split.labels) for metric, split in splits.items()}
@@ -124,7 +124,7 @@ def study(log: ExperimentLog) -> None:
 
 
 def expected(rows: Rows) -> dict[str, bool]:
-    """The paper's order, denoising by the noise with the lowest validation error."""
+    """Checks the paper's order, with denoising at the noise of lowest validation error."""
     found = intervals(rows)
     error = {name: of[ERROR].mean for name, of in found.items()}
     denoising = [name for name in found if name not in (NONE, PLAIN)]
@@ -141,7 +141,7 @@ def table(rows: Rows) -> str:
 
 
 def draw(rows: Rows) -> Figure:
-    """The paper's figures 5 and 6: filters of the first layer without noise and with more and more of it."""
+    """Draws the paper's figures 5 and 6: filters of the first layer at increasing noise."""
     weights = {row["autoencoder"]: np.array(row["weights"]) / 127 for row in rows if row["metric"] == FILTERS}
     names = [name.replace(", ", ",\n") for name in weights]
     panel = Panel(list(weights.values()), names, limits=(-1.0, 1.0), signed=True, unit="weight over its largest")

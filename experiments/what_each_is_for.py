@@ -5,18 +5,18 @@ COMMAND
     ae-jax data prepare fashion_mnist
     python experiments/what_each_is_for.py
 EXPECTED
-    what each autoencoder exists for, in every data set: denoising has the best mean in PSNR gained over noisy
+    on every data set: denoising has the best mean in PSNR gained over noisy
     inputs, the variational one in what it generates, and in each use some autoencoder is better than PCA.
 MEASURED
     seeds 0 to 4, 13 of 21 met, table in experiments/README.md. Met: denoising denoises best on digits and MNIST; in
     each use of MNIST, and in reducing and denoising everywhere, some autoencoder is better than PCA. Missed: on
-    Fashion-MNIST the variational one denoises by 4.14 dB and denoising by 4.08, which are not told apart; the
+    Fashion-MNIST the variational one denoises by 4.14 dB and denoising by 4.08, which do not differ significantly; the
     variational one generates best nowhere; on digits nothing is better than PCA in searching and generating, on
-    Fashion-MNIST in detecting and generating. No average ranks are told apart (Friedman p = 0.466). 1,990 s on one of
-    two cores of an AMD EPYC, beside other work.
+    Fashion-MNIST in detecting and generating. No average ranks differ significantly (Friedman p = 0.466). 1,990 s on
+    one of two cores of an AMD EPYC, beside other work.
 
-Every autoencoder has its defaults, with a code of 16 (sparse: 128), and sees the same number of batches of 128. Of each
-use one number is compared:
+Every autoencoder has its defaults, with a code of 16 (sparse: 128), and sees the same number of batches of 128. One
+number is compared for each use:
 
 - reduce: accuracy of a logistic regression on the codes;
 - denoise: decibels gained over the noisy input, mean of Gaussian noise of 0.3, masking of 25% and salt and pepper on
@@ -85,7 +85,7 @@ QUESTION = ("data", "use", "metric")
 
 @dataclasses.dataclass(frozen=True, eq=False)
 class Subject:
-    """What autoencoders are compared on.
+    """A data set on which autoencoders are compared.
 
     Attributes:
       data: examples with labels, no validation split, so that all train to the end.
@@ -95,12 +95,12 @@ class Subject:
 
     @cached_property
     def features(self) -> Run:
-        """An encoder that was trained to tell the classes, in whose codes samples are compared with examples."""
+        """Returns a classifier's encoder, in whose codes samples are compared with examples."""
         encoder = untrained(ae_jax.undercomplete(code=FEATURES), self.data)
         return fine_tune(encoder, self.data, epochs=FEATURE_EPOCHS, batch_size=BATCH).run
 
     def without(self, label: int) -> Dataset:
-        """The data with no training example of one class."""
+        """Returns the data without the training examples of one class."""
         train = self.data.train
         kept = train.labels != label
         if kept.all() or not kept.any():
@@ -109,7 +109,7 @@ class Subject:
 
 
 def subject_of(source: str, examples: int, tests: int) -> Subject:
-    """A data set with so many training and test examples at most, evenly spaced."""
+    """Loads a data set with at most that many training and test examples, evenly spaced."""
     whole = ae_jax.data.load(source).with_validation()
     if whole.train.labels is None or whole.test.labels is None:
         raise InvalidInput(f"{source} has no labels: expected classes, which four of the uses are judged by.")
@@ -156,7 +156,7 @@ def generated(run: Run, subject: Subject) -> list[float]:
 
 
 def samples_of(run: Run, data: Dataset) -> list[np.ndarray]:
-    """As many samples of each member as there are test examples, from its prior or a Gaussian fitted to its codes."""
+    """Samples as many examples as there are in the test split, from the prior or a Gaussian fitted to codes."""
     count = len(data.test.x)
     if "prior" in run.autoencoder.objective.parts:
         return list(run.sample(count))
@@ -166,7 +166,7 @@ def samples_of(run: Run, data: Dataset) -> list[np.ndarray]:
 
 
 def detected(run: Run, normal: Dataset, label: int) -> list[float]:
-    """Of a run that was trained without a class."""
+    """Returns the ROC AUC for a class that a run was trained without."""
     scores = anomaly_score(run, "error_and_knn", normal.train.x).score(normal.test.x)
     return [roc_auc_score(normal.test.labels == label, of_member) for of_member in scores]
 
@@ -181,7 +181,7 @@ USES: dict[str, tuple[str, Callable[[Run, Subject], list[float]]]] = {
 
 
 def principal(data: Dataset) -> Run:
-    """PCA as a run like any other: linear networks that have the components as weights."""
+    """Returns PCA as a run of linear networks with the components as weights."""
     pca = evaluation.PCA.fit(data, CODE).fitted
     linear = Autoencoder(name=PCA, networks=MLP(hidden=(), code=CODE), objective=Reconstruction())
     layers = {
@@ -195,7 +195,7 @@ def principal(data: Dataset) -> Run:
 def measured(
     fitted: Callable[[Dataset, str], Run], subject: Subject, held_out: Sequence[int], seeds: Sequence[int | None]
 ) -> Rows:
-    """One number for each use and seed, of what ``fitted`` makes of data; its second argument names the training."""
+    """Returns one number for each use and seed; ``fitted`` trains on data under a name."""
     whole = fitted(subject.data, "all")
     values = {use: (metric, ask(whole, subject)) for use, (metric, ask) in USES.items()}
     areas = []
@@ -246,7 +246,7 @@ def study(log: ExperimentLog) -> None:
 
 
 def questions_of(rows: Rows) -> dict[tuple[str, str], list[dict[str, Any]]]:
-    """Rows by use and data set, in the order of the uses."""
+    """Groups rows by use and data set, in the order of the uses."""
     questions: dict[tuple[str, str], list[dict[str, Any]]] = {}
     for row in sorted(rows, key=lambda row: ORDER.index(row["use"])):
         questions.setdefault((row["use"], row["data"]), []).append(row)
@@ -254,13 +254,13 @@ def questions_of(rows: Rows) -> dict[tuple[str, str], list[dict[str, Any]]]:
 
 
 def means_of(rows: Rows) -> dict[str, Interval]:
-    """Of one question, each autoencoder's mean over seeds."""
+    """Returns each autoencoder's mean over seeds for one use and data set."""
     names = dict.fromkeys(row["autoencoder"] for row in rows)
     return {name: interval([row["value"] for row in rows if row["autoencoder"] == name]) for name in names}
 
 
 def winners(rows: Rows) -> list[str]:
-    """Of one question, the best mean first, and behind it what is not shown to be worse."""
+    """Returns the best autoencoder and those not significantly worse, for one use and data set."""
     found, metric = means_of(rows), METRICS[rows[0]["metric"]]
     ranked = sorted(found, key=lambda name: found[name].mean, reverse=metric.better == "high")
     worse = {
@@ -272,7 +272,7 @@ def winners(rows: Rows) -> list[str]:
 
 
 def expected(rows: Rows) -> dict[str, bool]:
-    """What each autoencoder exists for, and that some autoencoder is worth more than PCA in every use."""
+    """Checks that denoising and variational are best at their use, and that some autoencoder beats PCA in each."""
     met = {}
     for (use, data), asked in questions_of(rows).items():
         found, best = means_of(asked), winners(asked)[0]
@@ -289,7 +289,7 @@ def expected(rows: Rows) -> dict[str, bool]:
 
 
 def table(rows: Rows) -> str:
-    """What is best for a use on a data set, and the numbers that say so."""
+    """Formats the best autoencoders for each use and data set, and the numbers."""
     questions = questions_of(rows)
     names = list(dict.fromkeys(row["autoencoder"] for row in rows))
     data = list(dict.fromkeys(row["data"] for row in rows))

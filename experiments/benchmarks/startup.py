@@ -20,7 +20,8 @@ COMPARISON = """
 import json, sys
 import ae_jax
 from ae_jax.studies import compare
-record = compare(ae_jax.data.digits(), seeds=range(2), epochs=2).record
+six = ["undercomplete", "sparse", "contractive", "denoising", "convolutional", "variational"]
+record = compare(ae_jax.data.digits(), six, seeds=range(2), epochs=2).record
 json.dump({name: record[name] for name in ("programs", "programs_compiled", "compile_s")}, sys.stdout)
 """
 

@@ -1,4 +1,4 @@
-"""Every script of ``experiments/`` runs as its docstring says; nothing is asserted of the times that it measures."""
+"""Every script of ``experiments/`` runs, and its numbers agree with references; no measured time is asserted."""
 
 import importlib.util
 import json
@@ -20,11 +20,9 @@ from ae_jax.data import digits
 
 EXPERIMENTS = Path(__file__).parents[2] / "experiments"
 
-pytestmark = pytest.mark.slow
-
 
 def run(script: Path, *arguments: str, folder: Path) -> subprocess.CompletedProcess[str]:
-    """The finished process of a script, compiled as users compile it."""
+    """Runs a script in a process without the tests' XLA flags."""
     environment = {name: value for name, value in os.environ.items() if name != "XLA_FLAGS"}
     return subprocess.run(
         [sys.executable, str(script), *arguments], cwd=folder, env=environment, capture_output=True, text=True
@@ -37,8 +35,8 @@ def rows_of(name: str, *arguments: str, folder: Path) -> Any:
     return json.loads(finished.stdout)
 
 
-def smoke(name: str, *arguments: str, folder: Path) -> tuple[dict[str, Any], str]:
-    """What an experiment found at its smallest budget, as it wrote it and as it printed it."""
+def smoke(name: str, *arguments: str, folder: Path) -> dict[str, Any]:
+    """Runs an experiment at its smallest budget and returns the results that it wrote."""
     finished = run(EXPERIMENTS / f"{name}.py", "--smoke", *arguments, folder=folder)
     assert finished.returncode == 0, finished.stdout + finished.stderr
     written = folder / "runs" / f"{name}-smoke"
@@ -47,7 +45,7 @@ def smoke(name: str, *arguments: str, folder: Path) -> tuple[dict[str, Any], str
     values = [row["value"] for row in results["rows"] if row["value"] is not None]
     assert len(values) > 0
     assert np.isfinite(values).all()
-    return results, finished.stdout
+    return results
 
 
 def test_every_script_has_a_test():
@@ -75,6 +73,7 @@ def test_every_script_has_a_test():
     assert {path.name for path in EXPERIMENTS.glob("*.py")} == known
 
 
+@pytest.mark.slow
 def test_the_comparison_of_the_readme_meets_every_expectation(tmp_path):
     # A copy, since the script draws its figure beside itself.
     script = Path(shutil.copy(EXPERIMENTS / "compare_digits.py", tmp_path))
@@ -82,12 +81,11 @@ def test_the_comparison_of_the_readme_meets_every_expectation(tmp_path):
     assert finished.returncode == 0, finished.stdout + finished.stderr
     assert "MISSED" not in finished.stdout
     assert sum(line.startswith("met ") for line in finished.stdout.splitlines()) == 5
-    for name in ("pca", "undercomplete", "sparse", "contractive", "denoising", "convolutional", "variational"):
-        assert f"| {name} " in finished.stdout
     figure = tmp_path / "figures" / "compare_digits.png"
     assert figure.read_bytes().startswith(b"\x89PNG")
 
 
+@pytest.mark.slow
 def test_the_contractive_penalty_is_measured_every_way(tmp_path):
     rows = rows_of("contractive_cost.py", "--repetitions", "1", folder=tmp_path)
     ways = {(row["networks"].split()[0], row["way"]) for row in rows}
@@ -98,6 +96,7 @@ def test_the_contractive_penalty_is_measured_every_way(tmp_path):
     assert all(np.isfinite(row["ratio_to_plain_step"]) and row["ratio_to_plain_step"] > 0 for row in rows)
 
 
+@pytest.mark.slow
 def test_fit_does_the_work_that_is_written_by_hand(tmp_path):
     rows = rows_of("training_overhead.py", "--rounds", "1", "--epochs", "6", folder=tmp_path)
     assert [row["work"].split(",")[0] for row in rows] == ["digits-sized", "MNIST-sized"]
@@ -108,6 +107,7 @@ def test_fit_does_the_work_that_is_written_by_hand(tmp_path):
         assert row["loss_fit"] < 1.2 * pixels / 12
 
 
+@pytest.mark.slow
 def test_with_checkpoints_the_same_is_trained(tmp_path):
     row = rows_of("checkpoint_overhead.py", "--rounds", "1", "--epochs", "3", "--examples", "2000", folder=tmp_path)
     assert 0 < row["ratio_low"] == row["ratio"] == row["ratio_high"]
@@ -117,6 +117,7 @@ def test_with_checkpoints_the_same_is_trained(tmp_path):
     assert list(tmp_path.iterdir()) == []
 
 
+@pytest.mark.slow
 def test_trainings_that_are_ended_come_to_the_same_bits(tmp_path):
     """The everyday tests run ten that are killed; here both signals are seen, and another draw of the moments."""
     rows = rows_of("kill_test.py", "--runs", "3", "--seed", "1000", folder=tmp_path)
@@ -139,6 +140,7 @@ def test_a_signal_that_was_lost_and_a_phase_that_no_signal_met_are_faults():
     assert script.unmet(rows) == ["no SIGKILL came in training"]
 
 
+@pytest.mark.slow
 def test_both_convolutions_do_the_same_work(tmp_path):
     rows = rows_of("convolution_cost.py", "--repetitions", "1", folder=tmp_path)
     assert [row["members"] for row in rows] == [1, 4]
@@ -148,6 +150,7 @@ def test_both_convolutions_do_the_same_work(tmp_path):
         assert row["losses"]["convolve"] > 0
 
 
+@pytest.mark.slow
 def test_streaming_does_the_work_that_is_done_in_memory(tmp_path):
     options = ["--rounds", "1", "--epochs", "3", "--examples", "4000", "--gigabytes", "0.1"]
     cost, peak = rows_of("streaming_cost.py", *options, folder=tmp_path)
@@ -166,6 +169,7 @@ def module_of(name: str):
     return module
 
 
+@pytest.mark.slow
 def test_tabular_anomalies_are_studied_in_every_protocol(tmp_path):
     rng = np.random.default_rng(0)
     for place, count in enumerate((150, 1100)):
@@ -199,6 +203,7 @@ def test_tabular_anomalies_are_studied_in_every_protocol(tmp_path):
             assert all(row["auroc"] > 70 for row in found if row["method"] == method)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", ["cardio", "letter", "vowels", "thyroid"])
 def test_splits_are_those_of_the_published_figures(real_data, name):
     """Of sets that nothing is drawn from, kNN's published figure comes out to its last digit."""
@@ -227,6 +232,7 @@ def test_small_sets_are_drawn_before_they_are_split_and_distinct_rows_are_not():
     assert len(np.unique(both, axis=0)) == 119
 
 
+@pytest.mark.slow
 def test_the_uses_are_studied_on_any_images(tmp_path):
     rows = rows_of("mnist_uses.py", "--data", "digits", "--epochs", "1", "--seeds", "2", folder=tmp_path)
     kinds = {(row["use"], row["autoencoder"]) for row in rows}
@@ -237,17 +243,18 @@ def test_the_uses_are_studied_on_any_images(tmp_path):
     assert all(np.isfinite(row["value"]) for row in rows)
 
 
+@pytest.mark.slow
 def test_a_deep_autoencoder_stands_beside_pca_and_logistic_pca(tmp_path):
-    results, printed = smoke("hinton2006_reconstruction", folder=tmp_path)
+    results = smoke("hinton2006_reconstruction", folder=tmp_path)
     rows = {(row["autoencoder"], row["metric"]): row for row in results["rows"]}
     assert {name for name, metric in rows if metric == "sse"} == {"PCA-30", "logistic PCA-30", "deep autoencoder"}
     # scikit-learn 1.9.1, PCA(30) of the 1,438 digits that are not of the test split, in [0, 1], in double precision.
     assert rows["PCA-30", "sse"]["value"] == pytest.approx(0.20151, abs=2e-5)
     pictures = {name: np.shape(row["pixels"]) for (name, metric), row in rows.items() if metric == "pictures"}
     assert pictures == dict.fromkeys(("PCA-30", "test image", "logistic PCA-30", "deep autoencoder"), (10, 8, 8))
-    assert "| deep autoencoder |" in printed
 
 
+@pytest.mark.slow
 def test_principal_components_of_all_of_mnist_err_as_much_as_published(real_data):
     study = module_of("hinton2006_reconstruction.py")
     data = study.data_of(str(real_data / "mnist"), "test")
@@ -256,8 +263,9 @@ def test_principal_components_of_all_of_mnist_err_as_much_as_published(real_data
     assert round(error, 3) == study.PUBLISHED[study.PCA] == 13.866
 
 
+@pytest.mark.slow
 def test_likelihoods_of_two_depths_lie_below_their_bounds(tmp_path):
-    results, printed = smoke("kingma2014_elbo", folder=tmp_path)
+    results = smoke("kingma2014_elbo", folder=tmp_path)
     names = ("64-400-40", "64-400-400-40")
     value = {(row["autoencoder"], row["seed"], row["metric"]): row["value"] for row in results["rows"]}
     for name in names:
@@ -265,7 +273,6 @@ def test_likelihoods_of_two_depths_lie_below_their_bounds(tmp_path):
             assert value[name, seed, "nll"] < value[name, seed, "negative_elbo"]
             assert 0 < value[name, seed, "kl"] < value[name, seed, "negative_elbo"]
             assert 0 <= value[name, seed, "active_units"] <= 40
-        assert f"| {name} |" in printed
     curves = [row["curve"] for row in results["rows"] if row["metric"] == "validation"]
     assert len(curves) == 4
     assert all(len(curve) == 2 and curve[1] < curve[0] for curve in curves)
@@ -284,8 +291,9 @@ def test_the_rate_of_static_mnist_falls_to_a_fiftieth_and_is_constant_as_publish
     assert rates == pytest.approx([1e-4] * 3)
 
 
+@pytest.mark.slow
 def test_one_digit_is_told_from_the_others_by_every_method(tmp_path):
-    results, printed = smoke("anomaly_mnist_one_class", folder=tmp_path)
+    results = smoke("anomaly_mnist_one_class", folder=tmp_path)
     study = module_of("anomaly_mnist_one_class.py")
     methods = {*study.SCORES, study.PCA, study.KNN, study.FOREST}
     rows = results["rows"]
@@ -296,11 +304,11 @@ def test_one_digit_is_told_from_the_others_by_every_method(tmp_path):
     assert found[study.KNN].mean > 95
     assert found[study.PCA].mean > 95
     assert found["knn_code"].mean > 60
-    assert "| mean |" in printed
 
 
+@pytest.mark.slow
 def test_sparse_codes_are_classified_beside_pixels(tmp_path):
-    results, printed = smoke("sparse_codes", folder=tmp_path)
+    results = smoke("sparse_codes", folder=tmp_path)
     rows = {(row["autoencoder"], row["seed"], row["metric"]): row for row in results["rows"]}
     for name in ("KL", "L1", "k-sparse", "winner-take-all"):
         assert min(rows[name, seed, "accuracy"]["value"] for seed in (0, 1)) > 90
@@ -311,11 +319,11 @@ def test_sparse_codes_are_classified_beside_pixels(tmp_path):
     assert 0 < rows["k-sparse", 0, "active"]["value"] <= 100 * 15 / 256
     # scikit-learn 1.9.1, LinearSVC on pixels, which have no seed: 94.75 by the C of the first 1,000 digits.
     assert rows["pixels", None, "accuracy"]["value"] == pytest.approx(95.0, abs=0.5)
-    assert "| winner-take-all |" in printed
 
 
+@pytest.mark.slow
 def test_the_importance_weighted_bound_stands_beside_the_elbo(tmp_path):
-    results, printed = smoke("burda2016_iwae", folder=tmp_path)
+    results = smoke("burda2016_iwae", folder=tmp_path)
     value = {(row["autoencoder"], row["seed"], row["metric"]): row["value"] for row in results["rows"]}
     assert {(name, seed) for name, seed, _ in value} == {
         (name, s) for name in ("VAE, k = 1", "IWAE, k = 5") for s in (0, 1)
@@ -324,7 +332,6 @@ def test_the_importance_weighted_bound_stands_beside_the_elbo(tmp_path):
         if metric == "nll":
             assert 0 < value[name, seed, "nll"] < value[name, seed, "negative_elbo"]
             assert 0 < value[name, seed, "active_units"] <= 50
-    assert "| IWAE, k = 5 |" in printed
 
 
 def test_the_paper_s_rate_falls_in_eight_stages_each_thrice_as_long():
@@ -345,8 +352,9 @@ def test_images_are_binarised_once_for_all_that_is_measured():
     np.testing.assert_array_equal(study.binarised(data, drawn), drawn)
 
 
+@pytest.mark.slow
 def test_pre_trainings_are_fine_tuned_and_their_jacobians_measured(tmp_path):
-    results, printed = smoke("rifai2011_contractive", folder=tmp_path)
+    results = smoke("rifai2011_contractive", folder=tmp_path)
     value = {(row["autoencoder"], row["metric"]): row["value"] for row in results["rows"]}
     names = {"contractive", "denoising, Gaussian", "RBM", "denoising, masking", "weight decay", "plain"}
     assert {name for name, _ in value} == names
@@ -356,7 +364,6 @@ def test_pre_trainings_are_fine_tuned_and_their_jacobians_measured(tmp_path):
             assert 0.5 < np.linalg.norm(row["spectrum"]) / value[row["autoencoder"], "norm"] < 1.1
         if row["metric"] == "test_error":
             assert row["value"] < 50
-    assert "| contractive |" in printed
 
 
 def test_a_machine_of_contrastive_divergence_is_a_run(tmp_path):
@@ -368,8 +375,9 @@ def test_a_machine_of_contrastive_divergence_is_a_run(tmp_path):
     np.testing.assert_allclose(run.encode(data.train.x), machine.fit_transform(x), rtol=1e-4)
 
 
+@pytest.mark.slow
 def test_stacks_stand_beside_a_perceptron_of_fresh_weights(tmp_path):
-    results, printed = smoke("vincent2010_denoising", folder=tmp_path)
+    results = smoke("vincent2010_denoising", folder=tmp_path)
     value = {(row["autoencoder"], row["metric"]): row["value"] for row in results["rows"]}
     names = {"no pre-training", "stacked plain", "stacked denoising, 25% masked"}
     assert {name for name, _ in value} == names
@@ -377,30 +385,27 @@ def test_stacks_stand_beside_a_perceptron_of_fresh_weights(tmp_path):
     filters = [row["weights"] for row in results["rows"] if row["metric"] == "filters"]
     assert [np.shape(weights) for weights in filters] == [(12, 8, 8)] * 3
     assert all(np.abs(weights).max() == 127 for weights in filters)
-    assert "| stacked plain |" in printed
 
 
+@pytest.mark.slow
 def test_few_labels_are_learned_from_in_each_way(tmp_path):
-    results, printed = smoke("masci2011_convolutional", folder=tmp_path)
+    results = smoke("masci2011_convolutional", folder=tmp_path)
     value = {(row["autoencoder"], row["labels"], row["metric"]): row["value"] for row in results["rows"]}
     for name in ("convolutional", "fully connected"):
         assert 0 < value[name, None, "mse"] < 0.1
         for way in ("probe", "fine-tuned", "from scratch"):
             assert value[name, 100, way] < value[name, 20, way] < 80
-    assert "| digits: convolutional, 100 labels |" in printed
 
 
+@pytest.mark.slow
 def test_each_autoencoder_is_put_to_every_use(tmp_path):
-    results, printed = smoke("what_each_is_for", folder=tmp_path)
+    results = smoke("what_each_is_for", folder=tmp_path)
     asked = {(row["autoencoder"], row["use"], row["seed"]) for row in results["rows"]}
     uses = ("reduce", "denoise", "detect", "search", "generate")
     names = {name for name, _, _ in asked}
     assert {"pca", "denoising", "variational"} <= names
     assert asked >= {(name, use, seed) for name in names - {"pca"} for use in uses for seed in (0, 1)}
     assert asked >= {("pca", use, None) for use in uses}
-    for use in uses:
-        assert f"| {use} | digits |" in printed
-    assert "| average rank |" in printed
 
 
 def test_principal_components_are_a_run_like_any_other():
