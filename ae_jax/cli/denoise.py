@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 from tyro.conf import arg
 
 from ae_jax.cli.options import Member, Picture, RunFolder, Source, SplitName
-from ae_jax.cli.use import Use, check_seed
+from ae_jax.cli.use import Use, check_seed, condition_of
 from ae_jax.errors import InvalidInput, require_known
 
 if TYPE_CHECKING:
@@ -76,7 +76,7 @@ def denoise(
             raise InvalidInput(
                 f"--clean has examples of shape {known.shape} and --data of {noisy.shape}: expected the same examples."
             )
-    denoised = use.run.reconstruct(noisy)
+    denoised = use.run.reconstruct(noisy, condition_of(use.run, examples.labels))
     use.summary.update({"examples": len(denoised)})
     use.lines.append(f"{len(denoised):,} examples")
     if known is not None:

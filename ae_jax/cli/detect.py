@@ -6,13 +6,14 @@ from typing import TYPE_CHECKING, Annotated
 from tyro.conf import arg
 
 from ae_jax.cli.options import Label, Labels, Member, Picture, RunFolder, Source, SplitName
-from ae_jax.cli.use import Use
+from ae_jax.cli.use import Use, condition_of
 from ae_jax.errors import InvalidInput, require_known
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
     from numpy import ndarray
 
+    from ae_jax.data import RawData
     from ae_jax.evaluation import AnomalyScore
     from ae_jax.training import Run
 
@@ -77,13 +78,16 @@ def detect(
     examples = use.examples(data, split, label)
     truth = abnormal_examples(examples.labels, abnormal)
     normal = reference_examples(use, reference, score, contamination, explain)
-    scorer = anomaly_score(use.run, score, normal)
-    scores = scorer.score(examples.x)
+    known = None if normal is None else condition_of(use.run, normal.labels)
+    condition = condition_of(use.run, examples.labels)
+    scorer = anomaly_score(use.run, score, None if normal is None else normal.x, condition=known)
+    scores = scorer.score(examples.x, condition=condition)
     table = {"index": np.arange(len(scores)), "score": scores}
     use.summary.update({"score": score, "examples": len(scores)})
     use.lines.append(f"{len(scores):,} examples scored by {score}")
-    if contamination is not None:
-        threshold = threshold_for(scorer.score(normal, of_reference=True), contamination)
+    if contamination is not None and normal is not None:
+        of_reference = scorer.score(normal.x, condition=known, of_reference=True)
+        threshold = threshold_for(of_reference, contamination)
         table["abnormal"] = (scores > threshold).astype(np.uint8)
         count = int(table["abnormal"].sum())
         use.summary.update({"contamination": contamination})
@@ -95,15 +99,15 @@ def detect(
     if truth is not None:
         report_detection(use, scores, truth)
     if explain:
-        table |= explanation(use.run, scorer.explain(examples.x), explain)
-    use.draw(lambda: anomaly_figure(scorer, examples.x, scores))
+        table |= explanation(use.run, scorer.explain(examples.x, condition=condition), explain)
+    use.draw(lambda: anomaly_figure(scorer, examples.x, scores, condition))
     use.write_table(table)
     return use.finish(json)
 
 
 def reference_examples(
     use: Use, source: str | None, score: str, contamination: float | None, explain: int
-) -> "ndarray | None":
+) -> "RawData | None":
     """Returns normal examples to compare with: those asked for, or where any are needed the training split.
 
     Raises:
@@ -113,7 +117,7 @@ def reference_examples(
     from ae_jax.evaluation import SCORES, SumOverFeatures
 
     if source is not None:
-        return use.examples(source, None, by_default="train").x
+        return use.examples(source, None, by_default="train")
     reasons = [score] if SCORES[score].needs_reference else []
     reasons += ["--contamination"] if contamination is not None else []
     reasons += ["--explain"] if explain and not issubclass(SCORES[score], SumOverFeatures) else []
@@ -124,7 +128,7 @@ def reference_examples(
             f"{reasons[0]} compares with normal examples, and the run was trained on {use.run.data.name}, which has no "
             "name here: give examples with --reference."
         )
-    return use.examples(None, "train").x
+    return use.examples(None, "train")
 
 
 def abnormal_examples(labels: "ndarray | None", abnormal: tuple[str, ...] | None) -> "ndarray | None":
@@ -192,7 +196,7 @@ def explanation(run: "Run", contributions: "ndarray", count: int) -> "dict[str, 
     return table
 
 
-def anomaly_figure(scorer: "AnomalyScore", x: "ndarray", scores: "ndarray") -> "Figure":
+def anomaly_figure(scorer: "AnomalyScore", x: "ndarray", scores: "ndarray", condition: "ndarray | None") -> "Figure":
     """Draws the most and the least abnormal examples, with contributions to their scores where they are known."""
     import numpy as np
 
@@ -202,4 +206,6 @@ def anomaly_figure(scorer: "AnomalyScore", x: "ndarray", scores: "ndarray") -> "
     order = np.argsort(-scores, kind="stable")
     shown = order if len(order) <= 2 * _SHOWN else np.concatenate([order[:_SHOWN], order[-_SHOWN:]])
     known = issubclass(SCORES[scorer.name], SumOverFeatures) or "baseline" in scorer.statistics
-    return anomalous_examples(x[shown], scores[shown], scorer.explain(x[shown]) if known else None)
+    given = None if condition is None else condition[shown]
+    explained = scorer.explain(x[shown], condition=given) if known else None
+    return anomalous_examples(x[shown], scores[shown], explained)

@@ -5,7 +5,7 @@ from typing import TYPE_CHECKING, Annotated, Literal
 from tyro.conf import arg
 
 from ae_jax.cli.options import Label, Member, Picture, RunFolder, Source, SplitName
-from ae_jax.cli.use import Use
+from ae_jax.cli.use import Use, condition_of
 from ae_jax.errors import InvalidInput
 
 if TYPE_CHECKING:
@@ -77,7 +77,7 @@ def search(
     use = Use.open("search", run, member, out, picture)
     database = use.examples(data, split, label, by_default="train")
     asked, same = queries_for(use, database, data, split, label, queries, query_label)
-    codes, wanted = ((array := use.run.encode(one.x)).reshape(len(array), -1) for one in (database, asked))
+    codes, wanted = codes_of(use, database), codes_of(use, asked)
     if binarise:
         thresholds = evaluation.thresholds_of(codes)
         codes, wanted = evaluation.binarise(codes, thresholds), evaluation.binarise(wanted, thresholds)
@@ -91,6 +91,12 @@ def search(
     use.draw(lambda: retrieval_figure(found.indices, asked, database))
     use.write_table(neighbour_table(found, asked.labels, database.labels))
     return use.finish(json)
+
+
+def codes_of(use: Use, examples: "RawData") -> "ndarray":
+    """Returns the codes of examples as rows."""
+    codes = use.run.encode(examples.x, condition_of(use.run, examples.labels))
+    return codes.reshape(len(codes), -1)
 
 
 def queries_for(

@@ -10,7 +10,7 @@ from tyro.conf import arg
 from ae_jax.cli.options import Label, Member, Picture, RunFolder, Source, SplitName
 from ae_jax.cli.printing import print_json
 from ae_jax.cli.session import say
-from ae_jax.errors import InvalidInput
+from ae_jax.errors import InvalidInput, require_known
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
@@ -43,7 +43,7 @@ def encode(
       member: number of one member, from 0.
       out: file for the codes, [examples, code].
     """
-    return _write_array(run, data, split, member, out, lambda chosen, x: chosen.encode(x))
+    return _write_array(run, data, split, member, out, lambda chosen, *batch: chosen.encode(*batch))
 
 
 def reconstruct(
@@ -63,7 +63,7 @@ def reconstruct(
       member: number of one member, from 0.
       out: file for the reconstructions, [examples, *shape].
     """
-    return _write_array(run, data, split, member, out, lambda chosen, x: chosen.reconstruct(x))
+    return _write_array(run, data, split, member, out, lambda chosen, *batch: chosen.reconstruct(*batch))
 
 
 def reduce(
@@ -94,7 +94,7 @@ def reduce(
 
     use = Use.open("reduce", run, member, out, picture)
     examples = use.examples(data, split, label)
-    codes = use.run.encode(examples.x)
+    codes = use.run.encode(examples.x, condition_of(use.run, examples.labels))
     codes = codes.reshape(len(codes), -1)
     use.summary.update({"examples": len(codes), "code": codes.shape[1]})
     use.lines.append(f"{len(codes):,} examples, {codes.shape[1]} numbers each")
@@ -110,6 +110,7 @@ def sample(
     *,
     n: int = 16,
     seed: int = 0,
+    condition: Annotated[str | None, arg(metavar="LABEL", help_behavior_hint="(default: none)")] = None,
     member: Member = None,
     out: str = "samples.npy",
     picture: Picture = None,
@@ -121,6 +122,7 @@ def sample(
       run: a folder that train wrote, or one in runs/ of a comparison or sweep.
       n: number of samples.
       seed: of the latents.
+      condition: label of the samples, for a conditional autoencoder.
       member: number of the member, from 0.
       out: .npy, .csv, .tsv or .parquet; of images also a folder for pictures 000000.png, and so on.
       picture: file for the samples in a grid.
@@ -131,7 +133,10 @@ def sample(
 
     use = Use.open("sample", run, member, out, picture, examples=True)
     require_memory("sample", "n", n, (*use.run.shape,))
-    samples = use.run.sample(n, seed=check_seed(seed))
+    classes = {str(each): each for each in use.run.data.classes or ()}
+    if condition is not None and is_conditional(use.run):
+        require_known("label", condition, classes)
+    samples = use.run.sample(n, seed=check_seed(seed), condition=classes.get(str(condition), condition))
     use.summary.update({"samples": n, "latent_seed": seed})
     use.draw(lambda: example_grid(samples))
     use.write_examples(samples, None)
@@ -281,7 +286,7 @@ def _write_array(
     split: str | None,
     member: int | None,
     out: str,
-    apply: "Callable[[Run, Any], ndarray]",
+    apply: "Callable[..., ndarray]",
 ) -> int:
     """Writes what the members of a run make of data as an array."""
     from ae_jax.data.writing import require_writable, write_examples
@@ -290,7 +295,8 @@ def _write_array(
         raise InvalidInput(f"--out was given {out}: expected the name of a file that ends in .npy.")
     require_writable(out)
     loaded = load_members(run, member)
-    array = apply(loaded, examples_of(loaded, data, split, labelled=False).x)
+    examples = examples_of(loaded, data, split, labelled=is_conditional(loaded))
+    array = apply(loaded, examples.x, condition_of(loaded, examples.labels))
     print(f"{out}: {write_examples(out, array)}")
     return 0
 
@@ -308,6 +314,16 @@ def load_members(folder: Path, member: int | None) -> "Run":
         return run if member is None else run[member]
     except IndexError as error:
         raise InvalidInput(str(error)) from None
+
+
+def is_conditional(run: "Run") -> bool:
+    """Whether the encoder and the decoder of a run see the label of each example."""
+    return getattr(run.autoencoder.networks, "condition", None) is not None
+
+
+def condition_of(run: "Run", labels: Any) -> Any:
+    """Returns labels as the condition of a conditional run, and None for any other run."""
+    return labels if is_conditional(run) else None
 
 
 def dataset_of(run: "Run", source: str | None, label: str | None = None) -> "Dataset":

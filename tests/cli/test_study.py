@@ -94,7 +94,7 @@ def test_chunks_that_are_submitted_are_the_sweep(call, small_one):
     assert collected.out == submitted.out
     whole = call(*line, "--out", "whole").ok()
     assert results_in(whole.folder / "here") == results_in(whole.folder / "whole")
-    call(*line, "--epochs", 3, "--collect", "--out", "here").refused("was to have 2 epochs and is asked for 3")
+    call(*line, "--epochs", 3, "--collect", "--out", "here").refused("has 2 epochs and was resumed with 3")
 
 
 def test_divergence_is_said_and_kept_and_has_an_exit_code(call, small_one):
@@ -120,7 +120,7 @@ def test_divergence_of_some_members_is_said_once(call, small_one):
 def test_a_warning_is_one_note_and_an_interrupted_training_is_saved(call, small_one):
     outcome = call("train", *small_one, "--batch-size", 500)
     assert (outcome.code, outcome.out) == (130, "")
-    assert outcome.err.startswith("ae-jax: note: batch_size=500 is above the 45 examples and was lowered to them.\n")
+    assert outcome.err.startswith("ae-jax: note: batch_size=500 was lowered to the 45 examples.\n")
     assert "is in runs/train-undercomplete-few; the same command with --resume continues." in outcome.err
     run = ae_jax.load(outcome.folder / "runs/train-undercomplete-few")
     assert (run.record["interrupted"], run.best_epoch.tolist()) == (True, [1])
@@ -166,7 +166,7 @@ def stopped(monkeypatch):
         if len(seen) == 1:
             signal.raise_signal(signal.SIGTERM)
 
-    monkeypatch.setattr("ae_jax.report.ProgressDisplay.__call__", stop)
+    monkeypatch.setattr("ae_jax.report.ProgressDisplay.on_epoch", stop)
     return seen
 
 
@@ -212,7 +212,7 @@ def test_nothing_is_trained_where_any_run_would_replace_something(call, small_on
 def test_a_training_is_extended_where_that_is_asked_for(call, small_one):
     call("train", *small_one, "--out", "run").ok()
     longer = ["train", *small_one, "--out", "run", "--epochs", 3, "--resume"]
-    call(*longer).refused("was to have 2 epochs and is asked for 3")
+    call(*longer).refused("has 2 epochs and was resumed with 3")
     outcome = call(*longer, "--extend").ok()
     assert "epoch 2/3" not in outcome.err
     assert ae_jax.load(outcome.folder / "run").history["train"]["loss"].shape == (1, 3)

@@ -100,6 +100,18 @@ def test_samples_are_written_in_every_format(call, variational, out):
     outcome.picture("grid.png")
 
 
+def test_the_labels_of_examples_are_the_condition_of_a_conditional_run(call, file, x, labels):
+    small = ["--code", 2, "--hidden", 4, "--epochs", 1, "--batch-size", 16, "--out", "run"]
+    outcome = call("train", "conditional", "--data", file, *small).ok()
+    run = ae_jax.load(outcome.folder / "run")
+    codes = call("encode", "run", "--data", file).array("codes.npy")
+    np.testing.assert_array_equal(codes, run.encode(x, labels))
+    assert len(call("detect", "run", "--data", file, "--reference", file, "--contamination", 0.1).table("scores.csv"))
+    drawn = call("sample", "run", "--n", 2, "--condition", 1).array("samples.npy")
+    np.testing.assert_array_equal(drawn, run.sample(2, condition=1))
+    call("sample", "run", "--condition", "x").refused("unknown label 'x'")
+
+
 def test_more_samples_than_memory_holds_are_refused(call, variational):
     call("sample", variational, "--member", 0, "--n", 10**13).refused("half of this machine's memory")
 

@@ -112,7 +112,7 @@ def test_a_resumed_study_repeats_nothing(small, tmp_path: Path, whole, watch, mo
     assert len(second.seen) < 4  # epochs that were dispatched before the signal are done
     assert_same(study(small, checkpoints=tmp_path, resume=True, callbacks=[third], **LONGER), whole)
     assert (evaluated, third.seen) == ([4], [])
-    with pytest.raises(InvalidInput, match="was to have 4 epochs and is asked for 5"):
+    with pytest.raises(InvalidInput, match="has 4 epochs and was resumed with 5"):
         study(small, checkpoints=tmp_path, resume=True, **LONGER | {"epochs": 5})
     extended = study(small, checkpoints=tmp_path, resume="extend", callbacks=[third], **LONGER | {"epochs": 5})
     assert [epoch for _, epoch in third.seen] == [5, 5]
