@@ -14,20 +14,14 @@ ACTIVATIONS = {"linear": None, "sigmoid": jax.nn.sigmoid, "tanh": jnp.tanh, "rel
 # Widths from the data to the code, activations, and the way that is cheapest for them at a batch of 6.
 CHAINS = [
     ((7, 4), ("sigmoid",), "_weighted_sum"),
-    ((7, 4), ("linear",), "_weighted_sum"),
     ((3, 8), ("relu",), "_weighted_sum"),
     ((20, 4, 3), ("tanh", "sigmoid"), "_from_code, Gram"),
-    ((20, 4, 3), ("linear", "tanh"), "_from_code, Gram"),
     ((4, 20, 3), ("sigmoid", "relu"), "_from_code"),
     ((20, 4, 3), ("tanh", "linear"), "_quadratic_form"),
-    ((20, 4, 3), ("linear", "linear"), "_quadratic_form"),
-    ((3, 20, 2), ("relu", "linear"), "_from_code"),
     ((10, 6, 5, 2), ("relu", "tanh", "sigmoid"), "_from_code, Gram"),
     ((5, 9, 4, 2), ("linear", "sigmoid", "linear"), "_from_code"),
     ((3, 5, 4, 6), ("sigmoid", "linear", "tanh"), "_from_input"),
-    ((3, 5, 4, 6), ("tanh", "relu", "linear"), "_from_input"),
     ((9, 6, 5, 4, 2), ("tanh", "sigmoid", "relu", "linear"), "_from_code, Gram"),
-    ((4, 6, 5, 4, 3), ("linear", "linear", "tanh", "sigmoid"), "_from_code"),
     ((2, 6, 5, 4, 3), ("relu", "tanh", "linear", "tanh"), "_from_input"),
 ]
 
