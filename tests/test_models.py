@@ -289,7 +289,8 @@ def test_a_named_autoencoder_explains_itself_and_its_defaults(name):
 def test_every_number_of_a_named_autoencoder_reaches_a_component(name):
     for key, parameter in inspect.signature(ae_jax.NAMED[name]).parameters.items():
         if type(parameter.default) in (int, float):
-            changed = ae_jax.NAMED[name](**{key: type(parameter.default)(2 * parameter.default)})
+            other = 2 * parameter.default if type(parameter.default) is int else parameter.default / 2
+            changed = ae_jax.NAMED[name](**{key: other})
             assert changed != NAMED[name], key
 
 
