@@ -36,6 +36,8 @@ def replacing(path: Path) -> Iterator[Path]:
         new, old = scratch / path.name, scratch / "replaced"
         try:
             yield new
+            if path.is_dir() and new.is_file():
+                raise InvalidInput(f"{path} is a folder: expected the name of a file.")
             _flush(new)
             if path.is_dir() and not path.is_symlink():
                 path.replace(old)

@@ -10,6 +10,7 @@ from ae_jax.data import Dataset
 from ae_jax.errors import InvalidInput
 from ae_jax.evaluation import PCA, evaluate
 from ae_jax.models import Autoencoder
+from ae_jax.networks import code_shape
 from ae_jax.studies.study_results import StudyResults, run_study
 from ae_jax.studies.suited import suited
 from ae_jax.training import TrainConfig
@@ -84,7 +85,7 @@ def compare(
     if len(set(names)) < len(names) or not names:
         raise InvalidInput(f"compare was given the autoencoders {', '.join(names)}: expected each name once.")
     # A sparse code is larger than the data, where principal components reconstruct exactly and compare with nothing.
-    code = min(autoencoder.networks.code for autoencoder in chosen)
+    code = min(math.prod(code_shape(autoencoder.networks)) for autoencoder in chosen)
     code = min(code, len(dataset.train.x), math.prod(dataset.shape))
     baseline = evaluate(PCA.fit(dataset, code), dataset).rows
     study = Comparison(dataset=dataset, rows=list(baseline), messages=[*messages, *said])
