@@ -38,7 +38,7 @@ python_use_unqualified_type_names = True
 
 nitpick_ignore_regex = [
     ("py:.*", r"(collections|flax|jax|jaxlib|jaxtyping|matplotlib|numpy|optax|pathlib|rich|sklearn|typing)\..*"),
-    ("py:class", "ndarray|number|'.*'"),
+    ("py:class", r"ndarray|number|'.*'|(list\[)?dict\[.*"),
 ]
 """Names that other packages document, and jaxtyping's shapes: building needs no network."""
 
