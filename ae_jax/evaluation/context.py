@@ -187,7 +187,7 @@ class Context:
 
     @cached_property
     def data_range(self) -> float:
-        """From the lowest to the highest value in model units, 1 of data in [0, 1], else the training split's."""
+        """The range of values in model units, 1 for data in [0, 1] and that of the training split otherwise."""
         return 1.0 if self.dataset.spec.unit_interval else float(np.ptp(self.train))
 
     @property
