@@ -68,11 +68,11 @@ def parse(arguments: Sequence[str]) -> Callable[[], int]:
     app = SubcommandApp()
     for name, command in COMMANDS.items():
         if isinstance(command, str):
-            app.command(_by_name(name) if name == first else _placeholder(command), name=name, help=command)
+            app.command(name=name, help=command)(_by_name(name) if name == first else _placeholder(command))
         elif isinstance(command, dict):
-            app.command(_group(command), name=name, help="Lists data sets, and prepares more.")
+            app.command(name=name, help="Lists data sets, and prepares more.")(_group(command))
         else:
-            app.command(_deferred(command), name=name, help=_summary(command))
+            app.command(name=name, help=_summary(command))(_deferred(command))
     config = (FlagCreatePairsOff, OmitArgPrefixes)
     return app.cli(prog="ae-jax", description=DESCRIPTION, args=arguments, config=config)
 
@@ -80,7 +80,7 @@ def parse(arguments: Sequence[str]) -> Callable[[], int]:
 def _group(commands: dict[str, Command]) -> SubcommandApp:
     app = SubcommandApp()
     for name, command in commands.items():
-        app.command(_deferred(command), name=name, help=_summary(command))
+        app.command(name=name, help=_summary(command))(_deferred(command))
     return app
 
 
@@ -91,7 +91,7 @@ def _by_name(command: str) -> SubcommandApp:
     make = {"train": study.train_command, "sweep": study.sweep_command}[command]
     app = SubcommandApp()
     for name, autoencoder in NAMED.items():
-        app.command(_deferred(make(name)), name=name, help=_summary(autoencoder))
+        app.command(name=name, help=_summary(autoencoder))(_deferred(make(name)))
     return app
 
 

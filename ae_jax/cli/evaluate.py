@@ -14,7 +14,7 @@ from ae_jax.cli.use import dataset_of
 from ae_jax.errors import InvalidInput
 
 if TYPE_CHECKING:
-    from ae_jax.evaluation import TaskResult
+    from ae_jax.evaluation import Evaluation
     from ae_jax.training import Run
 
 Tasks = Annotated[
@@ -82,7 +82,7 @@ def evaluate(
 def write_tasks(
     run: "Run",
     dataset: Any,
-    found: "list[TaskResult]",
+    found: "Evaluation",
     results: dict[str, Any],
     folder: Path,
     *,

@@ -68,9 +68,9 @@ def _field(parameter: inspect.Parameter, grid: bool) -> tuple[str, Any, Any] | N
         hint = f"(default: {shown}{' of data in [0, 1], else GaussianLikelihood' if adapts else ''})"
         kind = Annotated[Literal[tuple(LIKELIHOODS)] | None, arg(help_behavior_hint=hint, metavar="NAME")]
         return name, kind, dataclasses.field(default=None)
-    if name == "classes" and not isinstance(default, int):
-        hint = {"metavar": "INT", "help_behavior_hint": "(default: as many as the data have)"}
-        return name, Annotated[int | None, arg(**hint)], dataclasses.field(default=None)
+    if name == "classes":
+        of_help = arg(metavar="INT", help_behavior_hint="(default: as many as the data have)")
+        return name, Annotated[int | None, of_help], dataclasses.field(default=None)
     if isinstance(default, str):
         kind = Literal[tuple(ACTIVATIONS)] if name == "activation" else str
     elif isinstance(default, tuple):

@@ -29,7 +29,7 @@ Folder = Annotated[Path | None, arg(metavar="DIR", help_behavior_hint="(default:
 Labels = Annotated[
     tuple[str, ...] | None, arg(metavar="LABEL [LABEL ...]", help_behavior_hint="(default: 1, of labels 0 and 1)")
 ]
-_NONE = {"help_behavior_hint": "(default: none)"}
+NONE = "(default: none)"
 
 
 def parse_size(text: str) -> int:
@@ -67,11 +67,11 @@ class Data:
     """
 
     data: Annotated[str, arg(metavar="NAME|PATH")] = "digits"
-    label: Annotated[str | None, arg(metavar="NAME", **_NONE)] = None
-    columns: Annotated[tuple[str, ...] | None, arg(metavar="NAME [NAME ...]", **_NONE)] = None
+    label: Annotated[str | None, arg(metavar="NAME", help_behavior_hint=NONE)] = None
+    columns: Annotated[tuple[str, ...] | None, arg(metavar="NAME [NAME ...]", help_behavior_hint=NONE)] = None
     header: bool = True
-    image_size: Annotated[tuple[int, ...] | None, arg(metavar="INT [INT]", **_NONE)] = None
-    shape: Annotated[tuple[int, ...] | None, arg(metavar="H W [C]", **_NONE)] = None
+    image_size: Annotated[tuple[int, ...] | None, arg(metavar="INT [INT]", help_behavior_hint=NONE)] = None
+    shape: Annotated[tuple[int, ...] | None, arg(metavar="H W [C]", help_behavior_hint=NONE)] = None
     transpose: bool = False
     scaling: Annotated[
         Literal["unit", "standard", "none"] | None,
@@ -94,7 +94,7 @@ class Data:
             label=self.label,
             columns=self.columns,
             header=self.header,
-            image_size=size and (size[0], size[-1]),
+            image_size=None if size is None else (size[0], size[-1]),
             transpose=self.transpose,
             shape=self.shape,
             budget=parse_size(self.device_budget),
@@ -138,15 +138,17 @@ class Training:
     seeds: int = 5
     epochs: int = 200
     batch_size: int = 64
-    patience: Annotated[int | None, arg(metavar="INT", **_NONE)] = None
+    patience: Annotated[int | None, arg(metavar="INT", help_behavior_hint=NONE)] = None
     on_divergence: Literal["stop", "skip", "rollback"] = "stop"
-    mesh: Annotated[str | None, arg(metavar="AXIS=N[,AXIS=N]", **_NONE)] = None
-    distributed: Annotated[tuple[str, ...] | None, arg(metavar="[HOST:PORT,INDEX/COUNT]", **_NONE)] = None
+    mesh: Annotated[str | None, arg(metavar="AXIS=N[,AXIS=N]", help_behavior_hint=NONE)] = None
+    distributed: Annotated[tuple[str, ...] | None, arg(metavar="[HOST:PORT,INDEX/COUNT]", help_behavior_hint=NONE)] = (
+        None
+    )
     resume: bool = False
     extend: bool = False
     checkpoint_minutes: float = 1.0
-    checkpoint_epochs: Annotated[int | None, arg(metavar="INT", **_NONE)] = None
-    checkpoint_steps: Annotated[int | None, arg(metavar="INT", **_NONE)] = None
+    checkpoint_epochs: Annotated[int | None, arg(metavar="INT", help_behavior_hint=NONE)] = None
+    checkpoint_steps: Annotated[int | None, arg(metavar="INT", help_behavior_hint=NONE)] = None
     keep: int = 2
 
     def join(self) -> None:
@@ -207,18 +209,18 @@ class Training:
         }
 
 
-def parse_distributed(given: tuple[str, ...]) -> tuple[str, int, int] | tuple[()]:
-    """Returns the address of the first process, their count and the number of this one; nothing, to be found.
+def parse_distributed(given: tuple[str, ...]) -> tuple[str | None, int | None, int | None]:
+    """Returns the address of the first process, their count and the number of this one; None, to be found.
 
     Example:
       >>> parse_distributed(("node1:8476,0/2",)), parse_distributed(())
-      (('node1:8476', 2, 0), ())
+      (('node1:8476', 2, 0), (None, None, None))
 
     Raises:
       InvalidInput: anything else.
     """
     if not given:
-        return ()
+        return None, None, None
     match = re.fullmatch(r"([^,]+:\d+),(\d+)/(\d+)", " ".join(given))
     if match is None or int(match[2]) >= int(match[3]):
         raise InvalidInput(

@@ -18,7 +18,7 @@ def test_sizes_have_units():
 
 
 def test_processes_are_found_or_named():
-    assert parse_distributed(()) == ()
+    assert parse_distributed(()) == (None, None, None)
     assert parse_distributed(("node1:8476,1/4",)) == ("node1:8476", 4, 1)
     assert parse_distributed(("[::1]:80,0/1",)) == ("[::1]:80", 1, 0)
 
