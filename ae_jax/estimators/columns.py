@@ -12,17 +12,13 @@ from ae_jax.types import Shape
 
 
 class ColumnScaling(NamedTuple):
-    r"""An affine map of each column.
+    r"""An affine map of each column to model units.
 
     .. math:: x_{model} = (x - a) / b
 
     Attributes:
       offset: a, in units of the column, ``[columns]``.
       scale: b, the same; 1 for a constant column.
-
-    Example:
-      >>> ColumnScaling(np.array([1.0]), np.array([2.0]))(np.array([[5.0]]))
-      array([[2.]])
     """
 
     offset: Float[np.ndarray, " columns"]
@@ -33,7 +29,7 @@ class ColumnScaling(NamedTuple):
         return (x - self.offset[None]) / self.scale[None]
 
     def invert(self, values: Float[np.ndarray, "n columns"]) -> Float[np.ndarray, "n columns"]:
-        """Returns rows in model units in the units of the columns."""
+        """Returns rows in the units of the columns."""
         return values * self.scale[None] + self.offset[None]
 
     def as_stored(self, shape: Shape) -> Scaling:
@@ -42,23 +38,16 @@ class ColumnScaling(NamedTuple):
 
 
 def fit_columns(kind: str | None, x: Float[np.ndarray, "n columns"]) -> ColumnScaling:
-    """Fits a scaling to rows by scikit-learn's scalers; a constant column becomes zero.
-
-    Args:
-      kind: ``"standard"`` for mean zero and standard deviation one, ``"unit"`` for [0, 1], None for no scaling.
-      x: rows, ``[n, columns]``.
-
-    Raises:
-      InvalidInput: an unknown name.
+    """Fits ``"standard"``, ``"unit"`` or no scaling to rows by scikit-learn's scalers; a constant column becomes zero.
 
     Example:
       >>> fit_columns("standard", np.array([[1.0, 7.0], [3.0, 7.0]])).scale
       array([1., 1.])
     """
     x = x.astype(np.float64)
-    if kind is None:
-        return ColumnScaling(np.zeros(x.shape[1]), np.ones(x.shape[1]))
     with np.errstate(all="ignore"):  # columns beyond 32 bits are refused by as_stored
+        if kind is None:
+            return ColumnScaling(np.zeros(x.shape[1]), np.ones(x.shape[1]))
         if kind == "standard":
             standard = StandardScaler().fit(x)
             return ColumnScaling(np.asarray(standard.mean_), np.asarray(standard.scale_))

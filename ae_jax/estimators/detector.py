@@ -44,8 +44,7 @@ class AutoencoderDetector(DetectorParameters, OutlierMixin, AutoencoderEstimator
       run_, scaling_, history_, n_iter_, n_features_in_, feature_names_in_: as in :class:`AutoencoderTransformer`.
 
     Raises:
-      InvalidInput: ``fit`` was given parameters that cannot be used; it is a ``ValueError``, as in scikit-learn.
-      TrainingDiverged: a loss became NaN or infinite in ``fit``.
+      InvalidInput, TrainingDiverged: as in :class:`AutoencoderTransformer`.
 
     Example:
       >>> rows = np.random.default_rng(0).normal(size=(100, 4))
@@ -62,15 +61,9 @@ class AutoencoderDetector(DetectorParameters, OutlierMixin, AutoencoderEstimator
     _fitted_last: ClassVar[str] = "offset_"
 
     def fit(self, X: Any, y: Any = None) -> "AutoencoderDetector":
-        """Trains from scratch and fits the offset to the scores of the same rows.
-
-        Args:
-          X: rows, ``[n, n_features]``, most of them normal.
-          y: ignored.
-        """
+        """Trains from scratch on rows, most of them normal, and fits the offset to their scores; ignores ``y``."""
         for fitted in ("_anomaly_score", "training_scores_", "offset_"):  # so that none is left if this fit fails
             self.__dict__.pop(fitted, None)
-        self._check_choices()
         examples = self._examples(self._train(X))
         with jax.enable_x64(True):
             self._anomaly_score = anomaly_score(
@@ -79,71 +72,45 @@ class AutoencoderDetector(DetectorParameters, OutlierMixin, AutoencoderEstimator
         definition = self._definition().without_itself(self._anomaly_score.statistics)
         abnormality = self._abnormality(definition, examples)
         self.training_scores_ = -abnormality
-        self.offset_ = -_fence(abnormality, self.contamination)
+        if self.contamination == "auto":
+            low, high = np.percentile(abnormality, [25, 75])
+            self.offset_ = -float(high + 1.5 * (high - low))
+        else:
+            self.offset_ = -float(np.percentile(abnormality, 100 * (1 - float(self.contamination))))
         return self
 
     def fit_predict(self, X: Any, y: Any = None) -> np.ndarray:
-        """Trains from scratch and labels the same rows, each without itself among its neighbours.
-
-        Args:
-          X: rows, ``[n, n_features]``, most of them normal.
-          y: ignored.
-
-        Returns:
-          1 for normal rows and -1 for abnormal rows, ``[n]``.
-        """
+        """Trains as ``fit`` and labels the same rows as ``predict``, each without itself among its neighbours."""
         self.fit(X)
-        return _labels(self.training_scores_ - self.offset_)
+        return self._labels(self.training_scores_)
 
     def score_samples(self, X: Any) -> np.ndarray:
-        """Returns the scores of rows; lower is more abnormal.
-
-        Args:
-          X: rows, ``[n, n_features]``.
-
-        Returns:
-          Minus the named score, ``[n]``, in double precision.
-        """
+        """Returns minus the named score of each row, ``[n]``, in double precision; lower is more abnormal."""
         examples = self._examples(self._validated(X))
         return -self._abnormality(self._definition(), examples)
 
     def decision_function(self, X: Any) -> np.ndarray:
-        """Returns scores minus the offset; abnormal rows are below zero.
-
-        Args:
-          X: rows, ``[n, n_features]``.
-
-        Returns:
-          ``score_samples(X) - offset_``, ``[n]``.
-        """
+        """Returns ``score_samples(X) - offset_``, ``[n]``; abnormal rows are below zero."""
         return self.score_samples(X) - self.offset_
 
     def predict(self, X: Any) -> np.ndarray:
-        """Labels rows as normal or abnormal.
-
-        Args:
-          X: rows, ``[n, n_features]``.
-
-        Returns:
-          1 for normal rows and -1 for abnormal rows, ``[n]``.
-        """
-        return _labels(self.decision_function(X))
+        """Returns 1 for normal rows and -1 for abnormal rows, ``[n]``."""
+        return self._labels(self.score_samples(X))
 
     def explain(self, X: Any) -> np.ndarray:
-        """Returns the contribution of each feature to the abnormality of rows.
+        """Returns the contribution of each feature to the abnormality of rows, ``[n, n_features]``.
 
-        Args:
-          X: rows, ``[n, n_features]``.
-
-        Returns:
-          Contributions, ``[n, n_features]``, in units of the score; positive ones make a row more abnormal
-          (:meth:`ae_jax.evaluation.AnomalyScore.explain`).
+        Contributions are in units of the score; positive ones make a row more abnormal
+        (:meth:`ae_jax.evaluation.AnomalyScore.explain`).
         """
         examples = self._examples(self._validated(X))
         # A row alone gets the same latents as in its score.
         parts = np.split(examples, len(examples)) if self._definition().draws(1) else [examples]
         with jax.enable_x64(True):
             return np.concatenate([self._anomaly_score.explain(part) for part in parts]).reshape(len(examples), -1)
+
+    def _labels(self, scores: np.ndarray) -> np.ndarray:
+        return np.where(scores >= self.offset_, 1, -1)  # NaN is abnormal
 
     def _abnormality(self, definition: Score, examples: np.ndarray) -> np.ndarray:
         # All rows get the same latents, so that a score does not depend on the row's position.
@@ -154,22 +121,18 @@ class AutoencoderDetector(DetectorParameters, OutlierMixin, AutoencoderEstimator
     def _definition(self) -> Score:
         return definition_of(self._anomaly_score.name, **self._anomaly_score.options)
 
-    def _check_choices(self) -> None:
-        """Checks the detector's own parameters before training."""
+    def _check(self, autoencoder: Autoencoder, rows: int) -> None:
         if not isinstance(self.score_options, Mapping | None):
             raise InvalidInput(
                 f"score_options={self.score_options!r} was given: expected a dict, such as {{'neighbors': 10}}."
             )
-        definition_of(str(self.anomaly_score), **(self.score_options or {}))
         given: Any = self.contamination
         fits = 0 < float(given) <= 0.5 if isinstance(given, Real) else isinstance(given, str) and given == "auto"
         if not fits:
             raise InvalidInput(
                 f"{type(self).__name__} was given contamination={given!r}: expected 'auto' or a fraction in (0, 0.5]."
             )
-
-    def _check_autoencoder(self, autoencoder: Autoencoder, rows: int) -> None:
-        definition = definition_of(self.anomaly_score, **(self.score_options or {}))
+        definition = definition_of(str(self.anomaly_score), **(self.score_options or {}))
         definition.require(autoencoder)
         fewest = definition.fewest_without_itself
         if rows < fewest:
@@ -177,16 +140,3 @@ class AutoencoderDetector(DetectorParameters, OutlierMixin, AutoencoderEstimator
                 f"{self.anomaly_score} was given {rows} rows: expected at least {fewest}, as no row is its own "
                 "neighbour; give more rows, or fewer neighbours."
             )
-
-
-def _labels(decision: np.ndarray) -> np.ndarray:
-    """1 for normal and -1 for abnormal; NaN is abnormal."""
-    return np.where(decision >= 0, 1, -1)
-
-
-def _fence(abnormality: np.ndarray, contamination: float | str) -> float:
-    """The abnormality above which rows are abnormal."""
-    if contamination == "auto":
-        low, high = np.percentile(abnormality, [25, 75])
-        return float(high + 1.5 * (high - low))
-    return float(np.percentile(abnormality, 100 * (1 - float(contamination))))

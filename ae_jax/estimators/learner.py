@@ -40,10 +40,7 @@ class AutoencoderEstimator(TrainingParameters, BaseEstimator):
         The loss is that of the autoencoder's likelihood, summed over features, in model units: squared error, or nats,
         without penalties and divergences. It compares sizes of the code, epochs and penalties, but no likelihoods or
         scalings. A Bernoulli likelihood is defined on [0, 1] only: values outside the fitted range are clipped to it.
-
-        Args:
-          X: rows, ``[n, n_features]``.
-          y: ignored.
+        ``y`` is ignored.
         """
         return -float(np.mean(self._apply(_loss, self._examples(self._validated(X)))))
 
@@ -60,7 +57,7 @@ class AutoencoderEstimator(TrainingParameters, BaseEstimator):
         seed = self._draw_seed()
         dataset = self._dataset(scaling, rows, self._fraction(), seed)
         autoencoder = choose(self.autoencoder, self.code, self.hyperparameters, dataset)
-        self._check_autoencoder(autoencoder, len(rows))
+        self._check(autoencoder, len(rows))
         run = fit(
             autoencoder,
             dataset,
@@ -72,20 +69,13 @@ class AutoencoderEstimator(TrainingParameters, BaseEstimator):
         self._keep(run, scaling, rows)
         return rows
 
-    def _check_autoencoder(self, autoencoder: Autoencoder, rows: int) -> None:
-        """Checks before training whether an estimator can use the autoencoder and as few rows."""
+    def _check(self, autoencoder: Autoencoder, rows: int) -> None:
+        """Refuses before training an autoencoder, a number of rows or parameters that the estimator cannot use."""
 
     def _keep(
         self, run: Run, scaling: ColumnScaling, rows: np.ndarray, seen: tuple[float, float] = (np.inf, -np.inf)
     ) -> None:
-        """Sets the fitted attributes; the kept run takes rows in their own units.
-
-        Args:
-          run: trained in model units.
-          scaling: from rows to model units.
-          rows: the rows that it was trained on.
-          seen: lowest and highest value of earlier rows.
-        """
+        """Sets the fitted attributes; ``seen`` is the range of earlier rows. The kept run takes rows in their units."""
         names = getattr(self, "feature_names_in_", None)
         data = dataclasses.replace(
             run.data,
@@ -95,7 +85,9 @@ class AutoencoderEstimator(TrainingParameters, BaseEstimator):
             scaling=scaling.as_stored(run.shape),
         )
         self.scaling_ = scaling
-        self.run_ = dataclasses.replace(_in_numpy(run), data=data)
+        # Without device arrays, so that the estimator can be pickled and sent to other processes.
+        autoencoder, params, state = jax.tree.map(np.asarray, (run.autoencoder, run.params, run.state))
+        self.run_ = dataclasses.replace(run, autoencoder=autoencoder, params=params, state=state, data=data)
         self.history_ = {
             split: {term: values[0] for term, values in terms.items()} for split, terms in run.history.items()
         }
@@ -159,23 +151,17 @@ class AutoencoderEstimator(TrainingParameters, BaseEstimator):
             return run.apply(function, *arrays, per_member=per_member)
 
 
-def _in_numpy(run: Run) -> Run:
-    """Returns the run without device arrays, so that it can be pickled and sent to other processes."""
-    autoencoder, params, state = jax.tree.map(np.asarray, (run.autoencoder, run.params, run.state))
-    return dataclasses.replace(run, autoencoder=autoencoder, params=params, state=state)
-
-
-def code_of_batch(autoencoder: Autoencoder, networks: Any, scaling: Scaling, x: Any) -> Any:
+def code_of_batch(autoencoder: Autoencoder, model: Any, scaling: Scaling, x: Any) -> Any:
     """Returns codes; for :meth:`AutoencoderEstimator._apply`."""
-    return deterministic(networks.encode(scaling(x)))
+    return deterministic(model.encode(scaling(x)))
 
 
-def data_of_batch(autoencoder: Autoencoder, networks: Any, scaling: Scaling, z: Any) -> Any:
+def data_of_batch(autoencoder: Autoencoder, model: Any, scaling: Scaling, z: Any) -> Any:
     """Returns decoded codes in model units."""
-    return autoencoder.objective.likelihood.mean(networks.decode(z))
+    return autoencoder.objective.likelihood.mean(model.decode(z))
 
 
-def _loss(autoencoder: Autoencoder, networks: Any, scaling: Scaling, x: Any) -> Any:
+def _loss(autoencoder: Autoencoder, model: Any, scaling: Scaling, x: Any) -> Any:
     likelihood = autoencoder.objective.likelihood
-    outputs = networks.decode(code_of_batch(autoencoder, networks, scaling, x))
+    outputs = model.decode(code_of_batch(autoencoder, model, scaling, x))
     return likelihood(outputs, jnp.clip(x, 0.0, 1.0) if likelihood.unit_interval else x)

@@ -47,12 +47,6 @@ def choose(autoencoder: Any, code: Any, hyperparameters: Any, dataset: Dataset) 
 
     A named one has the likelihood that fits the data (:func:`ae_jax.studies.suited`), unless one is given.
 
-    Args:
-      autoencoder: a name in :data:`ae_jax.NAMED`, or an :class:`ae_jax.Autoencoder`.
-      code: size of the code of a named autoencoder; None for its default.
-      hyperparameters: further hyper-parameters of a named autoencoder by name; None for the defaults.
-      dataset: the data to train on.
-
     Raises:
       InvalidInput: an unknown name or hyper-parameter, a code or hyper-parameters beside an
         :class:`ae_jax.Autoencoder`, a code given twice, or a value of another type.

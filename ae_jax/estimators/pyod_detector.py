@@ -54,12 +54,7 @@ class AutoencoderPyOD(DetectorParameters, BaseDetector):
         BaseDetector.__init__(self, contamination=self.contamination)
 
     def fit(self, X: Any, y: Any = None) -> "AutoencoderPyOD":
-        """Trains from scratch and fits the threshold to the scores of the same rows.
-
-        Args:
-          X: rows, ``[n, n_features]``, most of them normal.
-          y: ignored with a warning.
-        """
+        """Trains from scratch on rows, most of them normal, and fits the threshold; ignores ``y`` with a warning."""
         self._set_n_classes(y)
         chosen = {name: value for name, value in self.get_params(deep=False).items() if name != "contamination"}
         self.detector_ = AutoencoderDetector(**chosen).fit(X)
@@ -69,14 +64,7 @@ class AutoencoderPyOD(DetectorParameters, BaseDetector):
         return self
 
     def decision_function(self, X: Any) -> np.ndarray:
-        """Returns the scores of rows; higher is more abnormal.
-
-        Args:
-          X: rows, ``[n, n_features]``.
-
-        Returns:
-          The score named by ``anomaly_score``, ``[n]``, in double precision.
-        """
+        """Returns the named score of each row, ``[n]``, in double precision; higher is more abnormal."""
         check_is_fitted(self, ["decision_scores_", "threshold_", "labels_"])
         return -self.detector_.score_samples(X)
 

@@ -70,12 +70,7 @@ class AutoencoderTransformer(ClassNamePrefixFeaturesOutMixin, TransformerMixin, 
     """
 
     def fit(self, X: Any, y: Any = None) -> "AutoencoderTransformer":
-        """Trains from scratch.
-
-        Args:
-          X: rows, ``[n, n_features]``.
-          y: ignored.
-        """
+        """Trains from scratch on rows, ``[n, n_features]``; ignores ``y``."""
         self._train(X)
         self.__dict__.pop("_state", None)
         return self
@@ -86,49 +81,31 @@ class AutoencoderTransformer(ClassNamePrefixFeaturesOutMixin, TransformerMixin, 
         The first call fixes the autoencoder, its seed and the scaling, which is fitted to the rows of that call. As
         many calls with the same rows as ``fit`` has epochs give the result of ``fit``. After ``fit``, training
         continues from the fitted parameters with a new optimiser state. ``epochs``, ``validation_fraction`` and
-        ``patience`` have no effect here. Each new number of rows compiles a new program.
-
-        Args:
-          X: rows, ``[n, n_features]``.
-          y: ignored.
+        ``patience`` have no effect here. Each new number of rows compiles a new program. ``y`` is ignored.
         """
-        first = not hasattr(self, "run_")
-        rows = self._validated(X, reset=first)
-        scaling = fit_columns(self.scaling, rows) if first else self.scaling_
-        seed = self._draw_seed() if first else int(self.run_.seeds[0])
+        run = getattr(self, "run_", None)
+        rows = self._validated(X, reset=run is None)
+        scaling = fit_columns(self.scaling, rows) if run is None else self.scaling_
+        seed = self._draw_seed() if run is None else int(run.seeds[0])
         dataset = self._dataset(scaling, rows, 0.0, seed)
-        run = None if first else self.run_
         planned = plan(
             choose(self.autoencoder, self.code, self.hyperparameters, dataset) if run is None else run.members[0],
             dataset,
             TrainConfig(batch_size=self._batch_size(dataset)),
             seeds=seed,
         )
-        run, state = train_one_epoch(planned, run, getattr(self, "_state", None))
-        self._keep(run, scaling, rows, *([] if first else [(self.run_.data.low, self.run_.data.high)]))
+        trained, state = train_one_epoch(planned, run, getattr(self, "_state", None))
+        self._keep(trained, scaling, rows, *([] if run is None else [(run.data.low, run.data.high)]))
         self._state = state
         return self
 
     def transform(self, X: Any) -> np.ndarray:
-        """Returns the codes of rows.
-
-        Args:
-          X: rows, ``[n, n_features]``.
-
-        Returns:
-          Codes, ``[n, code]``.
-        """
+        """Returns the codes of rows, ``[n, code]``."""
         rows = self._validated(X)
         return self._apply(code_of_batch, self._examples(rows)).reshape(len(rows), -1).astype(rows.dtype)
 
     def inverse_transform(self, X: Any) -> np.ndarray:
-        """Returns decoded codes as rows in the units of the data.
-
-        Args:
-          X: codes, ``[n, code]``.
-
-        Returns:
-          Rows, ``[n, n_features]``.
+        """Returns codes, ``[n, code]``, decoded to rows in the units of the data, ``[n, n_features]``.
 
         Raises:
           InvalidInput: codes of another size.

@@ -12,23 +12,17 @@ STANDARD = from_arrays(np.eye(8) - 0.5)
 MINE = ae_jax.contractive(code=3)
 
 
-def test_names_and_hyperparameters_are_those_given():
+def test_names_and_hyperparameters_are_those_given_and_the_likelihood_fits_the_data():
     assert choose("sparse", None, None, UNIT) == ae_jax.sparse()
     chosen = choose("contractive", 3, {"weight": 2.0, "hidden": (5,)}, UNIT)
     assert chosen == ae_jax.contractive(code=3, weight=2.0, hidden=(5,))
     assert choose(MINE, None, None, UNIT) is MINE
-
-
-@pytest.mark.parametrize(
-    ("data", "given", "likelihood"),
-    [
+    for data, given, likelihood in (
         (UNIT, None, BernoulliLikelihood()),
         (STANDARD, None, GaussianLikelihood()),
         (STANDARD, {"likelihood": SquaredError()}, SquaredError()),
-    ],
-)
-def test_likelihood_fits_the_data_unless_one_is_given(data, given, likelihood):
-    assert choose("variational", None, given, data).objective.likelihood == likelihood
+    ):
+        assert choose("variational", None, given, data).objective.likelihood == likelihood
 
 
 @pytest.mark.parametrize(

@@ -9,7 +9,6 @@ from ae_jax.estimators import AutoencoderDetector, AutoencoderTransformer
 
 ESTIMATORS = (AutoencoderTransformer, AutoencoderDetector)
 OF_FRAMES = (
-    "check_dataframe_column_names_consistency",
     "check_get_feature_names_out_error",
     "check_transformer_get_feature_names_out",
     "check_transformer_get_feature_names_out_pandas",
@@ -17,14 +16,14 @@ OF_FRAMES = (
     "check_set_output_transform_pandas",
     "check_global_output_transform_pandas",
 )
-"""Checks that scikit-learn makes of its own estimators only."""
+"""Checks that scikit-learn makes of its own transformers only."""
 OTHERS = [name for name in ae_jax.NAMED if name not in ("undercomplete", "conditional")]  # estimators have no labels
 
 
-def small(estimator, name):
+def small(estimator, name="undercomplete"):
     """An estimator whose programs compile and run fast."""
     narrow = {"channels": (4,)} if name == "convolutional" else {"hidden": ()}
-    return estimator(name, code=2, hyperparameters=narrow, epochs=2)
+    return estimator(name, code=2, hyperparameters=narrow, epochs=1)
 
 
 def every_check(estimators):
@@ -34,30 +33,20 @@ def every_check(estimators):
     return pytest.mark.parametrize(names, list(cases), **mark.kwargs)
 
 
-@every_check([small(estimator, "undercomplete") for estimator in ESTIMATORS])
+@every_check([small(estimator) for estimator in ESTIMATORS])
 def test_an_estimator_passes_every_check(estimator, check):
     check(estimator)
 
 
 @pytest.mark.filterwarnings("ignore:X (has|does not have valid) feature names:UserWarning")  # which some checks provoke
-@pytest.mark.parametrize("name", OF_FRAMES)
-def test_a_transformer_passes_the_checks_of_frames(name):
-    transformer = small(AutoencoderTransformer, "undercomplete")
-    getattr(estimator_checks, name)(type(transformer).__name__, transformer)
-
-
-def test_a_detector_knows_the_columns_of_frames():
-    detector = small(AutoencoderDetector, "undercomplete")
-    estimator_checks.check_dataframe_column_names_consistency(type(detector).__name__, detector)
+def test_estimators_pass_the_checks_of_frames():
+    for estimator in map(small, ESTIMATORS):
+        estimator_checks.check_dataframe_column_names_consistency(type(estimator).__name__, estimator)
+    for name in OF_FRAMES:
+        getattr(estimator_checks, name)("AutoencoderTransformer", small(AutoencoderTransformer))
 
 
 @pytest.mark.slow
-@every_check([small(estimator, name) for name in OTHERS for estimator in ESTIMATORS])
-def test_an_estimator_of_any_named_autoencoder_passes_every_check(estimator, check):
-    check(estimator)
-
-
-@pytest.mark.slow
-@every_check([estimator() for estimator in ESTIMATORS])
-def test_an_estimator_with_all_defaults_passes_every_check(estimator, check):
+@every_check([small(estimator, name) for name in OTHERS for estimator in ESTIMATORS] + [each() for each in ESTIMATORS])
+def test_an_estimator_of_any_named_autoencoder_or_with_all_defaults_passes_every_check(estimator, check):
     check(estimator)

@@ -1,7 +1,6 @@
 import jax
 import numpy as np
 import pytest
-from sklearn.base import clone
 from sklearn.decomposition import PCA
 from sklearn.model_selection import GridSearchCV, cross_val_score
 from sklearn.neighbors import KNeighborsClassifier
@@ -33,15 +32,11 @@ def test_codes_have_names_and_the_type_of_the_rows(fitted, rows):
     assert fitted.transform(np.rint(rows).astype(int)).dtype == np.float64
 
 
-def test_codes_come_as_a_frame_where_one_is_asked_for(rows, narrow):
-    pytest.importorskip("pandas")
-    frame = AutoencoderTransformer(**narrow).set_output(transform="pandas").fit_transform(rows)
-    assert list(frame.columns) == ["autoencodertransformer0", "autoencodertransformer1"]
-
-
 def test_the_inverse_is_the_reconstruction_in_the_units_of_the_rows(fitted, rows):
     reconstructed = fitted.inverse_transform(fitted.transform(rows))
     np.testing.assert_allclose(reconstructed, fitted.run_.reconstruct(rows), rtol=1e-3, atol=1e-3)
+    errors = np.square(fitted.scaling_(rows) - fitted.scaling_(reconstructed)).sum(axis=1)
+    np.testing.assert_allclose(fitted.score(rows), -errors.mean(), rtol=1e-6)
 
 
 def test_a_linear_autoencoder_reconstructs_as_principal_components_do(rows):
@@ -52,13 +47,6 @@ def test_a_linear_autoencoder_reconstructs_as_principal_components_do(rows):
     components = PCA(2).fit(scaled)
     error = np.sum((components.inverse_transform(components.transform(scaled)) - scaled) ** 2, axis=1).mean()
     np.testing.assert_allclose(-linear.score(rows), error, rtol=1e-3)
-
-
-def test_parts_are_remembered_by_the_range_of_all(rows, narrow):
-    parts = AutoencoderTransformer(**narrow)
-    for part in (rows[:20], rows[20:40], rows[40:]):
-        parts.partial_fit(part)
-    assert (parts.run_.data.low, parts.run_.data.high) == (rows.min(), rows.max())
 
 
 def test_codes_of_another_size_are_refused(unchecked, fitted):
@@ -91,21 +79,10 @@ def test_a_grid_search_in_other_processes_finds_the_same(rows, narrow):
     np.testing.assert_allclose(ours, theirs, rtol=1e-4)
 
 
-def test_hyperparameters_are_chosen_as_whole_dicts(rows, narrow, order):
-    grid = {"hyperparameters": [{"hidden": (8,), "learning_rate": rate} for rate in (1e-9, 1e-2)]}
-    search = GridSearchCV(AutoencoderTransformer(**narrow), grid, cv=2, error_score="raise").fit(rows[order])
-    assert search.best_params_["hyperparameters"]["learning_rate"] == 1e-2
-
-
 def test_a_hundred_thousand_rows_go_through_one_program(fitted, rows):
     fitted.transform(np.repeat(rows, 20, axis=0))
     with watch_compilation() as compilation:
         codes = fitted.transform(np.repeat(rows, 1700, axis=0))
     assert codes.shape == (102_000, 2)
     assert compilation.programs == 0
-
-
-def test_double_precision_is_left_where_it_was(fitted, rows):
-    fitted.transform(rows)
-    assert jax.numpy.ones(1).dtype == np.float32
-    assert clone(fitted).get_params() == fitted.get_params()
+    assert jax.numpy.ones(1).dtype == np.float32  # double precision ends with the call
