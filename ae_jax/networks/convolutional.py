@@ -17,7 +17,7 @@ from ae_jax.errors import InvalidInput
 from ae_jax.networks.activations import activation_named, apply, kernel_initializer
 from ae_jax.networks.conditions import with_condition
 from ae_jax.networks.functional import Code
-from ae_jax.networks.top_k import keep_top_k, require_top_k
+from ae_jax.networks.k_sparse import keep_top_k, require_top_k
 from ae_jax.types import Shape
 
 

@@ -67,7 +67,7 @@ def require_components(
     return tuple(penalties)
 
 
-def corrupted(key: Key, corruption: Corruption | None, batch: Batch) -> Batch:
+def corrupt(key: Key, corruption: Corruption | None, batch: Batch) -> Batch:
     """The batch with its examples corrupted, or the batch itself where there is no corruption."""
     return batch if corruption is None else batch._replace(x=corruption(key, batch.x))
 

@@ -13,7 +13,7 @@ from ae_jax.corruptions import Corruption
 from ae_jax.distributions import Posterior
 from ae_jax.errors import InvalidInput
 from ae_jax.networks import PartBuilder
-from ae_jax.objectives.base import Objective, corrupted, penalty_terms, require_components, weighted_sum
+from ae_jax.objectives.base import Objective, corrupt, penalty_terms, require_components, weighted_sum
 from ae_jax.objectives.likelihoods import BernoulliLikelihood, Likelihood
 from ae_jax.objectives.penalties import Penalty
 from ae_jax.priors import StandardNormal
@@ -74,8 +74,8 @@ class ELBO(Objective):
 
     def __call__(self, model: Any, key: Key, batch: Batch, step: Any) -> tuple[Float[Array, ""], Metrics]:
         corruption_key, sample_key, penalty_key, augmentation_key = jax.random.split(key, 4)
-        batch = corrupted(augmentation_key, self.augmentation, batch)
-        inputs = corrupted(corruption_key, self.corruption, batch)
+        batch = corrupt(augmentation_key, self.augmentation, batch)
+        inputs = corrupt(corruption_key, self.corruption, batch)
         posterior = model.encode(inputs.x, batch.condition)
         latents = sample_latents(sample_key, posterior, self.samples)
         nll = nll_of_latents(self.likelihood, model, latents, batch)

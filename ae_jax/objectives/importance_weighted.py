@@ -12,7 +12,7 @@ from ae_jax._checks import require_part, size
 from ae_jax.components import component, static
 from ae_jax.corruptions import Corruption
 from ae_jax.networks import PartBuilder
-from ae_jax.objectives.base import Objective, corrupted, penalty_terms, require_components, weighted_sum
+from ae_jax.objectives.base import Objective, corrupt, penalty_terms, require_components, weighted_sum
 from ae_jax.objectives.elbo import log_ratios, nll_of_latents, sample_latents
 from ae_jax.objectives.likelihoods import BernoulliLikelihood, Likelihood
 from ae_jax.objectives.penalties import Penalty
@@ -69,8 +69,8 @@ class ImportanceWeighted(Objective):
 
     def __call__(self, model: Any, key: Key, batch: Batch, step: Any) -> tuple[Float[Array, ""], Metrics]:
         corruption_key, sample_key, penalty_key, augmentation_key = jax.random.split(key, 4)
-        batch = corrupted(augmentation_key, self.augmentation, batch)
-        inputs = corrupted(corruption_key, self.corruption, batch)
+        batch = corrupt(augmentation_key, self.augmentation, batch)
+        inputs = corrupt(corruption_key, self.corruption, batch)
         posterior = model.encode(inputs.x, batch.condition)
         latents = sample_latents(sample_key, posterior, self.samples)
         nll = nll_of_latents(self.likelihood, model, latents, batch)

@@ -9,7 +9,7 @@ from ae_jax._checks import require_part
 from ae_jax.components import component
 from ae_jax.corruptions import Corruption
 from ae_jax.networks import deterministic
-from ae_jax.objectives.base import Objective, corrupted, penalty_terms, require_components, weighted_sum
+from ae_jax.objectives.base import Objective, corrupt, penalty_terms, require_components, weighted_sum
 from ae_jax.objectives.bottlenecks import Bottleneck
 from ae_jax.objectives.likelihoods import Likelihood, SquaredError
 from ae_jax.objectives.penalties import Penalty
@@ -60,7 +60,7 @@ class Reconstruction(Objective):
 
     def __call__(self, model: Any, key: Key, batch: Batch, step: Any) -> tuple[Float[Array, ""], Metrics]:
         corruption_key, penalty_key, bottleneck_key = jax.random.split(key, 3)
-        inputs = corrupted(corruption_key, self.corruption, batch)
+        inputs = corrupt(corruption_key, self.corruption, batch)
         code = model.encode(inputs.x, batch.condition)
         z = deterministic(code)
         outputs = model.decode(z if self.bottleneck is None else self.bottleneck(bottleneck_key, z), batch.condition)

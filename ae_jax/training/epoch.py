@@ -12,7 +12,7 @@ from ae_jax.networks import functional
 from ae_jax.training.config import OnDivergence
 from ae_jax.training.mesh import over_data
 from ae_jax.training.state import TRAIN, VALIDATE, BatchIndices, BestState, EpochInfo, State, key_for
-from ae_jax.training.step import algorithm, all_finite, choose
+from ae_jax.training.step import algorithm, all_finite, select_tree
 from ae_jax.types import Batch, Key, Metrics
 
 ROLLBACKS = 10
@@ -186,7 +186,7 @@ def advance(
         again = best.running & ~finite & (best.undone < ROLLBACKS)
         state = state._replace(scale=jnp.where(again, 0.5 * state.scale, state.scale))
         best = best._replace(undone=best.undone + again)
-    state = choose(keeps, trained, state)
+    state = select_tree(keeps, trained, state)
     best = best._replace(running=keeps | again, finite=best.finite & (finite | again | ~best.running))
     if settings.finish:
         metric = autoencoder.objective.selection
@@ -209,8 +209,8 @@ def select(best: BestState, counts: Any, state: State, loss: Any, number: Any, p
     better = counts if loss is None else counts & (loss < best.loss)
     waited = jnp.where(better, 0, best.waited + best.running)
     return best._replace(
-        params=choose(better, state.params, best.params),
-        model_state=choose(better, state.model_state, best.model_state),
+        params=select_tree(better, state.params, best.params),
+        model_state=select_tree(better, state.model_state, best.model_state),
         loss=best.loss if loss is None else jnp.where(better, loss, best.loss),
         epoch=jnp.where(better, number, best.epoch),
         waited=waited,

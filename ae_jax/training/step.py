@@ -67,7 +67,7 @@ def algorithm(autoencoder: Autoencoder, shape: Shape, on_divergence: OnDivergenc
         metrics = metrics | {"loss": loss}
         if on_divergence == "skip":
             good = all_finite((loss, gradient, optimizer, model_state))
-            after = choose(good, after, state._replace(step=state.step + 1, skipped=state.skipped + 1))
+            after = select_tree(good, after, state._replace(step=state.step + 1, skipped=state.skipped + 1))
             metrics = jax.tree.map(lambda value: jnp.where(good, value, jnp.nan), metrics)
         return after, metrics
 
@@ -79,6 +79,6 @@ def all_finite(tree: Any) -> Array:
     return jnp.all(jnp.stack([jnp.all(jnp.isfinite(leaf)) for leaf in jax.tree.leaves(tree)]))
 
 
-def choose(condition: Array, chosen: Any, otherwise: Any) -> Any:
+def select_tree(condition: Array, chosen: Any, otherwise: Any) -> Any:
     """One of two trees, by a traced condition."""
     return jax.tree.map(lambda a, b: jnp.where(condition, a, b), chosen, otherwise)
