@@ -66,7 +66,8 @@ from ae_jax.evaluation import (
 )
 from ae_jax.networks import MLP
 from ae_jax.objectives import Reconstruction
-from ae_jax.report import arrow, critical_difference
+from ae_jax.report import annotate, arrow, new_axes
+from ae_jax.report.axes import BLUE
 from ae_jax.studies import Interval, average_ranks, interval, paired_differences
 from ae_jax.studies.experiment import Experiment, ExperimentLog
 from ae_jax.training import fine_tune, untrained
@@ -313,10 +314,27 @@ def _cell(answer: Interval, metric: Metric, shown: bool) -> str:
 
 
 def draw(rows: Rows) -> Figure:
+    """Draws average ranks, the best first; two groups differ if their bars do not overlap (Koning et al. 2005)."""
     data = len({row["data"] for row in rows})
     uses = len({row["use"] for row in rows})
     title = f"{uses} uses on {data} data sets" if data > 1 else f"{uses} uses of {rows[0]['data']}"
-    return critical_difference(average_ranks(rows, over=QUESTION, level=LEVEL), title=title)
+    ranking = average_ranks(rows, over=QUESTION, level=LEVEL)
+    names, ranks = zip(*sorted(ranking.ranks.items(), key=lambda item: item[1]), strict=True)
+    figure, (ax,) = new_axes(1, columns=1, width=7.2, height=1.3 + 0.26 * len(names))
+    half = ranking.critical_difference / 2
+    ax.axvspan(ranks[0] - half, ranks[0] + half, color=BLUE, alpha=0.1, linewidth=0)
+    ax.errorbar(ranks, range(len(names)), xerr=half, fmt="o", color=BLUE, markersize=5, capsize=3, linewidth=1.5)
+    ax.set_yticks(range(len(names)), [f"{name}  {rank:.2f}" for name, rank in zip(names, ranks, strict=True)])
+    ax.invert_yaxis()
+    chance = "p < 0.001" if ranking.p_value < 0.001 else f"p = {ranking.p_value:.3f}"
+    warning = "" if ranking.p_value < ranking.level else ": no difference is shown"
+    annotate(
+        ax,
+        title=title,
+        x=f"average rank over {ranking.questions} questions, 1 is best\ncritical difference "
+        f"{ranking.critical_difference:.2f} at level {ranking.level:g}; Friedman's test {chance}{warning}",
+    )
+    return figure
 
 
 ORDER = ("reduce", "denoise", "detect", "search", "generate")

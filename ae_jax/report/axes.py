@@ -22,15 +22,12 @@ _DPI = 110
 
 
 def new_axes(count: int, *, columns: int, width: float, height: float) -> tuple[Figure, list[Axes]]:
-    """Returns a figure with a grid of plain axes; it belongs to no global state.
+    """Returns a figure with plain axes, row by row, which belongs to no global state.
 
     Args:
       count: number of axes.
       columns: largest number of columns of the grid.
       width, height: size of one axes with its labels, in inches.
-
-    Returns:
-      The figure and its axes, row by row.
 
     Example:
       >>> figure, axes = new_axes(3, columns=2, width=3.0, height=2.0)
@@ -70,11 +67,6 @@ def to_png(figure: Figure) -> bytes:
 def select_member(run: Run) -> Run:
     """Returns the member that figures show: the first that stayed finite, else the first."""
     return run if run.single else run[int(np.argmax(run.finite))]
-
-
-def is_conditional(run: Run) -> bool:
-    """Whether the encoder and the decoder of a run take labels."""
-    return getattr(run.autoencoder.networks, "condition", None) is not None
 
 
 def select_examples(labels: np.ndarray | None, total: int, count: int) -> list[int]:

@@ -18,14 +18,13 @@ from ae_jax.report.axes import (
     SMALL,
     VERMILLION,
     annotate,
-    is_conditional,
     new_axes,
     select_member,
     shorten,
     to_words,
 )
 from ae_jax.report.tables import BASELINE, Summary, arrow, shared_metrics
-from ae_jax.studies import Ranking, interval
+from ae_jax.studies import interval
 from ae_jax.training import Run
 
 UNITS = {
@@ -45,22 +44,19 @@ _DASHES = ("-", (0, (5, 1.5)), (0, (1.5, 1.2)), (0, (5, 1.5, 1, 1.5)))
 _CLASSES, _IN_A_COLUMN, _POINTS = 20, 12, 2000
 
 
-def loss_curves(run: Run, *, columns: int = 3) -> Figure | None:
+def loss_curves(run: Run) -> Figure | None:
     """Draws every term of the objective by epoch, on the training and the validation split, a panel for each term.
 
     Lines are means over the members that were training; bands reach from the lowest to the highest of them.
 
-    Args:
-      run: a trained population.
-      columns: largest number of panels side by side.
-
     Returns:
       The figure; None if no epoch was finished.
     """
-    terms = loss_terms(run)
-    if not terms:
+    if not run.history.get("train"):
         return None
-    figure, axes = new_axes(len(terms), columns=columns, width=3.6, height=2.7)
+    terms = sorted(run.history["train"], key=lambda term: term != "loss")
+    terms = terms if len(terms) > 2 else ["loss"]
+    figure, axes = new_axes(len(terms), columns=3, width=3.6, height=2.7)
     likelihood = run.autoencoder.objective.likelihood.name
     for ax, term in zip(axes, terms, strict=True):
         drawn = [
@@ -76,12 +72,6 @@ def loss_curves(run: Run, *, columns: int = 3) -> Figure | None:
     return figure
 
 
-def loss_terms(run: Run) -> list[str]:
-    """Returns the loss and its terms; only the loss if it has a single term."""
-    terms = [term for term in run.history.get("train", {}) if term != "loss"]
-    return ["loss"] + (terms if len(terms) > 1 else []) if run.history.get("train") else []
-
-
 def code_map(run: Run, x: Any, labels: Any = None) -> Figure:
     """Draws codes in two dimensions, coloured by label; larger codes by their first two principal components.
 
@@ -91,9 +81,8 @@ def code_map(run: Run, x: Any, labels: Any = None) -> Figure:
       labels: one for each example, or None. More than 20 different numbers are shown by a colour scale.
         They are the condition of a conditional autoencoder.
     """
-    codes = np.asarray(
-        select_member(run).encode(x[:_POINTS], labels[:_POINTS] if is_conditional(run) else None), np.float64
-    )
+    condition = labels[:_POINTS] if run.autoencoder.conditional else None
+    codes = np.asarray(select_member(run).encode(x[:_POINTS], condition), np.float64)
     codes = codes.reshape(len(codes), -1)
     places, names = project(codes)
     figure, (ax,) = new_axes(1, columns=1, width=4.8, height=3.7)
@@ -130,14 +119,13 @@ def project(codes: np.ndarray) -> tuple[np.ndarray, tuple[str, str]]:
     )
 
 
-def comparison_summary(summary: Summary, *, columns: int = 4) -> Figure | None:
+def comparison_summary(summary: Summary) -> Figure | None:
     """Draws every metric that at least two groups have: a dot with its 95% confidence interval for each group.
 
     A group named ``pca`` is the baseline, a dotted line through every panel.
 
     Args:
       summary: as :func:`ae_jax.studies.summarise` returns it.
-      columns: largest number of panels side by side.
 
     Returns:
       The figure; None if no metric has two groups.
@@ -145,7 +133,7 @@ def comparison_summary(summary: Summary, *, columns: int = 4) -> Figure | None:
     metrics = shared_metrics(summary)
     if not metrics:
         return None
-    groups = list(summary)
+    groups, columns = list(summary), 4
     figure, axes = new_axes(len(metrics), columns=columns, width=2.9, height=1.1 + 0.24 * len(groups))
     for place, (ax, metric) in enumerate(zip(axes, metrics, strict=True)):
         for row, group in enumerate(groups):
@@ -164,45 +152,6 @@ def comparison_summary(summary: Summary, *, columns: int = 4) -> Figure | None:
         annotate(ax, title=f"{METRICS[metric].label}{arrow(metric)}", x=METRICS[metric].unit)
     longest = min(max(map(len, groups)), 40)
     figure.set_size_inches(figure.get_figwidth() + 0.05 * longest, figure.get_figheight())
-    return figure
-
-
-def sweep_summary(rows: Sequence[Row], keys: Sequence[str], *, columns: int = 3) -> Figure | None:
-    """Draws every metric against the swept number with most values, a line for each setting of the other keys.
-
-    Args:
-      rows: results of a sweep, each with the swept hyper-parameters as keys.
-      keys: the swept hyper-parameters.
-      columns: largest number of panels side by side.
-
-    Returns:
-      The figure; None if no key has three numbers, or if there would be more than ten lines.
-    """
-    numeric = {key: {row[key] for row in rows} for key in keys if all(_is_number(row[key]) for row in rows)}
-    axis = max(numeric, key=lambda key: len(numeric[key]), default=None)
-    if axis is None or len(numeric[axis]) < 3:
-        return None
-    found: dict[str, dict[str, dict[float, list[float]]]] = {}
-    for row in rows:
-        line = ", ".join(f"{key}={row[key]}" for key in keys if key != axis)
-        found.setdefault(row["metric"], {}).setdefault(line, {}).setdefault(row[axis], []).append(row["value"])
-    lines = list(dict.fromkeys(line for of_metric in found.values() for line in of_metric))
-    if len(lines) > len(CLASSES):
-        return None
-    metrics = [metric for metric in METRICS if metric in found]
-    figure, axes = new_axes(len(metrics), columns=columns, width=3.4, height=2.5)
-    values = sorted(numeric[axis])
-    for ax, metric in zip(axes, metrics, strict=True):
-        for index, line in enumerate(lines):
-            _interval_line(ax, found[metric].get(line, {}), line, index)
-        if values[0] > 0 and values[-1] > 8 * values[0]:
-            ax.set_xscale("log")
-        if len(values) <= 6:
-            ax.set_xticks(values, [f"{value:g}" for value in values])
-            ax.set_xticks([], minor=True)
-        annotate(ax, title=f"{METRICS[metric].label}{arrow(metric)}", x=axis, y=METRICS[metric].unit)
-    if len(lines) > 1:
-        axes[0].legend(fontsize=SMALL, frameon=False)
     return figure
 
 
@@ -266,40 +215,6 @@ def roc_and_pr(curves: Mapping[str, ScoredLabels | tuple[np.ndarray, np.ndarray]
         ax.set_xlim(-0.01, 1.01)
         ax.set_ylim(-0.01, 1.03)
         _legend_below(ax, area)
-    return figure
-
-
-def critical_difference(ranking: Ranking, *, title: str = "") -> Figure:
-    """Draws average ranks, the best first, each with a bar as long as the critical difference.
-
-    Two groups differ if their bars do not overlap. Below stand the number of rankings and the p value of Friedman's
-    test, without which the bars mean nothing.
-
-    Args:
-      ranking: as :func:`ae_jax.studies.average_ranks` returns it.
-      title: what was ranked.
-
-    References:
-      Demšar, *Statistical comparisons of classifiers over multiple data sets*, JMLR 2006; drawn as in Koning et al.,
-      *The M3 competition: Statistical tests of the results*, International Journal of Forecasting 2005.
-    """
-    names, ranks = zip(*sorted(ranking.ranks.items(), key=lambda item: item[1]), strict=True)
-    figure, (ax,) = new_axes(1, columns=1, width=7.2, height=1.3 + 0.26 * len(names))
-    half = ranking.critical_difference / 2
-    ax.axvspan(ranks[0] - half, ranks[0] + half, color=BLUE, alpha=0.1, linewidth=0)
-    ax.errorbar(ranks, range(len(names)), xerr=half, fmt="o", color=BLUE, markersize=5, capsize=3, linewidth=1.5)
-    ax.set_yticks(range(len(names)), [f"{name}  {rank:.2f}" for name, rank in zip(names, ranks, strict=True)])
-    for label in ax.get_yticklabels():
-        label.set_parse_math(False)
-    ax.invert_yaxis()
-    chance = "p < 0.001" if ranking.p_value < 0.001 else f"p = {ranking.p_value:.3f}"
-    warning = "" if ranking.p_value < ranking.level else ": no difference is shown"
-    annotate(
-        ax,
-        title=title,
-        x=f"average rank over {ranking.questions} questions, 1 is best\ncritical difference "
-        f"{ranking.critical_difference:.2f} at level {ranking.level:g}; Friedman's test {chance}{warning}",
-    )
     return figure
 
 
@@ -379,7 +294,3 @@ def _interval_line(ax: Axes, values: Mapping[float, Sequence[float]], label: str
 def _legend_below(ax: Axes, title: str) -> None:
     place: dict[str, Any] = {"loc": "upper left", "bbox_to_anchor": (0.0, -0.2), "alignment": "left"}
     ax.legend(fontsize=SMALL, frameon=False, title=title, title_fontsize=SMALL, **place)
-
-
-def _is_number(value: Any) -> bool:
-    return isinstance(value, (int, float)) and not isinstance(value, bool)

@@ -13,18 +13,16 @@ from matplotlib.ticker import MaxNLocator
 
 from ae_jax._checks import size
 from ae_jax.corruptions import Corruption
-from ae_jax.evaluation import FAMILIES, NOISE, corrupted
+from ae_jax.evaluation import NOISE, corrupted
 from ae_jax.report.axes import (
     INK,
     SMALL,
     VERMILLION,
     annotate,
-    is_conditional,
     is_image,
     new_axes,
     select_member,
     shorten,
-    to_words,
 )
 from ae_jax.training import Run
 
@@ -180,7 +178,7 @@ def first_layer_kernels(run: Run) -> np.ndarray | None:
     Returns:
       ``[units, *shape]`` of a dense layer, ``[units, rows, columns, channels]`` of a convolution; None of other layers.
     """
-    condition = run.data.classes[0] if is_conditional(run) and run.data.classes else None
+    condition = run.data.classes[0] if run.autoencoder.conditional and run.data.classes else None
     found = run.apply(_first_kernel, np.zeros((1, *run.shape), np.float32), condition=condition)
     if found is None:
         return None
@@ -234,30 +232,6 @@ def denoised_examples(clean: Any, noisy: Any, denoised: Any) -> Figure:
     parts = ({} if clean is None else {"clean": clean}) | {"noisy": noisy, "denoised": denoised}
     count = 10 if is_image(np.shape(noisy)[1:]) else _STRIP
     return draw_examples([Panel([np.asarray(part)[:count] for part in parts.values()], list(parts), limits=limits)])
-
-
-def denoising_by_level(run: Run, x: Any, condition: Any = None, *, seed: int = 0) -> Figure:
-    """Draws corrupted examples above the denoised ones, a panel for each family of corruptions with all its levels.
-
-    Args:
-      run: a trained population; its first finite member is shown.
-      x: examples in the units of the training data, ``[n, *shape]``; the first two images, or the first six of other
-        data, are shown.
-      condition: for conditional autoencoders, the label of each example.
-      seed: seed of the corruptions.
-    """
-    member = select_member(run)
-    clean = np.asarray(member.scaling(np.asarray(x[: 2 if is_image(run.shape) else 6], np.float32)))
-    given = None if condition is None else np.asarray(condition)[: len(clean)]
-    panels = []
-    for family, levels in FAMILIES.items():
-        noisy = np.concatenate([corrupted(corruption, jax.random.key(seed), clean) for corruption in levels.values()])
-        labels = None if given is None else np.tile(given, len(levels))
-        denoised = np.asarray(member.scaling(member.reconstruct(np.asarray(member.scaling.invert(noisy)), labels)))
-        columns = [f"{level:g}" if place == 0 else "" for level in levels for place in range(len(clean))]
-        scale = {"limits": (float(clean.min()), float(clean.max())), "unit": "model units", "axis": "level"}
-        panels.append(Panel([noisy, denoised], ["corrupted", "denoised"], to_words(family), columns, **scale))
-    return draw_examples(panels)
 
 
 def retrieved_examples(

@@ -30,6 +30,7 @@ class ProgressDisplay(Callback):
     Example:
       >>> from io import StringIO
       >>> with ProgressDisplay(Console(file=StringIO())) as display:
+      ...     display.on_start("sparse", 10)
       ...     display.on_epoch(Progress("sparse", 10, 10, {"train": {"loss": 0.5}}, running=0))
       >>> display.console.file.getvalue()
       'sparse: epoch 10/10, train loss 0.5, done in 0 s\n'
@@ -45,21 +46,27 @@ class ProgressDisplay(Callback):
             self._display = _Lines(self.console, clock)
 
     def __enter__(self) -> "ProgressDisplay":
-        self._display.start()
+        self._display.open()
         return self
 
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
     ) -> None:
-        self._display.stop()
+        self._display.close()
+
+    def on_start(self, name: str, epochs: int) -> None:
+        """Begins the display of a training."""
+        self._display.start(name, epochs)
 
     def on_epoch(self, progress: Progress) -> None:
         """Shows an epoch of :func:`ae_jax.fit`."""
-        self._display.show(progress)
+        losses = {split: f"{terms['loss']:.4g}" for split, terms in progress.metrics.items() if "loss" in terms}
+        # No epoch follows where all were done or no member trains on.
+        self._display.show(progress, losses, progress.epoch >= progress.epochs or progress.running == 0)
 
     def __call__(self, record: DownloadProgress) -> None:
         """Shows a record of :func:`ae_jax.data.prepare`."""
-        self._display.show(record)
+        self._display.show_file(record)
 
 
 class _Lines:
@@ -67,40 +74,39 @@ class _Lines:
 
     def __init__(self, console: Console, clock: Callable[[], float]):
         self._console, self._clock = console, clock
-        self._last: Progress | None = None
-        self._began = self._first = self._seen = clock()
+        self._began = clock()
+        self._first: tuple[int, float] | None = None
 
-    def start(self) -> None:
-        self._seen = self._clock()
-
-    def stop(self) -> None:
+    def open(self) -> None:
         pass
 
-    def show(self, record: Progress | DownloadProgress) -> None:
-        if isinstance(record, DownloadProgress):
-            if record.done == record.total:
-                self._print(f"{record.what}, done")
-            return
+    def close(self) -> None:
+        pass
+
+    def start(self, name: str, epochs: int) -> None:
+        self._began, self._first = self._clock(), None
+
+    def show(self, record: Progress, losses: dict[str, str], ended: bool) -> None:
         now = self._clock()
-        if starts_anew(self._last, record):
-            self._began, self._first = self._seen, now
         before, after = (epoch * 10 // record.epochs for epoch in (record.epoch - 1, record.epoch))
-        if ended(record) or record.epoch == 1 or before < after:
-            losses = "".join(f", {split} loss {value}" for split, value in losses_of(record).items())
-            self._print(f"{record.name}: epoch {record.epoch}/{record.epochs}{losses}{self._time(record, now)}")
-        self._last, self._seen = record, now
+        if ended or self._first is None or before < after:
+            spent = ""
+            if ended:
+                spent = f", done in {now - self._began:.0f} s"
+            elif self._first is not None:  # the time left by the epochs after the first, which compiles
+                epoch, then = self._first
+                rest = (now - then) / (record.epoch - epoch) * (record.epochs - record.epoch)
+                spent = f", about {rest:.0f} s left"
+            values = "".join(f", {split} loss {value}" for split, value in losses.items())
+            self._print(f"{record.name}: epoch {record.epoch}/{record.epochs}{values}{spent}")
+        self._first = self._first or (record.epoch, now)
+
+    def show_file(self, record: DownloadProgress) -> None:
+        if record.done == record.total:
+            self._print(f"{record.what}, done")
 
     def _print(self, line: str) -> None:
         self._console.print(Text(line), soft_wrap=True)
-
-    def _time(self, record: Progress, now: float) -> str:
-        """The time taken, or the time left by the epochs after the first, which compiles."""
-        if ended(record):
-            return f", done in {now - self._began:.0f} s"
-        if record.epoch == 1:
-            return ""
-        rest = (now - self._first) / (record.epoch - 1) * (record.epochs - record.epoch)
-        return f", about {rest:.0f} s left"
 
 
 class _Bars:
@@ -118,87 +124,51 @@ class _Bars:
             auto_refresh=not console.is_jupyter,
             expand=narrow,
         )
-        self._task: rich_progress.TaskID | None = None
-        self._files: dict[str, rich_progress.TaskID] = {}
-        self._last: Progress | None = None
-        self._seen = self._bars.get_time()
+        self._tasks: dict[str, rich_progress.TaskID] = {}
 
-    def start(self) -> None:
-        self._seen = self._bars.get_time()
+    def open(self) -> None:
         self._bars.start()
 
-    def stop(self) -> None:
+    def close(self) -> None:
         self._bars.stop()
 
-    def show(self, record: Progress | DownloadProgress) -> None:
-        if isinstance(record, DownloadProgress):
-            self._show_file(record)
-            return
-        if self._task is None or starts_anew(self._last, record):
-            self._task = self._bars.add_task(record.name, total=record.epochs, losses="", count="")
-            self._bars.tasks[-1].start_time = self._seen
-        values = losses_of(record)
-        if self._bars.console.width < _NARROW:
-            losses = " / ".join(values.values())
-        else:
-            losses = "  ".join(f"{split} {loss}" for split, loss in values.items())
-        total = record.epoch if ended(record) else record.epochs
-        count = f"{record.epoch:>{len(str(total))}}/{total}"
-        self._bars.update(self._task, completed=record.epoch, total=total, losses=losses, count=count)
-        self._last, self._seen = record, self._bars.get_time()
+    def start(self, name: str, epochs: int | None) -> None:
+        self._tasks[name] = self._bars.add_task(name, total=epochs, losses="", count="")
 
-    def _show_file(self, record: DownloadProgress) -> None:
-        if record.what not in self._files:
-            self._files[record.what] = self._bars.add_task(record.what, losses="", count="")
+    def show(self, record: Progress, losses: dict[str, str], ended: bool) -> None:
+        if self._bars.console.width < _NARROW:
+            text = " / ".join(losses.values())
+        else:
+            text = "  ".join(f"{split} {loss}" for split, loss in losses.items())
+        total = record.epoch if ended else record.epochs
+        count = f"{record.epoch:>{len(str(total))}}/{total}"
+        self._update(record.name, completed=record.epoch, total=total, losses=text, count=count)
+
+    def show_file(self, record: DownloadProgress) -> None:
+        if record.what not in self._tasks:
+            self.start(record.what, None)
         count = f"{record.done / record.total:4.0%}" if record.total else ""
-        self._bars.update(self._files[record.what], completed=record.done, total=record.total, count=count)
+        self._update(record.what, completed=record.done, total=record.total, count=count)
+
+    def _update(self, name: str, **fields: Any) -> None:
+        self._bars.update(self._tasks[name], **fields)
 
 
 class _NotebookBars(_Bars):
     """Rich's bars in one display of the notebook, updated in place; needs no widgets."""
 
-    def __init__(self, console: Console):
-        super().__init__(console)
-        self._handle: Any = None
-        self._drawn = -_NOTEBOOK_SECONDS
-
-    def start(self) -> None:
+    def open(self) -> None:
         from IPython.display import display
 
-        self._handle = display(self._bars.get_renderable(), display_id=True)
+        self._handle: Any = display(self._bars.get_renderable(), display_id=True)
+        self._drawn = time.monotonic()
 
-    def stop(self) -> None:
+    def close(self) -> None:
         self._handle.update(self._bars.get_renderable())
 
-    def show(self, record: Progress | DownloadProgress) -> None:
-        super().show(record)
+    def _update(self, name: str, **fields: Any) -> None:
+        super()._update(name, **fields)
         now = time.monotonic()
-        done = isinstance(record, Progress) and ended(record)
-        if self._handle is not None and (done or now - self._drawn >= _NOTEBOOK_SECONDS):
+        if now - self._drawn >= _NOTEBOOK_SECONDS:
             self._drawn = now
             self._handle.update(self._bars.get_renderable())
-
-
-def starts_anew(last: Progress | None, progress: Progress) -> bool:
-    """Whether this record is of another training than the last one.
-
-    Example:
-      >>> starts_anew(Progress("a", 2, 9, {}, 1), Progress("a", 3, 9, {}, 1))
-      False
-    """
-    return last is None or last.name != progress.name or progress.epoch <= last.epoch
-
-
-def ended(progress: Progress) -> bool:
-    """Whether no epoch will follow: all were done, or no member trains on."""
-    return progress.epoch >= progress.epochs or progress.running == 0
-
-
-def losses_of(progress: Progress) -> dict[str, str]:
-    """Returns the loss of each split as text.
-
-    Example:
-      >>> losses_of(Progress("a", 1, 2, {"train": {"loss": 1.23456, "kl": 0.1}, "validation": {"loss": 2.0}}, 1))
-      {'train': '1.235', 'validation': '2'}
-    """
-    return {split: f"{terms['loss']:.4g}" for split, terms in progress.metrics.items() if "loss" in terms}

@@ -136,20 +136,6 @@ def run_facts(run: Run) -> str:
     return f"{networks} with {of_code}{run.parameters:,} parameters; {members}, parameters of {kept}."
 
 
-def loss_facts(run: Run) -> str:
-    """States from what to what the training loss went, for readers who cannot see the curves."""
-    losses = run.history.get("train", {}).get("loss", np.empty((1, 0)))
-    means = [np.mean(column[np.isfinite(column)]) for column in losses.T if np.isfinite(column).any()]
-    ends = f", from {means[0]:.4g} to {means[-1]:.4g}" if len(means) > 1 else ""
-    return f"Loss curves of {run.name} over {losses.shape[1]} epochs: training loss{ends}."
-
-
-def diverged_members(run: Run) -> list[str]:
-    """Names each member that diverged in a sentence."""
-    seeds = [seed for seed, finite in zip(run.seeds, run.finite, strict=True) if not finite]
-    return [f"The member of seed {seed} diverged." for seed in seeds]
-
-
 def _claim(summary: Summary, winner: str, metric: str) -> str:
     what = METRICS[metric]
     value = f"{format_interval(summary[winner][metric], metric)}{_unit(metric)}"

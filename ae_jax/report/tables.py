@@ -1,7 +1,6 @@
 """Tables of results: one value that a console, Markdown and HTML show alike."""
 
 import dataclasses
-import textwrap
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any, NamedTuple
 
@@ -27,13 +26,7 @@ _ARROWS = {"low": " ↓", "high": " ↑", None: ""}
 
 
 class Column(NamedTuple):
-    """One metric of a table.
-
-    Attributes:
-      label: heading, with an arrow that shows which way is better.
-      unit: of the values.
-      meaning: definition of the metric; empty for a metric that the package does not know.
-    """
+    """One metric of a table: heading, unit, and definition, which is empty for a metric that the package lacks."""
 
     label: str
     unit: str
@@ -83,19 +76,10 @@ class ResultsTable:
     explained: bool = True
 
     def to_markdown(self) -> str:
-        """Returns a table of GitHub's Markdown, padded so that it also reads as plain text; best means are bold.
-
-        Example:
-          >>> print(results_table({"a": {"kl": Interval(0.5, 0.01, 5)}}, explained=False).to_markdown())
-          | autoencoder |          KL |
-          | ----------- | ----------: |
-          | a           | 0.50 ± 0.01 |
-        """
+        """Returns a table of GitHub's Markdown, padded so that it also reads as plain text; best means are bold."""
         lines = [[self.heading, *(column.label for column in self.columns)]]
-        lines += [
-            [group, *(f"**{cell}**" if cell.best else str(cell) for cell in cells)]
-            for group, cells in self.rows.items()
-        ]
+        for group, cells in self.rows.items():
+            lines.append([group, *(f"**{cell}**" if cell.best else str(cell) for cell in cells)])
         lines = [[" ".join(text.split()).replace("|", "\\|") for text in line] for line in lines]
         widths = [max(3, *map(len, texts)) for texts in zip(*lines, strict=True)]
         lines.insert(1, ["-" * widths[0], *("-" * (width - 1) + ":" for width in widths[1:])])
@@ -114,49 +98,43 @@ class ResultsTable:
         if not self.columns:
             yield Text("There are no results to show.")
             return
-        blocks: list[list[int]] = [[]]
-        for column in range(len(self.columns)):
-            wider = self._block([*blocks[-1], column], options.max_width)
-            if (
-                blocks[-1]
-                and console.measure(wider, options=options.update(max_width=10_000)).maximum > options.max_width
-            ):
+        first = min(max(12, options.max_width // 3), max(map(len, [self.heading, *self.rows])))
+        blocks: list[list[tuple[str, list[Text]]]] = []
+        room = 0
+        for place, column in enumerate(self.columns):
+            texts = _aligned(column.label, [cells[place] for cells in self.rows.values()])
+            width = len(texts[0]) + 1
+            if not blocks or width > room:
                 blocks.append([])
-            blocks[-1].append(column)
+                room = options.max_width - first - 1
+            blocks[-1].append((column.label, texts))
+            room -= width
         for place, block in enumerate(blocks):
             if place:
                 yield Text()
-            yield self._block(block, options.max_width)
+            table = Table(box=box.SIMPLE_HEAD, show_edge=False, padding=(0, 1, 0, 0), pad_edge=False)
+            table.add_column(Text(self.heading), overflow="fold", width=first)
+            for label, texts in block:
+                table.add_column(Text(label), justify="right", vertical="bottom", width=len(texts[0]))
+            for group, *line in zip(self.rows, *(texts for _, texts in block), strict=True):
+                table.add_row(Text(group), *line)
+            yield table
         if self.explained:
             meanings = Table.grid(padding=(0, 2))
             for label, meaning in explanations(self):
                 meanings.add_row(Text(label, no_wrap=True), Text(meaning))
             yield from (Text(), meanings, Text(footnote("*")))
 
-    def _block(self, columns: Sequence[int], width: int) -> Table:
-        """A table of some columns. Means align; a star marks the best where the console shows no colours."""
-        table = Table(box=box.SIMPLE_HEAD, show_edge=False, padding=(0, 1, 0, 0), pad_edge=False)
-        table.add_column(Text(self.heading), overflow="fold", max_width=max(12, width // 3))
-        texts = []
-        for column in columns:
-            cells = [row[column] for row in self.rows.values()]
-            room = max(len(cell.half_width) for cell in cells)
-            marks = {True: " *", False: "  ", None: ""}
-            lines = [f"{cell.mean} {cell.half_width:<{room}}".rstrip(" " if not room else "") for cell in cells]
-            lines = [line + marks[cell.best] for line, cell in zip(lines, cells, strict=True)]
-            label = self.columns[column].label
-            words = textwrap.wrap(label, max(map(len, lines)), break_long_words=False, break_on_hyphens=False)
-            widest = max(map(len, [*lines, *words]))
-            table.add_column(Text("\n".join(words)), justify="right", vertical="bottom", no_wrap=True)
-            texts.append(
-                [
-                    Text(line.rjust(widest), style="bold green" if cell.best else "", justify="left")
-                    for line, cell in zip(lines, cells, strict=True)
-                ]
-            )
-        for group, line in zip(self.rows, zip(*texts, strict=True), strict=True):
-            table.add_row(Text(group), *line)
-        return table
+
+def _aligned(label: str, cells: Sequence[Cell]) -> list[Text]:
+    """Cells of one width, with means below each other; a star marks the best where the console shows no colours."""
+    room = max(len(cell.half_width) for cell in cells)
+    marks = {True: " *", False: "  ", None: ""}
+    lines = [f"{cell.mean} {cell.half_width:<{room}}".rstrip(" " if not room else "") for cell in cells]
+    lines = [line + marks[cell.best] for line, cell in zip(lines, cells, strict=True)]
+    width = max(map(len, [*label.split(" "), *lines]))
+    styles = ["bold green" if cell.best else "" for cell in cells]
+    return [Text(line.rjust(width), style=style, justify="left") for line, style in zip(lines, styles, strict=True)]
 
 
 def results_table(
@@ -182,32 +160,23 @@ def results_table(
       >>> results_table({"a": {"mse": Interval(0.5, 0.01, 5)}}).rows
       {'a': (Cell(mean='0.50000', half_width='± 0.01000', best=None),)}
     """
-    groups = sorted(summary, key=lambda group: group != BASELINE)
     if columns is None:
         found = dict.fromkeys(metric for metrics in summary.values() for metric in metrics)
-        known = [metric for metric in METRICS if metric in found]
-        columns = {metric: describe(metric).label for metric in [*known, *(m for m in found if m not in METRICS)]}
-    if digits is not None:
-        places = digits if isinstance(digits, Mapping) else dict.fromkeys(columns, digits)
-        formats = {metric: f".{places.get(metric, 2)}f" for metric in columns}
-    else:
-        formats = {metric: describe(metric).format for metric in columns}
+        ordered = dict.fromkeys([*(metric for metric in METRICS if metric in found), *found])
+        columns = {metric: describe(metric).label for metric in ordered}
+    places = digits if isinstance(digits, Mapping) else dict.fromkeys(columns, digits)
     winners = best_groups(summary)
-    return ResultsTable(
-        heading,
-        tuple(_column(metric, label) for metric, label in columns.items()),
-        {
-            group: tuple(
-                format_interval(summary[group].get(metric), metric, formats[metric])._replace(
-                    best=winners[metric] == group if metric in winners else None
-                )
-                for metric in columns
-            )
-            for group in groups
-        },
-        title,
-        explained,
-    )
+    headings = []
+    rows: dict[str, tuple[Cell, ...]] = dict.fromkeys(sorted(summary, key=lambda group: group != BASELINE), ())
+    for metric, label in columns.items():
+        known = describe(metric)
+        meaning = f"{known.meaning} ({known.unit}{_BETTER[known.better]})" if known.meaning else ""
+        headings.append(Column(label + arrow(metric), known.unit, meaning))
+        style = known.format if places.get(metric) is None else f".{places[metric]}f"
+        for group in rows:
+            cell = format_interval(summary[group].get(metric), metric, style)
+            rows[group] += (cell._replace(best=winners[metric] == group if metric in winners else None),)
+    return ResultsTable(heading, tuple(headings), rows, title, explained)
 
 
 def study_summary(study: Comparison | Sweep) -> tuple[Summary, str]:
@@ -277,8 +246,8 @@ def format_interval(answer: Interval | None, metric: str, style: str | None = No
 
 def shared_metrics(summary: Summary) -> list[str]:
     """The metrics of which at least two groups have a finite mean."""
-    finite = [{metric for metric, answer in of.items() if np.isfinite(answer.mean)} for of in summary.values()]
-    return [metric for metric in METRICS if sum(metric in metrics for metrics in finite) >= 2]
+    finite = [metric for of in summary.values() for metric, answer in of.items() if np.isfinite(answer.mean)]
+    return [metric for metric in METRICS if finite.count(metric) >= 2]
 
 
 def best_groups(summary: Summary) -> dict[str, str]:
@@ -288,12 +257,7 @@ def best_groups(summary: Summary) -> dict[str, str]:
 
 
 def explanations(*tables: ResultsTable) -> list[tuple[str, str]]:
-    """Label and meaning of each column of the tables, every metric once.
-
-    Example:
-      >>> explanations(results_table({"a": {"parameters": Interval(5.0, None, 1)}}))
-      [('parameters', 'trained numbers (count)')]
-    """
+    """Label and meaning of each column of the tables, every metric once."""
     return list(dict.fromkeys((c.label, c.meaning) for table in tables for c in table.columns if c.meaning))
 
 
@@ -303,9 +267,3 @@ def footnote(mark: str) -> str:
         f"mean ± half-width of the 95% confidence interval over seeds; {mark}: best mean of the column; "
         f"{_MISSING}: not measured"
     )
-
-
-def _column(metric: str, label: str) -> Column:
-    known = describe(metric)
-    meaning = f"{known.meaning} ({known.unit}{_BETTER[known.better]})" if known.meaning else ""
-    return Column(label + arrow(metric), known.unit, meaning)

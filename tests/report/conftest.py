@@ -15,7 +15,7 @@ from ae_jax.objectives import GaussianLikelihood, Reconstruction
 from ae_jax.studies import Comparison, Sweep, compare, sweep
 
 HOSTILE = '<script>alert("1")</script>&'
-VOID = {"img", "meta", "source", "br"}
+VOID = {"img", "meta", "br"}
 
 
 class Page(HTMLParser):
@@ -46,7 +46,7 @@ class Page(HTMLParser):
         return [attributes[name] or "" for found, attributes in self.tags if found == tag and name in attributes]
 
     def pictures(self) -> list[bytes]:
-        sources = self.attributes("img", "src") + self.attributes("source", "srcset")
+        sources = self.attributes("img", "src")
         return [base64.b64decode(source.removeprefix("data:image/png;base64,"), validate=True) for source in sources]
 
 

@@ -14,18 +14,16 @@ from ae_jax.evaluation import METRICS
 from ae_jax.report import (
     code_map,
     comparison_summary,
-    critical_difference,
     denoising_gains,
     loss_curves,
     roc_and_pr,
     select_examples,
     study_summary,
-    sweep_summary,
     to_png,
 )
 from ae_jax.report.axes import BLUE, GREY, select_member
 from ae_jax.report.charts import project
-from ae_jax.studies import Comparison, Interval, Ranking, Sweep, interval
+from ae_jax.studies import Comparison, Interval
 
 
 def drawn(figure: Figure | None) -> Figure:
@@ -123,16 +121,6 @@ def test_comparison_summary_shows_every_mean_and_interval(comparison: Comparison
     assert comparison_summary({"a": {"mse": Interval(1.0, None, 1)}}) is None
 
 
-def test_sweep_summary_has_a_line_for_each_other_setting(swept: Sweep):
-    ax = drawn(sweep_summary(swept.rows, ["weight", "code"])).axes[0]
-    assert (ax.get_xlabel(), ax.get_xscale()) == ("weight", "log")
-    assert [text.get_text() for text in ax.get_legend().get_texts()] == ["code=2", "code=3"]
-    rows = [row for row in swept.rows if row["metric"] == "mse" and row["code"] == 2]
-    means = [interval([row["value"] for row in rows if row["weight"] == weight]).mean for weight in (0.01, 0.1, 1.0)]
-    np.testing.assert_allclose(np.asarray(ax.containers[0].lines[0].get_ydata(), float), means)
-    assert sweep_summary(swept.rows, ["code"]) is None
-
-
 def test_roc_and_pr_have_areas_and_chance():
     scores = {"good": np.array([0.1, 0.4, 0.35, 0.8]), "worse_one": np.array([0.9, 0.4, 0.35, 0.8])}
     abnormal = np.array([0, 0, 1, 1])
@@ -157,33 +145,6 @@ def test_denoising_gains_are_means_over_finite_members_by_family_and_level():
     first, second = figure.axes[0].containers
     np.testing.assert_array_equal(first.lines[0].get_ydata(), [1.5])
     np.testing.assert_array_equal(second.lines[0].get_xydata(), [[0.3, 5.0]])
-
-
-RANKS = {"best": 1.25, "good": 1.75, "$fair$": 3.5, "poor": 4.0, "worst": 4.5}
-RANKING = Ranking(
-    ranks=RANKS,
-    questions=12,
-    statistic=30.0,
-    p_value=1e-6,
-    critical_difference=1.76,
-    level=0.05,
-    groups=(("best", "good"), ("$fair$", "poor", "worst")),
-)
-
-
-def test_critical_difference_has_ranks_and_bars():
-    figure = drawn(critical_difference(RANKING, title="all of them"))
-    (ax,) = figure.axes
-    labels = [label.get_text() for label in ax.get_yticklabels()]
-    assert labels == ["best  1.25", "good  1.75", "$fair$  3.50", "poor  4.00", "worst  4.50"]
-    (container,) = ax.containers
-    assert list(container.lines[0].get_xdata()) == list(RANKS.values())
-    bars = [segment[:, 0] for segment in container.lines[2][0].get_segments()]
-    np.testing.assert_allclose(bars, [(rank - 0.88, rank + 0.88) for rank in RANKS.values()])
-    assert titles(figure) == ["all of them"]
-    assert ax.get_xlabel().endswith("Friedman's test p < 0.001")
-    equal = drawn(critical_difference(RANKING._replace(p_value=0.2, groups=(tuple(RANKS),))))
-    assert equal.axes[0].get_xlabel().endswith("p = 0.200: no difference is shown")
 
 
 def test_figures_show_the_first_finite_member(population: Run):

@@ -2,7 +2,6 @@
 
 import jax
 import numpy as np
-import pytest
 from flax import nnx
 from matplotlib.colors import to_hex
 from matplotlib.figure import Figure
@@ -11,13 +10,11 @@ from matplotlib.patches import Rectangle
 import ae_jax
 from ae_jax import Run
 from ae_jax.data import Dataset
-from ae_jax.evaluation import FAMILIES
 from ae_jax.networks import MLP
 from ae_jax.objectives import Reconstruction
 from ae_jax.report import (
     anomalous_examples,
     denoised_examples,
-    denoising_by_level,
     example_grid,
     first_layer_filters,
     first_layer_kernels,
@@ -153,24 +150,6 @@ def test_mosaic_has_gaps_and_missing_images():
     assert np.isnan(picture[5:, 4:]).all()
 
 
-def test_denoising_by_level_shows_every_family_and_level(run: Run, small: Dataset):
-    figure = denoising_by_level(run, small.test.x)
-    assert titles(figure) == ["gaussian", "masking", "salt and pepper"]
-    for place, (picture, levels) in enumerate(zip(pictures(figure), FAMILIES.values(), strict=True)):
-        assert picture.shape == (2 * 9 - 1, 2 * 4 * 9 - 1)
-        columns = [text for level in levels for text in (f"{level:g}", "")]
-        assert ticks(figure, place) == (columns, ["corrupted", "denoised"])
-    # Masking sets pixels to zero and leaves the others as they are.
-    masked, clean = pictures(figure)[1][:8, :8], small.test.x[0] / 16
-    assert np.all((masked == 0) | np.isclose(masked, clean))
-
-
-def test_denoising_by_level_of_a_table_has_strips(tabular_run: Run, tabular: Dataset):
-    figure = denoising_by_level(tabular_run, tabular.test.x)
-    assert titles(figure)[:2] == ["gaussian: corrupted", "gaussian: denoised"]
-    assert [picture.shape for picture in pictures(figure)] == [(4 * 6, 7)] * 6
-
-
 def test_denoised_examples_are_below_noisy_and_clean_ones(small: Dataset, tabular: Dataset):
     x = small.test.x[:3].astype(float)
     figure = denoised_examples(x, x + 1, x / 2)
@@ -261,10 +240,4 @@ def test_figures_of_a_conditional_autoencoder_take_labels(small: Dataset):
     np.testing.assert_allclose(picture, expected, rtol=1e-4, atol=1e-4)
     assert first_layer_kernels(run).shape[1:] == (8, 8)
     assert pictures(latent_traversals(run, x, labels, units=1, steps=2))[0].shape == (8, 17)
-    assert len(pictures(denoising_by_level(run, x, labels))) == 3
     assert len(run_pictures(run, small)) == 4
-
-
-def test_filters_refuse_a_count_below_one(run: Run):
-    with pytest.raises(ae_jax.InvalidInput, match="count"):
-        first_layer_filters(run, count=0)

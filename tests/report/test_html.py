@@ -14,7 +14,6 @@ from ae_jax import InvalidInput, Run
 from ae_jax.data import Dataset
 from ae_jax.evaluation import TASKS, TaskResult, evaluate
 from ae_jax.report import report_html, study_summary, task_sentence, task_tables, write_report
-from ae_jax.report.html import first_members
 from ae_jax.studies import Comparison, Sweep, summarise
 
 Reader = Callable[[str], Any]
@@ -54,7 +53,7 @@ def test_reports_are_well_formed_and_self_contained(name: str, read: Reader, req
     assert not page.open
     assert text.startswith("<!DOCTYPE html>")
     assert len(text) < 3_000_000
-    sources = page.attributes("img", "src") + page.attributes("source", "srcset")
+    sources = page.attributes("img", "src")
     assert all(source.startswith("data:image/png;base64,") for source in sources)
     assert not {"script", "link", "iframe"} & {tag for tag, _ in page.tags}
     assert not re.search(r"url\(|@import", text)
@@ -107,7 +106,7 @@ def test_names_and_messages_are_escaped(
 def test_interrupted_comparison_names_what_was_not_evaluated(comparison: Comparison):
     rows = [row | {"value": float("nan")} for row in comparison.rows if row["autoencoder"] != "variational"]
     runs = {"variational": dataclasses.replace(comparison.runs["variational"], history={})}
-    page = report_html(dataclasses.replace(comparison, rows=rows, runs=runs, messages=("sparse diverged.",)))
+    page = report_html(dataclasses.replace(comparison, rows=rows, runs=runs, messages=["sparse diverged."]))
     assert "variational was not evaluated: training was interrupted." in page
     assert "Nothing can be compared" in page
     assert "sparse diverged." in page
@@ -120,16 +119,7 @@ def test_sweep_shows_the_best_settings(swept: Sweep, page_of_sweep: str, read: R
     best = min(summary, key=lambda group: summary[group]["mse"].mean)
     assert texts.count(best) >= 3  # the table, the link and the heading of its figures
     assert "Sweep of contractive over weight and code on small" in texts
-    assert "There are no results to show." in report_html(dataclasses.replace(swept, rows=[], runs=[]))
-
-
-def test_members_of_a_sweep_are_found_by_setting(swept: Sweep):
-    members = first_members(swept, ["weight", "code"])
-    assert list(members) == list(summarise(swept.rows, by=["weight", "code"]))
-    for group, run in members.items():
-        penalty = run.members[0].objective.penalties[0]
-        assert group == f"weight={round(penalty.weight, 6)}, code={run.autoencoder.networks.code}"
-        assert run.seeds.tolist() == [0]
+    assert "There are no results to show." in report_html(dataclasses.replace(swept, rows=[], runs={}))
 
 
 def test_run_without_data_has_curves_samples_and_filters(population: Run, read: Reader):
@@ -146,10 +136,6 @@ def test_run_without_test_split_is_shown_on_another_split(run: Run, unlabelled: 
     page = report_html(run, dataset=unlabelled)
     assert "Codes of the validation split" in page
     assert "<table" not in page
-
-
-def test_run_of_colour_images(colour_run: Run, colour: Dataset):
-    assert "6 x 5 x 3 features" in report_html(colour_run, dataset=colour)
 
 
 def test_report_of_tasks_has_a_section_with_a_table_and_figures_for_each(
@@ -200,12 +186,6 @@ def test_report_is_written_as_a_whole(run: Run, tmp_path: Path):
     assert write_report(run, path) == path
     assert path.read_text(encoding="utf-8") == report_html(run)
     assert list(path.parent.iterdir()) == [path]
-
-
-def test_report_that_cannot_be_written_is_refused(run: Run, tmp_path: Path):
-    (tmp_path / "file").write_text("")
-    with pytest.raises(InvalidInput, match="cannot be written"):
-        write_report(run, tmp_path / "file" / "report.html")
 
 
 def test_results_of_tasks_need_their_run_and_data(run: Run, small: Dataset, comparison: Comparison):

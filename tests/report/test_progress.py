@@ -47,6 +47,7 @@ def text(display: ProgressDisplay) -> str:
 
 def test_a_file_has_a_line_for_each_tenth_of_the_epochs():
     with ProgressDisplay(in_file()) as display:
+        display.on_start("sparse", 200)
         for epoch in range(1, 201):
             display.on_epoch(record("sparse", epoch, 200))
     lines = text(display).splitlines()
@@ -58,6 +59,7 @@ def test_lines_have_losses_and_the_time_of_their_training():
     clock = Clock()
     with ProgressDisplay(in_file(), clock=clock) as display:
         for name in ("a", "b"):
+            display.on_start(name, 10)
             for epoch in range(1, 11):
                 clock.now += 30.0 if epoch == 1 else 2.0
                 display.on_epoch(record(name, epoch, 10))
@@ -71,6 +73,7 @@ def test_lines_have_losses_and_the_time_of_their_training():
 def test_training_that_stops_early_has_a_last_line_and_a_full_bar():
     for console, end in ((in_file(), "sparse: epoch 7/100"), (on_terminal(), "7/7")):
         with ProgressDisplay(console) as display:
+            display.on_start("sparse", 100)
             display.on_epoch(record("sparse", 1, 100))
             display.on_epoch(record("sparse", 7, 100, running=0))
         assert end in text(display)
@@ -80,6 +83,7 @@ def test_training_that_stops_early_has_a_last_line_and_a_full_bar():
 def test_a_terminal_has_a_bar_for_each_training(width: int):
     with ProgressDisplay(on_terminal(width)) as display:
         for name in ("sparse", "mine [red]", "mine [red]"):
+            display.on_start(name, 40)
             for epoch in range(1, 41):
                 display.on_epoch(record(name, epoch, 40))
     final = "".join(text(display).rsplit("\x1b[2K", 3)[-3:])
@@ -97,6 +101,7 @@ def test_an_exception_restores_the_terminal(error: type[BaseException]):
 
     def train() -> None:
         with display:
+            display.on_start("sparse", 100)
             display.on_epoch(record("sparse", 1, 100))
             raise error
 
@@ -108,6 +113,7 @@ def test_an_exception_restores_the_terminal(error: type[BaseException]):
 def test_a_dumb_terminal_has_long_names_on_one_line():
     console = Console(file=StringIO(), force_terminal=True, _environ={"TERM": "dumb"})
     with ProgressDisplay(console) as display:
+        display.on_start("[bold]" + "x" * 200, 10)
         display.on_epoch(record("[bold]" + "x" * 200, 10, 10))
     assert len(text(display).splitlines()) == 1
     assert text(display).startswith("[bold]x")
@@ -135,6 +141,7 @@ def test_a_notebook_has_one_display_that_is_updated(monkeypatch: pytest.MonkeyPa
 
     monkeypatch.setattr("IPython.display.display", display)
     with ProgressDisplay(Console(file=StringIO(), force_jupyter=True)) as progress:
+        progress.on_start("sparse", 40)
         for epoch in range(1, 41):
             progress.on_epoch(record("sparse", epoch, 40))
     assert len(shown) == 1
