@@ -29,11 +29,10 @@ class RawData(NamedTuple):
 
 
 def as_examples(values: Any, name: str = "data") -> np.ndarray:
-    """The values as an array of examples ``[n, *shape]``, in a type that a device stores.
+    """Converts the values to an array of examples ``[n, *shape]``, in a type that a device stores.
 
-    The values are anything that NumPy reads, as arrays of JAX, tensors of PyTorch and frames of numbers are, or that
-    DLPack exchanges. Booleans and bytes stay bytes; other integers and floats become 32-bit floats, with a warning
-    where integers lose digits.
+    The values are anything that NumPy or DLPack reads: arrays of JAX, tensors of PyTorch, frames of numbers. Booleans
+    and bytes become bytes; other numbers become 32-bit floats, with a warning where integers lose digits.
 
     Raises:
       InvalidInput: not numeric, no examples, fewer than two axes, or anywhere NaN, infinity or a number beyond 32-bit
@@ -67,20 +66,15 @@ def warn_of_lost_digits(low: Any, high: Any, name: str) -> None:
 
 
 def storage_type(dtype: Any) -> np.dtype:
-    """The type that a device stores numbers of a type in: bytes and truth values as bytes, others as 32-bit floats.
-
-    Example:
-      >>> storage_type(bool), storage_type(np.int64)
-      (dtype('uint8'), dtype('float32'))
-    """
+    """The type in which a device stores numbers: bytes for bytes and booleans, 32-bit floats for all others."""
     return np.dtype(np.uint8 if np.dtype(dtype) in (np.bool_, np.uint8) else np.float32)
 
 
 def as_labels(values: Any, count: int, name: str = "labels") -> np.ndarray:
-    """The values as one label for each example, ``[count]``.
+    """Converts the values to one label for each example, ``[count]``.
 
     Raises:
-      InvalidInput: another number of them, or None, NaN or something else that names no class in between.
+      InvalidInput: another number of labels, or a label that is None, NaN or neither text nor a number.
 
     Example:
       >>> as_labels(["cat", "dog"], 2).shape
@@ -97,10 +91,10 @@ def as_labels(values: Any, count: int, name: str = "labels") -> np.ndarray:
             f"{name} have shape {labels.shape} for {count} examples: expected one label for each example."
         )
     if labels.dtype.kind == "O":
-        missing = np.array([not isinstance(label, (str, bytes, int, float, np.generic)) for label in labels], bool)
-        missing |= np.array([isinstance(label, (float, np.floating)) and label != label for label in labels], bool)
+        known = (str, bytes, int, float, np.generic)
+        missing = np.array([not isinstance(label, known) or bool(label != label) for label in labels], bool)
     else:
-        missing = np.isnan(labels) if labels.dtype.kind in "fcmM" else np.zeros(count, bool)
+        missing = labels != labels  # NaN and NaT
     if missing.any():
         raise InvalidInput(
             f"{name} are missing (None, NaN or no label) for {int(missing.sum())} examples, the first at index "
@@ -110,7 +104,7 @@ def as_labels(values: Any, count: int, name: str = "labels") -> np.ndarray:
 
 
 def require_examples(array: np.ndarray, name: str) -> None:
-    """Raises where an array does not hold real numbers of one example or more; reads no values."""
+    """Raises where an array does not hold real numbers of at least one example; reads no values."""
     if array.dtype.kind == "c":
         raise InvalidInput(f"{name} has type {array.dtype}: expected real numbers; take parts or magnitudes.")
     if array.dtype.kind not in "buif":
@@ -122,7 +116,7 @@ def require_examples(array: np.ndarray, name: str) -> None:
 
 
 def require_finite(array: np.ndarray, name: str) -> None:
-    """Raises with the count of values that are NaN, infinite or beyond 32-bit floats and names the first of them."""
+    """Raises where values are NaN, infinite or beyond 32-bit floats."""
     bad = ~np.isfinite(array)
     if bad.any():
         raise InvalidInput(
@@ -167,17 +161,12 @@ def _as_array(values: Any, name: str) -> np.ndarray:
         if not exchanged:
             what = "is ragged" if isinstance(error, ValueError) else "is no array"
             raise InvalidInput(f"{name} {what} ({error}): expected examples of one shape.") from error
-        array = _through_jax(values, name)
+        try:
+            array = np.asarray(jax.dlpack.from_dlpack(values))  # JAX knows more devices and types
+        except Exception as error:  # JAX raises many kinds, of its own and of the array's library
+            raise InvalidInput(f"{name} cannot be read ({error}): expected an array; convert it to NumPy's.") from error
     narrow = array.dtype.kind == "V" and jnp.issubdtype(array.dtype, np.number)  # such as bfloat16
     return array.astype(np.float32) if narrow else array
-
-
-def _through_jax(values: Any, name: str) -> np.ndarray:
-    """An array on a device, or of a type, that NumPy does not know and JAX does."""
-    try:
-        return np.asarray(jax.dlpack.from_dlpack(values))
-    except Exception as error:  # JAX raises many kinds, of its own and of the array's library
-        raise InvalidInput(f"{name} cannot be read ({error}): expected an array; convert it to NumPy's.") from error
 
 
 def _first(found: np.ndarray) -> tuple[int, ...]:

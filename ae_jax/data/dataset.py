@@ -28,29 +28,24 @@ class Split(NamedTuple):
     labels: np.ndarray | None = None
 
     def condition(self, classes: Sequence[Label] | None) -> np.ndarray:
-        """The labels as positions among the classes, as conditional autoencoders take them.
-
-        Args:
-          classes: of the training data, :attr:`Dataset.classes` or :attr:`DataSpec.classes`.
-
-        Returns:
-          32-bit integers, ``[n]``.
-
-        Raises:
-          InvalidInput: no classes, no labels, or a label that is none of the classes.
-
-        Example:
-          >>> Split(np.zeros((3, 2)), np.array(["dog", "cat", "dog"])).condition(("cat", "dog"))
-          array([1, 0, 1], dtype=int32)
-        """
+        """The labels as positions among the classes; see :func:`as_condition`."""
         return as_condition(self.labels, classes)
 
 
 def as_condition(labels: Any, classes: Sequence[Label] | None, name: str = "labels") -> np.ndarray:
-    """Labels as positions among the classes, 32-bit integers ``[n]``.
+    """The labels as positions among the classes, 32-bit integers ``[n]``, as conditional autoencoders take them.
+
+    Args:
+      labels: ``[n]``.
+      classes: of the training data, :attr:`Dataset.classes` or :attr:`DataSpec.classes`.
+      name: of the labels, for errors.
 
     Raises:
       InvalidInput: no classes, no labels, or a label that is none of the classes.
+
+    Example:
+      >>> as_condition(np.array(["dog", "cat", "dog"]), ("cat", "dog"))
+      array([1, 0, 1], dtype=int32)
     """
     if classes is None:
         raise InvalidInput("the training data have no classes: expected labels of classes, as conditions are made of.")
@@ -84,7 +79,7 @@ def classes_of(labels: np.ndarray | None) -> tuple[Label, ...] | None:
 
 
 def _as_label(label: Any) -> Any:
-    """A label in a form that JSON can say, where it names a class: text or a whole number."""
+    """A label as text or a whole number, which JSON can hold."""
     if isinstance(label, bytes):
         return label.decode(errors="replace")
     return int(label) if isinstance(label, (bool, float)) and float(label).is_integer() else label
@@ -94,8 +89,8 @@ def _as_label(label: Any) -> Any:
 class Dataset:
     """Data as they are stored, split, with the scaling that brings them to model units.
 
-    :func:`ae_jax.data.from_splits` makes one of splits of yours, and :func:`ae_jax.data.from_arrays` splits; both
-    convert what they are given, where the class itself takes arrays as they are and only checks them.
+    :func:`ae_jax.data.from_splits` and :func:`ae_jax.data.from_arrays` make one and convert what they are given; the
+    class itself only checks its arrays.
 
     Attributes:
       name: what results call it.
@@ -103,7 +98,7 @@ class Dataset:
       scaling: applied wherever networks see the data.
       columns: names of the features, or None.
       reading: how the source was read.
-      stream: of a source larger than the device's budget, all training examples; ``train`` is a sample of them then,
+      stream: all training examples of a source larger than the device's budget; then ``train`` is a sample of them,
         which probes and baselines learn from.
       statistics: of all training examples; by default those of ``train``.
 
@@ -124,12 +119,21 @@ class Dataset:
 
     def __post_init__(self) -> None:
         for name, split in self._splits().items():
-            _check(split, f"the {name} split of {self.name}", required=name == "train")
-            if len(split.x) and split.x.shape[1:] != self.shape:
-                raise InvalidInput(
-                    f"the {name} split of {self.name} has examples of shape {split.x.shape[1:]}: "
-                    f"expected {self.shape}, as in the train split."
-                )
+            what = f"the {name} split of {self.name}"
+            arrays = isinstance(split, Split) and isinstance(split.x, np.ndarray)
+            if not (arrays and isinstance(split.labels, (np.ndarray, type(None)))):
+                raise InvalidInput(f"{what} is no Split of NumPy arrays: make the data set by from_splits.")
+            if name == "train" or len(split.x):
+                require_examples(split.x, what)
+                if np.issubdtype(split.x.dtype, np.floating):
+                    require_finite(split.x, what)
+                if split.x.shape[1:] != self.shape:
+                    raise InvalidInput(
+                        f"{what} has examples of shape {split.x.shape[1:]}: expected {self.shape}, as in the train "
+                        "split."
+                    )
+            if split.labels is not None:
+                as_labels(split.labels, len(split.x), f"the labels of {what}")
         if not isinstance(self.scaling, Scaling):
             raise InvalidInput(f"{self.name} was given the scaling {self.scaling!r}: expected a Scaling, or none.")
         for number in (self.scaling.offset, self.scaling.scale):
@@ -151,16 +155,7 @@ class Dataset:
 
     @cached_property
     def classes(self) -> tuple[Label, ...] | None:
-        """The distinct labels of the training examples, sorted; None where there are none or they name no classes.
-
-        :meth:`Split.condition` turns the labels of a split into positions among them.
-
-        Example:
-          >>> from ae_jax.data import digits
-          >>> data = digits()
-          >>> data.classes, data.test.condition(data.classes).dtype
-          ((0, 1, 2, 3, 4, 5, 6, 7, 8, 9), dtype('int32'))
-        """
+        """The distinct labels of the training examples, sorted; None where there are none or they name no classes."""
         return classes_of(self.train.labels)
 
     @cached_property
@@ -172,7 +167,8 @@ class Dataset:
           >>> from_splits(np.array([[2.0, 4.0]]), scaling=Scaling(scale=-4.0)).range
           (-1.0, -0.5)
         """
-        statistics = [self._trained, *(Statistics.of([x], moments=False) for x in self._held_out())]
+        held_out = [split.x for split in (self.validation, self.test) if len(split.x)]
+        statistics = [self._trained, *(Statistics.of([x], moments=False) for x in held_out)]
         extremes = [extreme for one in statistics for extreme in (one.low, one.high)]
         values = np.stack([np.broadcast_to(extreme, self.shape) for extreme in extremes])
         scaled = np.asarray(self.scaling(values))
@@ -210,18 +206,12 @@ class Dataset:
         return splits[name]
 
     def with_validation(self) -> "Dataset":
-        """The same data with the validation examples among those that are trained on, and none held out.
+        """The same data with the validation examples added to the training examples.
 
         For the last training, once everything is chosen: as nothing is validated, the latest parameters are kept.
 
         Raises:
           InvalidInput: the training examples are streamed.
-
-        Example:
-          >>> from ae_jax.data import digits
-          >>> data = digits()
-          >>> len(data.train.x), len(data.validation.x), len(data.with_validation().train.x)
-          (1258, 180, 1438)
         """
         if self.stream is not None:
             raise InvalidInput(
@@ -244,21 +234,5 @@ class Dataset:
     def _trained(self) -> Statistics:
         return Statistics.of([self.train.x], moments=False) if self.statistics is None else self.statistics
 
-    def _held_out(self) -> list[np.ndarray]:
-        return [split.x for split in (self.validation, self.test) if len(split.x)]
-
     def _splits(self) -> dict[str, Split]:
         return {"train": self.train, "validation": self.validation, "test": self.test}
-
-
-def _check(split: Split, what: str, *, required: bool) -> None:
-    """Raises a sentence where a split is not made of arrays that can be used."""
-    arrays = isinstance(split, Split) and isinstance(split.x, np.ndarray)
-    if not (arrays and isinstance(split.labels, (np.ndarray, type(None)))):
-        raise InvalidInput(f"{what} is no Split of NumPy arrays: make the data set by from_splits, which converts.")
-    if required or len(split.x):
-        require_examples(split.x, what)
-        if np.issubdtype(split.x.dtype, np.floating):
-            require_finite(split.x, what)
-    if split.labels is not None:
-        as_labels(split.labels, len(split.x), f"the labels of {what}")

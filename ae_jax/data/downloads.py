@@ -22,7 +22,7 @@ _PIECE = 1 << 18
 
 
 class DownloadProgress(NamedTuple):
-    """How far the download of one file has come.
+    """Progress of the download of one file.
 
     Attributes:
       what: such as ``"mnist: download train-images-idx3-ubyte.gz"``.
@@ -38,19 +38,8 @@ class DownloadProgress(NamedTuple):
 OnProgress: TypeAlias = Callable[[DownloadProgress], object]
 
 
-def data_folder(data_dir: str | Path | None = None) -> Path:
-    """The folder of prepared data sets: the given one, or ``AE_JAX_DATA_DIR``, or ``~/.cache/ae_jax``.
-
-    Example:
-      >>> data_folder("/data").as_posix()
-      '/data'
-    """
-    usual = os.environ.get("AE_JAX_DATA_DIR") or Path("~/.cache/ae_jax")
-    return Path(usual if data_dir is None else data_dir).expanduser()
-
-
 def prepared_file(name: str, data_dir: str | Path | None = None) -> Path:
-    """The file that :func:`prepare` writes; it may be missing.
+    """The file that :func:`prepare` writes, in ``data_dir``, ``AE_JAX_DATA_DIR`` or ``~/.cache/ae_jax``.
 
     Raises:
       InvalidInput: an unknown name.
@@ -60,7 +49,8 @@ def prepared_file(name: str, data_dir: str | Path | None = None) -> Path:
       '/data/mnist.npz'
     """
     require_known("data set", name, PUBLISHED)
-    return data_folder(data_dir) / f"{name}.npz"
+    folder = data_dir or os.environ.get("AE_JAX_DATA_DIR") or "~/.cache/ae_jax"
+    return Path(folder).expanduser() / f"{name}.npz"
 
 
 def prepare(
@@ -76,7 +66,7 @@ def prepare(
     Args:
       name: one of :data:`PUBLISHED`.
       source: a folder with the published files, or with others of the same content; by default they are downloaded.
-      data_dir: the folder to write to; see :func:`data_folder`.
+      data_dir: the folder to write to; see :func:`prepared_file`.
       progress: called during downloads.
       timeout: seconds in which a server has to answer.
 
@@ -124,12 +114,7 @@ def read_prepared(name: str, data_dir: str | Path | None = None) -> dict[str, Ra
 
 
 def content_digest(splits: Mapping[str, RawData]) -> str:
-    """SHA-256 of all examples as bytes and all labels as little-endian 64-bit integers, split after split.
-
-    Example:
-      >>> content_digest({"train": RawData(np.zeros((1, 2), np.uint8), np.array([1]))})[:8]
-      '8dcf4b13'
-    """
+    """SHA-256 of all examples as bytes and all labels as little-endian 64-bit integers, split after split."""
     digest = hashlib.sha256()
     for split in sorted(splits, key=_SPLITS.index):
         digest.update(np.ascontiguousarray(splits[split].x, np.uint8).data)
@@ -147,9 +132,8 @@ def _download(published: Published, folder: Path, progress: OnProgress, timeout:
                 total, done = response.headers.get("Content-Length"), 0
                 while piece := response.read(_PIECE):
                     done += target.write(piece)
-                    progress(
-                        DownloadProgress(f"{published.name}: download {file}", done, int(total) if total else None)
-                    )
+                    what = f"{published.name}: download {file}"
+                    progress(DownloadProgress(what, done, int(total) if total else None))
         except (OSError, HTTPException) as error:
             raise InvalidInput(
                 f"{url} cannot be downloaded ({first_line(error)}): expected the file; try again later, or prepare "
@@ -166,7 +150,11 @@ def _verified(published: Published, folder: Path) -> dict[str, RawData]:
         raise InvalidInput(f"{folder} does not hold the files of {published.name}: expected {expected}.")
     digests = {file: published.files.get(file) for file in form}
     for file, known in digests.items():
-        if known is not None and known != (found := _file_digest(folder / file)):
+        if known is None:
+            continue
+        with (folder / file).open("rb") as opened:
+            found = hashlib.file_digest(opened, "sha256").hexdigest()
+        if found != known:
             raise InvalidInput(
                 f"{folder / file} has the SHA-256 {found[:12]}: expected {known[:12]}, that of the published file; "
                 "fetch it again."
@@ -179,8 +167,3 @@ def _verified(published: Published, folder: Path) -> dict[str, RawData]:
             f"{str(published.digest)[:12]}, that of the published data; fetch them again."
         )
     return splits
-
-
-def _file_digest(path: Path) -> str:
-    with path.open("rb") as file:
-        return hashlib.file_digest(file, "sha256").hexdigest()

@@ -17,19 +17,14 @@ _CATEGORIES = ("category", "categorical", "enum", "dictionary")
 
 
 def is_frame(values: Any) -> bool:
-    """Whether the values are a data frame of pandas or Polars.
-
-    Example:
-      >>> is_frame(np.zeros((3, 2)))
-      False
-    """
+    """Whether the values are a data frame of pandas or Polars."""
     return all(hasattr(type(values), name) for name in ("columns", "dtypes", "to_numpy"))
 
 
 def from_frame(
     frame: Any, *, columns: Sequence[str] | None = None, label: str | None = None, name: str = "data"
 ) -> RawData:
-    """Examples, one for each row of a data frame, with the labels in one of its columns.
+    """Reads the rows of a data frame as examples.
 
     Args:
       frame: of pandas or Polars.
@@ -42,8 +37,7 @@ def from_frame(
       the labels; and the names of the columns.
 
     Raises:
-      InvalidInput: no rows; a column that is unknown, repeated, without a name or not of numbers; missing values; a
-        label that is missing or also a feature.
+      InvalidInput: the columns cannot be used, or values are missing.
     """
     named = {str(column): column for column in frame.columns}
     features = _features(named, columns, label, name)
@@ -118,8 +112,7 @@ def _require_complete(values: np.ndarray, what: str, remedy: str) -> None:
 
 def _not_numbers(values: np.ndarray, kind: str, what: str) -> InvalidInput:
     """The error for a column, with the first value that is not a number."""
-    rows = [row for row, value in enumerate(values) if not _is_missing(value) and not _spells_number(value)]
-    row = next(iter(rows), 0)
+    row = next((row for row, value in enumerate(values) if not _is_missing(value) and not is_number(value)), 0)
     shown = repr(str(values[row])) if isinstance(values[row], str) else str(values[row])
     return InvalidInput(
         f"{what}, of type {kind}, holds {shown[:60]} in row {row + 1}: expected numbers; name the columns to use with "
@@ -131,8 +124,9 @@ def _is_missing(value: Any) -> bool:
     return pd.api.types.is_scalar(value) and bool(pd.isna(value))
 
 
-def _spells_number(value: Any) -> bool:
+def is_number(value: Any) -> bool:
+    """Whether a value is a real number or text that spells one."""
     try:
-        return isinstance(value, numbers.Real) or (isinstance(value, str) and float(value) is not None)
+        return isinstance(value, (numbers.Real, str)) and float(value) is not None
     except ValueError:
         return False

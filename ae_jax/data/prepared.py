@@ -6,14 +6,14 @@ from typing import Any
 import numpy as np
 
 from ae_jax.data.files.damage import reading
+from ae_jax.data.streaming import Rows
 from ae_jax.errors import InvalidInput
-from ae_jax.types import Shape
 
 _BLOCK = 4096
 """Records that are decoded at once."""
 
 
-class PreparedRows:
+class PreparedRows(Rows):
     """One split of a prepared data set, read by position and from several threads at once.
 
     Args:
@@ -26,9 +26,6 @@ class PreparedRows:
       InvalidInput: records that cannot be read, or examples that are not arrays of numbers.
     """
 
-    whole = False
-    columns = None
-
     def __init__(self, source: Any, example: str, label: str | None, *, name: str):
         self.name, self.lengths = name, [len(source)]
         self._source, self._example, self._label = source, example, label
@@ -36,8 +33,7 @@ class PreparedRows:
             first = np.asarray(source[0][example])
         if first.dtype.kind not in "buif":
             raise InvalidInput(f"{name} has the feature {example} of type {first.dtype}: expected numbers.")
-        self.shape: Shape = first.shape
-        self.dtype = first.dtype
+        self.shape, self.dtype = first.shape, first.dtype
 
     def read(self, shard: int, start: int, stop: int) -> tuple[np.ndarray, np.ndarray | None]:
         """Examples from ``start`` to ``stop`` in the order of the records, and their labels or None."""
@@ -53,10 +49,6 @@ class PreparedRows:
                     x[place] = value
                     labels.append(record.get(self._label))
         return x, None if self._label is None else np.array(labels)
-
-    def place(self, shard: int) -> str:
-        """The name of the split."""
-        return self.name
 
 
 _EXPECTED = "a data set that TFDS has prepared as array_record, with examples of one shape; prepare it again"

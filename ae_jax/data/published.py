@@ -12,6 +12,7 @@ import numpy as np
 
 from ae_jax.data.arrays import RawData
 from ae_jax.data.files.idx import read_idx
+from ae_jax.data.files.matlab import read_mat
 from ae_jax.types import Shape
 
 Reader: TypeAlias = Callable[[Sequence[Path]], dict[str, RawData]]
@@ -104,10 +105,8 @@ def read_omniglot_arrays(paths: Sequence[Path]) -> dict[str, RawData]:
 
 def read_frey_matlab(paths: Sequence[Path]) -> dict[str, RawData]:
     """Reads Roweis's file, whose variable ``ff`` has a face in each column."""
-    from scipy import io
-
-    faces = io.loadmat(paths[0], variable_names=["ff"])["ff"]
-    return {"train": RawData(faces.T.astype(np.uint8).reshape(-1, *_FREY_SHAPE))}
+    faces = read_mat(paths[0], key="ff", transpose=True)["all"].x
+    return {"train": RawData(faces.astype(np.uint8).reshape(-1, *_FREY_SHAPE))}
 
 
 def read_frey_arrays(paths: Sequence[Path]) -> dict[str, RawData]:
@@ -139,100 +138,94 @@ _DIGITS = {"train": 60_000, "test": 10_000}
 _IDX = ("train-images-idx3-ubyte", "train-labels-idx1-ubyte", "t10k-images-idx3-ubyte", "t10k-labels-idx1-ubyte")
 _IDX_GZ = tuple(f"{file}.gz" for file in _IDX)
 
-_MNIST = Published(
-    name="mnist",
-    shape=(28, 28),
-    examples=_DIGITS,
-    homepage="http://yann.lecun.com/exdb/mnist/",
-    address="https://storage.googleapis.com/cvdf-datasets/mnist/",
-    files=dict.fromkeys(_IDX_GZ),
-    read=read_mnist_files,
-    others={_IDX: read_mnist_files},
-    digest="1e35582d42a90940c55b956deb61875c020b567ed20e3c5b174f52bf7809ed9b",
-)
-
-_FASHION_MNIST = Published(
-    name="fashion_mnist",
-    shape=(28, 28),
-    examples=_DIGITS,
-    homepage="https://github.com/zalandoresearch/fashion-mnist",
-    licence="MIT",
-    address="http://fashion-mnist.s3-website.eu-central-1.amazonaws.com/",
-    files=dict.fromkeys(_IDX_GZ),
-    read=read_mnist_files,
-    others={_IDX: read_mnist_files},
-    digest="ece172613115fb18b120bec8f6c02271af90b8b8f0a5af5c51cbd5ceed68e619",
-)
-
-_KMNIST = Published(
-    name="kmnist",
-    shape=(28, 28),
-    examples=_DIGITS,
-    homepage="http://codh.rois.ac.jp/kmnist/index.html.en",
-    address="http://codh.rois.ac.jp/kmnist/dataset/kmnist/",
-    files={
-        "train-images-idx3-ubyte.gz": "51467d22d8cc72929e2a028a0428f2086b092bb31cfb79c69cc0a90ce135fde4",
-        "train-labels-idx1-ubyte.gz": "e38f9ebcd0f3ebcdec7fc8eabdcdaef93bb0df8ea12bee65224341c8183d8e17",
-        "t10k-images-idx3-ubyte.gz": "edd7a857845ad6bb1d0ba43fe7e794d164fe2dce499a1694695a792adfac43c5",
-        "t10k-labels-idx1-ubyte.gz": "20bb9a0ef54c7db3efc55a92eef5582c109615df22683c380526788f98e42a1c",
-    },
-    read=read_mnist_files,
-)
-
-_CIFAR10 = Published(
-    name="cifar10",
-    shape=(32, 32, 3),
-    examples={"train": 50_000, "test": 10_000},
-    homepage="https://www.cs.toronto.edu/~kriz/cifar.html",
-    address="https://www.cs.toronto.edu/~kriz/",
-    files={
-        "cifar-10-binary.tar.gz": "c4a38c50a1bc5f3a1c5537f2155ab9d68f9f25eb1ed8d9ddda3db29a59bca1dd",
-    },
-    read=read_cifar10_archive,
-)
-
-_BINARIZED_MNIST = Published(
-    name="binarized_mnist",
-    shape=(28, 28),
-    examples={"train": 50_000, "validation": 10_000, "test": 10_000},
-    homepage="http://www.cs.toronto.edu/~larocheh/public/datasets/binarized_mnist/",
-    address="http://www.cs.toronto.edu/~larocheh/public/datasets/binarized_mnist/",
-    files=dict.fromkeys(f"binarized_mnist_{split}.amat" for split in ("train", "valid", "test")),
-    read=read_binarized_text,
-    others={("binarized_mnist_packbits.npz",): read_binarized_bits},
-    digest="07ad6da6ba6894a550cb68ae290ff3deb006a01f6b6ce1b3123edec502f1fce8",
-)
-
-_OMNIGLOT = Published(
-    name="omniglot",
-    shape=(28, 28),
-    examples={"train": 19_280, "test": 13_180},
-    homepage="https://github.com/brendenlake/omniglot",
-    licence="MIT",
-    address="https://github.com/brendenlake/omniglot/raw/master/python/",
-    files={
-        "images_background.zip": "ad41ab679c8b5d90b271ef46be6987cc81211774a695c29dcc5367b2b26ee640",
-        "images_evaluation.zip": "1f61a8f3366785b057fc117d9228e78a16e3d976c8953b2a10fcc74cf0609cee",
-    },
-    read=read_omniglot_archives,
-    others={("omniglot28_lanczos.npz",): read_omniglot_arrays},
-    digest="f9147d8c74d46e365e153d2c1f13e6ab721e6a4b2e901e7807231aaf20dc8c14",
-)
-
-_FREY_FACES = Published(
-    name="frey_faces",
-    shape=(28, 20),
-    examples={"train": 1_965},
-    homepage="http://www.cs.nyu.edu/~roweis/data.html",
-    address="http://www.cs.nyu.edu/~roweis/data/",
-    files={"frey_rawface.mat": None},
-    read=read_frey_matlab,
-    others={("freyfaces.npz",): read_frey_arrays},
-    digest="2438ba4f0d2a6bd8bac43de756141eaa33c8d248dd613d464bdb1210d9b7af78",
-)
-
 PUBLISHED: dict[str, Published] = {
     published.name: published
-    for published in (_MNIST, _FASHION_MNIST, _KMNIST, _CIFAR10, _BINARIZED_MNIST, _OMNIGLOT, _FREY_FACES)
+    for published in (
+        Published(
+            name="mnist",
+            shape=(28, 28),
+            examples=_DIGITS,
+            homepage="http://yann.lecun.com/exdb/mnist/",
+            address="https://storage.googleapis.com/cvdf-datasets/mnist/",
+            files=dict.fromkeys(_IDX_GZ),
+            read=read_mnist_files,
+            others={_IDX: read_mnist_files},
+            digest="1e35582d42a90940c55b956deb61875c020b567ed20e3c5b174f52bf7809ed9b",
+        ),
+        Published(
+            name="fashion_mnist",
+            shape=(28, 28),
+            examples=_DIGITS,
+            homepage="https://github.com/zalandoresearch/fashion-mnist",
+            licence="MIT",
+            address="http://fashion-mnist.s3-website.eu-central-1.amazonaws.com/",
+            files=dict.fromkeys(_IDX_GZ),
+            read=read_mnist_files,
+            others={_IDX: read_mnist_files},
+            digest="ece172613115fb18b120bec8f6c02271af90b8b8f0a5af5c51cbd5ceed68e619",
+        ),
+        Published(
+            name="kmnist",
+            shape=(28, 28),
+            examples=_DIGITS,
+            homepage="http://codh.rois.ac.jp/kmnist/index.html.en",
+            address="http://codh.rois.ac.jp/kmnist/dataset/kmnist/",
+            files={
+                "train-images-idx3-ubyte.gz": "51467d22d8cc72929e2a028a0428f2086b092bb31cfb79c69cc0a90ce135fde4",
+                "train-labels-idx1-ubyte.gz": "e38f9ebcd0f3ebcdec7fc8eabdcdaef93bb0df8ea12bee65224341c8183d8e17",
+                "t10k-images-idx3-ubyte.gz": "edd7a857845ad6bb1d0ba43fe7e794d164fe2dce499a1694695a792adfac43c5",
+                "t10k-labels-idx1-ubyte.gz": "20bb9a0ef54c7db3efc55a92eef5582c109615df22683c380526788f98e42a1c",
+            },
+            read=read_mnist_files,
+        ),
+        Published(
+            name="cifar10",
+            shape=(32, 32, 3),
+            examples={"train": 50_000, "test": 10_000},
+            homepage="https://www.cs.toronto.edu/~kriz/cifar.html",
+            address="https://www.cs.toronto.edu/~kriz/",
+            files={
+                "cifar-10-binary.tar.gz": "c4a38c50a1bc5f3a1c5537f2155ab9d68f9f25eb1ed8d9ddda3db29a59bca1dd",
+            },
+            read=read_cifar10_archive,
+        ),
+        Published(
+            name="binarized_mnist",
+            shape=(28, 28),
+            examples={"train": 50_000, "validation": 10_000, "test": 10_000},
+            homepage="http://www.cs.toronto.edu/~larocheh/public/datasets/binarized_mnist/",
+            address="http://www.cs.toronto.edu/~larocheh/public/datasets/binarized_mnist/",
+            files=dict.fromkeys(f"binarized_mnist_{split}.amat" for split in ("train", "valid", "test")),
+            read=read_binarized_text,
+            others={("binarized_mnist_packbits.npz",): read_binarized_bits},
+            digest="07ad6da6ba6894a550cb68ae290ff3deb006a01f6b6ce1b3123edec502f1fce8",
+        ),
+        Published(
+            name="omniglot",
+            shape=(28, 28),
+            examples={"train": 19_280, "test": 13_180},
+            homepage="https://github.com/brendenlake/omniglot",
+            licence="MIT",
+            address="https://github.com/brendenlake/omniglot/raw/master/python/",
+            files={
+                "images_background.zip": "ad41ab679c8b5d90b271ef46be6987cc81211774a695c29dcc5367b2b26ee640",
+                "images_evaluation.zip": "1f61a8f3366785b057fc117d9228e78a16e3d976c8953b2a10fcc74cf0609cee",
+            },
+            read=read_omniglot_archives,
+            others={("omniglot28_lanczos.npz",): read_omniglot_arrays},
+            digest="f9147d8c74d46e365e153d2c1f13e6ab721e6a4b2e901e7807231aaf20dc8c14",
+        ),
+        Published(
+            name="frey_faces",
+            shape=(28, 20),
+            examples={"train": 1_965},
+            homepage="http://www.cs.nyu.edu/~roweis/data.html",
+            address="http://www.cs.nyu.edu/~roweis/data/",
+            files={"frey_rawface.mat": None},
+            read=read_frey_matlab,
+            others={("freyfaces.npz",): read_frey_arrays},
+            digest="2438ba4f0d2a6bd8bac43de756141eaa33c8d248dd613d464bdb1210d9b7af78",
+        ),
+    )
 }
 """Every data set that :func:`ae_jax.data.prepare` prepares, by its name."""

@@ -1,6 +1,7 @@
 """Affine scaling between stored values and the model units that networks see."""
 
 from collections.abc import Iterable, Sequence
+from functools import reduce
 from typing import Any, NamedTuple
 
 import jax
@@ -61,20 +62,14 @@ class Scaling:
         return values * _aligned(self.scale, axes) + _aligned(self.offset, axes)
 
     def __eq__(self, other: object) -> bool:
-        return isinstance(other, Scaling) and self.agrees(other)
+        return isinstance(other, Scaling) and self._bits() == other._bits()
 
     def __hash__(self) -> int:
-        return hash(tuple(np.asarray(number, np.float32).tobytes() for number in (self.offset, self.scale)))
+        return hash(self._bits())
 
-    def agrees(self, other: "Scaling") -> bool:
-        """Whether the other is the same map, in 32 bits.
-
-        Example:
-          >>> Scaling(scale=255.0).agrees(Scaling(scale=255)), Scaling().agrees(Scaling(scale=255.0))
-          (True, False)
-        """
-        pairs = ((self.offset, other.offset), (self.scale, other.scale))
-        return all(np.array_equal(np.asarray(mine, np.float32), np.asarray(its, np.float32)) for mine, its in pairs)
+    def _bits(self) -> tuple[Any, ...]:
+        numbers = (np.asarray(number, np.float32) + np.float32(0) for number in (self.offset, self.scale))  # -0 is 0
+        return tuple((number.shape, number.tobytes()) for number in numbers)
 
     @classmethod
     def of(cls, stored: np.ndarray) -> "Scaling":
@@ -85,11 +80,8 @@ class Scaling:
 class Statistics(NamedTuple):
     """Statistics that a scaling is fitted to: of each feature where examples are vectors, else of all values together.
 
-    Attributes:
-      count: of values that each statistic is of.
-      low, high: the lowest and the highest value, in units of the stored data.
-      mean: their mean, in the same units, or None.
-      squares: the sum of squared distances from it, or None.
+    They hold the number of values, the lowest and the highest, and, where computed, the mean and the sum of squared
+    distances from it.
     """
 
     count: int
@@ -119,25 +111,19 @@ class Statistics(NamedTuple):
 
     @classmethod
     def of(cls, parts: Iterable[np.ndarray], *, moments: bool = True) -> "Statistics":
-        """Statistics of examples that come in parts ``[n, *shape]``, of which one is held at a time.
-
-        Args:
-          parts: at least one, of one example or more.
-          moments: whether mean and deviation are computed.
+        """Statistics of examples that come in parts ``[n, *shape]``; with ``moments``, of mean and deviation too.
 
         Example:
           >>> Statistics.of([np.array([[0.0, 1.0]]), np.array([[2.0, 1.0]])]).deviation
           array([1., 0.])
         """
-        total: Statistics | None = None
-        for part in parts:
-            rows = max(1, _PART // part[0].size)
-            for start in range(0, len(part), rows):
-                piece = _statistics(part[start : start + rows], moments)
-                total = piece if total is None else total.merge(piece)
-        if total is None:
-            raise InvalidInput("no examples were given: expected at least one to fit a scaling to.")
-        return total
+        pieces = (
+            _statistics(part[start : start + rows], moments)
+            for part in parts
+            for rows in (max(1, _PART // part[0].size),)
+            for start in range(0, len(part), rows)
+        )
+        return reduce(cls.merge, pieces)
 
 
 def fitted(kind: str, statistics: Statistics, *, of_bytes: bool, names: Sequence[str] | None = None) -> Scaling:

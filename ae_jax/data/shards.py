@@ -8,14 +8,14 @@ from typing import Any
 import numpy as np
 
 from ae_jax.data.files.damage import reading
-from ae_jax.data.files.numpy_files import read_header
-from ae_jax.data.files.tables import import_reader
+from ae_jax.data.files.numpy_files import Header, read_header
+from ae_jax.data.files.tables import open_parquet
 from ae_jax.data.frames import from_frame
+from ae_jax.data.streaming import Rows
 from ae_jax.errors import InvalidInput
-from ae_jax.types import Shape
 
 
-class ArrayRows:
+class ArrayRows(Rows):
     """An array in memory as a source of rows.
 
     Example:
@@ -23,9 +23,6 @@ class ArrayRows:
       array([[2, 3],
              [4, 5]])
     """
-
-    whole = False
-    columns = None
 
     def __init__(self, x: np.ndarray, labels: np.ndarray | None = None, *, name: str = "arrays"):
         self.name, self.x, self.labels = name, x, labels
@@ -35,45 +32,33 @@ class ArrayRows:
         """Examples of the array, and their labels."""
         return self.x[start:stop], None if self.labels is None else self.labels[start:stop]
 
-    def place(self, shard: int) -> str:
-        """The name of the array."""
-        return self.name
 
-
-class NpyRows:
+class NpyRows(Rows):
     """``.npy`` files of one shape and type, read by position; memory holds only the requested rows.
-
-    Args:
-      paths: the files, in order.
 
     Raises:
       InvalidInput: a file that is not an array, holds objects, is in Fortran order, is shorter than its header says,
         or has another shape or type than the first.
     """
 
-    whole = False
-    columns = None
-
     def __init__(self, paths: Sequence[Path]):
-        self.paths = list(paths)
-        headers = [_header(path) for path in self.paths]
-        first, self.dtype, _ = headers[0]
-        for path, (shape, dtype, _) in zip(self.paths, headers, strict=True):
-            if (shape[1:], dtype) != (first[1:], self.dtype):
+        self.paths, self._headers = list(paths), [_header(path) for path in paths]
+        first = self._headers[0]
+        for path, header in zip(self.paths, self._headers, strict=True):
+            if (header.shape[1:], header.dtype) != (first.shape[1:], first.dtype):
                 raise InvalidInput(
-                    f"{path} has examples of shape {shape[1:]} and type {dtype}: expected {first[1:]} and "
-                    f"{self.dtype}, as in {self.paths[0].name}."
+                    f"{path} has examples of shape {header.shape[1:]} and type {header.dtype}: expected "
+                    f"{first.shape[1:]} and {first.dtype}, as in {self.paths[0].name}."
                 )
         self.name = str(self.paths[0] if len(self.paths) == 1 else self.paths[0].parent)
-        self.shape: Shape = first[1:]
-        self.lengths = [shape[0] for shape, _, _ in headers]
-        self._offsets = [offset for _, _, offset in headers]
+        self.shape, self.dtype = first.shape[1:], first.dtype
+        self.lengths = [header.shape[0] for header in self._headers]
 
     def read(self, shard: int, start: int, stop: int) -> tuple[np.ndarray, np.ndarray | None]:
-        """Examples of one file; it has no labels."""
+        """Examples of one file, which has no labels."""
         width = int(np.prod(self.shape))
         with self.paths[shard].open("rb") as file:
-            file.seek(self._offsets[shard] + start * width * self.dtype.itemsize)
+            file.seek(self._headers[shard].offset + start * width * self.dtype.itemsize)
             values = np.fromfile(file, self.dtype, (stop - start) * width)
         if len(values) < (stop - start) * width:
             raise InvalidInput(f"{self.paths[shard]} ends within row {start + len(values) // width}: it is truncated.")
@@ -84,7 +69,7 @@ class NpyRows:
         return str(self.paths[shard])
 
 
-class ParquetRows:
+class ParquetRows(Rows):
     """``.parquet`` files of the same columns; a shard is a row group, the smallest unit that can be read.
 
     Args:
@@ -99,38 +84,36 @@ class ParquetRows:
     whole = True
 
     def __init__(self, paths: Sequence[Path], *, columns: Sequence[str] | None = None, label: str | None = None):
-        self.paths, self.label = list(paths), label
-        self.name = str(self.paths[0] if len(self.paths) == 1 else self.paths[0].parent)
-        files = [_parquet(path) for path in self.paths]
-        names = _columns(files[0].schema_arrow)
-        for path, file in zip(self.paths, files, strict=True):
-            if (found := _columns(file.schema_arrow)) != names:
+        self.label = label
+        self.name = str(paths[0] if len(paths) == 1 else paths[0].parent)
+        self._groups, self.lengths, names, kinds = [], [], [], {}
+        for path in paths:
+            with open_parquet(path) as file:
+                found, metadata = _columns(file.schema_arrow), file.metadata
+                names, kinds = names or found, kinds or {field.name: str(field.type) for field in file.schema_arrow}
+            if found != names:
                 raise InvalidInput(
-                    f"{path} has the columns {', '.join(found)}: expected those of "
-                    f"{self.paths[0].name}, {', '.join(names)}."
+                    f"{path} has the columns {', '.join(found)}: expected those of {paths[0].name}, {', '.join(names)}."
                 )
-        self._groups = [
-            (path, group, file.metadata.row_group(group).num_rows)
-            for path, file in zip(self.paths, files, strict=True)
-            for group in range(file.metadata.num_row_groups)
-        ]
-        self.lengths = [count for *_, count in self._groups]
+            self._groups += [(path, group) for group in range(metadata.num_row_groups)]
+            self.lengths += [metadata.row_group(group).num_rows for group in range(metadata.num_row_groups)]
         self.columns = tuple(columns or (name for name in names if name != label))
-        self.shape: Shape = (len(self.columns),)
-        kinds = {str(field.type) for field in files[0].schema_arrow if field.name in self.columns}
-        self.dtype = np.dtype(np.uint8 if kinds <= {"bool", "uint8"} else np.float32)
+        self.shape = (len(self.columns),)
+        as_bytes = {kinds.get(name) for name in self.columns} <= {"bool", "uint8"}
+        self.dtype = np.dtype(np.uint8 if as_bytes else np.float32)
 
     def read(self, shard: int, start: int, stop: int) -> tuple[np.ndarray, np.ndarray | None]:
         """Examples of one row group, and their labels."""
-        path, group, _ = self._groups[shard]
+        path, group = self._groups[shard]
         names = [*self.columns, *([self.label] if self.label else [])]
-        frame = _parquet(path).read_row_group(group, columns=names).to_pandas()
+        with open_parquet(path) as file:
+            frame = file.read_row_group(group, columns=names).to_pandas()
         contents = from_frame(frame, columns=self.columns, label=self.label, name=self.place(shard))
         return contents.x[start:stop], None if contents.labels is None else contents.labels[start:stop]
 
     def place(self, shard: int) -> str:
         """Number and path of a row group."""
-        path, group, _ = self._groups[shard]
+        path, group = self._groups[shard]
         return f"row group {group} of {path}"
 
 
@@ -140,18 +123,11 @@ def _columns(schema: Any) -> list[str]:
     return [name for name in schema.names if name not in index]
 
 
-def _header(path: Path) -> tuple[Shape, np.dtype, int]:
-    """Shape, type and place of the first value of a ``.npy`` file."""
+def _header(path: Path) -> Header:
     with reading(path, "an array written by numpy.save"), path.open("rb") as file:
-        shape, in_columns, dtype, offset = read_header(file, path.stat().st_size)
-    if in_columns and len(shape) > 1:
+        header = read_header(file, path.stat().st_size)
+    if header.fortran_order and len(header.shape) > 1:
         raise InvalidInput(f"{path} is in Fortran order: expected row after row; save np.ascontiguousarray(x).")
-    if len(shape) < 2:
-        raise InvalidInput(f"{path} has shape {shape}: expected [examples, *features]; reshape it to two axes.")
-    return shape, dtype, offset
-
-
-def _parquet(path: Path) -> Any:
-    parquet = import_reader("pyarrow.parquet", path)
-    with reading(path, "a Parquet file"):
-        return parquet.ParquetFile(path)
+    if len(header.shape) < 2:
+        raise InvalidInput(f"{path} has shape {header.shape}: expected [examples, *features]; reshape it to two axes.")
+    return header

@@ -2,7 +2,7 @@
 
 import dataclasses
 import warnings
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from pathlib import Path
 
 import numpy as np
@@ -13,10 +13,10 @@ from ae_jax.data.dataset import Dataset
 from ae_jax.data.downloads import read_prepared
 from ae_jax.data.prepared import prepared_rows
 from ae_jax.data.published import PUBLISHED
-from ae_jax.data.scaling import Scaling, Statistics, fitted
+from ae_jax.data.scaling import Scaling
 from ae_jax.data.shards import ArrayRows, NpyRows, ParquetRows
 from ae_jax.data.spec import DataSpec, ReadOptions
-from ae_jax.data.splits import from_arrays, from_raw, from_rows
+from ae_jax.data.splits import from_arrays, from_raw, from_rows, from_splits
 from ae_jax.data.streaming import Rows, bytes_of, read_all
 from ae_jax.errors import InvalidInput, unknown
 
@@ -77,20 +77,24 @@ def load(
         arrays cannot be used, or a choice that the source does not offer.
     """
     if is_named(source):
-        if reading != ReadOptions(budget=reading.budget):
+        if reading != _only(reading, ()):
             raise InvalidInput(
                 f"{source} was given options such as a label or shape: expected none, as a named data set has its own."
             )
-        if source in EMBEDDED:
-            return rescaled(EMBEDDED[source](seed=seed), scaling)
-        return _prepared(source, reading, scaling=scaling, seed=seed)
+        if source not in EMBEDDED:
+            return _prepared(source, reading, scaling=scaling, seed=seed)
+        data = EMBEDDED[source](seed=seed)
+        if scaling is None or (scaling == "unit" and data.spec.unit_interval):
+            return data
+        return from_splits(data.train, data.validation, data.test, name=data.name, scaling=scaling)
     path, key = parse_path(source)
-    name = _name_of(path)
+    name = path.stem if path.is_file() else path.resolve().name
+    if is_named(name):
+        name = path.name if path.is_file() else f"{name}-folder"
     rows = None if key else rows_of(path, reading)
     if rows is not None and bytes_of(rows) > reading.budget:
         return from_rows(rows, name=name, scaling=scaling, reading=reading, seed=seed)
-    in_shards = rows if path.is_dir() else None
-    contents = files.read(path, reading, key=key) if in_shards is None else {"all": read_all(in_shards)}
+    contents = _contents(path, reading, key)
     if reading.shape is not None:  # then columns name no features any more; the reading remembers them
         reading = dataclasses.replace(reading, columns=next(iter(contents.values())).columns)
         contents = {split: raw._replace(columns=None) for split, raw in contents.items()}
@@ -123,15 +127,17 @@ def examples(source: str, data: DataSpec, *, label: str | None = None, labelled:
     if is_named(source):
         return None
     path, key = parse_path(source)
-    if files.is_image_file(path):
-        _require_no_label(path, label)
+    is_image = files.is_image_file(path)
+    if label is not None and path.exists() and (is_image or "label" not in _options(path)):
+        raise InvalidInput(f"{path} was given --label, which a source of its kind does not use: leave it out.")
+    if is_image:
         return RawData(data.raw(files.read_image(path, image_size=data.reading.image_size).x, source))
-    reading = dataclasses.replace(reading_of(path, data), label=_label_in(path, data, label) if labelled else None)
-    if not labelled and key is None and path.suffix.lower() in (".npz", ".mat"):
-        reading = dataclasses.replace(reading, label=data.reading.label)  # examples are told from labels by their name
-    rows = rows_of(path, reading) if path.is_dir() else None
-    contents = files.read(path, reading, key=key) if rows is None else {"all": read_all(rows)}
-    found = contents.get("all")
+    reading = reading_of(path, data)
+    if labelled and label is not None:
+        reading = dataclasses.replace(reading, label=label)
+    if not labelled and (key is not None or path.suffix.lower() not in (".npz", ".mat")):
+        reading = dataclasses.replace(reading, label=None)  # without a key, the label tells the examples from labels
+    found = _contents(path, reading, key).get("all")
     return None if found is None else RawData(data.raw(found.x, source), found.labels, found.columns)
 
 
@@ -146,21 +152,35 @@ def is_named(source: str) -> bool:
 
 
 def reading_of(path: Path, data: DataSpec) -> ReadOptions:
-    """The options of the training data of a run, as far as another source's format uses them.
+    """The options of the training data of a run, as far as another source uses them and has their label.
 
-    Labels may be missing. A ``.npy`` file whose examples already have the shape of the training data is read as it is.
+    A ``.npy`` file whose examples already have the shape of the training data is read as it is.
     """
-    then = data.reading
-    remembered = {"label": then.label, "columns": data.columns or then.columns, "image_size": then.image_size}
-    remembered |= {"header": then.header, "transpose": then.transpose, "shape": then.shape}
-    used = ("label", "columns") if _shards(path, ".parquet") and path.is_dir() else ()
-    if not used:
-        used = files.options(path) if path.exists() else tuple(remembered)
-    if "label" in used and path.exists() and not has_label(path, then.label, header=then.header):
-        used = tuple(option for option in used if option != "label")
+    then = dataclasses.replace(data.reading, columns=data.columns or data.reading.columns)
+    if not path.exists():
+        return then
     if path.suffix.lower() == ".npy" and path.is_file() and files.array_shape(path)[1:] == data.shape:
-        used = ()
-    return ReadOptions(budget=then.budget, **{key: value for key, value in remembered.items() if key in used})
+        return _only(then, ())
+    has = has_label(path, then.label, header=then.header)
+    return _only(then, [option for option in _options(path) if option != "label" or has])
+
+
+def _only(reading: ReadOptions, used: Sequence[str]) -> ReadOptions:
+    """A reading with only these options, and the budget."""
+    return ReadOptions(**{option: getattr(reading, option) for option in ("budget", *used) if option != "key"})
+
+
+def _options(path: Path) -> Sequence[str]:
+    """Names of the options that a file, a folder or a folder of shards uses."""
+    if path.is_dir() and _shards(path, ".parquet"):
+        return ("label", "columns")
+    return () if path.is_dir() and _shards(path, ".npy") else files.options(path)
+
+
+def _contents(path: Path, reading: ReadOptions, key: str | None) -> dict[str, RawData]:
+    """Reads a file, a folder or a folder of shards into memory."""
+    rows = rows_of(path, reading) if path.is_dir() else None
+    return files.read(path, reading, key=key) if rows is None else {"all": read_all(rows)}
 
 
 def parse_path(source: str) -> tuple[Path, str | None]:
@@ -174,7 +194,10 @@ def parse_path(source: str) -> tuple[Path, str | None]:
       InvalidInput: neither a name nor a path that can be read.
     """
     try:
-        path, key = _path_and_key(source)
+        path, key = Path(source).expanduser(), None
+        before, colon, after = source.rpartition(":")
+        if colon and after and not path.exists():
+            path, key = Path(before).expanduser(), after
         known = path.exists() or files.readable(path)
         if path.is_dir():
             next(path.iterdir(), None)
@@ -187,17 +210,13 @@ def parse_path(source: str) -> tuple[Path, str | None]:
 
 
 def has_label(path: Path, label: str | None, *, header: bool = True) -> bool:
-    """Whether a file, or a folder of tables, has a column or an array of that name.
-
-    Raises:
-      InvalidInput: a file that cannot be read.
-    """
+    """Whether a file, or a folder of tables, has a column or an array of that name."""
     tables = _shards(path, ".parquet")
     return label is not None and label in files.names_in(tables[0] if tables else path, header=header)
 
 
 def rows_of(path: Path, reading: ReadOptions = ReadOptions()) -> Rows | None:
-    """The rows of a source that can be streamed: a ``.npy`` or ``.parquet`` file, or a folder of such shards alone.
+    """The rows of a ``.npy`` or ``.parquet`` file, or of a folder of such shards alone, which can be streamed.
 
     Returns:
       The rows; None for other sources, and for a ``.npy`` file that is much smaller than the budget.
@@ -209,59 +228,21 @@ def rows_of(path: Path, reading: ReadOptions = ReadOptions()) -> Rows | None:
     if not (arrays or tables) or (path.is_file() and reading.shape is not None):
         return None
     if path.is_dir():
-        _require_shards_alone(path, arrays or tables, reading)
+        kind, used = (".npy" if arrays else ".parquet"), _options(path)
+        if other := [entry for entry in _visible(path) if entry not in (arrays or tables)]:
+            raise InvalidInput(
+                f"{path} holds {kind} files beside {other[0].name}: expected shards of one kind and nothing else, or "
+                "no such files; move the others."
+            )
+        if reading != _only(reading, used):
+            expected = " and ".join(f"--{option}" for option in used) or "no options"
+            raise InvalidInput(
+                f"{path} was given an option that a folder of {kind} shards does not use: expected {expected}."
+            )
     if tables:
         return ParquetRows(tables, columns=reading.columns, label=reading.label)
     fits = path.is_file() and _EXPANSION * path.stat().st_size <= reading.budget
-    return None if fits or reading != ReadOptions(budget=reading.budget) else NpyRows(arrays)
-
-
-def _name_of(path: Path) -> str:
-    """The name of the file or folder, changed where it is that of a named data set."""
-    name = path.stem if path.is_file() else path.resolve().name
-    if not is_named(name):
-        return name
-    return path.name if path.is_file() else f"{name}-folder"
-
-
-def _path_and_key(source: str) -> tuple[Path, str | None]:
-    path = Path(source).expanduser()
-    before, colon, key = source.rpartition(":")
-    if colon and key and not path.exists():
-        return Path(before).expanduser(), key
-    return path, None
-
-
-def _require_shards_alone(folder: Path, shards: list[Path], reading: ReadOptions) -> None:
-    kind = shards[0].suffix.lower()
-    other = next((entry for entry in _visible(folder) if entry not in shards), None)
-    if other is not None:
-        raise InvalidInput(
-            f"{folder} holds {kind} files beside {other.name}: expected shards of one kind and nothing else, or no "
-            "such files; move the others."
-        )
-    used = ("budget", "label", "columns") if kind == ".parquet" else ("budget",)
-    if reading != ReadOptions(**{option: getattr(reading, option) for option in used}):
-        expected = " and ".join(f"--{option}" for option in used[1:]) or "no options"
-        raise InvalidInput(
-            f"{folder} was given an option that a folder of {kind} shards does not use: expected {expected}."
-        )
-
-
-def rescaled(dataset: Dataset, scaling: Scaling | str | None) -> Dataset:
-    """The data set with another scaling; for ``"unit"``, its own one where that already brings it to [0, 1].
-
-    Example:
-      >>> round(rescaled(digits(), "standard").scaling.offset, 3)
-      4.884
-    """
-    if scaling is None or (scaling == "unit" and dataset.spec.unit_interval):
-        return dataset
-    if isinstance(scaling, Scaling):
-        return dataclasses.replace(dataset, scaling=scaling)
-    train = dataset.train.x
-    statistics = Statistics.of([train], moments=scaling == "standard")
-    return dataclasses.replace(dataset, scaling=fitted(scaling, statistics, of_bytes=train.dtype == np.uint8))
+    return None if fits or reading != _only(reading, ()) else NpyRows(arrays)
 
 
 def _prepared(source: str, reading: ReadOptions, *, scaling: Scaling | str | None, seed: int) -> Dataset:
@@ -280,27 +261,11 @@ def _prepared(source: str, reading: ReadOptions, *, scaling: Scaling | str | Non
                 f"the {split} split of {source} takes {size:,} bytes: expected at most the device budget of "
                 f"{reading.budget:,}, as held-out examples are not streamed; raise the budget."
             )
-    streamed = bytes_of(rows["train"]) > reading.budget
     held = {split: read_all(rows[split]) for split in ("validation", "test") if split in rows}
-    if streamed:
+    if bytes_of(rows["train"]) > reading.budget:
         return from_rows(rows["train"], held, name=name, scaling=scaling, reading=reading, seed=seed)
     contents = {"train": read_all(rows["train"])} | held
     return from_raw(contents, name=name, scaling=scaling, reading=reading, seed=seed)
-
-
-def _label_in(path: Path, data: DataSpec, label: str | None) -> str | None:
-    """The given label, or else that of the training data where a file or a folder of tables has it."""
-    if label is not None:
-        if not _shards(path, ".parquet") and path.exists() and "label" not in files.options(path):
-            _require_no_label(path, label)
-        return label
-    remembered = data.reading.label
-    return remembered if path.exists() and has_label(path, remembered, header=data.reading.header) else None
-
-
-def _require_no_label(path: Path, label: str | None) -> None:
-    if label is not None:
-        raise InvalidInput(f"{path} was given --label, which a source of its kind does not use: leave it out.")
 
 
 def _shards(path: Path, suffix: str) -> list[Path]:

@@ -35,10 +35,6 @@ class ReadOptions:
       transpose: the examples are along the last axis of an array, as the columns of a matrix.
       shape: of an example, such as height and width, to which each row is brought.
       budget: bytes of examples that the device may hold; what is held out of a larger source depends on it.
-
-    Example:
-      >>> ReadOptions(columns=["height", "weight"]).columns
-      ('height', 'weight')
     """
 
     label: str | None = static(default=None)
@@ -123,9 +119,9 @@ class DataSpec:
     def require_range(self, x: np.ndarray, what: str = "data") -> None:
         """Raises where examples are plainly in other units than the training data.
 
-        Data in the unit interval, in model units, leave it by noise only: values that are further off than ten times
-        its width are another unit's, and so are fractions within [0, 1] where bytes were trained on. Other data may
-        have any value, with a warning from a hundred times the width of the training range on.
+        Data that were in [0, 1] in model units may leave it by ten times its width, as noise does; and where bytes were
+        trained on, fractions within [0, 1] are refused. Other data may have any value, with a warning from a hundred
+        times the width of the training range on.
         """
         if not self.unit_interval:
             width = _FAR * (self.high - self.low)

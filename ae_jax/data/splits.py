@@ -51,9 +51,6 @@ def from_arrays(
         fitted on the training split (:func:`ae_jax.data.scaling.fitted`); by default bytes above 1 are divided by 255.
       seed: of the split, from 0 to 2**32 - 1.
 
-    Returns:
-      The data set.
-
     Raises:
       InvalidInput: data that :func:`ae_jax.data.arrays.as_examples` refuses, labels of another length or
         missing, fractions that leave no training examples, an invalid seed, a scaling that does not fit.
@@ -63,20 +60,16 @@ def from_arrays(
       >>> len(data.train.x), len(data.validation.x), len(data.test.x)
       (6, 2, 2)
     """
-    given = _contents(x, labels, columns, name)
-    examples = as_examples(given.x, name)
-    targets = None if given.labels is None else as_labels(given.labels, len(examples))
-    held_out = _counts(len(examples), validation, test, seed)
-    rest = np.arange(len(examples))
-    taken = {}
+    whole, names = _as_split(x, labels, columns, name)
+    held_out = _counts(len(whole.x), validation, test, seed)
+    rest, rows = np.arange(len(whole.x)), {}
     for split in ("test", "validation"):
-        rest, chosen = _take(rest, held_out[split], targets, seed)
-        taken[split] = np.sort(chosen)
-    rows = {"train": np.sort(rest)} | taken
+        rest, rows[split] = _take(rest, held_out[split], whole.labels, seed)
     splits = {
-        split: Split(examples[index], None if targets is None else targets[index]) for split, index in rows.items()
+        split: Split(*(None if array is None else array[np.sort(index)] for array in whole))
+        for split, index in ({"train": rest} | rows).items()
     }
-    return _scaled(name, splits, given.columns, scaling)
+    return _scaled(name, splits, names, scaling)
 
 
 def from_splits(
@@ -98,9 +91,6 @@ def from_splits(
       columns: as in :func:`from_arrays`.
       scaling: as in :func:`from_arrays`.
 
-    Returns:
-      The data set.
-
     Raises:
       InvalidInput: data that :func:`ae_jax.data.arrays.as_examples` refuses, another shape or type than the training
         examples, labels of another length or missing.
@@ -110,17 +100,22 @@ def from_splits(
       >>> len(data.train.x), len(data.validation.x), len(data.test.x)
       (6, 0, 2)
     """
-    first, names = _as_split(train, columns, f"the train split of {name}")
-    splits = {"train": first}
-    for split, given in (("validation", validation), ("test", test)):
+    splits: dict[str, Split] = {}
+    names = None if columns is None else tuple(columns)
+    for split, given in (("train", train), ("validation", validation), ("test", test)):
         what = f"the {split} split of {name}"
-        x, _ = _parts(given, what)
-        empty = x is None or (hasattr(x, "__len__") and len(x) == 0)
-        splits[split] = Split(first.x[:0]) if empty else _as_split(given, names, what)[0]
-        if splits[split].x.dtype != first.x.dtype:
+        if isinstance(given, tuple) and len(given) != 2:
+            raise InvalidInput(f"{what} is a tuple of {len(given)}: expected examples, or a pair (examples, labels).")
+        x, labels = given if isinstance(given, tuple) else (given, None)
+        if split != "train" and (x is None or (hasattr(x, "__len__") and len(x) == 0)):
+            splits[split] = Split(splits["train"].x[:0])
+            continue
+        splits[split], found = _as_split(x, labels, names, what)
+        names = found if split == "train" else names
+        if (stored := splits[split].x.dtype) != (expected := splits["train"].x.dtype):
             raise InvalidInput(
-                f"{what} is stored as {splits[split].x.dtype} and the train split as {first.x.dtype}: "
-                "expected one type, as one scaling holds for all."
+                f"{what} is stored as {stored} and the train split as {expected}: expected one type, as one scaling "
+                "holds for all."
             )
     return _scaled(name, splits, names, scaling)
 
@@ -137,17 +132,11 @@ def from_raw(
 
     Args:
       contents: of ``"all"``, split as :func:`from_arrays` does; or of ``"train"`` and any of ``"validation"`` and
-        ``"test"``, of which what is missing is held out of the training examples, a tenth and a fifth.
+        ``"test"``. A missing one is held out of the training examples, a tenth and a fifth.
       name: what results call it.
       scaling: as in :func:`from_arrays`.
       reading: how the source was read.
-      seed: of what is held out.
-
-    Returns:
-      The data set.
-
-    Raises:
-      InvalidInput: as in :func:`from_arrays` and :func:`from_splits`.
+      seed: of the split.
     """
     source = contents["all" if "all" in contents else "train"]
     split = from_arrays(
@@ -189,11 +178,8 @@ def from_rows(
       reading: how the source was read; with the device's budget.
       seed: of what is held out and of the order, from 0 to 2**32 - 1.
 
-    Returns:
-      The data set.
-
     Raises:
-      InvalidInput: examples that :func:`ae_jax.data.arrays.as_examples` refuses, or as in :func:`from_arrays`.
+      InvalidInput: as in :func:`from_arrays`.
     """
     total = sum(rows.lengths)
     given = {split: held_out[split] for split in ("validation", "test") if held_out and split in held_out}
@@ -253,15 +239,6 @@ def balanced_rows(labels: np.ndarray, count: int, *, seed: int) -> np.ndarray:
     return np.sort(by_class[np.argsort(rounds, kind="stable")[:count]])
 
 
-def _contents(x: Any, labels: Any, columns: Sequence[str] | None, name: str) -> RawData:
-    """Examples, labels and names of the features, of an array or of a frame."""
-    if not is_frame(x):
-        return RawData(x, labels, None if columns is None else tuple(columns))
-    named = isinstance(labels, str)
-    contents = from_frame(x, columns=columns, label=labels if named else None, name=name)
-    return contents if named else contents._replace(labels=labels)
-
-
 def _scaled(
     name: str,
     splits: dict[str, Split],
@@ -304,11 +281,7 @@ def _warn_of_spreads(name: str, x: np.ndarray, columns: tuple[str, ...] | None) 
 
 
 def _counts(examples: int, validation: float, test: float, seed: int) -> dict[str, int]:
-    """The number of held-out examples of each split.
-
-    Raises:
-      InvalidInput: fractions that leave no training examples, or an invalid seed.
-    """
+    """The number of held-out examples of each split, from checked fractions and seed."""
     if not (0 <= validation < 1 and 0 <= test < 1 and validation + test < 1):
         raise InvalidInput(
             f"the split was given validation={validation} and test={test}: expected fractions that sum below 1."
@@ -321,25 +294,19 @@ def _counts(examples: int, validation: float, test: float, seed: int) -> dict[st
     return counts
 
 
-def _as_split(given: Any, columns: Sequence[str] | None, what: str) -> tuple[Split, tuple[str, ...] | None]:
-    """A split from user input, and the names of its features."""
-    contents = _contents(*_parts(given, what), columns, what)
-    x = as_examples(contents.x, what)
-    labels = None if contents.labels is None else as_labels(contents.labels, len(x), f"the labels of {what}")
-    return Split(x, labels), contents.columns
-
-
-def _parts(given: Any, what: str) -> tuple[Any, Any]:
-    """Examples and labels (or None) of the input for a split."""
-    if not isinstance(given, tuple):
-        return given, None
-    if len(given) != 2:
-        raise InvalidInput(f"{what} is a tuple of {len(given)}: expected examples, or a pair (examples, labels).")
-    return given[0], given[1]
+def _as_split(x: Any, labels: Any, columns: Sequence[str] | None, what: str) -> tuple[Split, tuple[str, ...] | None]:
+    """A split from an array or a frame, and the names of its features."""
+    names = None if columns is None else tuple(columns)
+    if is_frame(x):
+        named = isinstance(labels, str)
+        contents = from_frame(x, columns=columns, label=labels if named else None, name=what)
+        x, labels, names = contents.x, contents.labels if named else labels, contents.columns
+    x = as_examples(x, what)
+    return Split(x, None if labels is None else as_labels(labels, len(x), f"the labels of {what}")), names
 
 
 def _take(rows: np.ndarray, count: int, labels: np.ndarray | None, seed: int) -> tuple[np.ndarray, np.ndarray]:
-    """Rows left and rows taken at random; stratified where every class can stand on both sides."""
+    """Rows left and rows taken at random; stratified where every class has examples for both."""
     if count == 0:
         return rows, rows[:0]
     from sklearn.model_selection import train_test_split  # which takes a second to import

@@ -3,7 +3,7 @@
 import dataclasses
 from collections.abc import Callable, Generator, Iterator, Mapping, Sequence
 from functools import cached_property, partial
-from typing import Any, NamedTuple, Protocol, runtime_checkable
+from typing import Any, NamedTuple
 
 import numpy as np
 
@@ -21,18 +21,12 @@ _CHUNKS = 16
 _BLOCKS = 64
 """The least number of blocks in a chunk where rows are short: more blocks mix more places of the source."""
 
-
 Share = Callable[[int], tuple[int, int]]
 """Maps a number of rows to the first and the last of them that a process reads."""
 
 
 class Piece(NamedTuple):
-    """Rows that are read at once.
-
-    Attributes:
-      shard, start, stop: the block: first and last row of a shard.
-      low, high: the first and the last of its training rows.
-    """
+    """Rows that are read at once: a block (first and last row of a shard), and its first and last training row."""
 
     shard: int
     start: int
@@ -41,47 +35,32 @@ class Piece(NamedTuple):
     high: int
 
 
-@runtime_checkable
-class Rows(Protocol):
-    """A source of examples that can be read in pieces, from several threads at once."""
+class Rows:
+    """A source of examples that is read in pieces, from several threads at once.
 
-    @property
-    def name(self) -> str:
-        """For errors."""
-        ...
+    Attributes:
+      name: for errors.
+      shape: of one example.
+      dtype: the type that examples are stored in.
+      lengths: examples of each shard.
+      whole: whether reading part of a shard costs as much as reading all of it.
+      columns: names of the features, or None.
+    """
 
-    @property
-    def shape(self) -> Shape:
-        """Of one example."""
-        ...
-
-    @property
-    def dtype(self) -> Any:
-        """The type that examples are stored in."""
-        ...
-
-    @property
-    def lengths(self) -> Sequence[int]:
-        """Examples of each shard."""
-        ...
-
-    @property
-    def whole(self) -> bool:
-        """Whether reading part of a shard costs as much as reading all of it."""
-        ...
-
-    @property
-    def columns(self) -> tuple[str, ...] | None:
-        """Names of the features, or None."""
-        ...
+    name: str
+    shape: Shape
+    dtype: np.dtype
+    lengths: Sequence[int]
+    whole: bool = False
+    columns: tuple[str, ...] | None = None
 
     def read(self, shard: int, start: int, stop: int) -> tuple[np.ndarray, np.ndarray | None]:
         """Examples from ``start`` to ``stop`` of a shard, and their labels or None."""
-        ...
+        raise NotImplementedError
 
     def place(self, shard: int) -> str:
         """The name of a shard, for errors."""
-        ...
+        return self.name
 
 
 def bytes_of(rows: Rows) -> int:
@@ -123,7 +102,7 @@ class Stream:
     seed: int = 0
 
     def __post_init__(self) -> None:
-        largest = max(length for length in self.rows.lengths) * bytes_of_one(self.rows)
+        largest = max(self.rows.lengths) * bytes_of_one(self.rows)
         if self.rows.whole and largest > self.budget // 4:
             raise InvalidInput(
                 f"{self.rows.name} has a row group of {largest:,} bytes: expected at most a quarter of the device "
@@ -132,17 +111,6 @@ class Stream:
 
     def __len__(self) -> int:
         return sum(self.rows.lengths) - len(self.held_out)
-
-    @cached_property
-    def blocks(self) -> list[tuple[int, int, int]]:
-        """Shard, first and last row of each block that has training rows."""
-        found = []
-        for shard, start, stop in self.pieces(1):
-            first = int(self.first_rows[shard])
-            low, high = np.searchsorted(self.held_out, [first + start, first + stop])
-            if high - low < stop - start:
-                found.append((shard, start, stop))
-        return found
 
     def pieces(self, blocks: int) -> Iterator[tuple[int, int, int]]:
         """Shard, first and last row of pieces of so many blocks each, in the source's order."""
@@ -156,6 +124,14 @@ class Stream:
     def first_rows(self) -> np.ndarray:
         """Number of the first row of each shard, counted over all shards."""
         return np.concatenate([[0], np.cumsum(self.rows.lengths)[:-1]]).astype(np.int64)
+
+    @cached_property
+    def _blocks(self) -> tuple[np.ndarray, np.ndarray]:
+        """Shard, first and last row of each block that has training rows, ``[blocks, 3]``, and how many it has."""
+        blocks = np.array(list(self.pieces(1)))
+        low, high = (np.searchsorted(self.held_out, self.first_rows[blocks[:, 0]] + blocks[:, end]) for end in (1, 2))
+        trained = blocks[:, 2] - blocks[:, 1] - (high - low)
+        return blocks[trained > 0], trained[trained > 0]
 
     def chunk_size(self, batch_size: int) -> int:
         """Examples in a chunk: whole batches that fill a sixteenth of the budget; the last chunk has one or more.
@@ -200,26 +176,20 @@ class Stream:
         Example:
           >>> from ae_jax.data.shards import ArrayRows
           >>> stream = Stream(rows=ArrayRows(np.arange(96).reshape(96, 1)), held_out=np.arange(0), budget=16 * 4 * 32)
-          >>> whole = list(stream.chunks(epoch=1, batch_size=8))
-          >>> half = next(stream.chunks(epoch=1, batch_size=8, first=1, share=lambda count: (count // 2, count)))
-          >>> [len(chunk) for chunk in whole], bool((half == whole[1][16:]).all())
-          ([32, 32, 32], True)
+          >>> [len(chunk) for chunk in stream.chunks(epoch=1, batch_size=8)]
+          [32, 32, 32]
         """
-        return self._chunks(_grain(), epoch, self.chunk_size(batch_size), first, share)
-
-    def _chunks(self, grain: Any, epoch: int, size: int, first: int, share: Share) -> Generator[np.ndarray, None, None]:
+        grain, size = _grain(), self.chunk_size(batch_size)
         spans = [
             (start + low, start + high)
             for start in range(first * size, len(self), size)
             for low, high in (share(min(size, len(self) - start)),)
         ]
-        seed = int(np.random.SeedSequence([self.seed, epoch]).generate_state(1)[0])
-        order = grain.MapDataset.range(len(self.blocks)).shuffle(seed=seed)
-        pieces = self._pieces_of(spans, np.array([order[place] for place in range(len(self.blocks))]))
-        largest = max(stop - start for _, start, stop in self.blocks) * bytes_of_one(self.rows)
+        largest = int(np.diff(self._blocks[0][:, 1:]).max()) * bytes_of_one(self.rows)
         ahead = max(1, min(_BLOCKS // 4, self.budget // (_CHUNKS * largest)))
         options = grain.ReadOptions(num_threads=min(2, ahead), prefetch_buffer_size=ahead)
-        read = grain.MapDataset.source(pieces).map(partial(self._read, seed)).to_iter_dataset(options)
+        pieces = grain.MapDataset.source(self._pieces_of(spans, epoch))
+        read = pieces.map(partial(self._read, epoch)).to_iter_dataset(options)
         each = max([1, *(stop - start for start, stop in spans)])
         chunks = grain.experimental.RebatchIterDataset(read, each, drop_remainder=False)
         iterator = iter(grain.experimental.ThreadPrefetchIterDataset(chunks, prefetch_buffer_size=1))
@@ -230,30 +200,23 @@ class Stream:
         finally:
             iterator.close()
 
-    def _pieces_of(self, spans: list[tuple[int, int]], order: np.ndarray) -> list[Piece]:
+    def _pieces_of(self, spans: list[tuple[int, int]], epoch: int) -> list[Piece]:
         """The pieces to read for spans of an epoch's rows; a block that two spans share is read once."""
-        lengths = self._trained[order]
-        ends, pieces = np.cumsum(lengths), []
+        order = np.random.default_rng([self.seed, epoch]).permutation(len(self._blocks[0]))
+        blocks, counts = (array[order] for array in self._blocks)
+        ends, pieces = np.cumsum(counts), []
         for start, stop in spans:
             number = int(np.searchsorted(ends, start, side="right"))
             while start < stop:
-                (shard, top, bottom), begin = self.blocks[order[number]], int(ends[number] - lengths[number])
-                last = min(stop, int(ends[number]))
-                piece = Piece(shard, top, bottom, start - begin, last - begin)
+                begin, last = int(ends[number] - counts[number]), min(stop, int(ends[number]))
+                piece = Piece(*blocks[number].tolist(), start - begin, last - begin)
                 if pieces and pieces[-1][:3] == piece[:3] and pieces[-1].high == piece.low:
                     piece = piece._replace(low=pieces.pop().low)
                 pieces.append(piece)
                 start, number = last, number + 1
         return pieces
 
-    @cached_property
-    def _trained(self) -> np.ndarray:
-        """The number of training rows in each block."""
-        bounds = [(self.first_rows[shard] + start, self.first_rows[shard] + stop) for shard, start, stop in self.blocks]
-        low, high = np.searchsorted(self.held_out, np.array(bounds)).T
-        return np.array([stop - start for _, start, stop in self.blocks]) - (high - low)
-
-    def _read(self, seed: int, piece: Piece) -> np.ndarray:
+    def _read(self, epoch: int, piece: Piece) -> np.ndarray:
         shard, start, stop, low, high = piece
         kept = np.flatnonzero(~_among(self.held_out, int(self.first_rows[shard]) + start, stop - start))
         if not self.rows.whole:
@@ -263,7 +226,7 @@ class Stream:
         trained = x[kept].astype(storage_type(self.rows.dtype), copy=False)
         if not self.rows.whole:
             return trained
-        return np.random.default_rng([seed, shard]).permutation(trained)[low:high]
+        return np.random.default_rng([self.seed, epoch, shard]).permutation(trained)[low:high]
 
 
 def survey(stream: Stream, taken: Mapping[str, np.ndarray], *, moments: bool) -> tuple[Statistics, dict[str, RawData]]:

@@ -25,24 +25,32 @@ def require_writable(path: str | Path, *, shape: Shape | None = None) -> None:
       shape: of one example; None for a table.
 
     Raises:
-      InvalidInput: another ending; a folder for a table or for examples that are not images; a folder that is not
-        empty; a file in the place of a folder; a place where nothing can be written; Parquet without PyArrow.
+      InvalidInput: the path cannot be written, or not in that format.
 
     Example:
       >>> require_writable("codes.txt")
       Traceback (most recent call last):
       ae_jax.errors.InvalidInput: codes.txt has an unknown ending: expected .npy, .csv, .tsv or .parquet.
     """
-    place, endings = Path(path), f"{', '.join(SUFFIXES[:-1])} or {SUFFIXES[-1]}"
+    place, endings, suffix = Path(path), f"{', '.join(SUFFIXES[:-1])} or {SUFFIXES[-1]}", Path(path).suffix.lower()
+    pictures = shape is not None and (len(shape) == 2 or (len(shape) == 3 and shape[2] in (1, 3)))
     try:
-        if is_folder_name(path):
-            _require_pictures(place, shape, endings)
-        elif place.suffix.lower() not in SUFFIXES:
+        if is_folder_name(path) and not pictures:
+            what = "a table" if shape is None else f"examples of shape {' x '.join(map(str, shape))}"
+            raise InvalidInput(
+                f"{place} has no ending and names a folder of pictures, which {what} cannot be: expected a name ending "
+                f"in {endings}."
+            )
+        if is_folder_name(path) and place.exists() and not place.is_dir():
+            raise InvalidInput(f"{place} is a file: expected a new folder for pictures, or a name with an ending.")
+        if is_folder_name(path) and place.is_dir() and any(place.iterdir()):
+            raise InvalidInput(f"the folder {place} is not empty: expected a new or an empty one for pictures.")
+        if not is_folder_name(path) and suffix not in SUFFIXES:
             images = "" if shape is None else ", or none, for a folder of pictures"
             raise InvalidInput(f"{path} has an unknown ending: expected {endings}{images}.")
-        elif place.is_dir():
+        if not is_folder_name(path) and place.is_dir():
             raise InvalidInput(f"{path} is a folder: expected the name of a file.")
-        if place.suffix.lower() == ".parquet":
+        if suffix == ".parquet":
             import_reader("pyarrow.parquet", place)
         existing = next(parent for parent in place.absolute().parents if parent.exists())
         with tempfile.TemporaryFile(dir=existing):
@@ -80,8 +88,7 @@ def write_examples(
       A short description of the file: type and shape, and how numbers became bytes.
 
     Raises:
-      InvalidInput: a path that :func:`require_writable` refuses, another number of names than of features, or a label
-        with the name of a feature.
+      InvalidInput: another number of names than of features, or a label with the name of a feature.
     """
     require_writable(path, shape=x.shape[1:])
     place = Path(path)
@@ -112,30 +119,27 @@ def write_table(path: str | Path, table: Mapping[str, np.ndarray]) -> str:
 
     Returns:
       A short description of the file: the number of rows and the names of the columns.
-
-    Raises:
-      InvalidInput: a path that :func:`require_writable` refuses, or columns of different lengths.
     """
     require_writable(path)
     place, names = Path(path), list(table)
-    columns = [np.asarray(column) for column in table.values()]
-    lengths = {column.shape for column in columns}
+    columns = {name: np.asarray(column) for name, column in table.items()}
+    lengths = {column.shape for column in columns.values()}
     if len(lengths) != 1 or len(next(iter(lengths))) != 1:
         raise InvalidInput(f"{path} was given columns of the shapes {sorted(lengths)}: expected one axis and length.")
+    frame, suffix = pd.DataFrame(columns), place.suffix.lower()
     with replacing(place) as scratch:
-        if place.suffix.lower() == ".npy":
-            plain = [column.astype(str) if column.dtype.kind in "OS" else column for column in columns]
+        if suffix == ".npy":
+            plain = [column.astype(str) if column.dtype.kind in "OS" else column for column in columns.values()]
+            kinds = [(name, column.dtype) for name, column in zip(names, plain, strict=True)]
             with scratch.open("wb") as file:
-                kinds = [(name, column.dtype) for name, column in zip(names, plain, strict=True)]
                 np.save(file, np.rec.fromarrays(plain, dtype=kinds), allow_pickle=False)
-        elif place.suffix.lower() == ".parquet":
-            pd.DataFrame(dict(zip(names, columns, strict=True))).to_parquet(scratch, index=False)
+        elif suffix == ".parquet":
+            frame.to_parquet(scratch, index=False)
         else:
-            separator = "\t" if place.suffix.lower() == ".tsv" else ","
-            frame = pd.DataFrame(dict(zip(names, columns, strict=True)))
+            separator = "\t" if suffix == ".tsv" else ","
             frame.to_csv(scratch, sep=separator, index=False, lineterminator="\n", encoding="utf-8")
     shown = ", ".join(names) if len(names) <= 6 else f"{', '.join(names[:3])}, ..., {', '.join(names[-2:])}"
-    return f"{len(columns[0]):,} rows of {shown}"
+    return f"{len(frame):,} rows of {shown}"
 
 
 def is_folder_name(path: str | Path) -> bool:
@@ -149,26 +153,8 @@ def is_folder_name(path: str | Path) -> bool:
 
 
 def keeps_labels(path: str | Path) -> bool:
-    """Whether examples are written with their labels.
-
-    Example:
-      >>> keeps_labels("codes.csv"), keeps_labels("codes.npy"), keeps_labels("pictures/")
-      (True, False, False)
-    """
+    """Whether examples are written with their labels, as in a table."""
     return not is_folder_name(path) and Path(path).suffix.lower() != ".npy"
-
-
-def _require_pictures(path: Path, shape: Shape | None, endings: str) -> None:
-    if shape is None or not (len(shape) == 2 or (len(shape) == 3 and shape[2] in (1, 3))):
-        what = "a table" if shape is None else f"examples of shape {' x '.join(map(str, shape))}"
-        raise InvalidInput(
-            f"{path} has no ending and names a folder of pictures, which {what} cannot be: expected a name ending in "
-            f"{endings}."
-        )
-    if path.exists() and not path.is_dir():
-        raise InvalidInput(f"{path} is a file: expected a new folder for pictures, or a name with an ending.")
-    if path.is_dir() and any(path.iterdir()):
-        raise InvalidInput(f"the folder {path} is not empty: expected a new or an empty one for pictures.")
 
 
 def _write_pictures(folder: Path, x: np.ndarray, bounds: tuple[float, float] | None) -> str:

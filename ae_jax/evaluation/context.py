@@ -83,7 +83,7 @@ class Context:
         """
         part = self.dataset.split(self.split)
         require_shape(part.x, self.evaluated.shape, f"the {self.split} split of {self.dataset.name}")
-        if isinstance(self.evaluated, Run) and not self.evaluated.scaling.agrees(self.dataset.scaling):
+        if isinstance(self.evaluated, Run) and self.evaluated.scaling != self.dataset.scaling:
             raise InvalidInput(
                 f"{self.dataset.name} has {self.dataset.scaling} and the run {self.evaluated.scaling}: expected data "
                 "in the units trained on; give the data set the scaling of the run."

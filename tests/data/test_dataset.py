@@ -79,10 +79,10 @@ def test_its_description_is_json():
 @pytest.mark.parametrize(
     ("choice", "sentence"),
     [
-        ({"labels": LABELS[:5]}, r"labels have shape \(5,\) for 30 examples: expected one label for each example"),
-        ({"labels": X}, r"labels have shape \(30, 2\) for 30 examples"),
-        ({"labels": [None, *LABELS[1:]]}, "labels are missing .* for 1 examples, the first at index 0"),
-        ({"labels": np.where(LABELS == 1, np.nan, LABELS)}, "labels are missing .* for 10 examples, .* at index 10"),
+        ({"labels": LABELS[:5]}, r"have shape \(5,\) for 30 examples: expected one label for each example"),
+        ({"labels": X}, r"have shape \(30, 2\) for 30 examples"),
+        ({"labels": [None, *LABELS[1:]]}, "labels of arrays are missing .* for 1 examples, the first at index 0"),
+        ({"labels": np.where(LABELS == 1, np.nan, LABELS)}, "labels of arrays are missing .* for 10 examples, .* at index 10"),
         ({"seed": -1}, r"given the seed -1: expected an integer from 0 to 2\*\*32 - 1"),
         ({"seed": 2**32}, "given the seed 4294967296: expected an integer"),
         ({"test": 1.0}, "given validation=0.1 and test=1.0: expected fractions that sum below 1"),
@@ -154,7 +154,7 @@ def test_splits_of_yours_that_cannot_be_used_are_refused(splits, sentence):
         ({"test": Split(X[:0], LABELS)}, r"the labels of the test split of mine have shape \(30,\) for 0 examples"),
         (
             {"validation": X},
-            "the validation split of mine is no Split of NumPy arrays: .*by from_splits, which converts",
+            "the validation split of mine is no Split of NumPy arrays: .*by from_splits",
         ),
         ({"validation": (X, LABELS)}, "the validation split of mine is no Split of NumPy arrays"),
         ({"scaling": 255.0}, "mine was given the scaling 255.0: expected a Scaling, or none"),

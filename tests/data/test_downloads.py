@@ -16,8 +16,8 @@ import pytest
 from PIL import Image
 
 from ae_jax import InvalidInput
-from ae_jax.data import PUBLISHED, RawData, ReadOptions, load, prepare, published
-from ae_jax.data.downloads import content_digest, data_folder
+from ae_jax.data import PUBLISHED, RawData, ReadOptions, load, prepare, prepared_file, published
+from ae_jax.data.downloads import content_digest
 from ae_jax.data.published import Published
 
 X = np.random.default_rng(0).integers(0, 256, (16, 2, 3), np.uint8)
@@ -76,9 +76,9 @@ def served(tiny: Published, files: Path, monkeypatch: pytest.MonkeyPatch) -> Ite
 def test_a_data_set_is_downloaded_verified_and_loaded(served: Published) -> None:
     said = []
     file = prepare("tiny", progress=said.append)
-    assert file == data_folder() / "tiny.npz"
+    assert file == prepared_file("tiny")
     assert said[-1] == ("tiny: download tiny.npy", 224, 224)
-    assert list(data_folder().iterdir()) == [file]
+    assert list(file.parent.iterdir()) == [file]
     data = load("tiny")
     assert data.spec.examples == {"train": 11, "validation": 1, "test": 4}
     np.testing.assert_array_equal(data.test.x, X[12:])
@@ -100,7 +100,7 @@ def test_files_of_other_data_are_refused(tiny: Published, tmp_path: Path, name: 
     np.save(tmp_path / name, values)
     with pytest.raises(InvalidInput, match=r"SHA-256|a file of tiny"):
         prepare("tiny", source=tmp_path)
-    assert not data_folder().exists()
+    assert not prepared_file("tiny").parent.exists()
 
 
 def test_a_folder_without_the_files_is_refused(tiny: Published, tmp_path: Path) -> None:

@@ -132,8 +132,3 @@ def test_a_constant_feature_has_no_standard_scaling_and_is_zero_by_unit(names, w
 def test_an_unknown_scaling_is_refused():
     with pytest.raises(InvalidInput, match="unknown scaling 'standrad': did you mean 'standard'"):
         fitted("standrad", Statistics.of([np.eye(2)]), of_bytes=False)
-
-
-def test_no_examples_have_no_statistics():
-    with pytest.raises(InvalidInput, match="no examples were given: expected at least one to fit a scaling to"):
-        Statistics.of([])

@@ -7,7 +7,7 @@ from sklearn.datasets import load_digits
 
 from ae_jax import InvalidInput
 from ae_jax.data import ReadOptions, Scaling, from_arrays, load
-from ae_jax.data.sources import examples, parse_path, rescaled
+from ae_jax.data.sources import examples, parse_path
 
 X = np.arange(40, dtype=np.uint8).reshape(20, 2)
 LABELS = np.arange(20) % 2
@@ -24,9 +24,9 @@ def test_digits_are_those_of_scikit_learn(digits):
 
 
 def test_embedded_data_keep_their_unit_and_take_another_scaling(digits):
-    assert rescaled(digits, "unit").scaling == Scaling(scale=16.0)
-    assert rescaled(digits, "none").scaling == Scaling()
-    assert rescaled(digits, Scaling(scale=2.0)).scaling == Scaling(scale=2.0)
+    assert load("digits", scaling="unit").scaling == Scaling(scale=16.0)
+    assert load("digits", scaling="none").scaling == Scaling()
+    assert load("digits", scaling=Scaling(scale=2.0)).scaling == Scaling(scale=2.0)
     values = np.asarray((standard := load("digits", scaling="standard")).scaling(standard.train.x))
     np.testing.assert_allclose([values.mean(), values.std()], [0.0, 1.0], atol=1e-4)
 

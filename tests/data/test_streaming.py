@@ -178,7 +178,7 @@ def test_a_source_with_splits_keeps_them(shards):
 def test_without_grain_the_extra_is_named(shards, monkeypatch):
     monkeypatch.setitem(sys.modules, "grain", None)
     with pytest.raises(InvalidInput, match=r'Grain, which is not installed: pip install "ae_jax\[streaming\]"'):
-        stream_of(shards).chunks(1, 8)
+        next(stream_of(shards).chunks(1, 8))
 
 
 def test_a_row_group_larger_than_a_quarter_of_the_budget_is_refused(tmp_path):

@@ -21,7 +21,10 @@ __all__ = ["KINDS", "array_shape", "is_image_file", "names_in", "options", "read
 
 
 class _Format(NamedTuple):
-    """A kind of file or folder: its name in errors, its reader, and the options that the reader uses."""
+    """A kind of file or folder: its name in errors, its reader, and the options that the reader uses.
+
+    A reader returns the examples under ``"all"``, or under the names of the splits where the source has them.
+    """
 
     name: str
     read: Callable[..., dict[str, RawData]]
@@ -49,7 +52,7 @@ KINDS = f"a file ({_SUFFIXES} or one named as MNIST's idx files), or a folder of
 
 
 def readable(path: Path) -> bool:
-    """Whether a path is that of a folder, or of a file with a name that :func:`read` knows; the file may be missing.
+    """Whether a path is that of a folder, or has the name of a file that :func:`read` knows.
 
     Example:
       >>> readable(Path("mine.CSV")), readable(Path("t10k-images-idx3-ubyte.gz")), readable(Path("mine.docx"))
@@ -64,9 +67,6 @@ def options(path: Path) -> tuple[str, ...]:
     Example:
       >>> options(Path("mine.npz")), options(Path("mine.npy"))
       (('key', 'label', 'transpose', 'shape'), ('transpose', 'shape'))
-
-    Raises:
-      InvalidInput: a path that does not exist or is of an unknown kind.
     """
     known = _BY_SUFFIX.get(path.suffix.lower())
     return (_format(path) if known is None else known).options
@@ -77,7 +77,7 @@ def read(path: Path, how: ReadOptions = ReadOptions(), *, key: str | None = None
 
     Args:
       path: of one of :data:`KINDS`.
-      how: label, columns, header, image size, transpose and shape; what a format does not use must be left out.
+      how: label, columns, header, image size, transpose and shape.
       key: name of the examples in a ``.npz`` or ``.mat`` file.
 
     Returns:
@@ -105,15 +105,7 @@ def read(path: Path, how: ReadOptions = ReadOptions(), *, key: str | None = None
 
 
 def read_image(path: Path, *, image_size: tuple[int, int] | None = None) -> RawData:
-    """Reads a single image as one example, ``[1, height, width]`` or ``[1, height, width, 3]``.
-
-    Args:
-      path: of the image.
-      image_size: height and width to which it is resized.
-
-    Raises:
-      InvalidInput: an image that :func:`ae_jax.data.files.images.image_splits` refuses.
-    """
+    """Reads a single image as one example, ``[1, height, width]`` or ``[1, height, width, 3]``."""
     return RawData(images_of([path], image_size))
 
 
@@ -123,11 +115,7 @@ def is_image_file(path: Path) -> bool:
 
 
 def names_in(path: Path, *, header: bool = True) -> tuple[str, ...]:
-    """Names of a table's columns or of an archive's arrays; none in another file.
-
-    Raises:
-      InvalidInput: a file that cannot be read.
-    """
+    """Names of a table's columns or of an archive's arrays; none in another file."""
     suffix = path.suffix.lower()
     if suffix in (".csv", ".tsv", ".parquet"):
         return tuple(column_names(path, header=header))

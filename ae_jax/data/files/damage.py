@@ -1,4 +1,4 @@
-"""What a format's library raises over a file, as a sentence."""
+"""Turns the errors of a format's library into a sentence that names the file."""
 
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -9,20 +9,13 @@ from ae_jax.errors import InvalidInput, first_line
 
 @contextmanager
 def reading(path: Path | str, expected: str) -> Iterator[None]:
-    """Turns whatever goes wrong while a file is read into a sentence that names the file.
-
-    Args:
-      path: the file, or another name of what is read.
-      expected: what it should have been, with what to do.
-
-    Raises:
-      InvalidInput: anything was raised; what is already a sentence passes as it is.
+    """Raises :class:`InvalidInput` in place of any other error; ``expected`` says what the file should have been.
 
     Example:
-      >>> with reading(Path("mine.npy"), "an array of NumPy's"):
+      >>> with reading(Path("mine.npy"), "a NumPy array"):
       ...     raise EOFError("No data left in file")
       Traceback (most recent call last):
-      ae_jax.errors.InvalidInput: mine.npy cannot be read (No data left in file): expected an array of NumPy's.
+      ae_jax.errors.InvalidInput: mine.npy cannot be read (No data left in file): expected a NumPy array.
     """
     try:
         yield

@@ -1,4 +1,4 @@
-"""MNIST's idx files: a big-endian header of type and sizes, then the values."""
+"""Reads MNIST's idx files: a big-endian header of type and sizes, then the values."""
 
 import gzip
 import math
@@ -13,14 +13,9 @@ from ae_jax.data.files.damage import reading
 from ae_jax.errors import InvalidInput
 
 _TYPES = {0x08: "u1", 0x09: "i1", 0x0B: "i2", 0x0C: "i4", 0x0D: "f4", 0x0E: "f8"}
-_AXES = 32  # of NumPy 1's arrays
 _PART = 1 << 24
 _NAME = re.compile(r"[-._]idx\d*(-[a-z0-9]+)?(\.gz)?$", re.IGNORECASE)
-_IMAGES = re.compile(r"images([-.])idx\d", re.IGNORECASE)
-_SPLITS = {
-    "train": re.compile(r"(^|[-._])train-images[-.]idx"),
-    "test": re.compile(r"(^|[-._])(t10k|test)-images[-.]idx"),
-}
+_SPLITS = {"train": ("train", "train-images-idx3-ubyte"), "test": ("t10k|test", "t10k-images-idx3-ubyte")}
 
 
 def is_idx(path: Path) -> bool:
@@ -34,13 +29,7 @@ def is_idx(path: Path) -> bool:
 
 
 def read_idx(path: Path) -> np.ndarray:
-    """The array in an idx file, which may be compressed by gzip.
-
-    Args:
-      path: of the file; compressed where its name ends in ``.gz``.
-
-    Returns:
-      The array in the file's own type, in the machine's byte order.
+    """Reads the array of an idx file, in the machine's byte order; a name that ends in ``.gz`` means compressed.
 
     Raises:
       InvalidInput: a file that is missing, damaged or of no idx type, or with a header that disagrees with its length.
@@ -49,13 +38,14 @@ def read_idx(path: Path) -> np.ndarray:
       LeCun, Cortes and Burges, *The MNIST database of handwritten digits*, 1998, "File formats".
     """
     expected = "an idx file such as train-images-idx3-ubyte; fetch it again"
-    with reading(path, expected), _opened(path) as file:
+    with (
+        reading(path, expected),
+        gzip.open(path) if path.suffix.lower() == ".gz" else path.open("rb") as file,
+    ):
         start = file.read(4)
         if len(start) < 4 or start[:2] != b"\0\0" or start[2] not in _TYPES:
             raise InvalidInput(f"{path} starts with the bytes {start.hex(' ') or 'of no file'}: expected {expected}.")
         dtype, axes = np.dtype(_TYPES[start[2]]), start[3]
-        if axes > _AXES:
-            raise InvalidInput(f"{path} announces {axes} axes: expected {_AXES} at most, in {expected}.")
         sizes = file.read(4 * axes)
         if len(sizes) < 4 * axes:
             raise InvalidInput(
@@ -64,20 +54,16 @@ def read_idx(path: Path) -> np.ndarray:
         shape = tuple(int(size) for size in np.frombuffer(sizes, ">u4"))
         promised = math.prod(shape) * dtype.itemsize
         raw = _read(file, promised + 1)
-    if promised != len(raw):
-        raise InvalidInput(
-            f"{path} announces {promised} bytes of values, of shape {shape}, and holds "
-            f"{'more' if len(raw) > promised else len(raw)}: expected {expected}."
-        )
-    return np.frombuffer(raw, dtype.newbyteorder(">")).reshape(shape).astype(dtype)
-
-
-def _opened(path: Path) -> BufferedIOBase:
-    return gzip.open(path) if path.suffix.lower() == ".gz" else path.open("rb")
+        if promised != len(raw):
+            raise InvalidInput(
+                f"{path} announces {promised} bytes of values, of shape {shape}, and holds "
+                f"{'more' if len(raw) > promised else len(raw)}: expected {expected}."
+            )
+        return np.frombuffer(raw, dtype.newbyteorder(">")).reshape(shape).astype(dtype)
 
 
 def _read(file: BufferedIOBase, count: int) -> bytes:
-    """So many bytes, or those that are there: neither room for what a header merely announces, nor all of a bomb."""
+    """At most ``count`` bytes, in parts: a header may announce far more than the file holds."""
     parts, missing = [], count
     while missing > 0 and (part := file.read(min(missing, _PART))):
         parts.append(part)
@@ -86,7 +72,7 @@ def _read(file: BufferedIOBase, count: int) -> bytes:
 
 
 def idx_images(path: Path) -> dict[str, RawData]:
-    """What an idx file holds, with the labels of ``images-idx3`` from the ``labels-idx1`` beside it, where that is."""
+    """The array of an idx file, with the labels of ``images-idx3`` from the file ``labels-idx1`` beside it."""
     x = read_idx(path)
     beside = _labels_beside(path)
     if beside is None:
@@ -101,52 +87,41 @@ def idx_images(path: Path) -> dict[str, RawData]:
 
 
 def idx_splits(folder: Path) -> dict[str, RawData]:
-    """What a folder of MNIST's four files holds, as the splits ``train`` and ``test``.
-
-    Args:
-      folder: with ``train-images`` and ``t10k-images`` (or ``test-images``), each beside its labels, compressed or not.
-
-    Returns:
-      The images and labels of each split.
-
-    Raises:
-      InvalidInput: a split that is missing or there more than once, or a file that cannot be read.
-    """
-    return {split: idx_images(_only(folder, split))["all"] for split in _SPLITS}
+    """The splits ``train`` and ``test`` of a folder with MNIST's four files, compressed or not."""
+    splits = {}
+    for split, (_, example) in _SPLITS.items():
+        found = _images_of(folder, split)
+        if len(found) != 1:
+            names = "no" if not found else f"{', '.join(path.name for path in found)} as"
+            raise InvalidInput(
+                f"the folder {folder} holds {names} {split} images: expected one file such as {example}; "
+                "complete the folder, or give one file instead."
+            )
+        splits[split] = idx_images(found[0])["all"]
+    return splits
 
 
 def has_idx_images(folder: Path) -> bool:
-    """Whether a folder holds images of MNIST's, of one split at least."""
-    return any(_of_split(folder, split) for split in _SPLITS)
+    """Whether a folder holds MNIST's images of at least one split."""
+    return any(_images_of(folder, split) for split in _SPLITS)
 
 
-def _of_split(folder: Path, split: str) -> list[Path]:
-    """The images of a split; of a file and its compressed copy, the file."""
-    files = {}
-    for path in sorted(path for path in folder.iterdir() if path.is_file() and is_idx(path)):
-        if _SPLITS[split].search(path.name.lower()):
-            files.setdefault(path.name.lower().removesuffix(".gz").replace(".idx", "-idx"), path)
+def _images_of(folder: Path, split: str) -> list[Path]:
+    """The image files of a split; where a file and its compressed copy are there, the file."""
+    name, files = re.compile(rf"(^|[-._])({_SPLITS[split][0]})-images-idx"), {}
+    for path in sorted(folder.iterdir()):
+        if is_idx(path) and name.search(_plain_name(path)) and path.is_file():
+            files.setdefault(_plain_name(path), path)
     return list(files.values())
 
 
-def _only(folder: Path, split: str) -> Path:
-    found = _of_split(folder, split)
-    if len(found) != 1:
-        names = "no" if not found else f"{', '.join(path.name for path in found)} as"
-        example = {"train": "train-images-idx3-ubyte", "test": "t10k-images-idx3-ubyte"}[split]
-        raise InvalidInput(
-            f"the folder {folder} holds {names} {split} images: expected one file such as {example}; "
-            "complete the folder, or give one file instead."
-        )
-    return found[0]
-
-
 def _labels_beside(path: Path) -> Path | None:
-    """The file of the labels that belong to a file of images, compressed or not; None where there is none."""
-    for separator in ("\\1", "-", "."):
-        name, found = _IMAGES.subn(f"labels{separator}idx1", path.name)
-        bare = name[:-3] if name.lower().endswith(".gz") else name
-        for beside in (path.with_name(name), path.with_name(bare), path.with_name(f"{bare}.gz")):
-            if found and beside.is_file():
-                return beside
-    return None
+    """The file of labels that belongs to a file of images, compressed or not; None where there is none."""
+    name, found = re.subn(r"images-idx\d", "labels-idx1", _plain_name(path))
+    files = sorted(each for each in path.parent.iterdir() if found and _plain_name(each) == name and each.is_file())
+    return files[0] if files else None
+
+
+def _plain_name(path: Path) -> str:
+    """The name of an idx file, alike for a compressed copy and for the separators ``.idx`` and ``-idx``."""
+    return path.name.lower().removesuffix(".gz").replace(".idx", "-idx")

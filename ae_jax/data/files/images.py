@@ -13,46 +13,26 @@ from ae_jax.errors import InvalidInput
 SUFFIXES = (".png", ".jpg", ".jpeg", ".bmp", ".gif", ".tif", ".tiff", ".webp", ".ppm", ".pgm")
 
 _FORMATS = ("PNG", "JPEG", "BMP", "GIF", "TIFF", "WEBP", "PPM")
-"""What Pillow may take a file for, whatever its name: nothing that starts another program."""
+"""Formats that Pillow may take a file for, whatever its name: none that starts another program."""
 
-_SPLITS = {
-    "train": "train",
-    "training": "train",
-    "validation": "validation",
-    "valid": "validation",
-    "val": "validation",
-    "test": "test",
-    "testing": "test",
-}
+_SPLITS = {"train": "train", "training": "train", "test": "test", "testing": "test"}
+_SPLITS |= dict.fromkeys(("validation", "valid", "val"), "validation")
 
 
 def image_splits(folder: Path, *, image_size: tuple[int, int] | None = None) -> dict[str, RawData]:
-    """The images of a folder, sorted by name, as bytes: grey ``[n, height, width]`` or RGB ``[n, height, width, 3]``.
+    """Reads the images of a folder, sorted by name: grey ``[n, height, width]`` or RGB ``[n, height, width, 3]`` bytes.
 
-    In a folder of folders, their names are the labels; unless they are those of splits (``train``, with ``val`` or
-    ``validation``, and ``test``), each of which is then such a folder. Hidden files, and others than images, are passed
-    over.
-
-    Args:
-      folder: of the images, or of folders of them.
-      image_size: height and width to which every image is resized; by default all must have one size.
-
-    Returns:
-      The contents, under ``"all"`` or under the splits' names.
-
-    Raises:
-      InvalidInput: no images, or folders beside them; an image that is damaged, transparent, animated, of more than 8
-        bits, or of another size or number of channels than the others.
+    The names of folders inside it are the labels, or the splits where they are called ``train``, ``val`` and ``test``
+    or alike. Hidden files and other files are ignored. ``image_size`` is the height and width of all images; by default
+    all must have one size.
     """
     images, folders = _listed(folder)
     splits = _splits(folder, folders) if folders and not images else {}
-    if splits:
-        return {split: _contents(each, image_size) for split, each in splits.items()}
-    return {"all": _contents(folder, image_size)}
+    return {split: _contents(each, image_size) for split, each in (splits or {"all": folder}).items()}
 
 
 def _listed(folder: Path) -> tuple[list[Path], list[Path]]:
-    """Images and folders in a folder, by name; neither what is hidden nor what archives of macOS bring along."""
+    """Images and folders in a folder, by name, without hidden ones and those that macOS adds to archives."""
     with reading(folder, "a folder of images"):
         seen = sorted(path for path in folder.iterdir() if not path.name.startswith((".", "__MACOSX")))
     images = [path for path in seen if path.suffix.lower() in SUFFIXES and path.is_file()]
@@ -88,7 +68,7 @@ def _contents(folder: Path, size: tuple[int, int] | None) -> RawData:
 
 
 def _of_class(folder: Path) -> list[Path]:
-    """The images of a folder that has nothing else to hold."""
+    """The images of a folder without folders in it."""
     images, folders = _listed(folder)
     if not images:
         raise InvalidInput(
@@ -115,16 +95,13 @@ def images_of(paths: list[Path], size: tuple[int, int] | None) -> np.ndarray:
                 f"{grey} is grey and {colour} has colours: expected images of the same channels; convert some of them."
             )
         if pixels.shape != first.shape:
+            one, other = (" x ".join(map(str, image.shape[:2])) for image in (first, pixels))
             raise InvalidInput(
-                f"{paths[0]} is {_size(first)} and {path} is {_size(pixels)} (height x width): expected images of one "
-                "size; resize all with --image-size HEIGHT WIDTH."
+                f"{paths[0]} is {one} and {path} is {other} (height x width): expected images of one size; resize all "
+                "with --image-size HEIGHT WIDTH."
             )
         stacked[place] = pixels
     return stacked
-
-
-def _size(pixels: np.ndarray) -> str:
-    return f"{pixels.shape[0]} x {pixels.shape[1]}"
 
 
 def _pixels(path: Path, size: tuple[int, int] | None) -> np.ndarray:
@@ -133,10 +110,10 @@ def _pixels(path: Path, size: tuple[int, int] | None) -> np.ndarray:
 
     with reading(path, "an undamaged image of moderate size"), warnings.catch_warnings():
         warnings.simplefilter("error", Image.DecompressionBombWarning)
-        # By its path, Pillow would map a file, and then mixes up the rows of a TIFF that is to be turned.
+        # Given a path, Pillow maps the file and mixes up the rows of a TIFF that has to be rotated.
         with path.open("rb") as file, Image.open(file, formats=_FORMATS) as image:
             _require_plain(image, path)
-            image.load()  # turns a TIFF upright
+            image.load()  # rotates a TIFF
             upright = ImageOps.exif_transpose(image).convert("L" if image.mode in ("1", "L") else "RGB")
             if size is not None:
                 upright = upright.resize((size[1], size[0]), Image.Resampling.LANCZOS)
@@ -144,13 +121,13 @@ def _pixels(path: Path, size: tuple[int, int] | None) -> np.ndarray:
 
 
 def _require_plain(image: Any, path: Path) -> None:
-    """Raises a sentence where an image is more than one picture of 8-bit grey or RGB."""
-    frames = 1 if image.format == "MPO" else getattr(image, "n_frames", 1)  # cameras put a preview beside a photograph
+    """Raises where an image is not a single picture of 8-bit grey or RGB."""
+    frames = 1 if image.format == "MPO" else getattr(image, "n_frames", 1)  # cameras store a preview with a photograph
     if frames > 1:
         raise InvalidInput(f"{path} holds {frames} frames: expected a single picture; write each to a file of its own.")
     if image.has_transparency_data:
         raise InvalidInput(f"{path} is transparent: expected grey or RGB; flatten it onto a background.")
-    # Pillow makes 8 bits of 16-bit colours while it decodes, and tells only the decoder.
+    # Pillow reduces 16-bit colours to 8 bits while it decodes; only the arguments of its decoder tell.
     decoder = str([tile.args for tile in image.tile])
     depth = [each for tile in image.tile if isinstance(tile.args, tuple) for each in tile.args[1:2]]
     deep = ";16" in decoder or (image.format == "PPM" and any(isinstance(each, int) and each > 255 for each in depth))

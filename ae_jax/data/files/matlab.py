@@ -1,4 +1,4 @@
-"""MATLAB's files, up to version 7."""
+"""Reads ``.mat`` files of MATLAB, up to version 7."""
 
 import warnings
 from pathlib import Path
@@ -17,20 +17,13 @@ _NO_ARRAYS = ("cell", "struct", "object", "opaque", "function", "char")
 def read_mat(
     path: Path, *, key: str | None = None, label: str | None = None, transpose: bool = False
 ) -> dict[str, RawData]:
-    """Two variables of a ``.mat`` file; what is sparse there is made dense.
+    """Reads examples and labels of a ``.mat`` file; sparse matrices become dense.
 
     Args:
       path: of the file.
-      key: name of the examples; by default the only numeric variable of two or more axes with more than one example.
+      key: name of the examples; by default the only numeric variable with more than one example.
       label: name of the labels, one for each example or one-hot ``[examples, classes]``; by default there are none.
-      transpose: the examples are along the last axis.
-
-    Returns:
-      The contents, under ``"all"``.
-
-    Raises:
-      InvalidInput: a file that is damaged or of version 7.3; a name that is not there; no variable, or several, that
-        may be the examples; a variable that is no array of numbers; labels that are neither.
+      transpose: whether the examples are along the last axis.
     """
     from scipy import io
 
@@ -42,20 +35,16 @@ def read_mat(
         if variables[name][1] in _NO_ARRAYS and (name != label or variables[name][1] != "char"):
             raise InvalidInput(f"{name} in {path} is a {variables[name][1]}: expected an array of numbers.")
     with reading(path, _EXPECTED), warnings.catch_warnings():
-        # SciPy says that sparse matrices will be of another class, which is the same to what makes them dense.
+        # SciPy announces another class for sparse matrices, which makes no difference as they become dense.
         warnings.filterwarnings("ignore", ".*spmatrix", DeprecationWarning)
         arrays = io.loadmat(path, variable_names=names)
         x, *labels = [_dense(arrays[name]) for name in names]
     x = np.moveaxis(x, -1, 0) if transpose else x
-    return {"all": RawData(x, _classes(labels[0], len(x), f"{label} in {path}") if labels else None)}
+    return {"all": RawData(x, _labels(labels[0], len(x), f"{label} in {path}") if labels else None)}
 
 
 def variable_names(path: Path) -> tuple[str, ...]:
-    """Names of the variables of a ``.mat`` file.
-
-    Raises:
-      InvalidInput: a file that is damaged or of version 7.3.
-    """
+    """Names of the variables of a ``.mat`` file."""
     return tuple(_variables(path))
 
 
@@ -94,8 +83,8 @@ def _dense(array: Any) -> np.ndarray:
     return np.asarray(array.toarray() if hasattr(array, "toarray") else array)
 
 
-def _classes(array: np.ndarray, count: int, what: str) -> np.ndarray:
-    """One label for each example, of a row, a column or a one-hot matrix."""
+def _labels(array: np.ndarray, count: int, what: str) -> np.ndarray:
+    """One label for each example, from a row, a column or a one-hot matrix."""
     if array.size == count and max(array.shape, default=1) == count:
         return array.reshape(-1)
     if array.ndim == 2 and len(array) == count and ((array == 1).sum(1) == 1).all() and np.isin(array, (0, 1)).all():

@@ -1,4 +1,4 @@
-"""Files of NumPy's, from which nothing is ever unpickled."""
+"""Reads ``.npy`` and ``.npz`` files; nothing is ever unpickled."""
 
 import math
 from io import BufferedIOBase
@@ -13,20 +13,14 @@ from ae_jax.errors import InvalidInput, unknown
 from ae_jax.types import Shape
 
 _MAGIC = b"\x93NUMPY"
-_AXES = 32  # of NumPy 1's arrays
+_ARRAY, _ARCHIVE = "an array written by numpy.save", "an array written by numpy.savez"
+_AXES = 32
+"""The most axes that an array of NumPy 1 can have."""
 
 
 def read_npy(path: Path, *, transpose: bool = False) -> dict[str, RawData]:
-    """The array of a ``.npy`` file, in memory, under ``"all"``.
-
-    Args:
-      path: of the file.
-      transpose: the examples are along the last axis.
-
-    Raises:
-      InvalidInput: a file that is damaged, of objects, or no ``.npy`` file.
-    """
-    with reading(path, "an array written by numpy.save"), path.open("rb") as file:
+    """Reads the array of a ``.npy`` file; where ``transpose``, its examples are along its last axis."""
+    with reading(path, _ARRAY), path.open("rb") as file:
         read_header(file, path.stat().st_size)
         file.seek(0)
         return {"all": RawData(_examples_first(np.load(file, allow_pickle=False), transpose))}
@@ -35,21 +29,15 @@ def read_npy(path: Path, *, transpose: bool = False) -> dict[str, RawData]:
 def read_npz(
     path: Path, *, key: str | None = None, label: str | None = None, transpose: bool = False
 ) -> dict[str, RawData]:
-    """Two arrays of a ``.npz`` archive.
+    """Reads examples and labels of a ``.npz`` archive.
 
     Args:
       path: of the archive.
-      key: name of the examples; by default ``x`` or ``X``, or else the only array there is.
+      key: name of the examples; by default ``x`` or ``X``, or else the only array.
       label: name of the labels; by default ``y`` or ``Y``, where there is one.
-      transpose: the examples are along the last axis.
-
-    Returns:
-      The contents, under ``"all"``.
-
-    Raises:
-      InvalidInput: a file that is damaged, of objects, or no archive; a name that is not there.
+      transpose: whether the examples are along the last axis.
     """
-    with reading(path, "an array written by numpy.savez"), path.open("rb") as file:
+    with reading(path, _ARCHIVE), path.open("rb") as file:
         _require_start(file, b"PK")
         archive = np.load(file, allow_pickle=False)
         examples, labels = _names(archive.files, key, label, path)
@@ -58,65 +46,50 @@ def read_npz(
 
 
 class Header(NamedTuple):
-    """What the beginning of a ``.npy`` file says of the rest.
-
-    Attributes:
-      shape: of the array.
-      in_columns: the first axis varies fastest, as in Fortran.
-      dtype: of numbers, text or records; never of objects.
-      offset: of the first value, in bytes.
-    """
+    """Shape, order and type of the array in a ``.npy`` file, and the offset of its first value in bytes."""
 
     shape: Shape
-    in_columns: bool
+    fortran_order: bool
     dtype: np.dtype
     offset: int
 
 
 def read_header(file: BufferedIOBase, size: int) -> Header:
-    """The header of a ``.npy`` file, if an array of the sort that is read here fits into so many bytes with it.
+    """Reads the header of a ``.npy`` file of ``size`` bytes.
 
-    NumPy itself makes room for whatever a header announces, and reads a negative number of examples as all.
+    NumPy itself allocates whatever a header announces, and reads a negative number of examples as all.
 
     Raises:
-      ValueError: it does not, or is none.
+      ValueError: there is no header, or it announces objects or more values than the file holds.
     """
     _require_start(file, _MAGIC)
     version = np.lib.format.read_magic(file)
     read = np.lib.format.read_array_header_1_0 if version == (1, 0) else np.lib.format.read_array_header_2_0
-    shape, in_columns, dtype = read(file)
+    shape, fortran_order, dtype = read(file)
     if dtype.hasobject:
         raise ValueError("it holds Python objects, which are never loaded")
     if len(shape) > _AXES or any(length < 0 for length in shape):
         raise ValueError(f"it announces the shape {shape!s:.100}")
     if (announced := math.prod(shape) * dtype.itemsize) > size - file.tell():
         raise ValueError(f"it holds {size - file.tell():,} bytes of values of the {announced:,} that it announces")
-    return Header(shape, in_columns, dtype, file.tell())
+    return Header(shape, fortran_order, dtype, file.tell())
 
 
 def array_shape(path: Path) -> Shape:
-    """The shape of the array of a ``.npy`` file, of which only the beginning is read.
-
-    Raises:
-      InvalidInput: a file that is damaged, of objects, or no ``.npy`` file.
-    """
-    with reading(path, "an array written by numpy.save"), path.open("rb") as file:
+    """The shape of the array of a ``.npy`` file, from its header."""
+    with reading(path, _ARRAY), path.open("rb") as file:
         return read_header(file, path.stat().st_size).shape
 
 
 def array_names(path: Path) -> tuple[str, ...]:
-    """Names of the arrays of a ``.npz`` archive.
-
-    Raises:
-      InvalidInput: a file that is damaged or no archive.
-    """
-    with reading(path, "an array written by numpy.savez"), path.open("rb") as file:
+    """Names of the arrays of a ``.npz`` archive."""
+    with reading(path, _ARCHIVE), path.open("rb") as file:
         _require_start(file, b"PK")
         return tuple(np.load(file, allow_pickle=False).files)
 
 
 def _array(archive: Any, name: str) -> np.ndarray:
-    """An array of an archive, which may hold other files too."""
+    """An array of an archive, after a check of its header."""
     member = f"{name}.npy" if f"{name}.npy" in archive.zip.namelist() else name
     with archive.zip.open(member) as file:
         if file.read(len(_MAGIC)) != _MAGIC:
@@ -127,12 +100,11 @@ def _array(archive: Any, name: str) -> np.ndarray:
 
 
 def _examples_first(array: np.ndarray, transpose: bool) -> np.ndarray:
-    """The array with its examples along the first axis; transposed, they are along its last, as a matrix's columns."""
     return np.moveaxis(array, -1, 0) if transpose and array.ndim > 1 else array
 
 
 def _require_start(file: BufferedIOBase, start: bytes) -> None:
-    """Raises where a file starts otherwise, which numpy.load takes for a pickle and advises to trust."""
+    """Raises where a file starts otherwise: numpy.load would take it for a pickle and advise to trust it."""
     if file.read(len(start)) != start:
         raise ValueError(f"its first bytes are not {start!r}")
     file.seek(0)

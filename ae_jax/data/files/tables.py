@@ -1,4 +1,4 @@
-"""Tables in files, read by pandas."""
+"""Reads ``.csv``, ``.tsv`` and ``.parquet`` files by pandas."""
 
 import warnings
 from collections.abc import Sequence
@@ -10,7 +10,7 @@ import pandas as pd
 
 from ae_jax.data.arrays import RawData
 from ae_jax.data.files.damage import reading
-from ae_jax.data.frames import from_frame
+from ae_jax.data.frames import from_frame, is_number
 from ae_jax.errors import InvalidInput
 
 _EXPECTED = "lines of separated values, as many in each as columns are named, in UTF-8"
@@ -19,20 +19,9 @@ _EXPECTED = "lines of separated values, as many in each as columns are named, in
 def read_csv(
     path: Path, *, columns: Sequence[str] | None = None, label: str | None = None, header: bool = True
 ) -> dict[str, RawData]:
-    """Reads the rows of a file of comma-separated (``.csv``) or tab-separated (``.tsv``) values.
+    """Reads comma-separated (``.csv``) or tab-separated (``.tsv``) rows; columns and label as in :func:`from_frame`.
 
-    Args:
-      path: of the file, in UTF-8.
-      columns: names of the columns to use; by default all but the label's.
-      label: name of the column of labels, or None.
-      header: whether the first line names the columns; otherwise their names are ``"0"``, ``"1"`` and so on.
-
-    Returns:
-      The examples, under ``"all"``.
-
-    Raises:
-      InvalidInput: a file that cannot be read, lines that do not fit the names of the columns, or what
-        :func:`ae_jax.data.frames.from_frame` refuses.
+    Without a header, the columns are named ``"0"``, ``"1"`` and so on.
     """
     with reading(path, _EXPECTED), warnings.catch_warnings():
         warnings.simplefilter("error", pd.errors.ParserWarning)  # of values beyond the last named column
@@ -43,7 +32,7 @@ def read_csv(
             f"{path} seems separated by {other.pop()!r}: expected commas in a .csv file and tabs in a .tsv file."
         )
     counted = [str(place) for place in range(len(names))]
-    if header and names != counted and all(map(_is_number, names)):
+    if header and names != counted and all(map(is_number, names)):
         warnings.warn(
             f"{path} starts with {', '.join(names[:4])}, which are read as the names of the columns: give --no-header "
             "where that line is an example.",
@@ -53,35 +42,24 @@ def read_csv(
 
 
 def read_parquet(path: Path, *, columns: Sequence[str] | None = None, label: str | None = None) -> dict[str, RawData]:
-    """Reads the rows of a Parquet file.
-
-    Args:
-      path: of the file.
-      columns: names of the columns to use; by default all but the label's.
-      label: name of the column of labels, or None.
-
-    Returns:
-      The examples, under ``"all"``.
-
-    Raises:
-      InvalidInput: a file that cannot be read, or what :func:`ae_jax.data.frames.from_frame` refuses.
-    """
-    parquet = import_reader("pyarrow.parquet", path)
-    with reading(path, "a Parquet file"), parquet.ParquetFile(path) as file:
+    """Reads the rows of a Parquet file; columns and label as in :func:`ae_jax.data.frames.from_frame`."""
+    with open_parquet(path) as file, reading(path, "a Parquet file"):
         frame = file.read().to_pandas()
     return {"all": from_frame(frame, columns=columns, label=label, name=str(path))}
 
 
-def column_names(path: Path, *, header: bool = True) -> list[str]:
-    """Names of the columns of a ``.csv``, ``.tsv`` or ``.parquet`` file.
+def open_parquet(path: Path) -> Any:
+    """Opens a Parquet file; a context manager."""
+    parquet = import_reader("pyarrow.parquet", path)
+    with reading(path, "a Parquet file"):
+        return parquet.ParquetFile(path)
 
-    Raises:
-      InvalidInput: a file that cannot be read.
-    """
+
+def column_names(path: Path, *, header: bool = True) -> list[str]:
+    """Names of the columns of a ``.csv``, ``.tsv`` or ``.parquet`` file."""
     if path.suffix.lower() == ".parquet":
-        parquet = import_reader("pyarrow.parquet", path)
-        with reading(path, "a Parquet file"):
-            return list(parquet.read_schema(path).names)
+        with open_parquet(path) as file:
+            return list(file.schema_arrow.names)
     with reading(path, _EXPECTED):
         return [str(name) for name in _read_csv(path, header, nrows=1).columns]
 
@@ -101,10 +79,9 @@ def import_reader(module: str, path: Path) -> Any:
 
 
 def _read_csv(path: Path, header: bool, **options: Any) -> pd.DataFrame:
-    separator = "\t" if path.suffix.lower() == ".tsv" else ","
     return pd.read_csv(
         path,
-        sep=separator,
+        sep="\t" if path.suffix.lower() == ".tsv" else ",",
         header=0 if header else None,
         index_col=False,
         encoding="utf-8-sig",
@@ -112,11 +89,3 @@ def _read_csv(path: Path, header: bool, **options: Any) -> pd.DataFrame:
         skipinitialspace=True,
         **options,
     )
-
-
-def _is_number(name: str) -> bool:
-    try:
-        float(name)
-    except ValueError:
-        return False
-    return True
