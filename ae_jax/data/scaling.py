@@ -109,8 +109,8 @@ class Statistics(NamedTuple):
         squares = self.squares + other.squares + np.square(distance) * (self.count * other.count / count)
         return merged._replace(mean=self.mean + distance * (other.count / count), squares=squares)
 
-    @classmethod
-    def of(cls, parts: Iterable[np.ndarray], *, moments: bool = True) -> "Statistics":
+    @staticmethod
+    def of(parts: Iterable[np.ndarray], *, moments: bool = True) -> "Statistics":
         """Statistics of examples that come in parts ``[n, *shape]``; with ``moments``, of mean and deviation too.
 
         Example:
@@ -123,7 +123,7 @@ class Statistics(NamedTuple):
             for rows in (max(1, _PART // part[0].size),)
             for start in range(0, len(part), rows)
         )
-        return reduce(cls.merge, pieces)
+        return reduce(Statistics.merge, pieces)
 
 
 def fitted(kind: str, statistics: Statistics, *, of_bytes: bool, names: Sequence[str] | None = None) -> Scaling:

@@ -105,7 +105,7 @@ class ParquetRows(Rows):
     def read(self, shard: int, start: int, stop: int) -> tuple[np.ndarray, np.ndarray | None]:
         """Examples of one row group, and their labels."""
         path, group = self._groups[shard]
-        names = [*self.columns, *([self.label] if self.label else [])]
+        names = [*(self.columns or ()), *([self.label] if self.label else [])]
         with open_parquet(path) as file:
             frame = file.read_row_group(group, columns=names).to_pandas()
         contents = from_frame(frame, columns=self.columns, label=self.label, name=self.place(shard))

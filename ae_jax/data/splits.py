@@ -66,8 +66,8 @@ def from_arrays(
     for split in ("test", "validation"):
         rest, rows[split] = _take(rest, held_out[split], whole.labels, seed)
     splits = {
-        split: Split(*(None if array is None else array[np.sort(index)] for array in whole))
-        for split, index in ({"train": rest} | rows).items()
+        split: Split(whole.x[index], None if whole.labels is None else whole.labels[index])
+        for split, index in ({"train": np.sort(rest)} | rows).items()
     }
     return _scaled(name, splits, names, scaling)
 
@@ -317,4 +317,4 @@ def _take(rows: np.ndarray, count: int, labels: np.ndarray | None, seed: int) ->
         if sizes.min() >= 2 and len(classes) <= min(count, len(rows) - count):
             strata = labels[rows]
     left, taken = train_test_split(rows, test_size=count, stratify=strata, random_state=seed)
-    return np.asarray(left), np.asarray(taken)
+    return np.asarray(left), np.sort(taken)

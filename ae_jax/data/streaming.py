@@ -209,7 +209,7 @@ class Stream:
             number = int(np.searchsorted(ends, start, side="right"))
             while start < stop:
                 begin, last = int(ends[number] - counts[number]), min(stop, int(ends[number]))
-                piece = Piece(*blocks[number].tolist(), start - begin, last - begin)
+                piece = Piece(*(int(value) for value in (*blocks[number], start - begin, last - begin)))
                 if pieces and pieces[-1][:3] == piece[:3] and pieces[-1].high == piece.low:
                     piece = piece._replace(low=pieces.pop().low)
                 pieces.append(piece)

@@ -82,7 +82,10 @@ def test_its_description_is_json():
         ({"labels": LABELS[:5]}, r"have shape \(5,\) for 30 examples: expected one label for each example"),
         ({"labels": X}, r"have shape \(30, 2\) for 30 examples"),
         ({"labels": [None, *LABELS[1:]]}, "labels of arrays are missing .* for 1 examples, the first at index 0"),
-        ({"labels": np.where(LABELS == 1, np.nan, LABELS)}, "labels of arrays are missing .* for 10 examples, .* at index 10"),
+        (
+            {"labels": np.where(LABELS == 1, np.nan, LABELS)},
+            "are missing .* for 10 examples, .* at index 10",
+        ),
         ({"seed": -1}, r"given the seed -1: expected an integer from 0 to 2\*\*32 - 1"),
         ({"seed": 2**32}, "given the seed 4294967296: expected an integer"),
         ({"test": 1.0}, "given validation=0.1 and test=1.0: expected fractions that sum below 1"),
