@@ -29,6 +29,9 @@ class Autoencoder:
       InvalidInput: a component that is not of its kind.
 
     Example:
+      >>> from ae_jax.corruptions import Gaussian
+      >>> from ae_jax.networks import Convolutional
+      >>> from ae_jax.objectives import Contractive, Reconstruction
       >>> denoising_contractive_convolutional = Autoencoder(
       ...     name="mine",
       ...     networks=Convolutional(channels=(8,), code=4),

@@ -65,7 +65,7 @@ def from_nnx(build: Build, code: tuple[int, ...] = (16,), condition: int | None 
       >>> mine = ae_jax.Autoencoder(
       ...     name="normalised", networks=from_nnx(Normalised, code=(3,)), objective=ae_jax.objectives.Reconstruction()
       ... )
-      >>> run = ae_jax.fit(mine, np.eye(8, dtype=np.float32), epochs=2)
+      >>> run = ae_jax.fit(mine, np.eye(8, dtype=np.float32), epochs=2, batch_size=4)
       >>> run.encode(np.eye(8, dtype=np.float32)).shape, sorted(run.state["networks"]["norm"])
       ((8, 3), ['mean', 'var'])
     """
