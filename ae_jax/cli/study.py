@@ -412,9 +412,9 @@ def by_each(work: Callable[[], Any]) -> Any:
     """
     import jax
 
-    from ae_jax.training.distributed import together
+    from ae_jax.training.distributed import sync_errors
 
-    return together(jax.process_count() > 1, work)
+    return sync_errors(jax.process_count() > 1, work)
 
 
 def by_leader(work: Callable[[], Any]) -> Any:

@@ -27,7 +27,7 @@ from ae_jax.studies.study_state import (
 from ae_jax.training import Callback, Checkpoints, Run, TrainConfig, TrainingInterrupted, fit
 from ae_jax.training.compilation import watch_compilation
 from ae_jax.training.continuation import Resume
-from ae_jax.training.distributed import is_main_process, is_multiprocess, signal_of_any, together
+from ae_jax.training.distributed import is_main_process, is_multiprocess, signal_of_any, sync_errors
 from ae_jax.training.environment import environment
 from ae_jax.training.interruption import Stop, stop_on_signal
 from ae_jax.training.plan import plan
@@ -113,7 +113,7 @@ def run_study(
     where = checkpoints if isinstance(checkpoints, Checkpoints | None) else Checkpoints(folder=Path(checkpoints))
     if where is not None:
         configs = {folders[name]: to_config(population) for name, population in populations.items()}
-        together(joined, lambda: begin_study(where.folder, configs, resume=resume) if first else None)
+        sync_errors(joined, lambda: begin_study(where.folder, configs, resume=resume) if first else None)
     interrupted = None
     with stop_on_signal() as stop:
         try:

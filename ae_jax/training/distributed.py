@@ -55,12 +55,7 @@ def initialize(coordinator: str | None = None, processes: int | None = None, pro
 
 
 def is_main_process(mesh: Mesh | None) -> bool:
-    """Whether this process is the one that reports and writes.
-
-    Example:
-      >>> is_main_process(None), is_multiprocess(None)
-      (True, False)
-    """
+    """Whether this process is the one that reports and writes."""
     return not is_multiprocess(mesh) or jax.process_index() == 0
 
 
@@ -69,20 +64,12 @@ def is_multiprocess(mesh: Mesh | None) -> bool:
     return mesh is not None and len({device.process_index for device in mesh.devices.flat}) > 1
 
 
-def together(joined: bool, work: Callable[[], Result]) -> Result:
-    """Does work in every process and returns the result in this one; if it fails in one process, all raise an error.
-
-    Args:
-      joined: whether there are other processes.
-      work: of this process.
+def sync_errors(joined: bool, work: Callable[[], Result]) -> Result:
+    """Does this process's work and returns its result; if the work fails in one joined process, all raise an error.
 
     Raises:
       Exception: the error of this process.
       InvalidInput: the work failed in another process.
-
-    Example:
-      >>> together(False, lambda: 3)
-      3
     """
     if not joined:
         return work()
@@ -102,22 +89,13 @@ def together(joined: bool, work: Callable[[], Result]) -> Result:
 
 
 def require_alike(mesh: Mesh | None, numbers: list[int], what: str) -> None:
-    """Raises an error if the processes do not have the same numbers.
-
-    Raises:
-      InvalidInput: the numbers differ.
-    """
+    """Raises InvalidInput if the processes do not have the same numbers."""
     if is_multiprocess(mesh) and len(np.unique(_of_all(numbers), axis=0)) > 1:
         raise InvalidInput(f"{what} differ between the processes: expected a folder that all of them can read.")
 
 
 def signal_of_any(number: int | None) -> int | None:
-    """The signal that any of the joined processes received, preferably this one; every process must call this.
-
-    Example:
-      >>> signal_of_any(None), signal_of_any(15)
-      (None, 15)
-    """
+    """The signal that any of the joined processes received, preferably this one; every process must call this."""
     if jax.process_count() == 1:
         return number
     found = int(_of_all([number or 0]).max())
@@ -134,9 +112,6 @@ class Agreement:
 
     With several processes the answer is one chunk late: the exchange is queued behind the chunk that trains, so that
     no device waits for it.
-
-    Args:
-      mesh: the mesh, or None.
     """
 
     def __init__(self, mesh: Mesh | None):
@@ -146,21 +121,16 @@ class Agreement:
         """Whether a checkpoint is due in any process, and a signal that any process received."""
         if not is_multiprocess(self._mesh):
             return due, signal
-        before, self._asked = self._asked, self._ask(due, signal or 0)
+        mesh: Any = self._mesh
+        own = np.array([[due, signal or 0]], np.int32)
+        sharding = NamedSharding(mesh, PartitionSpec((MEMBER, DATA)))
+        asked = jax.make_array_from_callback((mesh.size, 2), sharding, lambda _: own)
+        with use_mesh(mesh):
+            before, self._asked = self._asked, _highest(asked)
         if before is None:
             return False, None
-        asked = np.asarray(before).tolist()
-        return bool(asked[0]), asked[1] or None
-
-    def _ask(self, *numbers: int) -> jax.Array:
-        mesh: Any = self._mesh
-        own = np.array([numbers], np.int32)
-        sharding = NamedSharding(mesh, PartitionSpec((MEMBER, DATA)))
-        asked = jax.make_array_from_callback((mesh.size, len(numbers)), sharding, lambda _: own)
-        with use_mesh(mesh):
-            return _highest(asked)
+        due_before, signal_before = np.asarray(before).tolist()
+        return bool(due_before), signal_before or None
 
 
-@jax.jit
-def _highest(asked: jax.Array) -> jax.Array:
-    return replicate(asked.max(axis=0))
+_highest = jax.jit(lambda asked: replicate(asked.max(axis=0)))

@@ -42,14 +42,14 @@ class EpochData(NamedTuple):
     """The arrays that the epochs of all members share.
 
     Attributes:
-      train: examples before scaling, in their storage type, and their conditions.
+      train: training examples before scaling, in their storage type, and their conditions.
       validation: the same of the validation split; None where there is none.
-      scaling: from stored values to model units.
+      scaling: maps stored values to model units.
       patience: epochs without a lower validation metric after which a member stops; infinite for none.
       last_step: the last step of training, at which validation takes the value of schedules.
     """
 
-    train: Batch
+    train: Any
     validation: Batch | None
     scaling: Scaling
     patience: Any
@@ -82,9 +82,7 @@ def batch_indices(seed: Any, position: tuple[Any, ...], examples: int, batch_siz
 
 
 def shuffled_batches(key: Key, examples: int, batch_size: int) -> Array:
-    """Shuffled rows ``[steps, batch_size]``, each example at least once.
-
-    The last batch is completed from the start of the same order.
+    """Shuffled rows ``[steps, batch_size]``, each example at least once; the first ones complete the last batch.
 
     Example:
       >>> rows = shuffled_batches(jax.random.key(0), examples=5, batch_size=2)
@@ -99,11 +97,7 @@ def shuffled_batches(key: Key, examples: int, batch_size: int) -> Array:
 def train_epoch(
     member: Member, indices: BatchIndices, data: EpochData, on_divergence: OnDivergence = "stop"
 ) -> tuple[State, Metrics]:
-    """Trains a member on shuffled minibatches.
-
-    Returns:
-      The state afterwards, and the mean of every term and of the loss over the steps that were not skipped.
-    """
+    """Trains a member on minibatches; returns its state and each metric's mean over the steps that were not skipped."""
     one_step = algorithm(member.autoencoder, data.train.x.shape[1:], on_divergence).step
 
     def body(state: State, inputs: BatchIndices) -> tuple[State, Metrics]:
@@ -126,44 +120,35 @@ def validate(state: State, autoencoder: Autoencoder, key: Key, data: EpochData, 
     count = 1 if examples <= _ONE_BATCH else -(-examples // batch_size)
     size, longer = divmod(examples, count)
 
-    def of_batches(purpose: int, rows: Batch, batch: int) -> tuple[float, Metrics]:
-        def of_one(inputs: tuple[Key, Batch]) -> Metrics:
-            model = functional.bind(spec, state.params, state.model_state)
-            one = over_data(inputs[1]._replace(x=data.scaling(inputs[1].x)))
-            loss, metrics = autoencoder.objective(model, inputs[0], one, data.last_step)
-            return metrics | {"loss": loss}
+    def of_one(inputs: tuple[Key, Batch]) -> Metrics:
+        model = functional.bind(spec, state.params, state.model_state)
+        batch = over_data(inputs[1]._replace(x=data.scaling(inputs[1].x)))
+        loss, metrics = autoencoder.objective(model, inputs[0], batch, data.last_step)
+        return metrics | {"loss": loss}
 
+    def of_batches(purpose: int, rows: Batch, batch: int) -> Metrics:
+        """The share of the split in each mean."""
         keys = jax.random.split(jax.random.fold_in(key, purpose), len(rows.x) // batch)
         batches = jax.tree.map(lambda values: values.reshape(-1, batch, *values.shape[1:]), rows)
-        means = jax.lax.map(of_one, (keys, batches))
-        return len(rows.x) / examples, jax.tree.map(jnp.mean, means)
+        share = len(rows.x) / examples
+        return jax.tree.map(lambda values: share * jnp.mean(values), jax.lax.map(of_one, (keys, batches)))
 
     cut = longer * (size + 1)
-    parts = [of_batches(0, jax.tree.map(lambda values: values[cut:], split), size)]
+    means = of_batches(0, jax.tree.map(lambda values: values[cut:], split), size)
     if longer:
-        parts.append(of_batches(1, jax.tree.map(lambda values: values[:cut], split), size + 1))
-    weighted = [jax.tree.map(lambda mean, share=share: share * mean, means) for share, means in parts]
-    return jax.tree.map(lambda *values: sum(values), *weighted)
+        longer_means = of_batches(1, jax.tree.map(lambda values: values[:cut], split), size + 1)
+        means = jax.tree.map(jnp.add, means, longer_means)
+    return means
 
 
 def advance(
     member: Member, indices: BatchIndices, number: Any, data: EpochData, settings: EpochSettings
 ) -> tuple[State, BestState, EpochInfo]:
-    """One epoch of one member, or a chunk of one; at the end of the epoch it is validated and the best is kept.
+    """One epoch of one member, by its number from 1, or a chunk of one; the end of the epoch validates it.
 
     A member that has stopped, or whose values are not finite, keeps the state it had, and stops. Under ``"skip"`` it
     stops once every step of a whole epoch was skipped. Under ``"rollback"`` it goes on from the state it had at half
     the learning rate, :data:`ROLLBACKS` times at most.
-
-    Args:
-      member: its state so far.
-      indices: of the batches.
-      number: of the epoch, from 1.
-      data: shared by all members; without validation the latest parameters are the best.
-      settings: what is static.
-
-    Returns:
-      State and best state afterwards, and the metrics.
     """
     state, best, autoencoder, seed = member
     policy = settings.on_divergence
@@ -196,16 +181,7 @@ def advance(
 
 
 def select(best: BestState, counts: Any, state: State, loss: Any, number: Any, patience: Any) -> BestState:
-    """The best state after an epoch: the epoch's own where its validation metric is lower, or where there is none.
-
-    Args:
-      best: before the epoch.
-      counts: whether the epoch counts.
-      state: after the epoch.
-      loss: the validation metric; None takes the latest epoch for the best.
-      number: of the epoch, from 1.
-      patience: epochs without a lower metric after which the member stops.
-    """
+    """The best state after an epoch: the epoch's own where it counts and its validation metric is lower or None."""
     better = counts if loss is None else counts & (loss < best.loss)
     waited = jnp.where(better, 0, best.waited + best.running)
     return best._replace(

@@ -25,15 +25,15 @@ from ae_jax.training.checkpoint import (
     remove_checkpoints,
     set_damaged_aside,
 )
-from ae_jax.training.compilation import watch_compilation
+from ae_jax.training.compilation import Compilation, watch_compilation
 from ae_jax.training.config import TrainConfig
 from ae_jax.training.continuation import Resume, configuration_of, require_same, warn_of_another_environment
 from ae_jax.training.data_iterator import DataIterator, Position
-from ae_jax.training.distributed import is_main_process, is_multiprocess, require_alike, signal_of_any, together
+from ae_jax.training.distributed import is_main_process, is_multiprocess, require_alike, signal_of_any, sync_errors
 from ae_jax.training.environment import environment
-from ae_jax.training.interruption import Stop, noting, stop_on_signal
+from ae_jax.training.interruption import Stop, inside_stop_on_signal, stop_on_signal
 from ae_jax.training.loop import Loop, Start
-from ae_jax.training.mesh import name_of, to_local
+from ae_jax.training.mesh import DATA, MEMBER, to_local
 from ae_jax.training.plan import Plan, plan
 from ae_jax.training.run import Run, TrainingInterrupted, extended
 from ae_jax.training.snapshot import history_of, snapshot_of
@@ -104,15 +104,9 @@ def train(
     resume: Resume = False,
     callbacks: Sequence[Callback] = (),
 ) -> Run:
-    """Trains a planned population, as :func:`fit` does, from fresh parameters or from given ones.
-
-    Args:
-      planned: the population.
-      start: the parameters and the state of the models to start from; None for fresh ones.
-      checkpoints, resume, callbacks: as of :func:`fit`.
-    """
+    """Trains a planned population, as :func:`fit` does, from fresh parameters or from those of ``start``."""
     callbacks = callbacks if is_main_process(planned.mesh) else ()
-    with _opened(checkpoints, planned, resume) as (writer, saved, configuration):
+    with _open_checkpoints(checkpoints, planned, resume) as (writer, saved, configuration):
         for callback in callbacks:
             callback.on_start(planned.autoencoder.name, planned.config.epochs)
         run, interrupted = _train(planned, start, callbacks, writer, saved, configuration)
@@ -180,15 +174,14 @@ def train_one_epoch(planned: Plan, run: Run | None = None, state: State | None =
         loop.train()
     latest = _run_of(planned, loop, _spent(started, compilation) | {"interrupted": False, **environment()})
     if not latest.finite.any():
-        raise TrainingDiverged(
-            f"{latest.name} diverged in epoch {number}: its parameters stay as they were; lower the learning rate or a "
-            "weight.",
-            run,
+        sentence = (
+            f"{latest.name} diverged in epoch {number}: its parameters stay; lower the learning rate or a weight."
         )
+        raise TrainingDiverged(sentence, run)
     return latest if run is None else extended(run, latest), jax.device_get(loop.state)
 
 
-def _spent(started: float, compilation: Any) -> dict[str, Any]:
+def _spent(started: float, compilation: Compilation) -> dict[str, Any]:
     """Wall time and compilation since a time."""
     return {
         "wall_s": time.perf_counter() - started,
@@ -199,10 +192,10 @@ def _spent(started: float, compilation: Any) -> dict[str, Any]:
 
 
 @contextlib.contextmanager
-def _opened(
+def _open_checkpoints(
     checkpoints: Checkpoints | str | Path | None, planned: Plan, resume: Resume
 ) -> Iterator[tuple[CheckpointWriter | None, Checkpoint | None, dict[str, Any]]]:
-    """The writer of checkpoints and the one that training goes on from, None without; and what is trained, for them."""
+    """Locks the folder of checkpoints; yields their writer, the checkpoint to resume and the configuration."""
     if resume not in (False, True, "extend"):
         raise InvalidInput(f"fit was given resume={resume!r}: expected True, False or 'extend'.")
     if checkpoints is None:
@@ -213,29 +206,28 @@ def _opened(
     if not isinstance(checkpoints, Checkpoints):
         checkpoints = Checkpoints(folder=Path(checkpoints))
     folder, mesh = checkpoints.folder, planned.mesh
+    writes, joined = is_main_process(mesh), is_multiprocess(mesh)
     in_use = f"{folder} is in use by another training: wait for it, or choose another folder."
     with contextlib.ExitStack() as stack:
-        joined = is_multiprocess(mesh)
-        together(
-            joined, lambda: stack.enter_context(locked(folder / "lock", in_use)) if is_main_process(mesh) else None
-        )
-        configuration = together(joined, lambda: configuration_of(planned))
-        saved = together(joined, lambda: _saved(folder, planned, configuration, resume))
+        sync_errors(joined, lambda: stack.enter_context(locked(folder / "lock", in_use)) if writes else None)
+        configuration = sync_errors(joined, lambda: configuration_of(planned))
+        saved = sync_errors(joined, lambda: _checkpoint_to_resume(folder, planned, configuration, resume))
         require_alike(mesh, [-1 if saved is None else saved.step], f"the checkpoints in {folder}")
-        if not is_main_process(mesh):
-            yield None, saved, configuration
-            return
-        if saved is None:
-            remove_checkpoints(folder)
-        else:
-            set_damaged_aside(folder, after=saved.step)
-        writer = CheckpointWriter(checkpoints, DataIterator(planned).steps)
-        stack.callback(writer.close)
+        writer = None
+        if writes:
+            if saved is None:
+                remove_checkpoints(folder)
+            else:
+                set_damaged_aside(folder, after=saved.step)
+            writer = CheckpointWriter(checkpoints, DataIterator(planned).steps)
+            stack.callback(writer.close)
         yield writer, saved, configuration
 
 
-def _saved(folder: Path, planned: Plan, configuration: dict[str, Any], resume: Resume) -> Checkpoint | None:
-    """The checkpoint that training goes on from, if any."""
+def _checkpoint_to_resume(
+    folder: Path, planned: Plan, configuration: dict[str, Any], resume: Resume
+) -> Checkpoint | None:
+    """The newest checkpoint if the training is to be resumed; raises if it may neither be resumed nor replaced."""
     if resume:
         saved = latest_checkpoint(folder)
         if saved is not None:
@@ -261,9 +253,9 @@ def _train(
     saved: Checkpoint | None,
     configuration: dict[str, Any],
 ) -> tuple[Run, int]:
-    """Trains, and gives the run as far as it came and the signal that ended it early, or zero."""
+    """Trains; returns the run as far as it came and the signal that ended it early, or zero."""
     started, before = time.perf_counter(), {} if saved is None else saved.facts["record"]
-    nested, facts = noting(), {"configuration": configuration, "environment": environment()}
+    nested, facts = inside_stop_on_signal(), {"configuration": configuration, "environment": environment()}
     with stop_on_signal() as stop, watch_compilation() as compilation:
 
         def spent() -> dict[str, Any]:
@@ -277,20 +269,20 @@ def _train(
         loop.start(snapshot, start)
         early = loop.train()
     interrupted = (loop.ended_by or stop.signal or signal.SIGINT) if early else 0
-    if not early and not nested:  # a signal that came with the last epoch, which nobody else sees to
+    if not early and not nested:  # a signal that came with the last epoch, which no outer block handles
         interrupted = (signal_of_any(stop.signal) if is_multiprocess(planned.mesh) else stop.signal) or 0
     record = spent() | {"interrupted": early, **facts["environment"]}
     if planned.mesh is not None:
-        record["mesh"] = name_of(planned.mesh)
+        record["mesh"] = ",".join(f"{axis}={planned.mesh.shape[axis]}" for axis in (MEMBER, DATA))
     if loop.vmap_size < len(planned.seeds):
         record["vmap_size"] = loop.vmap_size
     return _run_of(planned, loop, record), interrupted
 
 
 def _run_of(planned: Plan, loop: Loop, record: dict[str, Any]) -> Run:
+    """The population as far as a loop trained it."""
     best = to_local(planned.mesh, loop.best)
-    counts = {"skipped_steps": best.skipped, "rollbacks": best.undone}
-    counts = {name: np.asarray(count).tolist() for name, count in counts.items()}
+    counts = {"skipped_steps": np.asarray(best.skipped).tolist(), "rollbacks": np.asarray(best.undone).tolist()}
     run = Run(
         autoencoder=planned.autoencoder,
         seeds=planned.seeds,
@@ -310,7 +302,7 @@ def _run_of(planned: Plan, loop: Loop, record: dict[str, Any]) -> Run:
 
 
 def _divergence(run: Run, trained_epochs: np.ndarray) -> str | None:
-    """Names member, epoch and term of what was not finite, or None where nothing was."""
+    """The sentence that names the member, epoch and term whose value was not finite; None if all were finite."""
     bad = [member for member, finite in enumerate(run.finite) if not finite]
     if not bad:
         return None
@@ -332,28 +324,22 @@ def _divergence(run: Run, trained_epochs: np.ndarray) -> str | None:
 
 
 def _report(run: Run) -> None:
-    """What was not finite: a warning of what was done about it, and an error where every member diverged."""
-    sentences = _mended(run)
+    """Warns of members that diverged or went on after values that were not finite; raises if every member diverged."""
+    handled = {
+        "skipped_steps": "skipped {} of its updates",
+        "rollbacks": "went back {} times and on with half the learning rate",
+    }
+    sentences = []
+    for name in filter(run.record.__contains__, handled):
+        counts = np.array(run.record[name])
+        sentences.append(
+            f"{run.name} {handled[name].format(counts.sum())}, in {np.count_nonzero(counts)} of {len(run)} members, "
+            "since a loss or a gradient was NaN or infinite: lower the learning rate or a weight."
+        )
     message = run.record.get("divergence")
     if message is not None and run.finite.any():
         sentences.append(message)
     for sentence in sentences:
         warnings.warn(sentence, RuntimeWarning, stacklevel=3)
-    if message is not None and not run.finite.any():
-        raise TrainingDiverged(message, run)
-
-
-def _mended(run: Run) -> list[str]:
-    """A sentence for each kind of thing that was done about values that were not finite."""
-    did = {
-        "skipped_steps": "skipped {} of its updates",
-        "rollbacks": "went back {} times and on with half the learning rate",
-    }
-    sentences = []
-    for name in filter(run.record.__contains__, did):
-        counts = np.array(run.record[name])
-        sentences.append(
-            f"{run.name} {did[name].format(counts.sum())}, in {np.count_nonzero(counts)} of {len(run)} members, since "
-            "a loss or a gradient was NaN or infinite: lower the learning rate or a weight."
-        )
-    return sentences
+    if not run.finite.any():
+        raise TrainingDiverged(message or "", run)

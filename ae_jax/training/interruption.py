@@ -1,4 +1,4 @@
-"""Notes the first signal that asks for an end, so that the work under way can be finished and saved."""
+"""Notes the first signal that asks for an end, so that the current work can be finished and saved."""
 
 import signal
 import threading
@@ -8,7 +8,7 @@ from typing import Any
 
 _SIGNALS = (signal.SIGINT, signal.SIGTERM)
 
-_noting: "list[Stop]" = []
+_active: "list[Stop]" = []
 
 
 class Stop:
@@ -22,9 +22,9 @@ class Stop:
         self.signal: int | None = None
 
 
-def noting() -> bool:
+def inside_stop_on_signal() -> bool:
     """Whether a block of :func:`stop_on_signal` is active, so that its owner handles the signal."""
-    return bool(_noting)
+    return bool(_active)
 
 
 @contextmanager
@@ -44,8 +44,8 @@ def stop_on_signal(*, again: Any = None) -> Iterator[Stop]:
       ...     stop.signal == signal.SIGTERM
       True
     """
-    if _noting or threading.current_thread() is not threading.main_thread():
-        yield _noting[-1] if _noting else Stop()
+    if _active or threading.current_thread() is not threading.main_thread():
+        yield _active[-1] if _active else Stop()
         return
     stop = Stop()
     handlers = {number: signal.getsignal(number) for number in _SIGNALS}
@@ -59,10 +59,10 @@ def stop_on_signal(*, again: Any = None) -> Iterator[Stop]:
 
     for number in before:
         signal.signal(number, note)
-    _noting.append(stop)
+    _active.append(stop)
     try:
         yield stop
     finally:
-        _noting.remove(stop)
+        _active.remove(stop)
         for number, handler in before.items():
             signal.signal(number, handler)

@@ -5,10 +5,8 @@ from contextlib import closing
 from typing import Any, NamedTuple
 
 import jax
-import jax.numpy as jnp
 import numpy as np
 
-from ae_jax.models import Autoencoder
 from ae_jax.training.callbacks import Callback, Progress
 from ae_jax.training.checkpoint import Checkpoint, CheckpointWriter
 from ae_jax.training.data_iterator import Chunk, DataIterator, Position, put_split
@@ -26,17 +24,12 @@ from ae_jax.training.population import (
     vmap_size,
 )
 from ae_jax.training.snapshot import Row, Snapshot, arrays_of, copied
-from ae_jax.training.state import BatchIndices, BestState, EpochInfo, State, init_best, init_state
+from ae_jax.training.state import BatchIndices, BestState, EpochInfo, State
 from ae_jax.types import ModelState, Params
 
 
 class Start(NamedTuple):
-    """Where a training begins, instead of at fresh parameters; every leaf has a leading member axis.
-
-    Attributes:
-      params: of the models.
-      model_state: their variables that are not trained.
-    """
+    """The parameters and the other variables that a training begins with; every leaf has a leading member axis."""
 
     params: Params
     model_state: ModelState
@@ -54,12 +47,7 @@ class _Unread(NamedTuple):
 class Loop:
     """Trains a population, one dispatch ahead of reading its metrics, so that the device never waits for the host.
 
-    Args:
-      planned: what is trained.
-      callbacks: called as the training proceeds.
-      stop: asks for an end.
-      writer: of checkpoints, or None.
-      facts: what a checkpoint says beside where training stands; called when one is written.
+    ``facts`` is called when a checkpoint is written and returns what the checkpoint says beside the position.
 
     Attributes:
       ended_by: the signal that every process agreed to end by, or None.
@@ -90,8 +78,8 @@ class Loop:
         """Begins at a snapshot, at given parameters, or at fresh ones."""
         if snapshot is None:
             with use_mesh(self.mesh):
-                population = self._members, self.plan.seeds, self.plan.dataset.shape
-                self.state, self.best = init_population(*population) if start is None else _begin(self._members, start)
+                population = self._members, self.plan.seeds
+                self.state, self.best = init_population(*population, self.plan.dataset.shape, start)
             return
         self.position, state, best, self.running = snapshot[:4]
         self.state, self.best = put_population(self.mesh, state, best)
@@ -149,11 +137,7 @@ class Loop:
         self.position = chunk.after
 
     def _read_before(self, chunk: Chunk) -> bool:
-        """Reads the epoch before a chunk that was dispatched, and puts a checkpoint aside where one is due.
-
-        Returns:
-          Whether no member trains on.
-        """
+        """Reads the epoch before a dispatched chunk, and saves if that is due; true if no member trains on."""
         self._read()
         if not self.running.any() or self.stopped:
             return True
@@ -168,7 +152,7 @@ class Loop:
         return False
 
     def _read(self) -> None:
-        """Takes in what the epoch that was dispatched and not yet read gave."""
+        """Reads the metrics of the epoch that was dispatched and not yet read, and tells the callbacks."""
         unread, self._unread = self._unread, None
         if unread is None:
             return
@@ -206,7 +190,7 @@ class Loop:
         """What the epochs share; the training examples come with each chunk."""
         dataset, config = self.plan.dataset, self.plan.config
         return EpochData(
-            train=None,  # pyright: ignore[reportArgumentType]
+            train=None,
             validation=put_split(self.plan, dataset.validation) if len(dataset.validation.x) else None,
             scaling=dataset.scaling,
             patience=np.float32(np.inf if config.patience is None else config.patience),
@@ -221,18 +205,6 @@ class Loop:
             return members
         parameters = sum(leaf.size for leaf in jax.tree.leaves(self.state.params)) // members
         return vmap_size(members, parameters, memory_budget())
-
-
-@jax.jit
-def _begin(autoencoder: Autoencoder, start: Start) -> tuple[State, BestState]:
-    """Every member before its first step, with the parameters it starts from."""
-
-    def of_one(one: Autoencoder, own: Start) -> tuple[State, BestState]:
-        params, model_state = jax.tree.map(jnp.copy, own)
-        state = init_state(params, model_state, one.transformation())
-        return state, init_best(state)
-
-    return jax.vmap(of_one)(autoencoder, start)
 
 
 def _mean(chunks: list[EpochInfo]) -> dict[str, Any]:

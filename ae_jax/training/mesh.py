@@ -5,7 +5,6 @@ import math
 import os
 import re
 from collections.abc import Mapping
-from functools import partial
 from typing import Any
 
 import jax
@@ -21,26 +20,17 @@ Devices = Mesh | Mapping[str, int] | str
 
 
 def mesh_of(asked: Any, *, members: int, batch_size: int) -> Mesh | None:
-    """The mesh of a training.
-
-    Batches are divided over ``"data"`` and members over ``"member"``; an axis that is not named has one device.
+    """The mesh of a training, or None for one device; an axis that is not named has one device.
 
     Args:
-      asked: see :data:`Devices`; None for this process's first device or, where processes were joined by
-        :func:`ae_jax.training.distributed.initialize`, for all their devices over ``"data"``.
-      members: of the population.
-      batch_size: examples in a step.
-
-    Returns:
-      The mesh, or None for one device.
+      asked: see :data:`Devices`; None for this process's first device or, if processes were joined, for all their
+        devices over ``"data"``.
+      members: number of members, which "member" divides.
+      batch_size: examples in a step, which "data" divides.
 
     Raises:
       InvalidInput: the description is malformed, there are too few devices, members or batches do not divide, or a
         joined process would have no device in the mesh.
-
-    Example:
-      >>> mesh_of("data=1", members=1, batch_size=64).axis_names
-      ('member', 'data')
     """
     if asked is None:
         if jax.process_count() == 1:
@@ -60,9 +50,6 @@ def provide_cpu_devices(asked: Devices | int) -> None:
 
     It changes nothing on accelerators, or if ``XLA_FLAGS`` sets the number of devices.
 
-    Raises:
-      InvalidInput: the description of the mesh is malformed.
-
     Example:
       >>> provide_cpu_devices("data=2")  # no effect here, since JAX has computed
     """
@@ -74,23 +61,13 @@ def provide_cpu_devices(asked: Devices | int) -> None:
 
 
 def accelerators_for(members: int) -> int:
-    """The largest number of devices that take equal shares of a population.
-
-    One on CPUs, where dividing a small population is slower, and with joined processes, which divide the data.
-
-    Example:
-      >>> accelerators_for(12)
-      1
-    """
+    """The largest number of devices that take equal shares of a population; one on CPUs and with joined processes."""
     there = 1 if jax.default_backend() == "cpu" or jax.process_count() > 1 else jax.device_count()
     return max(count for count in range(1, there + 1) if members % count == 0)
 
 
 def shares_of(asked: Devices | None) -> int:
     """Number of devices that a mesh divides members over.
-
-    Raises:
-      InvalidInput: the description of the mesh is malformed.
 
     Example:
       >>> shares_of(None), shares_of("member=2,data=4")
@@ -99,16 +76,6 @@ def shares_of(asked: Devices | None) -> int:
     if asked is None:
         return 1
     return asked.shape[MEMBER] if isinstance(asked, Mesh) else _sizes(asked)[MEMBER]
-
-
-def name_of(mesh: Mesh) -> str:
-    """The description of a mesh.
-
-    Example:
-      >>> name_of(mesh_of({"data": 1}, members=1, batch_size=64))
-      'member=1,data=1'
-    """
-    return ",".join(f"{axis}={mesh.shape[axis]}" for axis in (MEMBER, DATA))
 
 
 def _sizes(asked: Any) -> dict[str, int]:
@@ -129,27 +96,24 @@ def _sizes(asked: Any) -> dict[str, int]:
 
 
 def _made(sizes: dict[str, int]) -> Mesh:
-    count, there = math.prod(sizes.values()), jax.device_count()
+    count, there, processes = math.prod(sizes.values()), jax.device_count(), jax.process_count()
     asked = ",".join(f"{axis}={size}" for axis, size in sizes.items())
     if count > there:
         raise InvalidInput(
             f"the mesh {asked} takes {count} devices and there are {there}: expected at most that many (on a CPU, call "
             "ae_jax.training.provide_cpu_devices before JAX computes anything)."
         )
-    if count < there and jax.process_count() > 1:
+    if count < there and processes > 1:
         raise InvalidInput(
-            f"the mesh {asked} takes {count} of the {there} devices of {jax.process_count()} joined processes: "
-            "expected all devices."
+            f"the mesh {asked} takes {count} of the {there} devices of {processes} joined processes: expected all."
         )
-    return jax.make_mesh(
-        tuple(sizes.values()), tuple(sizes), axis_types=(AxisType.Auto, AxisType.Auto), devices=jax.devices()[:count]
-    )
+    types = (AxisType.Auto, AxisType.Auto)
+    return jax.make_mesh(tuple(sizes.values()), tuple(sizes), axis_types=types, devices=jax.devices()[:count])
 
 
 def _given(mesh: Mesh) -> Mesh:
     """Checks a mesh that the user made."""
-    auto = all(kind == AxisType.Auto for kind in mesh.axis_types)
-    if sorted(mesh.axis_names) != sorted((MEMBER, DATA)) or not auto:
+    if not _is_ours(mesh):
         raise InvalidInput(
             f"the mesh has the axes {mesh.axis_names} of the types {tuple(kind.name for kind in mesh.axis_types)}: "
             'expected "member" and "data", both of AxisType.Auto.'
@@ -163,6 +127,10 @@ def _given(mesh: Mesh) -> Mesh:
     return mesh
 
 
+def _is_ours(mesh: Any) -> bool:
+    return sorted(mesh.axis_names) == sorted((MEMBER, DATA)) and all(kind == AxisType.Auto for kind in mesh.axis_types)
+
+
 def use_mesh(mesh: Mesh | None) -> contextlib.AbstractContextManager[Any]:
     """Places programs on a mesh inside the block; does nothing without one."""
     return contextlib.nullcontext() if mesh is None else jax.set_mesh(mesh)
@@ -170,8 +138,7 @@ def use_mesh(mesh: Mesh | None) -> contextlib.AbstractContextManager[Any]:
 
 def meshed() -> bool:
     """Whether the program being traced is placed on a mesh of this module."""
-    mesh = jax.sharding.get_abstract_mesh()
-    return sorted(mesh.axis_names) == sorted((MEMBER, DATA)) and all(kind == AxisType.Auto for kind in mesh.axis_types)
+    return _is_ours(jax.sharding.get_abstract_mesh())
 
 
 def over_data(tree: Any) -> Any:
@@ -221,18 +188,10 @@ def share_of(mesh: Mesh | None, count: int) -> tuple[int, int]:
 
 
 def put_examples(mesh: Mesh | None, rows: np.ndarray, count: int) -> jax.Array:
-    """Puts all examples on the device, or on each device of a mesh.
+    """Puts all examples on the device, or on each device of a mesh, ``[count, *shape]``.
 
-    Each process passes its own share, and the devices exchange the rest once. Any step may take any example, so that
-    an exchange batch by batch would move as much, in many small pieces.
-
-    Args:
-      mesh: the mesh, or None.
-      rows: the share of this process (:func:`share_of`), ``[share, *shape]``.
-      count: number of all examples.
-
-    Returns:
-      ``[count, *shape]``.
+    Each process passes its own share (:func:`share_of`), and the devices exchange the rest once. Any step may take any
+    example, so that an exchange batch by batch would move as much, in many small pieces.
     """
     if mesh is None:
         return jax.device_put(rows)
@@ -249,9 +208,7 @@ def put_examples(mesh: Mesh | None, rows: np.ndarray, count: int) -> jax.Array:
         return _exchanged(divided, count)
 
 
-@partial(jax.jit, static_argnames="count")
-def _exchanged(divided: jax.Array, count: int) -> jax.Array:
-    return replicate(divided[:count])
+_exchanged = jax.jit(lambda divided, count: replicate(divided[:count]), static_argnums=1)
 
 
 def gathered(mesh: Mesh | None, tree: Any) -> Any:

@@ -16,7 +16,7 @@ from ae_jax.errors import InvalidInput
 from ae_jax.models import Autoencoder
 from ae_jax.training.epoch import EpochData, EpochSettings, Member, advance, batch_indices
 from ae_jax.training.mesh import MEMBER, meshed, over_members, put_members, replicate, use_mesh
-from ae_jax.training.state import INIT, BatchIndices, BestState, EpochInfo, State, init_best, key_for
+from ae_jax.training.state import INIT, BatchIndices, BestState, EpochInfo, State, init_best, init_state, key_for
 from ae_jax.training.step import algorithm
 from ae_jax.types import Shape
 
@@ -67,20 +67,18 @@ def take(tree: Any, member: int) -> Any:
     return jax.tree.map(lambda leaf: leaf[member], tree)
 
 
-def add_axis(tree: Any) -> Any:
-    """A population of one."""
-    return jax.tree.map(lambda leaf: leaf[None], tree)
-
-
 @partial(jax.jit, static_argnames="shape")
-def init_population(autoencoder: Autoencoder, seeds: Any, shape: Shape) -> tuple[State, BestState]:
-    """Every member before its first step, its parameters drawn from its seed alone."""
+def init_population(autoencoder: Autoencoder, seeds: Any, shape: Shape, start: Any = None) -> tuple[State, BestState]:
+    """Every member before its first step, with its ``(params, state)`` to start from or drawn from its seed alone."""
 
-    def of_one(one: Autoencoder, seed: Any) -> tuple[State, BestState]:
-        state = algorithm(one, shape).init(key_for(seed, INIT))
+    def of_one(one: Autoencoder, seed: Any, own: Any) -> tuple[State, BestState]:
+        if own is None:
+            state = algorithm(one, shape).init(key_for(seed, INIT))
+        else:
+            state = init_state(*jax.tree.map(jnp.copy, tuple(own)), one.transformation())
         return state, init_best(state)
 
-    return _divided(*jax.vmap(of_one)(autoencoder, seeds))
+    return _divided(*jax.vmap(of_one)(autoencoder, seeds, start))
 
 
 @partial(jax.jit, static_argnames=("examples", "batch_size"))
@@ -89,13 +87,8 @@ def population_indices(
 ) -> BatchIndices:
     """:func:`ae_jax.training.epoch.batch_indices` of every member; members of one seed share them.
 
-    Args:
-      seeds: each once, ``[seeds]``.
-      which: the position of each member's seed among them, ``[members]``.
-      position: of the epoch or chunk.
-      examples: in it.
-      batch_size: examples in a step.
-      subsets: the rows that each member trains on, ``[members, examples]``; None for all.
+    ``which`` is the position of each member's seed among the different seeds; ``subsets`` are the rows that each member
+    trains on, ``[members, examples]``, or None for all.
     """
     indices = jax.vmap(lambda seed: batch_indices(seed, position, examples, batch_size))(seeds)
     indices = jax.tree.map(lambda leaf: leaf[which], indices)
@@ -114,10 +107,8 @@ _COPIES = 8
 def vmap_size(members: int, parameters: int, memory: int | None = None) -> int:
     """Number of members that are trained side by side; the others wait for their turn in the same program.
 
-    Args:
-      members: of the population.
-      parameters: of each.
-      memory: bytes of an accelerator that they may take beside their state; None on CPUs, where memory does not decide.
+    ``parameters`` is the number of each member's; ``memory`` the bytes of an accelerator that they may take beside
+    their state, None on CPUs.
 
     Example:
       >>> vmap_size(32, 20_000), vmap_size(32, 800_000), vmap_size(32, 800_000, memory=2**30)
@@ -143,26 +134,21 @@ def members_that_fit(parameters: int, memory: int) -> int:
 
 
 def memory_budget() -> int | None:
-    """Half of an accelerator's memory in bytes, the other half being for data and state; None on CPUs."""
+    """Half of an accelerator's memory in bytes; the other half is for data and state. None on CPUs."""
     return None if jax.default_backend() == "cpu" else state_budget()
 
 
 def state_budget() -> int | None:
-    """Half of the device's memory in bytes, on a CPU of this machine's memory; None where it is not known."""
-    stats = jax.local_devices()[0].memory_stats() or {}
-    limit = _installed() if jax.default_backend() == "cpu" else stats.get("bytes_limit", 0)
-    return limit // 2 or None
-
-
-def _installed() -> int:
-    """Bytes of this machine's memory, or of the share of this process; zero where it is not known."""
+    """Half of the device's memory in bytes, on a CPU of this process's share; None where it is not known."""
+    if jax.default_backend() != "cpu":
+        return (jax.local_devices()[0].memory_stats() or {}).get("bytes_limit", 0) // 2 or None
     try:
         installed = os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES")
     except (AttributeError, OSError, ValueError):
-        return 0
+        return None
     with contextlib.suppress(OSError, ValueError):  # "max", or no such file
         installed = min(installed, int(Path("/sys/fs/cgroup/memory.max").read_text()))
-    return installed
+    return installed // 2
 
 
 @partial(jax.jit, static_argnames="settings", donate_argnames="state")
@@ -177,17 +163,8 @@ def advance_population(
 ) -> tuple[State, BestState, EpochInfo]:
     """:func:`ae_jax.training.epoch.advance` of every member, as one program with donated state.
 
-    Args:
-      state: of each member; donated.
-      others: best states, autoencoders and seeds of the members.
-      indices: of the batches of each member.
-      first: the first of the steps that are taken.
-      number: of the epoch, from 1.
-      data: shared by all members.
-      settings: what is static; ``settings.vmap_size`` members are computed side by side (:func:`map_members`).
-
-    Returns:
-      States, best states and metrics; on a mesh, the first two are divided over members and the last is replicated.
+    ``others`` are the best states, autoencoders and seeds of the members, and ``first`` the first of the steps that are
+    taken. On a mesh, the states are divided over members and the metrics replicated.
     """
     if settings.steps < indices.rows.shape[1]:
         cut = partial(jax.lax.dynamic_slice_in_dim, start_index=first, slice_size=settings.steps, axis=1)
@@ -201,16 +178,10 @@ def advance_population(
 
 
 def map_members(one: Callable[..., Any], members: tuple[Any, ...], size: int | None = None) -> Any:
-    """A function of one member, for every member of a population.
+    """A function of one member's part of each tree, for every member of a population.
 
-    Args:
-      one: called with a member's own part of each tree.
-      members: trees whose leaves have a leading member axis.
-      size: how many members are computed side by side (:func:`vmap_size`), by default all; one by one, and
-        in a population of one, they have no member axis, which would slow down large matrix products.
-
-    Returns:
-      Its results, every leaf with a leading member axis.
+    ``size`` members are computed side by side (:func:`vmap_size`), by default all. One by one, and in a population of
+    one, they have no member axis, which would slow down large matrix products.
 
     Example:
       >>> map_members(jnp.add, (jnp.arange(3), jnp.arange(3)), size=1)
@@ -218,7 +189,7 @@ def map_members(one: Callable[..., Any], members: tuple[Any, ...], size: int | N
     """
     count = len(jax.tree.leaves(members)[0])
     if count == 1:
-        return add_axis(one(*take(members, 0)))
+        return jax.tree.map(lambda leaf: leaf[None], one(*take(members, 0)))
     if size is not None and size < count:
         return jax.lax.map(lambda member: one(*member), members, batch_size=None if size == 1 else size)
     return jax.vmap(lambda *member: one(*member), spmd_axis_name=MEMBER if meshed() else None)(*members)
@@ -229,7 +200,7 @@ def put_population(mesh: Mesh | None, state: State, best: BestState) -> tuple[St
     if mesh is None:
         return state, best
     with use_mesh(mesh):
-        return _redivided(*put_members(mesh, (state, best)))
+        return jax.jit(_divided)(*put_members(mesh, (state, best)))
 
 
 def _divided(state: State, best: BestState) -> tuple[State, BestState]:
@@ -237,6 +208,3 @@ def _divided(state: State, best: BestState) -> tuple[State, BestState]:
     return over_members(state), replicate(best)._replace(
         params=over_members(best.params), model_state=over_members(best.model_state)
     )
-
-
-_redivided = jax.jit(_divided)

@@ -3,13 +3,13 @@
 import dataclasses
 import math
 import signal
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from functools import partial
+from html import escape
 from pathlib import Path
 from typing import Any
 
 import jax
-import jax.numpy as jnp
 import numpy as np
 
 from ae_jax._checks import size
@@ -17,10 +17,8 @@ from ae_jax.components import to_config
 from ae_jax.data import DataSpec, Scaling, as_condition, as_examples, as_labels, require_shape
 from ae_jax.errors import InvalidInput
 from ae_jax.models import Autoencoder
-from ae_jax.networks import NetworksBuilder, code_shape, deterministic
-from ae_jax.training.display import run_html
+from ae_jax.networks import code_shape, deterministic
 from ae_jax.training.population import stack, state_budget, take, unstack
-from ae_jax.training.record import added
 from ae_jax.training.run_folder import FORMAT, History, read_run, require_replaceable, write_run
 from ae_jax.types import ModelState, Params, Shape
 
@@ -102,16 +100,21 @@ class Run:
         )
 
     def _repr_html_(self) -> str:
-        """How a notebook shows the run."""
-        seeds = ", ".join(map(str, self.seeds[:10])) + (", ..." if len(self) > 10 else "")
+        """A table of the run's facts, and of the last value of each metric as the mean over members."""
+        import pandas as pd
+
         facts = {
             "data": f"{self.data.name} {self.shape}",
             "networks": type(self.autoencoder.networks).__name__,
             "parameters": f"{self.parameters:,}",
-            "members": f"{len(self)} (seed {seeds})" if len(self) == 1 else f"{len(self)} (seeds {seeds})",
+            "seeds": ", ".join(map(str, self.seeds.tolist())),
             "wall time": f"{self.record.get('wall_s', float('nan')):.1f} s",
         }
-        return run_html(self.name, facts, self.history)
+        for split, terms in self.history.items():
+            for term, values in terms.items():
+                facts[f"{term} ({split})"] = f"{pd.DataFrame(values).ffill(axis=1).iloc[:, -1].mean():.4g}"
+        rows = "".join(f"<tr><th>{escape(name)}</th><td>{escape(value)}</td></tr>" for name, value in facts.items())
+        return f"<div><strong>{escape(self.name)}</strong><table>{rows}</table></div>"
 
     @property
     def name(self) -> str:
@@ -201,7 +204,13 @@ class Run:
           InvalidInput: n is not a whole number above zero or samples of that number do not fit into memory, the
             autoencoder has no prior, or a condition as of :meth:`encode`.
         """
-        count = require_memory("sample", n, self.shape, self.autoencoder.networks, len(self))
+        count = size("sample", "n", n)
+        values = math.prod(self.shape) + math.prod(code_shape(self.autoencoder.networks))
+        if (needed := 8 * len(self) * count * values) > (budget := state_budget() or math.inf):
+            raise InvalidInput(
+                f"sample was given n={count:,}: expected at most {int(budget * count // needed):,}, which fit in "
+                "memory; draw them in parts, each with a seed of its own."
+            )
         if "prior" not in self.autoencoder.objective.parts:
             raise InvalidInput(f"{self.name} has no prior to sample from: expected a variational autoencoder.")
         latents = _sample(self._variables, jax.random.key(seed), shape=self.shape, n=count)
@@ -259,7 +268,8 @@ class Run:
             batch = [array[rows] for array in (arrays if conditions is None else (*arrays, conditions))]
             size = len(batch[0])
             padded = _CHUNK if count > _CHUNK else max(16, 1 << (size - 1).bit_length())
-            batch = [_pad(array, padded) for array in batch]
+            if size < padded:
+                batch = [array[np.minimum(np.arange(padded), size - 1)] for array in batch]
             given = None if conditions is None else batch.pop()
             result = _apply(members, self.scaling, given, *batch, function=function, shape=self.shape)
             chunks.append(jax.tree.map(lambda leaf, size=size: np.asarray(leaf)[:, :size], result))
@@ -313,45 +323,6 @@ def load(folder: str | Path) -> Run:
     return Run(**read_run(Path(folder)))
 
 
-def merged(runs: Sequence[Run]) -> Run:
-    """The members of several runs as those of one, in the same order.
-
-    Args:
-      runs: of one structure, trained on the same data by the same settings.
-
-    Returns:
-      One run, whose record adds up theirs; a member that stopped before others has NaN in its history from there.
-
-    Raises:
-      InvalidInput: none given, or structures, data or settings that differ.
-
-    Example:
-      >>> import ae_jax
-      >>> data = ae_jax.data.digits()
-      >>> runs = [ae_jax.fit(ae_jax.undercomplete(code=2, hidden=()), data, seeds=[s], epochs=1) for s in (0, 1)]
-      >>> merged(runs).seeds.tolist()
-      [0, 1]
-    """
-    population = stack([member for run in runs for member in run.members])
-    for name in ("data", "settings"):
-        if any(to_config(getattr(run, name)) != to_config(getattr(runs[0], name)) for run in runs):
-            raise InvalidInput(f"runs of {runs[0].name} cannot be merged, as their {name} differ: expected the same.")
-    counts = {name: [0] for run in runs for name, value in run.record.items() if isinstance(value, list)}
-    records = [{name: len(run) * zero for name, zero in counts.items()} | run.record for run in runs]
-    return Run(
-        autoencoder=population,
-        seeds=np.concatenate([run.seeds for run in runs]),
-        data=runs[0].data,
-        params=jax.tree.map(lambda *leaves: jnp.concatenate(leaves), *(run.params for run in runs)),
-        state=jax.tree.map(lambda *leaves: jnp.concatenate(leaves), *(run.state for run in runs)),
-        history=jax.tree.map(joined, *(run.history for run in runs)),
-        best_epoch=np.concatenate([run.best_epoch for run in runs]),
-        finite=np.concatenate([run.finite for run in runs]),
-        settings=runs[0].settings,
-        record=added(records),
-    )
-
-
 def extended(run: Run, latest: Run) -> Run:
     """The latest run with the history and the costs of the run that it continues; NaN where a split was not seen."""
     epochs = run.history["train"]["loss"].shape[1]
@@ -363,24 +334,9 @@ def extended(run: Run, latest: Run) -> Run:
         }
         for split, terms in run.history.items()
     }
-    costs = {name: round(run.record.get(name, 0) + latest.record[name], 3) for name in COST if name in latest.record}
+    costs = {name: round(run.record.get(name, 0) + latest.record[name], 3) for name in COST}
     settings = run.settings | {"epochs": epochs + 1, "batch_size": latest.settings["batch_size"]}
     return dataclasses.replace(latest, history=history, settings=settings, record=run.record | costs)
-
-
-def joined(*histories: np.ndarray) -> np.ndarray:
-    """One term of the history of several runs, ``[members, epochs]``, NaN after the end of the shorter ones.
-
-    Example:
-      >>> joined(np.zeros((1, 2)), np.ones((2, 1)))
-      array([[ 0.,  0.],
-             [ 1., nan],
-             [ 1., nan]])
-    """
-    epochs = max(values.shape[1] for values in histories)
-    return np.concatenate(
-        [np.pad(one, ((0, 0), (0, epochs - one.shape[1])), constant_values=np.nan) for one in histories]
-    )
 
 
 @partial(jax.jit, static_argnames=("function", "shape"))
@@ -418,34 +374,3 @@ def _decode(autoencoder: Autoencoder, model: Any, scaling: Scaling, codes: Any) 
 
 def _reconstruct(autoencoder: Autoencoder, model: Any, scaling: Scaling, raw: Any) -> Any:
     return _decode(autoencoder, model, scaling, _encode(autoencoder, model, scaling, raw))
-
-
-def require_memory(owner: str, n: Any, shape: Shape, networks: NetworksBuilder, members: int = 1) -> int:
-    """The number of examples as an integer, where examples and codes of that number fit into memory.
-
-    Raises:
-      InvalidInput: it is not a whole number above zero, or too large for the memory at hand.
-    """
-    count = size(owner, "n", n)
-    needed = 8 * members * count * (math.prod(shape) + math.prod(code_shape(networks)))
-    if needed > (budget := state_budget() or math.inf):
-        raise InvalidInput(
-            f"{owner} was given n={count:,}: expected at most {int(budget * count // needed):,}, which fit in memory; "
-            "draw them in parts, each with a seed of its own."
-        )
-    return count
-
-
-def _pad(array: Any, size: int) -> Any:
-    """Rows up to a size, by repeating the last one; typed keys and arrays alike."""
-    missing = size - len(array)
-    if missing == 0:
-        return array
-    if isinstance(array, jax.Array):
-        return _repeat_last(array, missing)
-    return np.concatenate([array, np.broadcast_to(array[-1:], (missing, *array.shape[1:]))])
-
-
-@partial(jax.jit, static_argnames="missing")
-def _repeat_last(array: Any, missing: int) -> Any:
-    return jnp.concatenate([array, jnp.broadcast_to(array[-1:], (missing, *array.shape[1:]))])

@@ -74,16 +74,7 @@ def arrays_of(snapshot: Snapshot) -> dict[str, Any]:
 
 
 def snapshot_of(arrays: dict[str, np.ndarray], position: Position, planned: Plan) -> Snapshot:
-    """The inverse of :func:`arrays_of`.
-
-    Args:
-      arrays: by name.
-      position: epoch and chunk that come next.
-      planned: the population.
-
-    Raises:
-      InvalidInput: the arrays do not fit the population.
-    """
+    """The inverse of :func:`arrays_of`; raises InvalidInput if the arrays do not fit the population."""
     state, best = init_population.eval_shape(planned.autoencoder, planned.seeds, planned.dataset.shape)
     abstract = {"state": state, "best": best}
     expected = named_leaves(abstract)

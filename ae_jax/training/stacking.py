@@ -18,8 +18,7 @@ from ae_jax.training.callbacks import Callback
 from ae_jax.training.checkpoint import Checkpoints
 from ae_jax.training.config import TrainConfig
 from ae_jax.training.fit import fit, untrained
-from ae_jax.training.record import added
-from ae_jax.training.run import Run, joined
+from ae_jax.training.run import COST, Run
 from ae_jax.training.run_folder import History
 from ae_jax.types import Params
 
@@ -90,58 +89,65 @@ def fit_layerwise(
         raise InvalidInput(
             f"{data.name} is streamed: expected data in memory to train layers on; raise the device budget."
         )
+    if checkpoints is not None and not isinstance(checkpoints, Checkpoints):
+        checkpoints = Checkpoints(folder=Path(checkpoints))
     stacks: list[list[Run]] = []
     for seed in start.seeds.tolist():
         stack: list[Run] = []
-        beneath = data
+        examples = data
         for place, layer in enumerate(layers):
             if stack:
-                beneath = _codes(stack[-1], beneath)
-            stack.append(
-                fit(
-                    layer,
-                    beneath,
-                    seeds=_seed_of(seed, place),
-                    config=config,
-                    checkpoints=_within(checkpoints, f"seed-{seed}-layer-{place + 1}"),
-                    resume=resume,
-                    callbacks=callbacks,
-                )
+                examples = _codes(stack[-1], examples)
+            saved = checkpoints
+            if saved is not None:
+                saved = dataclasses.replace(saved, folder=saved.folder / f"seed-{seed}-layer-{place + 1}")
+            trained = fit(
+                layer,
+                examples,
+                config,
+                seeds=_seed_of(seed, place),
+                checkpoints=saved,
+                resume=resume,
+                callbacks=callbacks,
             )
+            stack.append(trained)
         stacks.append(stack)
     params = [_chain([run.params for run in stack]) for stack in stacks]
-    histories = [_one_after_the_other([run.history for run in stack]) for stack in stacks]
+    first, runs = stacks[0][0], [run for stack in stacks for run in stack]
+    epochs_below = [sum(run.history["train"]["loss"].shape[1] for run in stack[:-1]) for stack in stacks]
     return dataclasses.replace(
         start,
         params=jax.tree.map(lambda *members: jnp.concatenate(members), *params),
-        history=jax.tree.map(joined, *histories),
-        best_epoch=np.array([_epochs(stack[:-1]) + int(stack[-1].best_epoch[0]) for stack in stacks]),
-        finite=np.array([all(run.finite.all() for run in stack) for stack in stacks]),
-        settings=stacks[0][0].settings | {"epochs": config.epochs * len(layers)},
-        record=added([run.record for stack in stacks for run in stack]),
+        history=_history(stacks),
+        best_epoch=np.array(epochs_below) + [int(stack[-1].best_epoch[0]) for stack in stacks],
+        settings=first.settings | {"epochs": config.epochs * len(layers)},
+        record=first.record | {name: round(sum(run.record[name] for run in runs), 3) for name in COST},
     )
 
 
 def _deep(layers: Sequence[Autoencoder]) -> Autoencoder:
-    """The autoencoder that layers make together.
-
-    Raises:
-      InvalidInput: there are none, or they do not make one.
-    """
+    """The autoencoder that layers make together; raises if they do not make one."""
     if not layers:
         raise InvalidInput("fit_layerwise was given no layers: expected an autoencoder for each.")
     first: Any = layers[0].networks
     for place, layer in enumerate(layers):
         networks: Any = layer.networks
-        if not isinstance(networks, MLP) or networks != _of_one_layer(networks, networks):
+        if not isinstance(networks, MLP) or networks != MLP(
+            hidden=(),
+            code=networks.code,
+            activation=networks.activation,
+            code_activation=networks.code_activation,
+            tied=networks.tied,
+        ):
             raise InvalidInput(
                 f"layer {place + 1} has the networks {shown(networks)}: expected MLP(hidden=(), ...), one layer each "
                 "way, whose code is its activation and nothing else."
             )
-        if networks != _of_one_layer(networks, first):
-            raise InvalidInput(
-                f"layer {place + 1} is {_kind(networks)} and the first {_kind(first)}: expected layers of one kind."
-            )
+        for setting in ("tied", "code_activation"):
+            if (own := getattr(networks, setting)) != (of_first := getattr(first, setting)):
+                raise InvalidInput(
+                    f"layer {place + 1} has {setting}={own!r} and the first {of_first!r}: expected the same in all."
+                )
         likelihood = layer.objective.likelihood
         agrees = (first.code_activation == "sigmoid") == likelihood.unit_interval and likelihood.outputs == 1
         if place and not (agrees and first.code_activation in ("sigmoid", "linear", "relu")):
@@ -165,37 +171,13 @@ def _deep(layers: Sequence[Autoencoder]) -> Autoencoder:
     )
 
 
-def _of_one_layer(networks: MLP, kind: MLP) -> MLP:
-    """What networks are if they have one layer each way, of the other's kind; the activation is of layers they lack."""
-    return MLP(
-        hidden=(),
-        code=networks.code,
-        activation=networks.activation,
-        code_activation=kind.code_activation,
-        tied=kind.tied,
-    )
-
-
-def _kind(networks: MLP) -> str:
-    return f"{'' if networks.tied else 'not '}tied with {networks.code_activation} codes"
-
-
 def _seed_of(seed: int, place: int) -> int:
-    """Of a layer: the first has the member's own, the others seeds that derive from it."""
+    """The seed of a layer: the member's own for the first, for the others one derived from it."""
     return seed if place == 0 else int(np.random.SeedSequence((seed, place)).generate_state(1)[0])
 
 
-def _within(checkpoints: Checkpoints | str | Path | None, name: str) -> Checkpoints | Path | None:
-    """The checkpoints of one part."""
-    if checkpoints is None:
-        return None
-    if isinstance(checkpoints, Checkpoints):
-        return dataclasses.replace(checkpoints, folder=checkpoints.folder / name)
-    return Path(checkpoints) / name
-
-
 def _codes(run: Run, data: Dataset) -> Dataset:
-    """What a layer makes of what it was trained on."""
+    """The codes of the data that a layer was trained on."""
 
     def of(split: Split) -> Split:
         codes = np.zeros((0, *code_shape(run.autoencoder.networks)), np.float32)
@@ -214,21 +196,18 @@ def _chain(layers: list[Params]) -> Params:
     return {"networks": {"encoder": encoder, back: {n: one[back][0] for n, one in enumerate(reversed(networks))}}}
 
 
-def _one_after_the_other(layers: list[History]) -> History:
-    """Histories of layers as one, NaN where a layer has no such term."""
-    lengths = [next(iter(layer["train"].values())).shape[1] for layer in layers]
-    terms = {split: dict.fromkeys(term for layer in layers for term in layer[split]) for split in layers[0]}
-    return {
-        split: {
-            term: np.concatenate(
-                [layer[split].get(term, np.full((1, n), np.nan)) for layer, n in zip(layers, lengths, strict=True)],
-                axis=1,
-            )
-            for term in names
-        }
-        for split, names in terms.items()
-    }
+def _history(stacks: list[list[Run]]) -> History:
+    """The epochs of the layers one after the other, NaN where a layer lacks a term or a seed has fewer epochs."""
+    import pandas as pd
 
+    def table(run: Run) -> pd.DataFrame:
+        columns = {(split, term): rows[0] for split, terms in run.history.items() for term, rows in terms.items()}
+        return pd.DataFrame(columns)
 
-def _epochs(runs: list[Run]) -> int:
-    return sum(run.history["train"]["loss"].shape[1] for run in runs)
+    tables = [pd.concat(map(table, stack), ignore_index=True) for stack in stacks]
+    epochs = range(max(map(len, tables)))
+    history: History = {}
+    for split, term in tables[0]:
+        rows = [one[split, term].reindex(epochs) for one in tables]
+        history.setdefault(split, {})[term] = np.array(rows, np.float32)
+    return history

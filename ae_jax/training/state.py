@@ -72,12 +72,7 @@ class EpochInfo(NamedTuple):
 
 
 class BatchIndices(NamedTuple):
-    """The examples that each step of an epoch, or of a chunk of it, takes.
-
-    Attributes:
-      rows: of the examples of each step, ``[steps, batch]``.
-      keys: of each step, ``[steps]``.
-    """
+    """The rows of the examples, ``[steps, batch]``, and the key of each step of an epoch or of a chunk of it."""
 
     rows: Int[Array, "... steps batch"]
     keys: Key
@@ -100,15 +95,6 @@ def init_state(params: Params, model_state: ModelState, transformation: optax.Gr
 
 def init_best(state: State) -> BestState:
     """The best state before the first epoch: the initial one."""
-    none = jnp.zeros((), jnp.int32)
-    return BestState(
-        params=state.params,
-        model_state=state.model_state,
-        loss=jnp.asarray(jnp.inf, jnp.result_type(float)),
-        epoch=none,
-        waited=none,
-        running=jnp.asarray(True),
-        finite=jnp.asarray(True),
-        undone=none,
-        skipped=none,
-    )
+    none, true = jnp.zeros((), jnp.int32), jnp.asarray(True)
+    loss = jnp.asarray(jnp.inf, jnp.result_type(float))
+    return BestState(state.params, state.model_state, loss, none, none, true, true, undone=none, skipped=none)

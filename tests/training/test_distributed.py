@@ -17,7 +17,7 @@ import pytest
 from ae_jax import InvalidInput
 from ae_jax.training import distributed
 from ae_jax.training.checkpoint import checkpoint_info
-from ae_jax.training.distributed import together
+from ae_jax.training.distributed import sync_errors
 
 TOPOLOGY = Path(__file__).with_name("topology.py")
 FLAGS = (
@@ -137,14 +137,14 @@ def test_whatever_fails_in_one_process_is_told_to_all(monkeypatch, error):
         raise error
 
     with pytest.raises(type(error)):
-        together(True, fail)
+        sync_errors(True, fail)
     assert told == [[True]]
 
 
 def test_what_failed_in_another_process_ends_this_one(monkeypatch):
     monkeypatch.setattr(distributed, "_of_all", lambda numbers: np.array([numbers, [True]]))
     with pytest.raises(InvalidInput, match="process 1 of 1 failed, which ends this one too"):
-        together(True, lambda: 3)
+        sync_errors(True, lambda: 3)
 
 
 @pytest.mark.slow

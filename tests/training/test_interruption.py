@@ -3,7 +3,7 @@ import threading
 
 import pytest
 
-from ae_jax.training.interruption import noting, stop_on_signal
+from ae_jax.training.interruption import inside_stop_on_signal, stop_on_signal
 
 SIGNALS = [signal.SIGINT, signal.SIGTERM]
 
@@ -122,7 +122,7 @@ def test_a_handler_that_python_did_not_set_stays(monkeypatch, handlers):
 
 
 def test_a_block_is_under_way_until_it_ends():
-    assert not noting()
+    assert not inside_stop_on_signal()
     with stop_on_signal():
-        assert noting()
-    assert not noting()
+        assert inside_stop_on_signal()
+    assert not inside_stop_on_signal()

@@ -10,8 +10,6 @@ import ae_jax
 from ae_jax import InvalidInput, Run
 from ae_jax.networks import MLP
 from ae_jax.objectives import ELBO
-from ae_jax.training import stack
-from ae_jax.training.run import merged
 
 
 def bound(run: Run, member: int = 0):
@@ -216,54 +214,9 @@ def test_a_saved_configuration_is_json_that_a_person_can_read(run, folder):
     assert len(strict["train"]["loss"][0]) == 3
 
 
-def part(population: Run, members: list[int]) -> Run:
-    """Some members of a population as a run of their own, which is what one trained by itself looks like."""
-    rows = np.array(members)
-    return dataclasses.replace(
-        population,
-        autoencoder=stack([population.members[member] for member in members]),
-        seeds=population.seeds[rows],
-        params=jax.tree.map(lambda leaf: leaf[rows], population.params),
-        state=jax.tree.map(lambda leaf: leaf[rows], population.state),
-        history=jax.tree.map(lambda values: values[rows], population.history),
-        best_epoch=population.best_epoch[rows],
-        finite=population.finite[rows],
-    )
-
-
-def test_runs_of_parts_merge_into_the_run_of_all(population):
-    whole = merged([part(population, [0, 1]), part(population, [2]), part(population, [3])])
-    jax.tree.map(np.testing.assert_array_equal, whole.params, population.params)
-    jax.tree.map(np.testing.assert_array_equal, whole.history, population.history)
-    assert whole.configuration()["members"] == population.configuration()["members"]
-    assert whole.record["wall_s"] == pytest.approx(3 * population.record["wall_s"], abs=2e-3)
-    np.testing.assert_array_equal(whole.encode(images(5)), population.encode(images(5)))
-    assert not whole.single
-
-
-def test_members_that_stopped_earlier_have_no_history_from_there(population):
-    first, second = part(population, [0, 1]), part(population, [2, 3])
-    shorter = dataclasses.replace(
-        second,
-        history=jax.tree.map(lambda values: values[:, :2], second.history),
-        record=second.record | {"skipped_steps": [0, 4]},
-    )
-    whole = merged([first, shorter])
-    loss = whole.history["train"]["loss"]
-    np.testing.assert_array_equal(loss[:, :2], population.history["train"]["loss"][:, :2])
-    assert np.isnan(loss[2:, 2]).all()
-    assert np.isfinite(loss[:2]).all()
-    assert whole.record["skipped_steps"] == [0, 0, 0, 4]
-
-
-def test_runs_that_are_not_of_one_study_are_not_merged(population, run):
-    with pytest.raises(InvalidInput, match="a population was given no autoencoder: expected at least one"):
-        merged([])
-    with pytest.raises(InvalidInput, match="differs from the first"):
-        merged([population, run])
-    longer = dataclasses.replace(population, settings=population.settings | {"epochs": 9})
-    with pytest.raises(InvalidInput, match="runs of variational cannot be merged, as their settings differ"):
-        merged([population, longer])
-    elsewhere = dataclasses.replace(population, data=dataclasses.replace(population.data, name="elsewhere"))
-    with pytest.raises(InvalidInput, match="runs of variational cannot be merged, as their data differ"):
-        merged([population, elsewhere])
+def test_a_notebook_shows_facts_and_last_metrics(population, run):
+    html = population._repr_html_()
+    assert f"<td>{population.history['validation']['kl'][:, -1].mean():.4g}</td>" in html
+    assert f"{population.parameters:,}" in html
+    named = dataclasses.replace(run, autoencoder=dataclasses.replace(run.autoencoder, name="<b>"), history={})
+    assert "&lt;b&gt;" in named._repr_html_()

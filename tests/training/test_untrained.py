@@ -5,7 +5,6 @@ import numpy as np
 
 import ae_jax
 from ae_jax.training import load, untrained
-from ae_jax.training.run import merged
 
 CHOICE = ae_jax.undercomplete(code=3, hidden=(12,), learning_rate=1e-3)
 
@@ -33,13 +32,6 @@ def test_parameters_from_elsewhere_take_their_place(small):
     layer = {0: {"kernel": np.eye(64, dtype=np.float32)[None], "bias": np.zeros((1, 64), np.float32)}}
     mine = dataclasses.replace(run, params={"networks": {"encoder": layer, "decoder": layer}})
     np.testing.assert_allclose(mine.reconstruct(small.test.x), small.test.x, atol=1e-4)
-
-
-def test_runs_of_no_epoch_are_merged(small):
-    both = merged([untrained(CHOICE, small, seeds=[seed]) for seed in (5, 6)])
-    np.testing.assert_array_equal(
-        both.encode(small.test.x), untrained(CHOICE, small, seeds=[5, 6]).encode(small.test.x)
-    )
 
 
 def test_joined_processes_have_one_too(small, monkeypatch):
