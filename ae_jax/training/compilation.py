@@ -24,7 +24,7 @@ class Compilation:
 
     Attributes:
       programs: number of programs that were compiled or read from the persistent cache.
-      from_cache: number of those read from the persistent cache.
+      from_cache: number of those that were read.
       seconds: time of tracing, lowering and compiling.
     """
 

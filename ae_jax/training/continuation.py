@@ -39,18 +39,11 @@ def configuration_of(planned: Plan) -> dict[str, Any]:
 
 
 def require_same(saved: dict[str, Any], asked: dict[str, Any], planned: Plan, *, resume: Resume, folder: Any) -> None:
-    """Raises an error if a saved training is not the one to be resumed.
-
-    Args:
-      saved: its configuration.
-      asked: the configuration of the training to be resumed.
-      planned: that training.
-      resume: ``"extend"`` allows more epochs.
-      folder: of the checkpoints, for the message.
+    """Raises an error if the configuration of a saved training is not that of the one to be resumed.
 
     Raises:
       InvalidInput: the configurations differ, with the keys that do; or the training is extended and a schedule of
-        the objective changes with the number of epochs.
+        the objective changes with the number of epochs, so that validation losses are not comparable.
     """
     if different := differences(saved | {"epochs": None}, asked | {"epochs": None}):
         raise InvalidInput(
@@ -66,7 +59,15 @@ def require_same(saved: dict[str, Any], asked: dict[str, Any], planned: Plan, *,
             'for more, extend it (resume="extend", on the command line --resume --extend).'
         )
     steps = DataIterator(planned).steps
-    _require_steady(planned, before * steps, now * steps)
+    for member in range(len(planned.seeds)):
+        for schedule in _schedules(unstack(planned.autoencoder, member).objective):
+            then, later = (float(value_at(schedule, epochs * steps)) for epochs in (before, now))
+            if not np.allclose(then, later, rtol=1e-6):
+                raise InvalidInput(
+                    f"the training cannot be extended: {schedule!r} is {then:g} at the last step of the saved training "
+                    f"and {later:g} at the last step of the extended one, which changes the validation loss: train "
+                    "anew with that many epochs."
+                )
 
 
 def warn_of_another_environment(saved: dict[str, Any], now: dict[str, Any], *, folder: Any) -> None:
@@ -77,18 +78,6 @@ def warn_of_another_environment(saved: dict[str, Any], now: dict[str, Any], *, f
             "result up to rounding.",
             stacklevel=2,
         )
-
-
-def _require_steady(planned: Plan, before: int, now: int) -> None:
-    """Raises an error if a schedule of the objective ends at another value, so that losses are not comparable."""
-    for member in range(len(planned.seeds)):
-        for schedule in _schedules(unstack(planned.autoencoder, member).objective):
-            if not np.allclose(value_at(schedule, before), value_at(schedule, now), rtol=1e-6):
-                raise InvalidInput(
-                    f"the training cannot be extended: {schedule!r} is {float(value_at(schedule, before)):g} at the "
-                    f"last step of the saved training and {float(value_at(schedule, now)):g} at the last step of the "
-                    "extended one, which changes the validation loss: train anew with that many epochs."
-                )
 
 
 def _schedules(value: Any) -> Iterator[Any]:
@@ -108,15 +97,17 @@ def _schedules(value: Any) -> Iterator[Any]:
 def _digest(planned: Plan) -> str:
     """A digest of the training and validation examples; of a stream, of its held-out examples and a sample of rows."""
     dataset, found = planned.dataset, hashlib.sha256()
+    arrays: list[Any] = []
     for split in (dataset.train, dataset.validation):
-        found.update(np.ascontiguousarray(split.x).data)
+        arrays.append(split.x)
         if planned.autoencoder.conditional:
-            found.update(np.ascontiguousarray(split.condition(dataset.classes)).data)
+            arrays.append(split.condition(dataset.classes))
     if planned.subsets is not None:
-        found.update(np.ascontiguousarray(planned.subsets).data)
+        arrays.append(planned.subsets)
     if dataset.stream is not None:
-        for x in _sample(dataset.stream.rows):
-            found.update(np.ascontiguousarray(x).data)
+        arrays.extend(_sample(dataset.stream.rows))
+    for array in arrays:
+        found.update(np.ascontiguousarray(array).data)
     return found.hexdigest()
 
 
@@ -131,7 +122,7 @@ def _sample(rows: Rows) -> Iterator[np.ndarray]:
 
 
 def differences(before: Any, now: Any) -> str:
-    """Lists the keys whose values differ between two configurations; empty if none do.
+    """Lists the first keys whose values differ between two configurations; empty if none do.
 
     Example:
       >>> differences({"seeds": [0, 1], "rate": 0.1}, {"seeds": [0, 2], "rate": 0.1})

@@ -1,7 +1,7 @@
 """Serves an epoch's training examples to the device: all at once, or in chunks while the previous chunk trains."""
 
-import itertools
 from collections.abc import Generator
+from contextlib import closing
 from functools import cached_property, partial
 from typing import Any, NamedTuple
 
@@ -18,12 +18,7 @@ _CHUNK_STEPS = (100, 250)
 
 
 class Position(NamedTuple):
-    """Position of training between two chunks.
-
-    Attributes:
-      epoch: number of the epoch, from 1.
-      chunk: how many chunks of it are done.
-    """
+    """Position of training between two chunks: number of the epoch, from 1, and of its chunks that are done."""
 
     epoch: int
     chunk: int = 0
@@ -57,11 +52,7 @@ def put_split(planned: Plan, split: Split) -> Batch:
 
 
 class DataIterator:
-    """Iterates over the training examples of a data set, epoch by epoch.
-
-    Args:
-      planned: the training, with its data, batch size and devices.
-    """
+    """Iterates over the training examples of a planned training, epoch by epoch."""
 
     def __init__(self, planned: Plan):
         self.plan, self.mesh = planned, planned.mesh
@@ -94,30 +85,21 @@ class DataIterator:
 
     def _in_memory(self, position: Position) -> Generator[Chunk, None, None]:
         lengths, epoch = self.lengths, position.epoch
-        for chunk, steps in list(enumerate(lengths))[position.chunk :]:
-            last = chunk == len(lengths) - 1
-            first = np.int32(sum(lengths[:chunk]))
-            yield Chunk(self._whole, (np.int32(epoch),), first, steps, last, _after(epoch, chunk, last))
+        for chunk in range(position.chunk, len(lengths)):
+            last, first = chunk == len(lengths) - 1, np.int32(sum(lengths[:chunk]))
+            yield Chunk(self._whole, (np.int32(epoch),), first, lengths[chunk], last, _after(epoch, chunk, last))
 
     def _streamed(self, position: Position) -> Generator[Chunk, None, None]:
-        stream, epoch = self.dataset.stream, position.epoch
+        stream, epoch, lengths = self.dataset.stream, position.epoch, self.lengths
         assert stream is not None
         size = stream.chunk_size(self.batch_size)
-        share = partial(share_of, self.mesh)
-        rows = stream.chunks(epoch, self.batch_size, first=position.chunk, share=share)
-        left = len(stream) - position.chunk * size
-        try:
-            for chunk in itertools.count(position.chunk):
-                count = min(size, left)
-                left -= count
+        rows = stream.chunks(epoch, self.batch_size, first=position.chunk, share=partial(share_of, self.mesh))
+        with closing(rows):
+            for chunk in range(position.chunk, len(lengths)):
+                count, last = min(size, len(stream) - chunk * size), chunk == len(lengths) - 1
                 examples = Batch(put_examples(self.mesh, next(rows), count))
                 counters = (np.int32(epoch), np.int32(chunk))
-                steps = -(-count // self.batch_size)
-                yield Chunk(examples, counters, np.int32(0), steps, left == 0, _after(epoch, chunk, left == 0))
-                if not left:
-                    return
-        finally:
-            rows.close()
+                yield Chunk(examples, counters, np.int32(0), lengths[chunk], last, _after(epoch, chunk, last))
 
 
 def chunk_lengths(steps: int) -> list[int]:

@@ -103,11 +103,7 @@ def fine_tune(
 
 
 def _labelled(run: Run, data: Dataset) -> Dataset:
-    """The labelled examples in the run's scaling.
-
-    Raises:
-      InvalidInput: the data or the run cannot be used.
-    """
+    """The labelled examples in the run's scaling; raises if the data or the run cannot be used."""
     if data.stream is not None:
         raise InvalidInput(f"{data.name} is streamed: expected data in memory; raise the device budget.")
     if run.autoencoder.conditional:

@@ -1,5 +1,6 @@
 """Notes the first signal that asks for an end, so that the current work can be finished and saved."""
 
+import dataclasses
 import signal
 import threading
 from collections.abc import Iterator
@@ -11,15 +12,11 @@ _SIGNALS = (signal.SIGINT, signal.SIGTERM)
 _active: "list[Stop]" = []
 
 
+@dataclasses.dataclass(eq=False)
 class Stop:
-    """Whether a signal asked for an end.
+    """The number of the signal that asked for an end, or None."""
 
-    Attributes:
-      signal: its number, or None.
-    """
-
-    def __init__(self) -> None:
-        self.signal: int | None = None
+    signal: int | None = None
 
 
 def inside_stop_on_signal() -> bool:

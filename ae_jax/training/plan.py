@@ -101,12 +101,12 @@ def _default_mesh(members: int, parameters: int) -> Devices | None:
     """Members over accelerators where the share of each is trained side by side: no member of a mesh waits."""
     accelerators = accelerators_for(members)
     share = members // accelerators
-    map_members = vmap_size(share, parameters, memory_budget()) == share
-    return {MEMBER: accelerators} if accelerators > 1 and map_members else None
+    fits = vmap_size(share, parameters, memory_budget()) == share
+    return {MEMBER: accelerators} if accelerators > 1 and fits else None
 
 
 def _require_classes(autoencoder: Autoencoder, dataset: Dataset) -> None:
-    """Raises where a conditional autoencoder is trained on data without class labels, or with more than it takes."""
+    """Raises if data for a conditional autoencoder have no class labels, or more than it takes."""
     if dataset.stream is not None:
         raise InvalidInput(
             f"{autoencoder.name} is conditional and {dataset.name} is streamed: expected data in memory; raise the "
@@ -128,11 +128,7 @@ def _require_classes(autoencoder: Autoencoder, dataset: Dataset) -> None:
 
 
 def _feasible(autoencoder: Autoencoder, dataset: Dataset, config: TrainConfig) -> int:
-    """The number of parameters of a member, from its networks built in the abstract.
-
-    Raises:
-      InvalidInput: networks that do not fit the data or that no device holds, or more steps than can be counted.
-    """
+    """The number of parameters of a member; raises if they or the steps are too many, or optimizers do not match."""
     params, _ = jax.eval_shape(lambda: autoencoder.init(dataset.shape, jax.random.key(0)))
     if (count := sum(math.prod(leaf.shape) for leaf in jax.tree.leaves(params))) >= _PARAMETERS:
         raise InvalidInput(

@@ -41,11 +41,7 @@ History = dict[str, dict[str, np.ndarray]]
 
 
 def require_replaceable(folder: Path) -> None:
-    """Raises if :func:`write_run` may not replace what is in a folder.
-
-    Raises:
-      InvalidInput: the folder holds anything but a run, or is the current folder.
-    """
+    """Raises InvalidInput if a folder holds anything but a run, or is the current folder."""
     if not folder.exists():
         return
     if Path.cwd().is_relative_to(folder.resolve()):
@@ -56,23 +52,9 @@ def require_replaceable(folder: Path) -> None:
 
 
 def write_run(folder: Path, configuration: dict[str, Any], history: History, params: Params, state: ModelState) -> Path:
-    """Writes a run atomically.
-
-    Args:
-      folder: one that passes :func:`require_replaceable`.
-      configuration: ready for JSON.
-      history: split -> term -> ``[members, epochs]``.
-      params, state: trees whose leaves have a leading member axis.
-
-    Returns:
-      The folder.
-
-    Raises:
-      InvalidInput: the folder cannot be written.
-    """
-    arrays = {
-        name: np.ascontiguousarray(leaf) for name, leaf in named_leaves({"params": params, "state": state}).items()
-    }
+    """Writes a run atomically into a folder that passes :func:`require_replaceable`, and returns the folder."""
+    leaves = named_leaves({"params": params, "state": state})
+    arrays = {name: np.ascontiguousarray(leaf) for name, leaf in leaves.items()}
     with replacing(folder) as scratch:
         scratch.mkdir()
         (scratch / _CONFIGURATION).write_text(json.dumps(configuration, indent=2, allow_nan=False))
@@ -156,17 +138,23 @@ def _read_variables(path: Path, autoencoder: Autoencoder, shape: Shape, members:
     )
     abstract, arrays = {"params": params, "state": state}, load_file(path)
     expected = named_leaves(abstract)
-    wrong = {*arrays, *expected} - {
-        name
-        for name, leaf in expected.items()
-        if name in arrays and (arrays[name].shape, arrays[name].dtype) == (leaf.shape, leaf.dtype)
-    }
-    if wrong:
+    if wrong := misfits(arrays, expected):
         raise InvalidInput(
-            f"the arrays in {path} do not fit the run's configuration ({', '.join(sorted(wrong)[:4]):.200}): another "
+            f"the arrays in {path} do not fit the run's configuration ({', '.join(wrong[:4]):.200}): another "
             "version wrote it; use that one, or train anew."
         )
     return jax.tree.unflatten(jax.tree.structure(abstract), [jnp.asarray(arrays[name]) for name in expected])
+
+
+def misfits(arrays: dict[str, Any], expected: dict[str, Any]) -> list[str]:
+    """The sorted names of arrays that are missing, are not expected, or have another shape or type."""
+    return sorted(
+        name
+        for name in {*arrays, *expected}
+        if name not in arrays
+        or name not in expected
+        or (arrays[name].shape, arrays[name].dtype) != (expected[name].shape, expected[name].dtype)
+    )
 
 
 def named_leaves(tree: Any) -> dict[str, Any]:

@@ -11,7 +11,7 @@ from ae_jax.training.data_iterator import Position
 from ae_jax.training.mesh import replicate
 from ae_jax.training.plan import Plan
 from ae_jax.training.population import init_population
-from ae_jax.training.run_folder import History, named_leaves
+from ae_jax.training.run_folder import History, misfits, named_leaves
 from ae_jax.training.state import BestState, EpochInfo, State
 
 Metrics = dict[str, dict[str, Any]]
@@ -78,12 +78,7 @@ def snapshot_of(arrays: dict[str, np.ndarray], position: Position, planned: Plan
     state, best = init_population.eval_shape(planned.autoencoder, planned.seeds, planned.dataset.shape)
     abstract = {"state": state, "best": best}
     expected = named_leaves(abstract)
-    wrong = [
-        name
-        for name, leaf in expected.items()
-        if name not in arrays or (arrays[name].shape, arrays[name].dtype) != (leaf.shape, leaf.dtype)
-    ]
-    if wrong:
+    if wrong := misfits({name: array for name, array in arrays.items() if name in expected}, expected):
         raise InvalidInput(
             f"the checkpoint's arrays do not fit the population ({', '.join(wrong[:3])}): it was written by another "
             "version of a library; use that one, or train anew."
