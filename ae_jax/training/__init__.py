@@ -2,10 +2,9 @@
 
 from ae_jax.training.callbacks import Callback, Progress
 from ae_jax.training.checkpoint import Checkpoints
-from ae_jax.training.classifier import Classifier
 from ae_jax.training.config import OnDivergence, TrainConfig
 from ae_jax.training.distributed import initialize
-from ae_jax.training.fine_tuning import fine_tune
+from ae_jax.training.fine_tuning import Classifier, fine_tune
 from ae_jax.training.fit import fit, train_one_epoch, untrained
 from ae_jax.training.interruption import stop_on_signal
 from ae_jax.training.mesh import provide_cpu_devices

@@ -69,13 +69,7 @@ class Checkpoints:
 
 
 class Checkpoint(NamedTuple):
-    """The content of one checkpoint.
-
-    Attributes:
-      step: training steps that were done.
-      facts: everything but the arrays, ready for JSON.
-      arrays: by name.
-    """
+    """The content of one checkpoint: training steps done, everything but the arrays as JSON, and the arrays by name."""
 
     step: int
     facts: dict[str, Any]
@@ -83,13 +77,7 @@ class Checkpoint(NamedTuple):
 
 
 class CheckpointInfo(NamedTuple):
-    """Progress of a training according to its checkpoints.
-
-    Attributes:
-      epoch: epochs done.
-      epochs: epochs planned.
-      finished: whether nothing is left to train.
-    """
+    """Progress of a training: epochs done, epochs planned, and whether nothing is left to train."""
 
     epoch: int
     epochs: int
@@ -146,10 +134,6 @@ class CheckpointWriter:
     """Writes checkpoints in the background and keeps the latest.
 
     A checkpoint that cannot be written is a warning; the previous ones stay, and the next is due at once.
-
-    Args:
-      checkpoints: where, how often and how many.
-      steps_per_epoch: training steps of an epoch.
     """
 
     def __init__(self, checkpoints: Checkpoints, steps_per_epoch: int):
@@ -215,12 +199,7 @@ class CheckpointWriter:
 
 @dataclasses.dataclass
 class Cadence:
-    """Orbax's protocol of save decisions: saves once one of several intervals has ended.
-
-    Attributes:
-      steps: intervals in training steps; each ends at its multiples.
-      seconds: interval since the last checkpoint or the start, or None.
-    """
+    """Orbax's protocol of save decisions: saves at multiples of steps, or some seconds after the last checkpoint."""
 
     steps: list[int]
     seconds: float | None
@@ -256,10 +235,7 @@ def _open(folder: Path, **options: Any) -> Any:
 @contextlib.contextmanager
 def _manager(folder: Path) -> Iterator[Any]:
     """Opens a manager to read, or None if the folder holds no checkpoint."""
-    if not _steps(folder):
-        yield None
-        return
-    with _open(folder, lightweight_initialize=True) as manager:
+    with _open(folder, lightweight_initialize=True) if _steps(folder) else contextlib.nullcontext() as manager:
         yield manager
 
 

@@ -13,7 +13,6 @@ from ae_jax.components import to_config
 from ae_jax.data.streaming import Rows
 from ae_jax.errors import InvalidInput
 from ae_jax.schedules import value_at
-from ae_jax.training.data_iterator import DataIterator
 from ae_jax.training.plan import Plan
 from ae_jax.training.population import unstack
 
@@ -58,7 +57,7 @@ def require_same(saved: dict[str, Any], asked: dict[str, Any], planned: Plan, *,
             f"the training in {folder} has {before} epochs and was resumed with {now}: expected {before}; to train "
             'for more, extend it (resume="extend", on the command line --resume --extend).'
         )
-    steps = DataIterator(planned).steps
+    steps = planned.steps
     for member in range(len(planned.seeds)):
         for schedule in _schedules(unstack(planned.autoencoder, member).objective):
             then, later = (float(value_at(schedule, epochs * steps)) for epochs in (before, now))

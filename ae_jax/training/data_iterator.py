@@ -63,21 +63,16 @@ class DataIterator:
         return put_split(self.plan, self.dataset.train)
 
     @property
-    def steps(self) -> int:
-        """Steps of an epoch."""
-        return -(-self.plan.examples // self.batch_size)
-
-    @property
     def lengths(self) -> list[int]:
         """Steps of each chunk of an epoch."""
         if self.dataset.stream is None:
-            return chunk_lengths(self.steps)
+            return chunk_lengths(self.plan.steps)
         examples, size = len(self.dataset.stream), self.dataset.stream.chunk_size(self.batch_size)
         return [-(-min(size, examples - first) // self.batch_size) for first in range(0, examples, size)]
 
     def steps_before(self, position: Position) -> int:
         """Steps of a training up to a position."""
-        return (position.epoch - 1) * self.steps + sum(self.lengths[: position.chunk])
+        return (position.epoch - 1) * self.plan.steps + sum(self.lengths[: position.chunk])
 
     def epoch(self, position: Position) -> Generator[Chunk, None, None]:
         """Yields the remaining chunks of an epoch; of streamed data the next one is read ahead."""

@@ -28,7 +28,7 @@ from ae_jax.training.checkpoint import (
 from ae_jax.training.compilation import Compilation, watch_compilation
 from ae_jax.training.config import TrainConfig
 from ae_jax.training.continuation import Resume, configuration_of, require_same, warn_of_another_environment
-from ae_jax.training.data_iterator import DataIterator, Position
+from ae_jax.training.data_iterator import Position
 from ae_jax.training.distributed import is_main_process, is_multiprocess, require_alike, signal_of_any, sync_errors
 from ae_jax.training.environment import environment
 from ae_jax.training.interruption import Stop, inside_stop_on_signal, stop_on_signal
@@ -106,10 +106,36 @@ def train(
 ) -> Run:
     """Trains a planned population, as :func:`fit` does, from fresh parameters or from those of ``start``."""
     callbacks = callbacks if is_main_process(planned.mesh) else ()
-    with _open_checkpoints(checkpoints, planned, resume) as (writer, saved, configuration):
+    started, nested = time.perf_counter(), inside_stop_on_signal()
+    with (
+        _open_checkpoints(checkpoints, planned, resume) as (writer, saved, configuration),
+        stop_on_signal() as stop,
+        watch_compilation() as compilation,
+    ):
         for callback in callbacks:
             callback.on_start(planned.autoencoder.name, planned.config.epochs)
-        run, interrupted = _train(planned, start, callbacks, writer, saved, configuration)
+        before = {} if saved is None else saved.facts["record"]
+
+        def spent() -> dict[str, Any]:
+            now = _spent(started, compilation)
+            return {name: round(before.get(name, 0) + more, 3) for name, more in now.items()}
+
+        facts = {"configuration": configuration, "environment": environment()}
+        loop = Loop(planned, callbacks, stop, writer, lambda: facts | {"record": spent()})
+        snapshot = None
+        if saved is not None:
+            snapshot = snapshot_of(saved.arrays, Position(*saved.facts["position"]), planned)
+        loop.start(snapshot, start)
+        early = loop.train()
+        record = spent() | {"interrupted": early, **facts["environment"]}
+    interrupted = (loop.ended_by or stop.signal or signal.SIGINT) if early else 0
+    if not early and not nested:  # a signal that came with the last epoch, which no outer block handles
+        interrupted = (signal_of_any(stop.signal) if is_multiprocess(planned.mesh) else stop.signal) or 0
+    if planned.mesh is not None:
+        record["mesh"] = ",".join(f"{axis}={planned.mesh.shape[axis]}" for axis in (MEMBER, DATA))
+    if loop.vmap_size < len(planned.seeds):
+        record["vmap_size"] = loop.vmap_size
+    run = _run_of(planned, loop, record)
     for callback in callbacks:
         callback.on_end(run)
     if interrupted:
@@ -168,7 +194,7 @@ def train_one_epoch(planned: Plan, run: Run | None = None, state: State | None =
     with watch_compilation() as compilation:
         loop = Loop(planned, (), Stop(), None, dict)
         loop.start(None, None if run is None else Start(run.params, run.state))
-        steps = np.full_like(loop.state.step, (number - 1) * loop.iterator.steps)
+        steps = np.full_like(loop.state.step, (number - 1) * planned.steps)
         loop.state = loop.state._replace(step=steps) if state is None else state
         loop.position = Position(number)
         loop.train()
@@ -219,7 +245,7 @@ def _open_checkpoints(
                 remove_checkpoints(folder)
             else:
                 set_damaged_aside(folder, after=saved.step)
-            writer = CheckpointWriter(checkpoints, DataIterator(planned).steps)
+            writer = CheckpointWriter(checkpoints, planned.steps)
             stack.callback(writer.close)
         yield writer, saved, configuration
 
@@ -243,40 +269,6 @@ def _checkpoint_to_resume(
             "on with it (on the command line --resume); remove the folder to start anew."
         )
     return None
-
-
-def _train(
-    planned: Plan,
-    start: Start | None,
-    callbacks: Sequence[Callback],
-    writer: CheckpointWriter | None,
-    saved: Checkpoint | None,
-    configuration: dict[str, Any],
-) -> tuple[Run, int]:
-    """Trains; returns the run as far as it came and the signal that ended it early, or zero."""
-    started, before = time.perf_counter(), {} if saved is None else saved.facts["record"]
-    nested, facts = inside_stop_on_signal(), {"configuration": configuration, "environment": environment()}
-    with stop_on_signal() as stop, watch_compilation() as compilation:
-
-        def spent() -> dict[str, Any]:
-            now = _spent(started, compilation)
-            return {name: round(before.get(name, 0) + more, 3) for name, more in now.items()}
-
-        loop = Loop(planned, callbacks, stop, writer, lambda: facts | {"record": spent()})
-        snapshot = None
-        if saved is not None:
-            snapshot = snapshot_of(saved.arrays, Position(*saved.facts["position"]), planned)
-        loop.start(snapshot, start)
-        early = loop.train()
-    interrupted = (loop.ended_by or stop.signal or signal.SIGINT) if early else 0
-    if not early and not nested:  # a signal that came with the last epoch, which no outer block handles
-        interrupted = (signal_of_any(stop.signal) if is_multiprocess(planned.mesh) else stop.signal) or 0
-    record = spent() | {"interrupted": early, **facts["environment"]}
-    if planned.mesh is not None:
-        record["mesh"] = ",".join(f"{axis}={planned.mesh.shape[axis]}" for axis in (MEMBER, DATA))
-    if loop.vmap_size < len(planned.seeds):
-        record["vmap_size"] = loop.vmap_size
-    return _run_of(planned, loop, record), interrupted
 
 
 def _run_of(planned: Plan, loop: Loop, record: dict[str, Any]) -> Run:

@@ -194,7 +194,7 @@ class Loop:
             validation=put_split(self.plan, dataset.validation) if len(dataset.validation.x) else None,
             scaling=dataset.scaling,
             patience=np.float32(np.inf if config.patience is None else config.patience),
-            last_step=np.int32(config.epochs * self.iterator.steps),
+            last_step=np.int32(config.epochs * self.plan.steps),
         )
 
     @property

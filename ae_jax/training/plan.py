@@ -49,6 +49,11 @@ class Plan(NamedTuple):
         """Number of examples that each member is trained on."""
         return self.dataset.training_examples if self.subsets is None else self.subsets.shape[1]
 
+    @property
+    def steps(self) -> int:
+        """Steps of an epoch."""
+        return -(-self.examples // self.config.batch_size)
+
     def raw_batch(self, split: Split, rows: slice = slice(None)) -> Batch:
         """Examples of a split before scaling, with the class numbers that conditional models take."""
         x: Any = split.x[rows]

@@ -75,7 +75,8 @@ def init_population(autoencoder: Autoencoder, seeds: Any, shape: Shape, start: A
         if own is None:
             state = algorithm(one, shape).init(key_for(seed, INIT))
         else:
-            state = init_state(*jax.tree.map(jnp.copy, tuple(own)), one.transformation())
+            params, model_state = jax.tree.map(jnp.copy, tuple(own))
+            state = init_state(params, model_state, one.transformation())
         return state, init_best(state)
 
     return _divided(*jax.vmap(of_one)(autoencoder, seeds, start))
