@@ -16,7 +16,6 @@ from ae_jax.training import checkpoint
 from ae_jax.training.checkpoint import (
     Cadence,
     Checkpoint,
-    CheckpointInfo,
     Checkpoints,
     CheckpointWriter,
     checkpoint_info,
@@ -135,12 +134,6 @@ def test_an_empty_or_missing_folder_has_none(tmp_path):
 
 def facts_of(folder: Path, step: int) -> Path:
     return folder / str(step) / "facts" / "metadata"
-
-
-def test_progress_is_that_of_the_newest_readable_checkpoint(folder):
-    assert checkpoint_info(folder) == CheckpointInfo(epoch=5, epochs=9, finished=False)
-    facts_of(folder, 50).write_text("{")
-    assert checkpoint_info(folder) == CheckpointInfo(epoch=4, epochs=9, finished=False)
 
 
 def test_what_a_killed_process_left_is_removed(folder):

@@ -39,14 +39,6 @@ def test_the_error_is_the_fraction_of_other_classes(classifier, small):
     assert classifier.error(small.test.x, labels) == 5 / 20
 
 
-def test_every_member_has_its_own(population, small):
-    kernel = np.random.default_rng(0).normal(size=(4, 3, 3))
-    classifier = classifier_of(population, kernel)
-    logits = population.encode(small.test.x) @ kernel
-    np.testing.assert_array_equal(classifier.predict(small.test.x), np.array(CLASSES)[logits.argmax(axis=-1)])
-    assert classifier.error(small.test.x, np.repeat("cat", 20)).shape == (4,)
-
-
 def test_other_data_and_other_numbers_of_labels_are_refused(classifier, small):
     with pytest.raises(InvalidInput, match=r"has shape \(4, 7, 7\)"):
         classifier.predict(np.zeros((4, 7, 7), np.uint8))

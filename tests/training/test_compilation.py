@@ -20,15 +20,6 @@ def test_counts_what_is_compiled_inside_the_block_only():
     assert second.seconds == 0.0
 
 
-def test_blocks_may_stand_within_each_other():
-    with watch_compilation() as outer:
-        jax.jit(lambda x: x * 2.3456)(jnp.ones(3))
-        with watch_compilation() as inner:
-            jax.jit(lambda x: x * 3.4567)(jnp.ones(3))
-    assert inner.programs == 1
-    assert outer.programs > inner.programs
-
-
 def test_a_persistent_cache_serves_another_process(tmp_path):
     program = textwrap.dedent("""
         import sys

@@ -14,7 +14,6 @@ from ae_jax.data.splits import from_rows
 from ae_jax.schedules import Cosine, Linear
 from ae_jax.training.config import TrainConfig
 from ae_jax.training.continuation import (
-    _sample,
     configuration_of,
     require_same,
     warn_of_another_environment,
@@ -53,20 +52,6 @@ def difference(saved: Plan, asked: Plan, resume=True) -> str:
     return str(told.value)
 
 
-def test_a_configuration_says_who_is_trained_on_what_and_how(planned):
-    configuration = configuration_of(planned(patience=7))
-    rates = [one["optimizer"]["learning_rate"] for one in configuration["autoencoders"]]
-    assert rates == [1e-3, 1e-3, 1e-2, 1e-2]
-    assert configuration["seeds"] == [5, 6, 5, 6]
-    assert {name: configuration[name] for name in ("epochs", "batch_size", "patience", "on_divergence")} == {
-        "epochs": 3,
-        "batch_size": 16,
-        "patience": 7,
-        "on_divergence": "stop",
-    }
-    assert len(configuration["data"]["digest"]) == 64
-
-
 def test_the_same_training_is_itself_after_json(planned):
     for resume in (True, "extend"):
         saved = json.loads(json.dumps(configuration_of(planned())))
@@ -99,17 +84,6 @@ def test_numbers_and_structures_of_autoencoders_that_differ_are_listed(planned):
     assert "autoencoders.0.name: variational then, undercomplete now" in said
 
 
-def test_of_many_differences_the_first_few_are_listed_and_the_others_counted(planned):
-    said = difference(planned(seeds=[1, 2, 3, 4]), planned(seeds=[5, 6, 7, 8]))
-    assert said.count(" then, ") == 6
-    assert "; and 2 more): expected the same one" in said
-
-
-def test_a_long_value_is_cut(planned, small):
-    named = dataclasses.replace(small, name="x" * 300)
-    assert f"(data.name: small then, {'x' * 60} now)" in difference(planned(), planned(data=named))
-
-
 @pytest.mark.parametrize("split", ["train", "validation"])
 def test_one_byte_of_the_data_that_differs_is_found(planned, small, split):
     x = getattr(small, split).x.copy()
@@ -133,24 +107,6 @@ def test_another_stream_is_found_by_some_of_its_rows(planned, digits, whole):
     compare(configuration_of(planned(data=data)), planned(data=streamed(digits.train.x[:160])))
 
 
-@pytest.mark.parametrize(("whole", "count"), [(False, 64), (True, 4)])
-def test_a_sample_is_of_rows_all_over_a_source(whole, count):
-    class Shards(ArrayRows):
-        lengths = property(lambda self: [10, 0, 1, 89], lambda self, _: None)
-
-        def read(self, shard, start, stop):
-            first = sum(self.lengths[:shard])
-            assert stop <= self.lengths[shard]
-            return self.x[first + start : first + stop], None
-
-    rows = Shards(np.arange(100).reshape(100, 1))
-    rows.whole = whole
-    places = np.concatenate(list(_sample(rows)))[:, 0].tolist()
-    assert len(places) == count
-    assert places == sorted(places)
-    assert (places[0], places[-1]) == (0, 99)
-
-
 def test_other_versions_and_devices_are_a_warning():
     saved = {"versions": {"jax": "0.9.0", "numpy": "2.4.0"}, "device": "cpu x 1 (cpu)"}
     warn_of_another_environment(saved, saved, folder="runs/one")
@@ -158,18 +114,6 @@ def test_other_versions_and_devices_are_a_warning():
     said = r"another environment \(versions.jax: 0.9.0 then, 0.10.2 now; device: cpu x 1 \(cpu\) then, cpu x 8 "
     with pytest.warns(UserWarning, match=said):
         warn_of_another_environment(saved, now, folder="runs/one")
-
-
-def test_test_examples_have_no_part_in_it(planned, small):
-    other = dataclasses.replace(small, test=small.test._replace(x=small.test.x[::-1].copy()))
-    compare(configuration_of(planned()), planned(data=other))
-
-
-def test_other_epochs_are_an_extension_or_refused(planned):
-    compare(configuration_of(planned()), planned(epochs=5), "extend")
-    for epochs, resume in ((5, True), (2, True), (2, "extend")):
-        said = difference(planned(), planned(epochs=epochs), resume)
-        assert f"has 3 epochs and was resumed with {epochs}: expected 3" in said
 
 
 @component

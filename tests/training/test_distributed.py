@@ -14,10 +14,7 @@ from typing import Any
 import numpy as np
 import pytest
 
-from ae_jax import InvalidInput
-from ae_jax.training import distributed
 from ae_jax.training.checkpoint import checkpoint_info
-from ae_jax.training.distributed import sync_errors
 
 TOPOLOGY = Path(__file__).with_name("topology.py")
 FLAGS = (
@@ -126,31 +123,6 @@ def test_work_is_divided_among_devices(moved):
     assert alone["sums"] == 0 < eighth["sums"]
     assert eighth["flops"] < 0.4 * alone["flops"]
     assert alone["programs"] == eighth["programs"] == 0
-
-
-@pytest.mark.parametrize("error", [InvalidInput("no."), OSError("no."), MemoryError()])
-def test_whatever_fails_in_one_process_is_told_to_all(monkeypatch, error):
-    told = []
-    monkeypatch.setattr(distributed, "_of_all", lambda numbers: told.append(numbers) or np.array([numbers, [False]]))
-
-    def fail():
-        raise error
-
-    with pytest.raises(type(error)):
-        sync_errors(True, fail)
-    assert told == [[True]]
-
-
-def test_what_failed_in_another_process_ends_this_one(monkeypatch):
-    monkeypatch.setattr(distributed, "_of_all", lambda numbers: np.array([numbers, [True]]))
-    with pytest.raises(InvalidInput, match="process 1 of 1 failed, which ends this one too"):
-        sync_errors(True, lambda: 3)
-
-
-@pytest.mark.slow
-def test_a_checkpoint_of_two_processes_goes_on_on_eight_devices(moved):
-    task = {"two-to-eight": going_on(moved["folder"], "two", "eight", mesh=EIGHT)}
-    require_equal(start(moved["folder"], task, devices=8)["two-to-eight"], moved["whole"])
 
 
 # Any two of name, members and stream meet.

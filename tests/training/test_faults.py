@@ -110,13 +110,6 @@ def test_a_member_with_a_fault_stops_with_its_last_good_parameters_and_the_other
     assert_same(run[1].params, fit([faulty(), faulty()], small, epochs=2)[1].params)
 
 
-@pytest.mark.parametrize("fault", [{"value": INF}, {"value": MINUS_INF}, {"slope": NAN}])
-def test_alone_it_is_an_error_that_holds_them(small, fault):
-    with pytest.raises(TrainingDiverged, match="diverged in 1 of 1 members, first with seed 5 at epoch 2") as raised:
-        fit(faulty(first=STEPS, until=STEPS + 1, **fault), small)
-    assert_same(raised.value.run.params, fit(faulty(), small, epochs=1).params)
-
-
 def by_hand(data, bad: list[int]) -> Any:
     """The parameters of member 5 after one epoch that leaves some steps out."""
     init, step = algorithm(faulty(), (8, 8))
@@ -140,14 +133,6 @@ def test_skipped_steps_are_as_if_they_were_not(small, fault):
         ours, theirs = jax.tree.leaves(run[member].params), jax.tree.leaves(by_hand(small, bad))
         for one, other in zip(ours, theirs, strict=True):
             np.testing.assert_allclose(one[0], other, rtol=1e-4, atol=1e-6)
-
-
-@pytest.mark.parametrize("policy", ["skip", "rollback"])
-def test_where_there_is_no_fault_nothing_is_said_and_nothing_differs(small, sound, policy):
-    run = fit([faulty(), faulty()], small, on_divergence=policy)
-    assert not {"skipped_steps", "rollbacks"} & run.record.keys()
-    for ours, theirs in zip(jax.tree.leaves(run.params), jax.tree.leaves(sound.params), strict=True):
-        np.testing.assert_allclose(ours, theirs, rtol=1e-5, atol=1e-7)
 
 
 def test_an_epoch_of_which_every_step_is_skipped_is_a_divergence(small):
@@ -178,14 +163,6 @@ def test_chunks_of_which_every_step_is_skipped_are_no_end(small, bad, monkeypatc
         np.testing.assert_allclose(ours, theirs, rtol=1e-5, atol=1e-6)
 
 
-@pytest.mark.usefixtures("in_chunks")
-@pytest.mark.filterwarnings("ignore:undercomplete skipped")
-def test_an_epoch_in_chunks_of_which_every_step_is_skipped_is_a_divergence(small):
-    sentence = r"first with seed 5 at epoch 2 in squared_error \(train\): the parameters of epoch 1 are kept"
-    with pytest.raises(TrainingDiverged, match=sentence):
-        fit(faulty(value=NAN, first=STEPS, until=2 * STEPS), small, on_divergence="skip")
-
-
 def test_a_gradient_that_spoils_the_optimiser_is_skipped(small):
     """Its square is infinite, and Adam would divide by that ever after."""
     with pytest.warns(RuntimeWarning, match="skipped 1 of its updates, in 1 of 2 members"):
@@ -193,12 +170,6 @@ def test_a_gradient_that_spoils_the_optimiser_is_skipped(small):
     assert run.finite.all()
     for ours, theirs in zip(jax.tree.leaves(run[1].params), jax.tree.leaves(by_hand(small, [1])), strict=True):
         np.testing.assert_allclose(ours[0], theirs, rtol=1e-4, atol=1e-6)
-
-
-def test_a_gradient_that_spoils_the_optimiser_ends_a_member(small):
-    sentence = r"at epoch 2 in the parameters or the optimiser: the parameters of epoch 1 are kept"
-    with pytest.raises(TrainingDiverged, match=sentence):
-        fit(faulty(slope=LARGE, first=STEPS, until=STEPS + 1), small)
 
 
 BY_CHANCE = {"first": STEPS, "until": 2 * STEPS, "probability": 0.3}

@@ -167,14 +167,6 @@ def test_a_member_stops_once_its_patience_ran_out_and_keeps_its_best_epoch(stopp
     assert_same(stopped[member].params, until[member].params)
 
 
-def test_training_ends_when_every_member_has_stopped(small):
-    watching = Recorder()
-    choices = [variational(0.3), variational(0.5)]
-    trained = fit(choices, small, seeds=[5, 6], epochs=200, patience=1, callbacks=[watching])
-    assert len(watching.told) == trained.history["train"]["loss"].shape[1] < 200
-    assert watching.told[-1].running == 0
-
-
 @pytest.mark.parametrize(
     ("steps", "term"),
     [(2 * STEPS + 1, r"squared_error \(train\)"), (3 * STEPS - 1, r"squared_error \(validation\)")],
@@ -198,19 +190,6 @@ def test_parameters_that_are_not_finite_are_named_where_no_term_shows_them(small
         fit(undercomplete(Burst(steps=2 * STEPS - 1)), small.train.x / np.float32(16), epochs=4)
 
 
-def test_one_bad_member_is_frozen_and_reported_while_the_others_train_on(small):
-    choices = [undercomplete(Burst(steps=steps)) for steps in (1e9, STEPS + 1)]
-    with pytest.warns(RuntimeWarning, match=r"in 1 of 2 members, first with seed 5 at epoch 2 .*epoch 1 are kept"):
-        trained = fit(choices, small, seeds=[5])
-    assert trained.finite.tolist() == [True, False]
-    assert finite(trained.params)
-    assert np.isfinite(trained.history["train"]["loss"][0]).all()
-    assert np.isnan(trained.history["train"]["loss"][1, 1:]).all()
-    alone = fit(undercomplete(Burst()), small)
-    for ours, theirs in zip(jax.tree.leaves(trained[0].params), jax.tree.leaves(alone.params), strict=True):
-        np.testing.assert_allclose(ours, theirs, rtol=1e-5, atol=1e-5 * np.abs(theirs).max())
-
-
 def test_an_interruption_holds_the_run_so_far(small):
     def interrupt(progress):
         if progress.epoch == 2:
@@ -223,13 +202,6 @@ def test_an_interruption_holds_the_run_so_far(small):
     assert kept.record["interrupted"]
     assert kept.history["train"]["loss"].shape[1] in (2, 3)
     assert watching.ended == [kept]
-
-
-def test_the_record_says_what_happened(run):
-    assert run.data.name == "small"
-    assert not run.record["interrupted"]
-    assert run.record["versions"]["jax"] == jax.__version__
-    assert run.record["device"].endswith("(cpu)")
 
 
 def test_a_batch_larger_than_the_data_is_lowered_with_one_warning(small):

@@ -3,7 +3,7 @@ import threading
 
 import pytest
 
-from ae_jax.training.interruption import inside_stop_on_signal, stop_on_signal
+from ae_jax.training.interruption import stop_on_signal
 
 SIGNALS = [signal.SIGINT, signal.SIGTERM]
 
@@ -55,19 +55,6 @@ def test_a_block_inside_another_is_that_one(handlers):
         assert signal.getsignal(signal.SIGINT) is handlers
 
 
-def test_blocks_one_after_another_know_nothing_of_each_other():
-    with stop_on_signal() as first:
-        signal.raise_signal(signal.SIGTERM)
-    with stop_on_signal() as second:
-        assert second.signal is None
-    assert first.signal == signal.SIGTERM
-
-
-def test_what_the_block_raises_leaves_no_handler_behind():
-    with pytest.raises(ValueError, match="of the block"), stop_on_signal():
-        raise ValueError("of the block")
-
-
 def in_thread(work) -> None:
     thread = threading.Thread(target=work)
     thread.start()
@@ -83,18 +70,6 @@ def test_in_another_thread_nothing_is_noted_and_nothing_changes(handlers):
 
     in_thread(work)
     assert seen == [(None, handlers)]
-
-
-def test_in_a_thread_beside_a_block_of_the_main_one_its_signal_is_seen():
-    seen = []
-
-    def work():
-        with stop_on_signal() as stop:
-            seen.append(stop)
-
-    with stop_on_signal() as stop:
-        in_thread(work)
-    assert seen == [stop]
 
 
 @pytest.mark.parametrize("ignored", SIGNALS)
@@ -119,10 +94,3 @@ def test_a_handler_that_python_did_not_set_stays(monkeypatch, handlers):
         foreign.setattr(signal, "getsignal", lambda number: None if number == signal.SIGTERM else getsignal(number))
         with stop_on_signal():
             assert getsignal(signal.SIGTERM) is handlers
-
-
-def test_a_block_is_under_way_until_it_ends():
-    assert not inside_stop_on_signal()
-    with stop_on_signal():
-        assert inside_stop_on_signal()
-    assert not inside_stop_on_signal()

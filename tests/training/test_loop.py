@@ -12,7 +12,7 @@ from ae_jax.training.data_iterator import DataIterator, Position
 from ae_jax.training.interruption import Stop, stop_on_signal
 from ae_jax.training.loop import Loop, _mean
 from ae_jax.training.plan import plan
-from ae_jax.training.snapshot import Snapshot, history_of
+from ae_jax.training.snapshot import history_of
 from ae_jax.training.state import EpochInfo
 
 EPOCHS = 3
@@ -47,27 +47,12 @@ def trained(planned) -> Loop:
     return loop
 
 
-def assert_same(ours, theirs) -> None:
-    jax.tree.map(np.testing.assert_array_equal, ours, theirs)
-
-
 def test_training_ends_after_the_last_epoch(trained):
     assert trained.finished
     assert trained.position == Position(EPOCHS + 1)
     assert len(trained.rows) == EPOCHS
     assert trained.state.step.tolist() == [4 * EPOCHS]
     assert trained.best.epoch.tolist() == [1 + np.argmin(history_of(trained.rows)["validation"]["loss"])]
-
-
-def test_it_goes_on_from_any_snapshot(planned, trained):
-    first = loop_of(planned._replace(config=TrainConfig(epochs=1, batch_size=16)))
-    first.train()
-    second = Loop(planned, (), Stop(), None, dict)
-    second.start(Snapshot(first.position, first.state, first.best, first.running, first.rows, []))
-    assert not second.finished
-    assert second.train() is False
-    assert_same(second.best.params, trained.best.params)
-    assert_same(history_of(second.rows), history_of(trained.rows))
 
 
 def test_an_epoch_is_read_once_the_next_is_dispatched(planned, monkeypatch):
@@ -81,15 +66,6 @@ def test_an_epoch_is_read_once_the_next_is_dispatched(planned, monkeypatch):
     monkeypatch.setattr(DataIterator, "epoch", dispatched)
     loop_of(planned, lambda progress: happened.append(f"read {progress.epoch}")).train()
     assert happened == ["dispatched 1", "dispatched 2", "read 1", "dispatched 3", "read 2", "read 3"]
-
-
-def test_a_callback_ends_the_training(planned, trained):
-    loop = loop_of(planned, lambda progress: progress.epoch == 1)
-    assert loop.train() is False
-    assert loop.finished
-    assert len(loop.rows) in (1, 2)  # one was dispatched ahead
-    history = jax.tree.map(lambda values: values[:, : len(loop.rows)], history_of(trained.rows))
-    assert_same(history_of(loop.rows), history)
 
 
 @pytest.fixture
@@ -106,14 +82,6 @@ def test_an_epoch_in_chunks_is_the_epoch(in_chunks, trained):
     ours, theirs = ((one.state.params, history_of(one.rows)) for one in (loop, trained))
     jax.tree.map(lambda a, b: np.testing.assert_allclose(a, b, rtol=1e-5, atol=1e-6), ours, theirs)
     assert loop.state.step.tolist() == trained.state.step.tolist()
-
-
-def test_an_end_that_is_asked_for_waits_for_the_chunk_that_is_under_way(in_chunks):
-    stop = Stop()
-    stop.signal = SIGTERM
-    loop = loop_of(in_chunks, stop=stop)
-    assert loop.train() is True
-    assert (loop.position, loop.state.step.tolist(), loop.rows) == (Position(1, 1), [2], [])
 
 
 def test_a_signal_while_processes_agree_is_heeded_at_the_next_chunk(in_chunks):
@@ -149,18 +117,6 @@ def test_an_end_asked_for_with_the_last_epoch_is_no_interruption(planned):
             stop.signal = SIGINT
 
     assert loop_of(planned, ask, stop).train() is False
-
-
-def test_progress_is_the_mean_of_the_members_that_ran(small):
-    choices = [ae_jax.variational(code=3, hidden=(12,), learning_rate=rate) for rate in (1e-3, 0.5)]
-    told = []
-    loop = loop_of(plan(choices, small, TrainConfig(epochs=6, batch_size=16, patience=1), seeds=[5, 6]), told.append)
-    loop.train()
-    assert len(told) == len(loop.rows)
-    assert {one.running for one in told} > {4}
-    for one, row in zip(told, loop.rows, strict=True):
-        mean = row.metrics["validation"]["loss"][row.running].mean()
-        np.testing.assert_allclose(one.metrics["validation"]["loss"], mean, rtol=1e-6)
 
 
 def test_a_mean_over_chunks_weighs_them_by_their_steps_that_were_not_skipped():

@@ -11,7 +11,6 @@ import ae_jax
 from ae_jax import InvalidInput
 from ae_jax.training.compilation import watch_compilation
 from ae_jax.training.distributed import (
-    Agreement,
     initialize,
     is_main_process,
     is_multiprocess,
@@ -24,10 +23,8 @@ from ae_jax.training.mesh import (
     gathered,
     mesh_of,
     meshed,
-    put_examples,
     put_members,
     share_of,
-    shares_of,
     to_local,
     use_mesh,
 )
@@ -121,10 +118,6 @@ def test_as_many_accelerators_as_take_equal_shares_and_never_the_devices_of_a_cp
     assert accelerators_for(members) == 1
 
 
-def test_members_are_divided_over(one):
-    assert [shares_of(asked) for asked in (None, "data=4", "member=2,data=4", {"member": 3}, one)] == [1, 1, 2, 3, 1]
-
-
 def test_a_training_on_a_mesh_of_one_device_is_that_without(small):
     choices = [autoencoder(), autoencoder(1e-2)]
     alone = ae_jax.fit(choices, small, epochs=2, batch_size=16)
@@ -163,26 +156,6 @@ def test_each_process_has_the_rows_of_its_devices(monkeypatch, unchecked, proces
             assert share_of(mesh, count) == share
             assert is_main_process(mesh) == (process == 0)
     assert is_multiprocess(mesh)
-
-
-def test_examples_put_on_a_mesh_are_those_that_were_given(one, small):
-    put = put_examples(one, small.train.x, len(small.train.x))
-    np.testing.assert_array_equal(put, small.train.x)
-    assert put.dtype == small.train.x.dtype
-    members = put_members(one, {"rate": np.array([1.0, 2.0])})
-    np.testing.assert_array_equal(to_local(one, members)["rate"], [1.0, 2.0])
-    assert members["rate"].sharding.mesh == one
-
-
-def test_alone_a_process_agrees_with_itself(one):
-    for mesh in (None, one):
-        agreed = Agreement(mesh)
-        assert agreed(due=True, signal=None) == (True, None)
-        assert agreed(due=False, signal=15) == (False, 15)
-        assert is_main_process(mesh)
-        require_alike(mesh, [1, 2], "numbers")
-    assert signal_of_any(15) == 15
-    assert sync_errors(False, lambda: "done") == "done"
 
 
 @pytest.fixture
@@ -232,15 +205,6 @@ def test_processes_are_joined_by_all_three_numbers_or_none():
         InvalidInput, match=r"initialize was given \('here:1', 2, None\): expected coordinator, processes"
     ):
         initialize("here:1", 2)
-
-
-def test_without_a_cluster_the_way_to_say_one_is_told(monkeypatch):
-    def nothing(*_, **__) -> None:
-        raise ValueError("coordinator_address should be defined.")
-
-    monkeypatch.setattr(jax.distributed, "initialize", nothing)
-    with pytest.raises(InvalidInput, match=r"could not be joined \(coordinator_address .*expected tasks of Slurm or"):
-        initialize()
 
 
 def test_what_computes_already_joins_nobody():

@@ -65,13 +65,6 @@ def test_a_folder_that_holds_anything_else_is_left_alone(run, folder, name):
     assert everything_in(folder) == before
 
 
-def test_a_file_and_half_a_run_are_left_alone(run, folder):
-    (folder / "SHA256SUMS").unlink()
-    for path in (folder, folder / "history.json"):
-        with pytest.raises(InvalidInput, match="exists and is no run"):
-            run.save(path)
-
-
 def test_the_current_folder_is_left_alone(run, folder, monkeypatch):
     monkeypatch.chdir(folder)
     with pytest.raises(InvalidInput, match="is the current folder or holds it: expected a folder that may be replaced"):

@@ -1,5 +1,4 @@
 import jax
-import jax.numpy as jnp
 import numpy as np
 import pytest
 
@@ -9,7 +8,7 @@ from ae_jax.training import TrainConfig
 from ae_jax.training.data_iterator import Position
 from ae_jax.training.plan import plan
 from ae_jax.training.population import init_population
-from ae_jax.training.snapshot import Row, Snapshot, arrays_of, copied, history_of, snapshot_of
+from ae_jax.training.snapshot import Row, Snapshot, arrays_of, history_of, snapshot_of
 from ae_jax.training.state import EpochInfo
 
 NAN = np.nan
@@ -52,15 +51,6 @@ def test_history_is_nan_after_a_member_stopped():
     np.testing.assert_array_equal(history["validation"]["loss"], [[4, 14, NAN], [5, 15, 25]])
     assert history["train"]["loss"].dtype == np.float32
     assert history_of([]) == {}
-
-
-def test_copies_survive_the_donation_of_what_they_are_copies_of():
-    tree = {"a": jnp.arange(3.0), "b": (jnp.array(True),)}
-    copies = copied(tree)
-    for leaf in jax.tree.leaves(tree):
-        leaf.delete()
-    np.testing.assert_array_equal(copies["a"], [0.0, 1.0, 2.0])
-    assert bool(copies["b"][0])
 
 
 def test_a_snapshot_comes_back_from_its_arrays_bit_for_bit(planned, snapshot):

@@ -57,12 +57,6 @@ def test_it_is_a_run_of_one_deep_autoencoder(stacked, small, tmp_path):
     )
 
 
-def test_layers_of_a_seed_have_seeds_of_their_own():
-    seeds = {stacking._seed_of(seed, place) for seed in range(20) for place in range(5)}
-    assert len(seeds) == 100
-    assert [stacking._seed_of(seed, 0) for seed in range(3)] == [0, 1, 2]
-
-
 class Told(Callback):
     def __init__(self):
         self.epochs = []
@@ -93,16 +87,6 @@ def test_layers_that_are_done_are_not_trained_again(small, tmp_path, monkeypatch
     jax.tree.map(np.testing.assert_array_equal, resumed.params, whole.params)
 
 
-def test_free_linear_layers_go_together_too(small):
-    linear = [
-        Autoencoder(name="linear", networks=MLP(hidden=(), code=code), objective=Reconstruction()) for code in (5, 2)
-    ]
-    run = fit_layerwise(linear, small, epochs=1, batch_size=64)
-    codes = run.encode(small.test.x)
-    assert (codes.shape, run.single) == ((20, 2), True)
-    assert np.isfinite(run.reconstruct(small.test.x)).all()
-
-
 @pytest.mark.parametrize(
     ("layers", "sentence"),
     [
@@ -126,16 +110,3 @@ def test_streamed_data_are_refused(tmp_path):
     data = ae_jax.data.load(str(tmp_path / "x.npy"), reading=ReadOptions(budget=200))
     with pytest.raises(InvalidInput, match="x is streamed: expected data in memory to train layers on"):
         fit_layerwise(LAYERS, data)
-
-
-def test_a_seed_whose_layers_stop_earlier_has_nan_from_there(small, monkeypatch):
-    """As patience has it."""
-    whole = ae_jax.fit
-
-    def uneven(*arguments, seeds, **options):
-        return whole(*arguments, seeds=seeds, **options | {"epochs": 2 if seeds == stacking._seed_of(5, 0) else 3})
-
-    monkeypatch.setattr(stacking, "fit", uneven)
-    losses = fit_layerwise(LAYERS, small, seeds=[5, 6], epochs=3, batch_size=16).history["train"]["loss"]
-    assert losses.shape == (2, 6)
-    assert np.isnan(losses).tolist() == [[False] * 5 + [True], [False] * 6]
