@@ -3,7 +3,6 @@
 import contextlib
 import dataclasses
 import signal
-import time
 import warnings
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
@@ -25,15 +24,12 @@ from ae_jax.studies.study_state import (
     write_rows,
 )
 from ae_jax.training import Callback, Checkpoints, Run, TrainConfig, TrainingInterrupted, fit
-from ae_jax.training.compilation import watch_compilation
+from ae_jax.training.compilation import COST, watch_compilation
 from ae_jax.training.continuation import Resume
 from ae_jax.training.distributed import is_main_process, is_multiprocess, signal_of_any, sync_errors
 from ae_jax.training.environment import environment
 from ae_jax.training.interruption import Stop, stop_on_signal
 from ae_jax.training.plan import plan
-
-COST = ("wall_s", "compile_s", "programs", "programs_compiled")
-"""What a study adds up over its trainings and evaluations, over every process that took part."""
 
 
 @dataclasses.dataclass(kw_only=True)
@@ -170,15 +166,9 @@ def _evaluate(study: StudyResults, name: str, checkpoints: Checkpoints | None, *
     run = study.runs[name]
     kept = None if checkpoints is None else read_rows(checkpoints.folder, run, study.dataset)
     if kept is None:
-        started = time.perf_counter()
         with watch_compilation() as compilation:
             rows = evaluate(run, study.dataset).rows
-        cost = {
-            "wall_s": round(time.perf_counter() - started, 3),
-            "compile_s": round(compilation.seconds, 3),
-            "programs": compilation.programs,
-            "programs_compiled": compilation.compiled,
-        }
+        cost = compilation.cost()
         if checkpoints is not None and keep:
             with _warn_if_unwritable("a study that is resumed evaluates this run again"):
                 write_rows(checkpoints.folder, run, study.dataset, rows, cost)

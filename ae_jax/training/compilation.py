@@ -1,6 +1,7 @@
 """Measures compilation, from the events that JAX reports."""
 
 import dataclasses
+import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -8,6 +9,9 @@ from typing import Any
 
 import jax
 from jax import monitoring
+
+COST = ("wall_s", "compile_s", "programs", "programs_compiled")
+"""The entries of a record that add up over trainings and evaluations."""
 
 _DURATIONS = (
     "/jax/core/compile/jaxpr_trace_duration",
@@ -26,16 +30,22 @@ class Compilation:
       programs: number of programs that were compiled or read from the persistent cache.
       from_cache: number of those that were read.
       seconds: time of tracing, lowering and compiling.
+      started: when the block began.
     """
 
     programs: int = 0
     from_cache: int = 0
     seconds: float = 0.0
+    started: float = dataclasses.field(default_factory=time.perf_counter)
 
-    @property
-    def compiled(self) -> int:
-        """Number of programs that XLA compiled."""
-        return self.programs - self.from_cache
+    def cost(self) -> dict[str, Any]:
+        """Seconds since the block began and of compilation, and numbers of programs, as a run records them."""
+        return {
+            "wall_s": round(time.perf_counter() - self.started, 3),
+            "compile_s": round(self.seconds, 3),
+            "programs": self.programs,
+            "programs_compiled": self.programs - self.from_cache,
+        }
 
 
 _watching: list[Compilation] = []

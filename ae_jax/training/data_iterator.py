@@ -29,9 +29,9 @@ class Chunk(NamedTuple):
 
     Attributes:
       examples: on the device, ``[n, *shape]``, in their storage type.
-      counters: seed the order of the examples: number of the epoch, from 1; of streamed data also of the chunk, from 0.
+      counters: the epoch's number, from 1, and of streamed data the chunk's, from 0; they seed the order of examples.
       first: index in that order of the first step taken.
-      steps: how many steps are taken.
+      steps: number of steps taken.
       last: whether it ends its epoch.
       after: position of training once it is done.
     """

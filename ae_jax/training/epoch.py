@@ -23,14 +23,7 @@ _ONE_BATCH = 512
 
 
 class Member(NamedTuple):
-    """One member of a population; of a whole population, every leaf has a leading member axis.
-
-    Attributes:
-      state: what steps change.
-      best: the best parameters so far.
-      autoencoder: its numbers may be traced.
-      seed: derives all its keys.
-    """
+    """One member of a population; of a whole population, every leaf has a leading member axis."""
 
     state: State
     best: BestState
@@ -57,15 +50,7 @@ class EpochData(NamedTuple):
 
 
 class EpochSettings(NamedTuple):
-    """What is static in the program of an epoch.
-
-    Attributes:
-      batch_size: examples in a step.
-      steps: steps of this dispatch.
-      finish: whether the epoch ends with it.
-      on_divergence: the policy for values that are not finite.
-      vmap_size: members computed side by side; None for all.
-    """
+    """The static settings of an epoch's program: ``steps`` of one dispatch, and whether it finishes the epoch."""
 
     batch_size: int
     steps: int

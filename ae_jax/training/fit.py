@@ -3,7 +3,6 @@
 import contextlib
 import dataclasses
 import signal
-import time
 import warnings
 from collections.abc import Iterator, Sequence
 from pathlib import Path
@@ -25,13 +24,13 @@ from ae_jax.training.checkpoint import (
     remove_checkpoints,
     set_damaged_aside,
 )
-from ae_jax.training.compilation import Compilation, watch_compilation
+from ae_jax.training.compilation import watch_compilation
 from ae_jax.training.config import TrainConfig
 from ae_jax.training.continuation import Resume, configuration_of, require_same, warn_of_another_environment
 from ae_jax.training.data_iterator import Position
 from ae_jax.training.distributed import is_main_process, is_multiprocess, require_alike, signal_of_any, sync_errors
 from ae_jax.training.environment import environment
-from ae_jax.training.interruption import Stop, inside_stop_on_signal, stop_on_signal
+from ae_jax.training.interruption import inside_stop_on_signal, stop_on_signal
 from ae_jax.training.loop import Loop, Start
 from ae_jax.training.mesh import DATA, MEMBER, to_local
 from ae_jax.training.plan import Plan, plan
@@ -106,7 +105,7 @@ def train(
 ) -> Run:
     """Trains a planned population, as :func:`fit` does, from fresh parameters or from those of ``start``."""
     callbacks = callbacks if is_main_process(planned.mesh) else ()
-    started, nested = time.perf_counter(), inside_stop_on_signal()
+    nested = inside_stop_on_signal()
     with (
         _open_checkpoints(checkpoints, planned, resume) as (writer, saved, configuration),
         stop_on_signal() as stop,
@@ -117,8 +116,7 @@ def train(
         before = {} if saved is None else saved.facts["record"]
 
         def spent() -> dict[str, Any]:
-            now = _spent(started, compilation)
-            return {name: round(before.get(name, 0) + more, 3) for name, more in now.items()}
+            return {name: round(before.get(name, 0) + more, 3) for name, more in compilation.cost().items()}
 
         facts = {"configuration": configuration, "environment": environment()}
         loop = Loop(planned, callbacks, stop, writer, lambda: facts | {"record": spent()})
@@ -169,7 +167,7 @@ def untrained(autoencoder: Autoencoder | Sequence[Autoencoder], data: Any, *, se
       ((2, 359, 2), [0, 0])
     """
     planned = plan(autoencoder, data, TrainConfig(epochs=1, batch_size=jax.device_count()), seeds=seeds)
-    loop = Loop(planned, (), Stop(), None, dict)
+    loop = Loop(planned)
     loop.start(None)
     return dataclasses.replace(_run_of(planned, loop, environment()), settings={"epochs": 0})
 
@@ -190,31 +188,20 @@ def train_one_epoch(planned: Plan, run: Run | None = None, state: State | None =
     """
     number = 1 if run is None else run.history["train"]["loss"].shape[1] + 1
     planned = planned._replace(config=dataclasses.replace(planned.config, epochs=number))
-    started = time.perf_counter()
     with watch_compilation() as compilation:
-        loop = Loop(planned, (), Stop(), None, dict)
+        loop = Loop(planned)
         loop.start(None, None if run is None else Start(run.params, run.state))
         steps = np.full_like(loop.state.step, (number - 1) * planned.steps)
         loop.state = loop.state._replace(step=steps) if state is None else state
         loop.position = Position(number)
         loop.train()
-    latest = _run_of(planned, loop, _spent(started, compilation) | {"interrupted": False, **environment()})
+    latest = _run_of(planned, loop, compilation.cost() | {"interrupted": False, **environment()})
     if not latest.finite.any():
         sentence = (
             f"{latest.name} diverged in epoch {number}: its parameters stay; lower the learning rate or a weight."
         )
         raise TrainingDiverged(sentence, run)
     return latest if run is None else extended(run, latest), jax.device_get(loop.state)
-
-
-def _spent(started: float, compilation: Compilation) -> dict[str, Any]:
-    """Wall time and compilation since a time."""
-    return {
-        "wall_s": time.perf_counter() - started,
-        "compile_s": compilation.seconds,
-        "programs": compilation.programs,
-        "programs_compiled": compilation.compiled,
-    }
 
 
 @contextlib.contextmanager

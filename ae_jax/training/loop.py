@@ -57,12 +57,13 @@ class Loop:
     def __init__(
         self,
         planned: Plan,
-        callbacks: Sequence[Callback],
-        stop: Stop,
-        writer: CheckpointWriter | None,
-        facts: Callable[[], dict[str, Any]],
+        callbacks: Sequence[Callback] = (),
+        stop: Stop | None = None,
+        writer: CheckpointWriter | None = None,
+        facts: Callable[[], dict[str, Any]] = dict,
     ):
-        self.plan, self.callbacks, self.stop, self.writer, self.facts = planned, callbacks, stop, writer, facts
+        self.plan, self.callbacks, self.stop = planned, callbacks, stop or Stop()
+        self.writer, self.facts = writer, facts
         self.mesh, self.agreed = planned.mesh, Agreement(planned.mesh)
         self.iterator = DataIterator(planned)
         self._members = put_members(planned.mesh, planned.autoencoder)

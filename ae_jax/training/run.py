@@ -18,14 +18,12 @@ from ae_jax.data import DataSpec, Scaling, as_condition, as_examples, as_labels,
 from ae_jax.errors import InvalidInput
 from ae_jax.models import Autoencoder
 from ae_jax.networks import code_shape, deterministic
+from ae_jax.training.compilation import COST
 from ae_jax.training.population import stack, state_budget, take, unstack
 from ae_jax.training.run_folder import FORMAT, History, read_run, require_replaceable, write_run
 from ae_jax.types import ModelState, Params, Shape
 
 _CHUNK = 1024
-
-COST = ("wall_s", "compile_s", "programs", "programs_compiled")
-"""The entries of a record that add up."""
 
 
 class TrainingInterrupted(KeyboardInterrupt):

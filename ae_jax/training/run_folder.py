@@ -55,10 +55,11 @@ def write_run(folder: Path, configuration: dict[str, Any], history: History, par
     """Writes a run atomically into a folder that passes :func:`require_replaceable`, and returns the folder."""
     leaves = named_leaves({"params": params, "state": state})
     arrays = {name: np.ascontiguousarray(leaf) for name, leaf in leaves.items()}
+    rows = jax.tree.map(lambda values: np.where(np.isfinite(values), values, np.array(None)).tolist(), history)
     with replacing(folder) as scratch:
         scratch.mkdir()
         (scratch / _CONFIGURATION).write_text(json.dumps(configuration, indent=2, allow_nan=False))
-        (scratch / _HISTORY).write_text(json.dumps(_without_nan(history), allow_nan=False))
+        (scratch / _HISTORY).write_text(json.dumps(rows, allow_nan=False))
         save_file(arrays, scratch / _ARRAYS)
         (scratch / _DIGESTS).write_text("".join(_digest_line(scratch / name) for name in _RUN))
     return folder
@@ -166,13 +167,3 @@ def named_leaves(tree: Any) -> dict[str, Any]:
     """
     leaves = jax.tree.leaves_with_path(tree)
     return {jax.tree_util.keystr(path, simple=True, separator="."): leaf for path, leaf in leaves}
-
-
-def _without_nan(history: History) -> dict[str, Any]:
-    return {
-        split: {
-            term: [[float(v) if np.isfinite(v) else None for v in row] for row in values]
-            for term, values in terms.items()
-        }
-        for split, terms in history.items()
-    }

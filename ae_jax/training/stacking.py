@@ -16,9 +16,10 @@ from ae_jax.models import Autoencoder
 from ae_jax.networks import MLP, code_shape
 from ae_jax.training.callbacks import Callback
 from ae_jax.training.checkpoint import Checkpoints
+from ae_jax.training.compilation import COST
 from ae_jax.training.config import TrainConfig
 from ae_jax.training.fit import fit, untrained
-from ae_jax.training.run import COST, Run
+from ae_jax.training.run import Run
 from ae_jax.training.run_folder import History
 from ae_jax.types import Params
 

@@ -29,7 +29,7 @@ def test_a_persistent_cache_serves_another_process(tmp_path):
         use_persistent_cache(Path(sys.argv[1]))
         with watch_compilation() as compilation:
             jax.jit(lambda x: x * 2.0)(3.0)
-        print(compilation.programs, compilation.compiled)
+        print(compilation.programs, compilation.cost()["programs_compiled"])
     """)
 
     def run() -> str:
