@@ -74,16 +74,6 @@ def test_settings_that_differ_are_listed(planned, settings, said):
         assert difference(planned(), planned(**settings), resume) == expected + "or remove runs/one to start anew."
 
 
-def test_numbers_and_structures_of_autoencoders_that_differ_are_listed(planned):
-    said = difference(planned(), planned([variational(1e-3), variational(2e-2)]))
-    for member in (2, 3):
-        assert f"autoencoders.{member}.optimizer.learning_rate: 0.01 then, 0.02 now" in said
-    said = difference(planned(), planned([variational(1e-3, hidden=(9,)), variational(1e-2, hidden=(9,))]))
-    assert "autoencoders.0.networks.hidden.0: 12 then, 9 now" in said
-    said = difference(planned([variational()]), planned([ae_jax.undercomplete(code=3, hidden=(12,))]))
-    assert "autoencoders.0.name: variational then, undercomplete now" in said
-
-
 @pytest.mark.parametrize("split", ["train", "validation"])
 def test_one_byte_of_the_data_that_differs_is_found(planned, small, split):
     x = getattr(small, split).x.copy()

@@ -1,20 +1,15 @@
 import jax
-import jax.numpy as jnp
 import numpy as np
 import pytest
-from flax import nnx
 from scipy import special
-from sklearn.linear_model import LogisticRegression
 
 import ae_jax
 from ae_jax import Autoencoder, InvalidInput, Optimizer
-from ae_jax.components import component, static
 from ae_jax.data import ReadOptions, from_splits
 from ae_jax.data.splits import balanced_rows
 from ae_jax.networks import MLP
 from ae_jax.objectives import Reconstruction
 from ae_jax.training import fine_tune, untrained
-from ae_jax.training.compilation import watch_compilation
 
 RNG = np.random.default_rng(0)
 X = RNG.normal(size=(12, 5)).astype(np.float32)
@@ -23,25 +18,6 @@ SIGMOID = Autoencoder(
     name="sigmoid", networks=MLP(hidden=(), code=4, code_activation="sigmoid", tied=True), objective=Reconstruction()
 )
 STEEP = Optimizer(rule="sgd", learning_rate=0.5)
-
-
-class AsItIs(nnx.Module):
-    def __init__(self):
-        self.unused = nnx.Param(jnp.ones(1))
-
-    def encode(self, x):
-        return x
-
-    def decode(self, z):
-        return z * self.unused[...][None]
-
-
-@component
-class Identity:
-    code: int = static(default=2)
-
-    def __call__(self, shape, outputs, rngs):
-        return AsItIs()
 
 
 def test_three_steps_of_gradient_descent_are_those_of_numpy():
@@ -65,17 +41,6 @@ def test_three_steps_of_gradient_descent_are_those_of_numpy():
     np.testing.assert_allclose(tuned["encoder"][0]["kernel"][0], kernel, rtol=1e-5, atol=1e-6)
     np.testing.assert_allclose(tuned["encoder"][0]["bias"][0], bias, rtol=1e-4, atol=1e-6)
     assert classifier.run.best_epoch.tolist() == [3]  # the latest, as nothing is held out
-
-
-def test_on_data_as_they_are_it_is_logistic_regression():
-    centres = np.array([[0.0, 0.0], [1.0, 0.0], [0.0, 1.5]])
-    y = np.arange(90) % 3
-    x = (centres[y] + 0.7 * RNG.normal(size=(90, 2))).astype(np.float32)
-    run = untrained(Autoencoder(name="as it is", networks=Identity(), objective=Reconstruction()), x)
-    optimizer = Optimizer(rule="sgd", learning_rate=2.0)
-    classifier = fine_tune(run, from_splits((x, y)), epochs=400, batch_size=90, optimizer=optimizer)
-    expected = LogisticRegression(C=np.inf, tol=1e-8, max_iter=1000).fit(x, y)
-    np.testing.assert_allclose(classifier.probabilities(x), expected.predict_proba(x), atol=2e-3)
 
 
 def test_the_run_and_what_has_no_gradient_stay_as_they_are(run, small):
@@ -120,16 +85,6 @@ def test_a_few_labels_are_all_that_is_learned_from():
     few = fine_tune(run, from_splits((X, Y)), epochs=2, batch_size=3, labels=7)
     cut = fine_tune(run, from_splits((X[rows], Y[rows])), epochs=2, batch_size=3)
     np.testing.assert_allclose(few.probabilities(X), cut.probabilities(X), rtol=1e-5)
-
-
-def test_another_call_gives_the_same_and_compiles_nothing():
-    run, data = untrained(SIGMOID, X), from_splits((X, Y), (X[:4], Y[:4]))
-    first = fine_tune(run, data, epochs=3, batch_size=4)
-    with watch_compilation() as compilation:
-        again = fine_tune(run, data, epochs=3, batch_size=4)
-        fine_tune(run, data, epochs=3, batch_size=4, optimizer=STEEP, patience=1)
-    assert compilation.programs == 0
-    jax.tree.map(np.testing.assert_array_equal, first.run.params, again.run.params)
 
 
 @pytest.mark.usefixtures("unchecked")

@@ -141,13 +141,6 @@ def test_callbacks_are_called_and_one_of_them_ends_the_training(small):
         )
 
 
-def test_an_array_is_trained_on_whole_and_its_latest_parameters_are_kept(small):
-    trained = fit(undercomplete(), small.train.x / np.float32(16), epochs=2)
-    assert list(trained.history) == ["train"]
-    assert trained.best_epoch.tolist() == [2]
-    assert trained.data.examples == {"train": 64, "validation": 0, "test": 0}
-
-
 @pytest.fixture(scope="module")
 def stopped(small):
     """Four members of which those with the larger learning rate run out of patience early."""
@@ -178,11 +171,6 @@ def test_divergence_names_the_epoch_and_the_term_and_keeps_the_last_finite_param
     assert (kept.best_epoch.tolist(), kept.finite.tolist()) == ([2], [False])
     assert np.isfinite(kept.encode(small.test.x)).all()
     assert_same(kept.params, fit(undercomplete(Burst()), small, epochs=2).params)
-
-
-def test_divergence_in_the_first_epoch_keeps_the_initial_parameters(small):
-    with pytest.raises(TrainingDiverged, match=r"at epoch 1 in squared_error .*the initial parameters are kept"):
-        fit(undercomplete(1e30), small)
 
 
 def test_parameters_that_are_not_finite_are_named_where_no_term_shows_them(small):

@@ -86,11 +86,3 @@ def test_a_signal_that_is_ignored_stays_so(ignored, handlers):
         assert signal.getsignal(ignored) == signal.SIG_IGN
     finally:
         signal.signal(ignored, handlers)
-
-
-def test_a_handler_that_python_did_not_set_stays(monkeypatch, handlers):
-    getsignal = signal.getsignal
-    with monkeypatch.context() as foreign:
-        foreign.setattr(signal, "getsignal", lambda number: None if number == signal.SIGTERM else getsignal(number))
-        with stop_on_signal():
-            assert getsignal(signal.SIGTERM) is handlers

@@ -1,7 +1,6 @@
 from signal import SIGINT, SIGTERM, raise_signal
 
 import jax
-import jax.numpy as jnp
 import numpy as np
 import pytest
 
@@ -100,15 +99,6 @@ def test_a_signal_while_processes_agree_is_heeded_at_the_next_chunk(in_chunks):
     assert (loop.ended_by, loop.position) == (SIGTERM, Position(1, 2))
 
 
-def test_all_processes_end_by_the_signal_that_they_agree_on(in_chunks):
-    stop = Stop()
-    stop.signal = SIGTERM
-    loop, answers = loop_of(in_chunks, stop=stop), iter([None, None, SIGINT])
-    loop.agreed = lambda *, due, signal: (due, next(answers))
-    assert loop.train() is True
-    assert (loop.ended_by, loop.position, stop.signal) == (SIGINT, Position(2), SIGTERM)
-
-
 def test_an_end_asked_for_with_the_last_epoch_is_no_interruption(planned):
     stop = Stop()
 
@@ -125,14 +115,3 @@ def test_a_mean_over_chunks_weighs_them_by_their_steps_that_were_not_skipped():
         EpochInfo(np.array([1, 1, 1, 0]), {"train": {"loss": np.array([4.0, -1.0, 5.0, np.nan])}, "validation": {}}),
     ]
     np.testing.assert_allclose(_mean(chunks)["loss"], [(3 * 1 + 4) / 4, (2 * 2 - 1) / 3, 5.0, np.nan])
-
-
-def test_every_step_of_an_epoch_in_chunks_counts_the_same(in_chunks):
-    """At a learning rate of nearly zero the mean over steps is that over the examples, whatever the chunks."""
-    still = ae_jax.undercomplete(code=3, hidden=(12,), learning_rate=1e-12)
-    loop = loop_of(plan(still, in_chunks.dataset, TrainConfig(epochs=1, batch_size=16), seeds=5))
-    loop.train()
-    model = still.bind((8, 8), jax.tree.map(lambda leaf: leaf[0], loop.state.params))
-    x = jnp.asarray(in_chunks.dataset.train.x / 16, jnp.float32)
-    error = jnp.square(model.decode(model.encode(x)) - x).sum(axis=(1, 2)).mean()
-    np.testing.assert_allclose(loop.rows[0].metrics["train"]["squared_error"], [error], rtol=1e-4)

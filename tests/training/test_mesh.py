@@ -14,7 +14,6 @@ from ae_jax.training.distributed import (
     initialize,
     is_main_process,
     is_multiprocess,
-    require_alike,
     signal_of_any,
     sync_errors,
 )
@@ -191,13 +190,6 @@ def test_a_signal_to_another_process_counts(of_all):
     assert signal_of_any(2) == 2
     of_all(0)
     assert signal_of_any(None) is None
-
-
-def test_folders_that_differ_between_processes_are_refused(of_all):
-    of_all(3, 0)
-    require_alike(None, [3, 0], "the checkpoints")
-    with pytest.raises(InvalidInput, match="the checkpoints differ between the processes: expected a folder that all"):
-        require_alike(None, [4, 0], "the checkpoints")
 
 
 def test_processes_are_joined_by_all_three_numbers_or_none():

@@ -21,13 +21,6 @@ def test_a_member_equals_itself_trained_alone(population, small, member):
         np.testing.assert_allclose(ours, theirs, rtol=1e-4, atol=1e-5 * np.abs(theirs).max())
 
 
-def test_a_stack_has_its_members_numbers_on_a_leading_axis():
-    members = [ae_jax.contractive(weight=weight, learning_rate=0.5) for weight in (0.25, 2.0, 4)]
-    stacked = stack(members)
-    np.testing.assert_array_equal(stacked.objective.penalties[0].weight, [0.25, 2.0, 4.0])
-    assert [unstack(stacked, member) for member in range(3)] == members
-
-
 def test_numbers_read_as_they_were_given_and_stack_to_the_same_bits():
     given = [0.1, 0.002, 1e-30, 1000, 16777215, 0.1 + 0.2, 3.4e38, 1e-45]
     stacked = stack([ae_jax.contractive(weight=weight) for weight in given])

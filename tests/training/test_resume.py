@@ -174,14 +174,6 @@ def test_it_comes_to_the_same_bits(training, whole, ends, tmp_path):
     assert_same(training.fit(checkpoints=tmp_path, resume=True), whole)
 
 
-@of_several_kinds
-@pytest.mark.parametrize("cadence", [{"every_epochs": 1}, {"every_steps": 3}])
-def test_checkpoints_change_nothing_of_what_is_trained(training, whole, cadence, tmp_path):
-    run = training.fit(checkpoints=Checkpoints(folder=tmp_path, **cadence))
-    assert_same(run, whole)
-    assert checkpoint_info(tmp_path).finished
-
-
 class Counter:
     """Notes the chunks that are trained on, and ends training before the one of some number, from 0."""
 
@@ -255,15 +247,6 @@ def test_a_second_signal_ends_at_once_and_what_was_saved_stays(training, whole, 
     assert_same(training.fit(checkpoints=tmp_path, resume=True), whole)
 
 
-@pytest.mark.parametrize("training", ["patience"], indirect=True)
-def test_members_that_had_stopped_stay_so(training, whole, tmp_path):
-    stopped = interrupt(training, tmp_path, 4, send(signal.SIGINT))
-    saved = latest_checkpoint(tmp_path).arrays
-    assert sorted(set(saved["running"].tolist())) == [False, True]
-    assert np.isnan(stopped.run.history["train"]["loss"][:, -1]).tolist() == (~saved["ran"][:, -1]).tolist()
-    assert_same(training.fit(checkpoints=tmp_path, resume=True), whole)
-
-
 @of_several_kinds
 def test_a_finished_training_is_returned_with_nothing_trained_or_compiled(training, whole, tmp_path, monkeypatch):
     finished = training.fit(checkpoints=tmp_path)
@@ -317,19 +300,6 @@ def test_a_finished_training_is_replaced(training, whole, tmp_path):
     training.fit(checkpoints=tmp_path, epochs=2, seeds=8)
     assert_same(training.fit(checkpoints=tmp_path), whole)
     assert sorted(path.name for path in tmp_path.iterdir()) == ["24", "lock"]
-
-
-@of_one_kind
-def test_another_configuration_is_refused_and_what_is_there_stays(training, whole, tmp_path):
-    interrupt(training, tmp_path, 1)
-    other = dataclasses.replace(training, autoencoder=undercomplete(2e-3))
-    with pytest.raises(
-        InvalidInput,
-        match=r"cannot be resumed with another configuration \(autoencoders\.0\.optimizer\.learning_rate: 0\.001 then, "
-        r"0\.002 now; batch_size: 16 then, 8 now\): expected the same one",
-    ):
-        other.fit(checkpoints=tmp_path, batch_size=8, resume=True)
-    assert_same(training.fit(checkpoints=tmp_path, resume=True), whole)
 
 
 @of_one_kind

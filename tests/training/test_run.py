@@ -69,16 +69,6 @@ def test_samples_are_decoded_draws_from_the_prior(population):
     assert not np.array_equal(samples, population.sample(7, seed=4))
 
 
-def test_a_function_applies_to_every_member_and_example(population):
-    def double_code_and_number(autoencoder, model, scaling, stored, numbers):
-        return {"code": 2 * model.encode(scaling(stored)).mean, "number": numbers + autoencoder.objective.beta}
-
-    x, numbers = images(19), np.arange(19, dtype=np.float32)
-    result = population.apply(double_code_and_number, x, numbers)
-    np.testing.assert_allclose(result["code"], 2 * population.encode(x), rtol=1e-5)
-    np.testing.assert_array_equal(result["number"], np.broadcast_to(numbers + 1, (4, 19)))
-
-
 def test_a_function_gets_each_member_s_own_arrays(run, population):
     def moved(autoencoder, model, scaling, own, stored):
         return own["factor"] * model.encode(scaling(stored)).mean + own["shift"][None]
