@@ -7,6 +7,7 @@ import pytest
 from ae_jax.cli.denoise import report_quality
 from ae_jax.cli.use import Use
 from ae_jax.corruptions import Masking
+from ae_jax.data import ReadOptions
 from ae_jax.data.files import read
 
 
@@ -15,7 +16,7 @@ def test_denoise_writes_reconstructions(call, run_folder, run, file, x, labels):
     assert outcome.ok().out == "64 examples\ndenoised.npy: float32, shape (64, 8, 8)\n"
     np.testing.assert_array_equal(outcome.array("denoised.npy"), run.reconstruct(x))
     outcome = call("denoise", run_folder, "--data", file, "--out", "x.parquet").ok()
-    contents = read(outcome.folder / "x.parquet", label="label", shape=(8, 8))["all"]
+    contents = read(outcome.folder / "x.parquet", ReadOptions(label="label", shape=(8, 8)))["all"]
     np.testing.assert_array_equal(contents.x, run.reconstruct(x))
     np.testing.assert_array_equal(contents.labels, labels)
 

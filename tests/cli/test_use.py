@@ -7,6 +7,7 @@ from PIL import Image
 
 import ae_jax
 from ae_jax import InvalidInput
+from ae_jax.data import ReadOptions
 from ae_jax.data.files import read
 
 USES = ["reduce", "denoise", "detect", "search"]
@@ -95,7 +96,7 @@ def test_sample_draws_from_the_prior_by_a_seed(call, variational):
 def test_samples_are_written_in_every_format(call, variational, out):
     outcome = call("sample", variational, "--n", 4, "--member", 0, "--out", out, "--picture", "grid.png").ok()
     expected = ae_jax.load(variational)[0].sample(4)
-    found = read(outcome.folder / out, **({} if out == "samples" else {"shape": (8, 8)}))["all"].x
+    found = read(outcome.folder / out, ReadOptions(shape=None if out == "samples" else (8, 8)))["all"].x
     np.testing.assert_array_equal(found, np.clip(np.rint(expected), 0, 255) if out == "samples" else expected)
     outcome.picture("grid.png")
 

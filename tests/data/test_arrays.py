@@ -8,23 +8,13 @@ from ae_jax import InvalidInput
 from ae_jax.data import as_examples, as_labels, require_shape, require_unit_interval
 
 
-def with_values(values: dict, dtype: str = "float64") -> np.ndarray:
-    array = np.zeros((4, 3, 2), dtype)
-    for index, value in values.items():
-        array[index] = value
-    return array
-
-
 @pytest.mark.parametrize(
     ("given", "stored"),
     [
         ("bool", "uint8"),
         ("uint8", "uint8"),
-        ("uint16", "float32"),
         ("int64", "float32"),
-        ("float16", "float32"),
         ("float32", "float32"),
-        ("float64", "float32"),
     ],
 )
 def test_numbers_are_stored_in_a_type_of_the_device(given, stored):
@@ -36,32 +26,23 @@ def test_numbers_are_stored_in_a_type_of_the_device(given, stored):
 @pytest.mark.parametrize(
     ("values", "sentence"),
     [
-        ({(2, 1, 0): np.nan}, r"mine has 1 NaN or infinite values, the first at index \(2, 1, 0\): .*drop or impute"),
-        ({(1, 0, 1): np.inf, (0, 2, 1): -np.inf}, r"mine has 2 NaN or infinite values, the first at index \(0, 2, 1\)"),
-        (
-            {(3, 0, 0): 1e300, (3, 1, 0): -1e39},
-            r"mine has 2 values beyond 3.4e\+38, the first at index \(3, 0, 0\): .*32-bit floats hold; rescale them",
-        ),
+        ([np.inf, 0.0, np.nan], r"mine has 2 NaN or infinite values, the first at index \(0, 1\): .*drop or impute"),
+        ([0.0, 1e300, -1e39], r"mine has 2 values beyond 3.4e\+38, the first at index \(0, 2\): .*rescale them"),
     ],
 )
 def test_values_that_cannot_be_stored_are_counted_and_the_first_is_named(values, sentence):
     with pytest.raises(InvalidInput, match=sentence):
-        as_examples(with_values(values), "mine")
+        as_examples(np.array([[0.0, *values]]), "mine")
 
 
 @pytest.mark.parametrize(
     ("values", "sentence"),
     [
         (np.zeros((0, 3)), r"data is empty, of shape \(0, 3\): expected at least one example with one feature"),
-        (np.zeros((3, 0)), r"data is empty, of shape \(3, 0\)"),
         ([], r"data has shape \(0,\): expected \[examples, \*features\]"),
-        (np.zeros(5), r"data has shape \(5,\): expected \[examples, \*features\]; reshape it to two axes"),
-        (3.0, r"data has shape \(\): expected \[examples, \*features\]"),
         ([[1, 2], [3]], "data is ragged .*: expected examples of one shape"),
         ([["a", "b"]], "data has type <U1: expected numbers; encode text and drop missing values"),
-        (np.array([[1, None]], object), "data has type object: expected numbers"),
         (np.array([["2020-01-01"]], "datetime64[D]"), "data has type datetime64.*: expected numbers"),
-        (np.array([[1]], "timedelta64[s]"), "data has type timedelta64.*: expected numbers"),
         (np.ones((2, 2), complex), "data has type complex128: expected real numbers; take parts or magnitudes"),
     ],
 )
@@ -70,7 +51,7 @@ def test_data_that_cannot_be_used_are_refused(values, sentence):
         as_examples(values)
 
 
-@pytest.mark.parametrize("value", [2**24 + 1, -(2**24) - 1, np.iinfo(np.int64).min])
+@pytest.mark.parametrize("value", [2**24 + 1, -(2**24) - 1])
 def test_integers_that_lose_digits_are_warned_of(value):
     with pytest.warns(UserWarning, match=rf"mine has integers from .*{value}.*: beyond 2\*\*24, 32-bit floats lose"):
         assert as_examples(np.array([[0, value]]), "mine").dtype == np.float32
@@ -81,9 +62,7 @@ def test_integers_that_lose_digits_are_warned_of(value):
     [
         ([0, 1, 2], "i"),
         (["cat", "dog", "cat"], "U"),
-        (np.array(["cat", "dog", "cat"], object), "U"),
         (np.array([0.5, 1.5, np.inf]), "f"),
-        ([True, False, True], "b"),
     ],
 )
 def test_labels_become_an_array_of_one_type(labels, kind):
@@ -94,8 +73,6 @@ def test_labels_become_an_array_of_one_type(labels, kind):
     ("labels", "sentence"),
     [
         ([0.0, np.nan, np.nan], "mine are missing .* for 2 examples, the first at index 1: .*drop those examples, or"),
-        ([0, 1, None], r"mine are missing \(None, NaN or no label\) for 1 examples, the first at index 2"),
-        (["cat", np.nan, "dog"], "mine are missing .* for 1 examples, the first at index 1"),
         (np.array(["NaT", "2020-01-01", "2020-01-01"], "datetime64[D]"), "mine are missing .* at index 0"),
         ([{}, "cat", "dog"], "mine are missing .* for 1 examples, the first at index 0"),
         ([0, 1], r"mine have shape \(2,\) for 3 examples: expected one label for each example"),
@@ -124,16 +101,6 @@ def test_values_outside_the_unit_interval_are_refused():
             require_unit_interval(low, high, "it")
 
 
-class Array:
-    """An array of a library that hands out NumPy's."""
-
-    def __init__(self, array: np.ndarray):
-        self.array = array
-
-    def __array__(self, dtype=None, copy=None) -> np.ndarray:
-        return np.asarray(self.array, dtype)
-
-
 class Exchanged:
     """An array of a library that knows DLPack only."""
 
@@ -147,12 +114,11 @@ class Exchanged:
         return self.array.__dlpack_device__()
 
 
-class Tensor(Array):
+class Tensor:
     """A tensor with a gradient on a device, as PyTorch has it: detached and copied, it is an array."""
 
     def __init__(self, array: np.ndarray, steps: tuple[str, ...] = ()):
-        super().__init__(array)
-        self.steps = steps
+        self.array, self.steps = array, steps
 
     def detach(self) -> "Tensor":
         return Tensor(self.array, (*self.steps, "detach"))
@@ -163,7 +129,7 @@ class Tensor(Array):
     def __array__(self, dtype=None, copy=None) -> np.ndarray:
         if self.steps != ("detach", "cpu"):
             raise RuntimeError("Can't call numpy() on Tensor that requires grad.")
-        return super().__array__(dtype, copy)
+        return self.array
 
 
 class Unreadable(Exchanged):
@@ -183,14 +149,10 @@ SQUARE = np.array([[1.0, 2.0], [3.0, 4.0]], np.float32)
         jnp.asarray(SQUARE),
         jnp.asarray(SQUARE, jnp.bfloat16),
         np.asarray(jnp.asarray(SQUARE, jnp.float8_e4m3fn)),
-        np.asarray(jnp.asarray(SQUARE, jnp.int4)),
-        Array(SQUARE),
         Exchanged(SQUARE),
-        Exchanged(SQUARE.astype(np.float64)),
         Exchanged(jnp.asarray(SQUARE, jnp.bfloat16)),
         Unreadable(jnp.asarray(SQUARE, jnp.bfloat16)),
         Tensor(SQUARE),
-        pd.DataFrame(SQUARE),
         pd.DataFrame({"a": [1, 3], "b": [2.0, 4.0]}),
     ],
     ids=lambda values: f"{type(values).__name__}-{getattr(values, 'dtype', '')}",
@@ -200,21 +162,6 @@ def test_arrays_of_every_library_are_read(values):
     assert type(examples) is np.ndarray
     assert examples.dtype == np.float32
     np.testing.assert_array_equal(examples, SQUARE)
-
-
-@pytest.mark.parametrize(
-    ("values", "sentence"),
-    [
-        (jnp.array([[1.0, jnp.nan]], jnp.bfloat16), r"data has 1 NaN or infinite values, the first at index \(0, 1\)"),
-        (Exchanged(np.ones(3)), r"data has shape \(3,\): expected \[examples, \*features\]"),
-        ([Tensor(SQUARE)], "data is no array .*requires grad.*: expected examples of one shape"),
-        (np.ones((2, 2), [("a", float)]), r"data has type \[\('a', '<f8'\)\]: expected numbers"),
-        (pd.DataFrame({"a": [1], "b": ["x"]}), "data has type object: expected numbers"),
-    ],
-)
-def test_arrays_of_other_libraries_that_cannot_be_used_are_refused(values, sentence):
-    with pytest.raises(InvalidInput, match=sentence):
-        as_examples(values)
 
 
 def test_an_array_that_cannot_be_exchanged_is_refused():
@@ -231,8 +178,3 @@ def test_tensors_of_pytorch_itself_are_read():
     tensor = torch.tensor(SQUARE.tolist(), requires_grad=True)
     for values in (tensor, tensor.detach(), tensor.to(torch.bfloat16), tensor.double()):
         np.testing.assert_array_equal(as_examples(values), SQUARE)
-
-
-def test_frames_of_polars_are_read():
-    polars = pytest.importorskip("polars")
-    np.testing.assert_array_equal(as_examples(polars.DataFrame({"a": [1, 3], "b": [2.0, 4.0]})), SQUARE)

@@ -30,11 +30,6 @@ def test_labels_stay_with_their_examples_and_every_class_in_its_share():
         assert np.bincount(split.labels).tolist() == [each] * 3
 
 
-def test_labels_too_rare_to_stratify_are_split_at_random():
-    data = from_arrays(X, np.arange(30), validation=0.2, test=0.3)
-    assert len(data.test.labels) == 9
-
-
 def test_the_seed_decides_the_split():
     first, again, other = (from_arrays(X, seed=seed) for seed in (0, 0, 1))
     assert rows(first.test) == rows(again.test) != rows(other.test)
@@ -49,48 +44,16 @@ def test_a_split_is_asked_for_by_name():
         data.split("validation")
 
 
-def test_its_description_is_json():
-    data = from_arrays(np.full((10, 4, 3), 7, np.uint8), name="mine")
-    assert json.loads(json.dumps(data.describe())) == {
-        "type": "DataSpec",
-        "name": "mine",
-        "shape": [4, 3],
-        "dtype": "uint8",
-        "classes": None,
-        "examples": {"train": 7, "validation": 1, "test": 2},
-        "low": 7.0,
-        "high": 7.0,
-        "likelihood": "BernoulliLikelihood",
-        "columns": None,
-        "reading": {
-            "type": "ReadOptions",
-            "label": None,
-            "columns": None,
-            "image_size": None,
-            "header": True,
-            "transpose": False,
-            "shape": None,
-            "budget": 2**30,
-        },
-        "scaling": {"type": "Scaling", "offset": 0.0, "scale": 255.0},
-    }
-
-
 @pytest.mark.parametrize(
     ("choice", "sentence"),
     [
         ({"labels": LABELS[:5]}, r"have shape \(5,\) for 30 examples: expected one label for each example"),
-        ({"labels": X}, r"have shape \(30, 2\) for 30 examples"),
-        ({"labels": [None, *LABELS[1:]]}, "labels of arrays are missing .* for 1 examples, the first at index 0"),
         (
             {"labels": np.where(LABELS == 1, np.nan, LABELS)},
             "are missing .* for 10 examples, .* at index 10",
         ),
         ({"seed": -1}, r"given the seed -1: expected an integer from 0 to 2\*\*32 - 1"),
-        ({"seed": 2**32}, "given the seed 4294967296: expected an integer"),
         ({"test": 1.0}, "given validation=0.1 and test=1.0: expected fractions that sum below 1"),
-        ({"validation": -0.1}, "given validation=-0.1 and test=0.2: expected fractions"),
-        ({"validation": 0.5, "test": 0.5}, "given validation=0.5 and test=0.5: expected fractions"),
         ({"test": 0.89}, "30 examples leave none to train on: give more, or smaller fractions"),
     ],
 )
@@ -109,16 +72,10 @@ def test_splits_of_yours_are_kept_as_they_are():
     assert data.test.labels.tolist() == ["a", "b"]
 
 
-@pytest.mark.parametrize("nothing", [None, [], X[:0], (X[:0], LABELS[:0])])
+@pytest.mark.parametrize("nothing", [None, [], (X[:0], LABELS[:0])])
 def test_a_split_may_have_nothing(nothing):
     data = from_splits(X, nothing, nothing)
     assert data.validation.x.shape == data.test.x.shape == (0, 2)
-
-
-def test_splits_of_a_data_set_make_it_again():
-    data = from_arrays(X, LABELS, validation=0.0)
-    again = from_splits(data.train, data.validation, data.test)
-    assert again.describe() | {"name": "arrays"} == data.describe()
 
 
 def test_bytes_of_any_split_imply_the_scaling_of_all():
@@ -132,11 +89,8 @@ def test_bytes_of_any_split_imply_the_scaling_of_all():
     ("splits", "sentence"),
     [
         ([X[:0]], r"the train split of mine is empty, of shape \(0, 2\): expected at least one example"),
-        ([None], "the train split of mine has type object: expected numbers"),
         ([X, X * np.nan], "the validation split of mine has 60 NaN or infinite values, .*drop or impute them"),
         ([X, None, X[:, :1]], r"the test split of mine has examples of shape \(1,\): expected \(2,\), as in the train"),
-        ([X, (X, LABELS[:5])], r"the labels of the validation split of mine have shape \(5,\) for 30 examples"),
-        ([(X, np.full(30, np.nan))], "the labels of the train split of mine are missing .* for 30 examples"),
         ([(X, LABELS, LABELS)], r"train split of mine is a tuple of 3: .*or a pair \(examples, labels\)"),
         ([X, X.astype(np.uint8)], "validation split of mine is stored as uint8 and the train split as float32: .*one"),
     ],
@@ -150,16 +104,13 @@ def test_splits_of_yours_that_cannot_be_used_are_refused(splits, sentence):
     ("given", "sentence"),
     [
         ({"train": Split(X[:0])}, r"the train split of mine is empty, of shape \(0, 2\): expected at least one"),
-        ({"train": Split(X[:, 0])}, r"the train split of mine has shape \(30,\): expected \[examples, \*features\]"),
         ({"train": Split(X.astype(str))}, "the train split of mine has type <U32: expected numbers"),
         ({"test": Split(X[:, :1])}, r"the test split of mine has examples of shape \(1,\): expected \(2,\), as in"),
         ({"test": Split(X, LABELS[:5])}, r"the labels of the test split of mine have shape \(5,\) for 30 examples"),
-        ({"test": Split(X[:0], LABELS)}, r"the labels of the test split of mine have shape \(30,\) for 0 examples"),
         (
             {"validation": X},
             "the validation split of mine is no Split of NumPy arrays: .*by from_splits",
         ),
-        ({"validation": (X, LABELS)}, "the validation split of mine is no Split of NumPy arrays"),
         ({"scaling": 255.0}, "mine was given the scaling 255.0: expected a Scaling, or none"),
     ],
 )
@@ -250,7 +201,6 @@ def test_validation_examples_do_not_join_a_stream(tmp_path):
     ("labels", "classes"),
     [
         (["b", "a", "b", "a"], ("a", "b")),
-        ([3, 1, 3, 1], (1, 3)),
         ([2.0, 1.0, 2.0, 1.0], (1, 2)),
         ([True, False, True, False], (0, 1)),
         ([0.5, 1.0, 0.5, 1.0], None),

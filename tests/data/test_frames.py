@@ -1,4 +1,3 @@
-import datetime
 from decimal import Decimal
 
 import numpy as np
@@ -7,12 +6,6 @@ import pytest
 
 from ae_jax import InvalidInput
 from ae_jax.data.frames import from_frame, is_frame
-
-
-def test_frames_are_told_from_other_values():
-    assert is_frame(pd.DataFrame({"a": [1]}))
-    for other in (np.zeros((2, 2)), pd.Series([1]), [[1]], {"a": [1]}, pd.DataFrame):
-        assert not is_frame(other)
 
 
 def test_a_frame_gives_examples_labels_and_names():
@@ -40,7 +33,6 @@ def test_names_that_are_numbers_are_named_by_their_text():
         (np.array([0, 1], np.uint8), "uint8"),
         (pd.array([False, True], "boolean"), "uint8"),
         (np.array([False, True], object), "uint8"),
-        (np.array([0, 1], np.int64), "float32"),
         (pd.array([0, 1], "Int64"), "float32"),
         (pd.array([0, 1], "int8[pyarrow]"), "float32"),
         (pd.arrays.SparseArray([0.0, 1.0]), "float32"),
@@ -57,18 +49,12 @@ def test_numbers_of_every_type_are_stored_in_one_of_the_device(values, stored):
     ("values", "sentence"),
     [
         ([1.0, np.nan, None], "column 'a' of mine has 2 missing values, the first in row 2: expected one in every row"),
-        (pd.array([None, 1, 2], "Int64"), "column 'a' of mine has 1 missing values, the first in row 1"),
         (pd.array([1.0, 2.0, None], "double[pyarrow]"), "column 'a' of mine has 1 missing values, the first in row 3"),
         ([1.0, np.inf, -np.inf], "column 'a' of mine has 2 NaN or infinite values"),
-        ([1.0, 2.0, 1e39], "column 'a' of mine has 1 values beyond"),
         (["1", None, "?"], r"column 'a' of mine, of type \w+, holds '\?' in row 3: expected numbers; name the columns"),
-        (["1", "2", "3"], r"column 'a' of mine, of type \w+, holds '1' in row 1: expected numbers"),
-        (["x" * 99, "y", "z"], r"column 'a' of mine, of type \w+, holds 'x{59} in row 1: expected numbers"),
         (pd.Categorical([3, 4, 3]), "column 'a' of mine, of type category, holds 3 in row 1: expected numbers"),
         (pd.to_datetime(["2020"] * 3), "column 'a' of mine, of type datetime.*, holds 2020-01-01.* in row 1: expected"),
-        (pd.to_timedelta([1, 2, 3]), "column 'a' of mine, of type timedelta64.*: expected numbers"),
         ([[1], [2], [3]], r"column 'a' of mine, of type object, holds \[1\] in row 1: expected numbers"),
-        ([1j, 2, 3], "column 'a' of mine, of type complex128, holds"),
     ],
 )
 def test_columns_that_are_not_numbers_are_refused(values, sentence):
@@ -79,13 +65,11 @@ def test_columns_that_are_not_numbers_are_refused(values, sentence):
 @pytest.mark.parametrize(
     ("names", "options", "sentence"),
     [
-        ("abc", {"columns": ["d"]}, "unknown column of data 'd': .*Known are a, b, c"),
         (["height", "b"], {"label": "heigth"}, "unknown column of data 'heigth': did you mean 'height'"),
         ("abc", {"columns": ["a", "b"], "label": "b"}, "column 'b' of data is both the label and a feature"),
         ("abc", {"columns": ["a", "b", "a"]}, "the columns a, b, a of data are not distinct"),
         ("abc", {"columns": []}, "data leaves no column of examples: expected at least one beside the label"),
         ("aab", {}, "data has 2 columns named 'a': expected one; rename them"),
-        ("baa", {"label": "a"}, "data has 2 columns named 'a': expected one; rename them"),
         (["a", ""], {}, "data has a column without a name: expected a name, as it may be an index"),
     ],
 )
@@ -94,18 +78,11 @@ def test_columns_that_cannot_be_used_are_refused(names, options, sentence):
         from_frame(pd.DataFrame(np.ones((2, len(names))), columns=list(names)), **options)
 
 
-def test_columns_that_are_not_used_are_not_read():
-    frame = pd.DataFrame(np.array([["x", 1, 2], [None, 3, 4]], object), columns=["a", "a", "b"])
-    assert from_frame(frame, columns=["b"]).x.tolist() == [[2], [4]]
-
-
 @pytest.mark.parametrize(
     ("values", "labels"),
     [
-        (["cat", "dog"], ["cat", "dog"]),
         (pd.Categorical(["cat", "dog"]), ["cat", "dog"]),
         (pd.array([7, 9], "Int64"), [7, 9]),
-        ([True, False], [True, False]),
     ],
 )
 def test_labels_may_be_text_categories_and_numbers(values, labels):
@@ -118,11 +95,6 @@ def test_labels_may_be_text_categories_and_numbers(values, labels):
 def test_labels_that_are_missing_are_refused(values):
     with pytest.raises(InvalidInput, match="column 'y' of data has 1 missing values, the first in row 2"):
         from_frame(pd.DataFrame({"a": [1, 2], "y": values}), label="y")
-
-
-def test_labels_that_name_no_class_are_refused():
-    with pytest.raises(InvalidInput, match="column 'y' of data are missing"):
-        from_frame(pd.DataFrame({"a": [1, 2], "y": [datetime.date(2020, 1, 1)] * 2}), label="y")
 
 
 def test_frames_of_polars_are_read():

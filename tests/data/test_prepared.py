@@ -85,8 +85,7 @@ def test_records_are_read_by_several_threads(folder: Path) -> None:
     np.testing.assert_array_equal(read, np.concatenate([IMAGES] * 10))
 
 
-@pytest.mark.parametrize("encoding", ["none", "bytes", "zlib"])
-@pytest.mark.parametrize("dtype", [np.uint8, np.int64, np.float32, np.bool_])
+@pytest.mark.parametrize(("encoding", "dtype"), [("none", np.uint8), ("bytes", np.float32), ("zlib", np.bool_)])
 def test_tensors_keep_their_type(folder: Path, dtype: Any, encoding: str) -> None:
     values = (np.random.default_rng(0).normal(size=(5, 4, 4)) * 100).astype(dtype)
     write(folder, {"x": tensor(dtype, encoding)}, x=values)
@@ -105,11 +104,6 @@ def test_images_are_decoded_without_tensorflow(folder: Path, channels: int) -> N
     write(folder, features, about=["text"] * 5, image=[str(folder / f"{place}.png") for place in range(5)])
     np.testing.assert_array_equal(prepared_rows("tfds:mine")["train"].read(0, 0, 5)[0], values)
     assert "tensorflow" not in sys.modules
-
-
-def test_a_target_that_is_not_one_number_is_not_a_label(folder: Path) -> None:
-    write(folder, {"x": tensor(), "y": tensor()}, ("x", "y"), x=IMAGES, y=IMAGES)
-    assert prepared_rows("tfds:mine")["train"].read(0, 0, 2)[1] is None
 
 
 @pytest.mark.parametrize(
@@ -133,7 +127,7 @@ def test_a_name_that_is_not_prepared_is_refused() -> None:
         load("tfds:nothing_of_that_name")
 
 
-@pytest.mark.parametrize("damage", [None, b"", b"\xff" * 5000], ids=["missing", "empty", "overwritten"])
+@pytest.mark.parametrize("damage", [None, b"\xff" * 5000], ids=["missing", "overwritten"])
 def test_damaged_shards_are_refused(folder: Path, damage: bytes | None) -> None:
     made = labelled(folder)
     for shard in made.glob("*.array_record*"):

@@ -31,14 +31,6 @@ def test_embedded_data_keep_their_unit_and_take_another_scaling(digits):
     np.testing.assert_allclose([values.mean(), values.std()], [0.0, 1.0], atol=1e-4)
 
 
-def test_a_file_of_examples_loads(tmp_path):
-    np.save(tmp_path / "mine.npy", X)
-    data = load(str(tmp_path / "mine.npy"))
-    assert data.name == "mine"
-    assert data.train.labels is None
-    assert [len(split.x) for split in (data.train, data.validation, data.test)] == [14, 2, 4]
-
-
 def test_a_file_of_examples_and_labels_loads(tmp_path):
     np.savez(tmp_path / "mine.npz", x=X, y=LABELS, more=X + 1)
     data = load(str(tmp_path / "mine.npz"))
@@ -104,36 +96,12 @@ def test_what_cannot_be_streamed_says_that_it_is_large(tmp_path):
         load(str(tmp_path / "mine.npz"), ReadOptions(budget=10))
 
 
-def test_what_is_held_out_of_a_streamed_source_is_found_again(tmp_path):
-    np.save(tmp_path / "mine.npy", np.arange(2000, dtype=np.float32).reshape(1000, 2))
-    first = load(str(tmp_path / "mine.npy"), ReadOptions(budget=1000))
-    again = load(str(tmp_path / "mine.npy"), first.spec.reading)
-    np.testing.assert_array_equal(first.test.x, again.test.x)
-    assert first.spec == again.spec
-
-
-def test_arrays_of_a_mat_file_are_told_apart_as_in_training(tmp_path):
-    scipy.io.savemat(tmp_path / "mine.mat", {"faces": X, "names": LABELS[:, None].repeat(2, axis=1)})
-    with pytest.raises(InvalidInput, match=r"name it as mine.mat:NAME"):
-        load(str(tmp_path / "mine.mat"))
-    data = load(f"{tmp_path / 'mine.mat'}:faces").spec
-    np.testing.assert_array_equal(examples(f"{tmp_path / 'mine.mat'}:faces", data).x, X)
-
-
 def test_a_table_without_a_header_is_read_again_without_one(tmp_path):
     np.savetxt(tmp_path / "mine.csv", X, delimiter=",")
     data = load(str(tmp_path / "mine.csv"), ReadOptions(header=False, label="1")).spec
     found = examples(str(tmp_path / "mine.csv"), data)
     np.testing.assert_array_equal(found.x, X[:, :1])
     np.testing.assert_array_equal(found.labels, X[:, 1])
-
-
-def test_a_file_of_another_kind_is_read_as_its_kind_can_be(tmp_path):
-    frame = pandas.DataFrame(X / 40, columns=["a", "b"])
-    frame.to_csv(tmp_path / "mine.csv", index=False)
-    np.save(tmp_path / "mine.npy", np.float32(X / 40))
-    data = load(str(tmp_path / "mine.csv")).spec
-    np.testing.assert_allclose(examples(str(tmp_path / "mine.npy"), data).x, X / 40, rtol=1e-6)
 
 
 def test_idx_files_keep_their_splits(tmp_path):
@@ -158,7 +126,6 @@ def test_later_data_are_checked_against_what_was_trained_on(tmp_path):
 @pytest.mark.parametrize(
     ("source", "parsed"),
     [
-        ("mine.npz", ("mine.npz", None)),
         ("mine.npz:images", ("mine.npz", "images")),
         ("odd:name.npz", ("odd:name.npz", None)),
         ("deep/er.mat:faces", ("deep/er.mat", "faces")),
@@ -175,13 +142,11 @@ def test_a_key_follows_a_colon(source, parsed, tmp_path, monkeypatch):
     ("source", "sentence"),
     [
         ("digit", "unknown data set 'digit': did you mean 'digits'"),
-        ("mine.docx", "unknown data set 'mine.docx': .*FILE.npy, FILE.npz"),
         ("/nowhere/mine.npy", "there is no file /nowhere/mine.npy: expected"),
         (
             "mnist",
             "mnist is not prepared: .* run `ae-jax data prepare mnist`, which downloads it, or",
         ),
-        ("tfds:nothing", "tfds:nothing cannot be read .*: expected a data set that TFDS has prepared as array_record"),
     ],
 )
 def test_sources_that_are_not_there_are_refused(source, sentence, tmp_path, monkeypatch):
@@ -296,17 +261,3 @@ def test_another_label_may_be_asked_for(tmp_path):
     np.save(tmp_path / "mine.npy", np.float32(X / 40))
     with pytest.raises(InvalidInput, match=r"mine.npy was given --label, which a source of its kind does not use"):
         examples(str(tmp_path / "mine.npy"), data, label="other")
-
-
-def test_shards_keep_their_shape(tmp_path):
-    np.save(tmp_path / "a.npy", X)
-    with pytest.raises(InvalidInput, match=r"an option that a folder of .npy shards does not use: expected no options"):
-        load(str(tmp_path), ReadOptions(shape=(1, 2)))
-
-
-def test_what_is_shaped_is_not_streamed_and_says_so(tmp_path):
-    pandas.DataFrame(X).rename(columns=str).to_parquet(tmp_path / "mine.parquet")
-    with pytest.warns(
-        UserWarning, match="cannot be streamed; .npy and .parquet files and folders of them can, in their"
-    ):
-        assert load(str(tmp_path / "mine.parquet"), ReadOptions(shape=(1, 2), budget=10)).stream is None

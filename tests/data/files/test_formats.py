@@ -4,18 +4,9 @@ import numpy as np
 import pytest
 
 from ae_jax import InvalidInput
-from ae_jax.data.files import readable
 
 OPTIONS = {"key": "x", "label": "y", "columns": ["a"], "image_size": (8, 8), "transpose": True, "shape": (2, 2)}
 OPTIONS |= {"header": False}
-
-
-@pytest.mark.parametrize(
-    ("name", "known"),
-    [("mine.CSV", True), ("train-images-idx3-ubyte.gz", True), ("", True), ("mine.png", False), ("mine.gz", False)],
-)
-def test_files_that_can_be_read_are_known_by_name(name, known, tmp_path):
-    assert readable(tmp_path / name) == known
 
 
 @pytest.mark.parametrize(
@@ -49,12 +40,6 @@ def test_options_that_a_format_does_not_use_are_refused(read, name, used, tmp_pa
 def test_paths_that_cannot_be_read_are_refused(read, name, sentence, tmp_path):
     with pytest.raises(InvalidInput, match=sentence):
         read(tmp_path / name)
-
-
-def test_missing_labels_are_refused(read, tmp_path):
-    np.savez(tmp_path / "mine.npz", x=np.zeros((2, 3)), y=[0.0, np.nan])
-    with pytest.raises(InvalidInput, match=r"the labels of .*mine.npz are missing .* for 1 examples"):
-        read(tmp_path / "mine.npz")
 
 
 def test_rows_are_brought_to_a_shape(read, tmp_path):

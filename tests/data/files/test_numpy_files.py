@@ -22,13 +22,11 @@ def test_an_array_is_read_in_the_type_that_it_is_stored_in(read, tmp_path):
     ("arrays", "options", "labelled"),
     [
         ({"x": X}, {}, False),
-        ({"X": X}, {}, False),
         ({"x": X, "y": LABELS, "z": X[:2]}, {}, True),
         ({"X": X, "Y": LABELS}, {}, True),
         ({"images": X, "x": X[:2], "names": LABELS}, {"key": "images", "label": "names"}, True),
         ({"images": X, "y": LABELS}, {"key": "images"}, True),
         ({"arr_0": X}, {}, False),
-        ({"y": X}, {}, False),
     ],
 )
 def test_examples_and_labels_are_found_in_an_archive(read, arrays, options, labelled, tmp_path):
@@ -50,8 +48,6 @@ def test_examples_and_labels_are_found_in_an_archive(read, arrays, options, labe
         ({"key": "image"}, "unknown array of .*mine.npz 'image': did you mean 'images'. Known are images, names, y"),
         ({"key": "images", "label": "Names"}, "unknown array of .*mine.npz 'Names': did you mean 'names'"),
         ({"key": "images", "label": "names"}, r"the labels of .*mine.npz have shape \(2,\) for 6 examples"),
-        ({"key": "y"}, r"mine.npz has shape \(6,\): expected \[examples, \*features\]"),
-        ({"key": "names"}, "mine.npz has type <U3: expected numbers"),
     ],
 )
 def test_arrays_that_cannot_be_used_are_refused(read, options, sentence, tmp_path):
@@ -76,29 +72,15 @@ def test_an_archive_without_arrays_is_refused(read, members, sentence, tmp_path)
 
 
 @pytest.mark.parametrize("name", ["mine.npy", "mine.npz"])
-def test_pickled_objects_are_never_loaded(read, name, tmp_path):
-    objects = np.array([[{"a": 1}]], object)
-    if name == "mine.npz":
-        np.savez(tmp_path / name, x=objects)
-    else:
-        np.save(tmp_path / name, objects, allow_pickle=True)
-    with pytest.raises(
-        InvalidInput, match=f"{name} cannot be read .*[Oo]bject.*: expected an array written by numpy.save"
-    ):
-        read(tmp_path / name)
-
-
-@pytest.mark.parametrize("name", ["mine.npy", "mine.npz"])
 @pytest.mark.parametrize(
     "damage",
     [
         lambda whole: b"",
         lambda whole: b"a,b\n1,2\n",
-        lambda whole: whole[:100],
         lambda whole: whole[:-30],
         lambda whole: whole[:6] + b"\xff" * 60 + whole[66:],
     ],
-    ids=["empty", "text", "cut in the header", "truncated", "corrupt"],
+    ids=["empty", "text", "truncated", "corrupt"],
 )
 def test_a_damaged_file_is_refused(read, name, damage, tmp_path):
     path = tmp_path / name
@@ -106,11 +88,3 @@ def test_a_damaged_file_is_refused(read, name, damage, tmp_path):
     path.write_bytes(damage(path.read_bytes()))
     with pytest.raises(InvalidInput, match=rf"{name} cannot be read \(.+\): expected an array written by numpy.save"):
         read(path)
-
-
-def test_a_header_that_announces_more_than_memory_is_refused(read, tmp_path):
-    np.save(tmp_path / "mine.npy", X)
-    whole = (tmp_path / "mine.npy").read_bytes()
-    (tmp_path / "mine.npy").write_bytes(whole.replace(b"(6, 2), }         ", b"(666666666666, 2),}"[:18]))
-    with pytest.raises(InvalidInput, match=r"mine.npy cannot be read \(.+\): expected an array written by numpy.save"):
-        read(tmp_path / "mine.npy")
