@@ -53,12 +53,7 @@ def annotate(ax: Axes, *, title: str = "", x: str = "", y: str = "") -> None:
 
 
 def to_png(figure: Figure) -> bytes:
-    """Returns the figure as a PNG file, with the same bytes for the same figure.
-
-    Example:
-      >>> to_png(new_axes(1, columns=1, width=1.0, height=1.0)[0])[1:4]
-      b'PNG'
-    """
+    """Returns the figure as a PNG file, with the same bytes for the same figure."""
     buffer = io.BytesIO()
     figure.savefig(buffer, format="png", dpi=_DPI, facecolor="white", metadata={"Software": None})
     return buffer.getvalue()
@@ -86,22 +81,12 @@ def select_examples(labels: np.ndarray | None, total: int, count: int) -> list[i
 
 
 def is_image(shape: Sequence[int]) -> bool:
-    """Whether examples of this shape are shown as images: grey, or of one or three channels.
-
-    Example:
-      >>> [is_image(shape) for shape in [(8, 8), (8, 8, 3), (8, 8, 5), (64,)]]
-      [True, True, False, False]
-    """
+    """Whether examples of this shape are shown as images: grey, or of one or three channels."""
     return len(shape) == 2 or (len(shape) == 3 and shape[2] in (1, 3))
 
 
 def to_words(name: Any, limit: int = 40) -> str:
-    """Returns a name with spaces for underscores, shortened to a limit.
-
-    Example:
-      >>> to_words("bernoulli_nll")
-      'bernoulli nll'
-    """
+    """Returns a name with spaces for underscores, shortened to a limit."""
     return shorten(str(name).replace("_", " "), limit)
 
 

@@ -27,19 +27,7 @@ from ae_jax.report.tables import BASELINE, Summary, arrow, shared_metrics
 from ae_jax.studies import interval
 from ae_jax.training import Run
 
-UNITS = {
-    "squared_error": "squared model units",
-    "bernoulli_nll": "nats",
-    "gaussian_nll": "nats",
-    "laplace_nll": "nats",
-    "kl": "nats",
-    "iwae_gap": "nats",
-    "kl_sparsity": "nats",
-    "l1": "code units",
-    "jacobian": "squared code / model units",
-}
-"""Units of the terms of the package's objectives, summed over features."""
-
+_NATS = ("bernoulli_nll", "gaussian_nll", "laplace_nll", "kl", "iwae_gap", "kl_sparsity")
 _DASHES = ("-", (0, (5, 1.5)), (0, (1.5, 1.2)), (0, (5, 1.5, 1, 1.5)))
 _CLASSES, _IN_A_COLUMN, _POINTS = 20, 12, 2000
 
@@ -66,7 +54,7 @@ def loss_curves(run: Run) -> Figure | None:
         ]
         _scale_losses(ax, np.concatenate([values.ravel() for values in drawn]))
         title = f"loss = {to_words(likelihood)}" if len(terms) == 1 else to_words(term)
-        annotate(ax, title=title, x="epoch", y=UNITS.get(likelihood if term == "loss" else term, ""))
+        annotate(ax, title=title, x="epoch", y="nats" if (likelihood if term == "loss" else term) in _NATS else "")
         ax.xaxis.set_major_locator(MaxNLocator(integer=True, nbins=7))
     axes[0].legend(fontsize=SMALL, frameon=False)
     return figure
@@ -78,8 +66,7 @@ def code_map(run: Run, x: Any, labels: Any = None) -> Figure:
     Args:
       run: a trained population; its first finite member is shown.
       x: examples in the units of the training data, ``[n, *shape]``; the first 2,000 are shown.
-      labels: one for each example, or None. More than 20 different numbers are shown by a colour scale.
-        They are the condition of a conditional autoencoder.
+      labels: of the examples, the condition of a conditional autoencoder; more than 20 numbers have a colour scale.
     """
     condition = labels[:_POINTS] if run.autoencoder.conditional else None
     codes = np.asarray(select_member(run).encode(x[:_POINTS], condition), np.float64)
@@ -97,14 +84,7 @@ def code_map(run: Run, x: Any, labels: Any = None) -> Figure:
 
 
 def project(codes: np.ndarray) -> tuple[np.ndarray, tuple[str, str]]:
-    """Projects codes to the plane; returns the coordinates and the names of both axes.
-
-    Codes of one unit are spread evenly over the second axis, in the order of the examples.
-
-    Example:
-      >>> project(np.array([[0.0, 0.0, 1.0], [0.0, 0.0, 3.0]]))[1][0]
-      'principal component 1 of 3 code units (100% of variance)'
-    """
+    """Returns the coordinates of codes in the plane and the names of both axes; codes of one unit are spread evenly."""
     if codes.shape[1] == 1:
         return np.column_stack([codes[:, 0], np.linspace(0, 1, len(codes))]), ("code unit 1", "examples in their order")
     if codes.shape[1] == 2:
@@ -122,10 +102,7 @@ def project(codes: np.ndarray) -> tuple[np.ndarray, tuple[str, str]]:
 def comparison_summary(summary: Summary) -> Figure | None:
     """Draws every metric that at least two groups have: a dot with its 95% confidence interval for each group.
 
-    A group named ``pca`` is the baseline, a dotted line through every panel.
-
-    Args:
-      summary: as :func:`ae_jax.studies.summarise` returns it.
+    Takes a result of :func:`ae_jax.studies.summarise`; a group named ``pca`` is a dotted line through every panel.
 
     Returns:
       The figure; None if no metric has two groups.
@@ -175,9 +152,18 @@ def denoising_gains(rows: Sequence[Row], metric: str = "psnr_gain") -> Figure:
     figure, axes = new_axes(len(found), columns=3, width=3.2, height=2.7 + 0.2 * len(methods))
     for place, (ax, (family, of_family)) in enumerate(zip(axes, found.items(), strict=True)):
         ax.axhline(0, color=GREY, linestyle=":", linewidth=1)
-        levels = sorted({level for of_method in of_family.values() for level in of_method})
-        for index, method in enumerate(methods):
-            _interval_line(ax, of_family.get(method, {}), method, index)
+        for method, values in of_family.items():
+            answers = {level: interval(values[level]) for level in sorted(values)}
+            ax.errorbar(
+                list(answers),
+                [answer.mean for answer in answers.values()],
+                yerr=[answer.half_width or 0.0 for answer in answers.values()],
+                **_style(methods.index(method)),
+                marker=MARKERS[methods.index(method) % len(MARKERS)],
+                capsize=3,
+                label=method,
+            )
+        levels = sorted({level for values in of_family.values() for level in values})
         ax.set_xticks(levels, [f"{level:g}" for level in levels])
         annotate(ax, title=to_words(family), x="level", y="PSNR gain (dB)" if place == 0 else "")
     _legend_below(axes[0], "")
@@ -196,17 +182,12 @@ def roc_and_pr(curves: Mapping[str, ScoredLabels | tuple[np.ndarray, np.ndarray]
     figure, (roc, pr) = new_axes(2, columns=2, width=4.6, height=3.4 + 0.2 * len(curves))
     roc.plot([0, 1], [0, 1], color=GREY, linestyle=":", linewidth=1)
     for place, (name, (scores, abnormal)) in enumerate(curves.items()):
-        style: dict[str, Any] = {
-            "color": CLASSES[place % len(CLASSES)],
-            "linestyle": _DASHES[place % len(_DASHES)],
-            "linewidth": 1.5,
-        }
         areas = anomaly_metrics(scores, abnormal)
         labels = [f"{areas[area]:.3f}  {to_words(name)}" for area in ("roc_auc", "average_precision")]
         false_positives, true_positives, _ = roc_curve(abnormal, scores)
         precision, recall, _ = precision_recall_curve(abnormal, scores)
-        roc.plot(false_positives, true_positives, label=labels[0], **style)
-        pr.plot(recall, precision, label=labels[1], drawstyle="steps-post", **style)
+        roc.plot(false_positives, true_positives, label=labels[0], **_style(place))
+        pr.plot(recall, precision, label=labels[1], drawstyle="steps-post", **_style(place))
     for share in sorted({float(np.mean(abnormal)) for _, abnormal in curves.values()}):
         pr.axhline(share, color=GREY, linestyle=":", linewidth=1)
     annotate(roc, title="ROC curve", x="false positive rate", y="true positive rate")
@@ -273,22 +254,10 @@ def _scatter_labels(figure: Figure, ax: Axes, places: np.ndarray, labels: np.nda
         text.set_parse_math(False)
 
 
-def _interval_line(ax: Axes, values: Mapping[float, Sequence[float]], label: str, index: int) -> None:
-    """Draws the mean and its confidence interval at each x, joined by a line."""
-    answers = {x: answer for x in sorted(values) if (answer := interval(values[x])).count}
-    if answers:
-        ax.errorbar(
-            list(answers),
-            [answer.mean for answer in answers.values()],
-            yerr=[answer.half_width or 0.0 for answer in answers.values()],
-            color=CLASSES[index % len(CLASSES)],
-            marker=MARKERS[index % len(MARKERS)],
-            linestyle=_DASHES[index % len(_DASHES)],
-            markersize=4.5,
-            capsize=3,
-            linewidth=1.4,
-            label=label,
-        )
+def _style(place: int) -> dict[str, Any]:
+    """The style of one of several lines."""
+    colour, dashes = CLASSES[place % len(CLASSES)], _DASHES[place % len(_DASHES)]
+    return {"color": colour, "linestyle": dashes, "linewidth": 1.5}
 
 
 def _legend_below(ax: Axes, title: str) -> None:

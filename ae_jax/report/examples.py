@@ -70,10 +70,9 @@ class Panel(NamedTuple):
 
 
 def draw_examples(panels: Sequence[Panel]) -> Figure:
-    """Draws panels of examples: images as mosaics below each other, other data as strips, an axes for each row.
+    """Draws panels of examples: images as mosaics, other data as a strip for each row.
 
-    Of data that are no images, the first 24 examples of a row are shown: one below the other, features from left to
-    right.
+    A strip has the first 24 examples one below the other, features from left to right.
 
     Example:
       >>> figure = draw_examples([Panel([np.zeros((3, 8, 8)), np.ones((3, 8, 8))], ["dark", "bright"])])
@@ -90,7 +89,6 @@ def reconstructions(
     *,
     corruption: Corruption | None = NOISE,
     seed: int = 0,
-    bounds: tuple[float, float] | None = None,
 ) -> Figure:
     """Draws examples above their reconstructions, clean and corrupted, all on one scale of values.
 
@@ -100,7 +98,6 @@ def reconstructions(
       condition: for conditional autoencoders, the label of each example.
       corruption: applied in model units; None shows clean examples only.
       seed: seed of the corruption.
-      bounds: lowest and highest value of the scale; by default those of ``x``.
     """
     member = select_member(run)
     stored = np.asarray(x, np.float32)
@@ -109,8 +106,8 @@ def reconstructions(
         damaged = corrupted(corruption, jax.random.key(seed), np.asarray(member.scaling(stored)))
         rows["corrupted"] = np.asarray(member.scaling.invert(damaged))
         rows["reconstruction\nfrom corrupted"] = member.reconstruct(rows["corrupted"], condition)
-    bounds = bounds or (float(stored.min()), float(stored.max()))
-    return draw_examples([Panel(list(rows.values()), list(rows), limits=bounds, unit=_AS_STORED)])
+    limits = float(stored.min()), float(stored.max())
+    return draw_examples([Panel(list(rows.values()), list(rows), limits=limits, unit=_AS_STORED)])
 
 
 def prior_samples(
@@ -135,12 +132,7 @@ def prior_samples(
 
 
 def example_grid(x: Any, *, count: int = 60) -> Figure:
-    """Draws examples as a grid of images, or as a strip if they are no images.
-
-    Args:
-      x: ``[n, *shape]``.
-      count: largest number of examples.
-    """
+    """Draws the first examples, ``[n, *shape]``, as a grid of images, or as a strip if they are no images."""
     return draw_examples([Panel(_in_rows(np.asarray(x)[:count], 10))])
 
 
@@ -170,10 +162,7 @@ def first_layer_filters(run: Run, *, count: int = 36) -> Figure | None:
 
 
 def first_layer_kernels(run: Run) -> np.ndarray | None:
-    """Returns the kernel of each unit of the encoder's first layer.
-
-    Args:
-      run: a single run.
+    """Returns the kernel of each unit of a single run's first encoder layer.
 
     Returns:
       ``[units, *shape]`` of a dense layer, ``[units, rows, columns, channels]`` of a convolution; None of other layers.
@@ -189,9 +178,7 @@ def first_layer_kernels(run: Run) -> np.ndarray | None:
 
 
 def latent_traversals(run: Run, x: Any, condition: Any = None, *, units: int = 10, steps: int = 9) -> Figure:
-    """Draws what is decoded as one unit of the code moves from two standard deviations below its mean to two above.
-
-    The other units stay at their means over the examples.
+    """Draws decoded codes in which one unit moves by up to two standard deviations, the others staying at their means.
 
     Args:
       run: a trained population; its first finite member is shown.
@@ -220,12 +207,7 @@ def latent_traversals(run: Run, x: Any, condition: Any = None, *, units: int = 1
 def denoised_examples(clean: Any, noisy: Any, denoised: Any) -> Figure:
     """Draws noisy examples above the denoised ones, and the clean ones first if they are known.
 
-    Args:
-      clean: ``[n, *shape]``, or None.
-      noisy, denoised: of the same shape; the first ten images, or the first 24 of other data, are shown.
-
-    Returns:
-      The figure, on the scale of the clean values, else of the denoised ones.
+    Each is ``[n, *shape]``; the first ten images, or the first 24 of other data, are shown.
     """
     known = denoised if clean is None else clean
     limits = float(np.min(known)), float(np.max(known))
@@ -240,10 +222,8 @@ def retrieved_examples(
     """Draws queries, each beside its nearest results; results of another label than the query's are crossed out.
 
     Args:
-      queries: ``[q, *shape]``.
-      results: nearest first, ``[q, k, *shape]``; the first ten are shown.
-      query_labels: ``[q]``, or None.
-      result_labels: ``[q, k]``, or None.
+      queries, query_labels: ``[q, *shape]`` and ``[q]``, or None.
+      results, result_labels: nearest first, ``[q, k, *shape]`` and ``[q, k]``, or None; the first ten are shown.
       count: largest number of queries.
     """
     queries, results = np.asarray(queries)[:count], np.asarray(results)[:count, :10]
@@ -262,11 +242,9 @@ def anomalous_examples(x: Any, scores: np.ndarray, explanation: Any = None, *, c
     Args:
       x: examples, ``[n, *shape]``.
       scores: high means abnormal, ``[n]``.
-      explanation: contributions of the features to the scores, ``[n, *shape]``, or None.
+      explanation: contributions of the features to the scores, ``[n, *shape]``, or None; those that raise the score
+        are red, those that lower it are blue.
       count: largest number of examples of either kind.
-
-    Returns:
-      The figure: contributions that raise the score are red, those that lower it are blue.
     """
     x, scores = np.asarray(x), np.asarray(scores)
     order = np.argsort(-scores, kind="stable")
@@ -289,12 +267,7 @@ def anomalous_examples(x: Any, scores: np.ndarray, explanation: Any = None, *, c
 
 
 def mosaic(rows: Sequence[np.ndarray]) -> np.ndarray:
-    """Returns rows of images as one picture ``[height, width, channels]``; gaps and missing images are NaN.
-
-    Example:
-      >>> mosaic([np.zeros((3, 8, 8)), np.zeros((2, 8, 8))]).shape
-      (17, 26, 1)
-    """
+    """Returns rows of images as one picture ``[height, width, channels]``; gaps and missing images are NaN."""
     height, width = rows[0].shape[1:3]
     down, across = _steps(rows[0])
     gap = down - height
@@ -322,13 +295,10 @@ def _draw_mosaics(panels: Sequence[Panel]) -> Figure:
     room = sum(0.25 + _ROOM * bool(panel.title or panel.columns) for panel in panels)
     height = (sum(heights) + room) / len(panels)
     figure, axes = new_axes(len(panels), columns=1, width=across + _MARGIN, height=height)
-    one_scale = len({panel.scale for panel in panels}) == 1
     for ax, panel, picture in zip(axes, panels, pictures, strict=True):
         _draw_mosaic(ax, panel, picture)
-        if picture.shape[2] == 1 and not one_scale:
-            _draw_scale(figure, [ax], panel.unit)
-    if one_scale and pictures[0].shape[2] == 1:
-        _draw_scale(figure, axes, panels[0].unit)
+    if pictures[0].shape[2] == 1:
+        _draw_scales(figure, axes, panels)
     return figure
 
 
@@ -364,12 +334,9 @@ def _draw_strips(panels: Sequence[Panel]) -> Figure:
     columns = min(2, total)
     figure, axes = new_axes(total, columns=columns, width=_WIDTH / columns, height=0.75 + step * max(count, 6))
     strips = [(panel, place) for panel in panels for place in range(len(panel.rows))]
-    of_scale: dict[tuple[float, float], list[Axes]] = {}
     for ax, (panel, place) in zip(axes, strips, strict=True):
         _draw_strip(ax, panel, place)
-        of_scale.setdefault(panel.scale, []).append(ax)
-    for scale, of_axes in of_scale.items():
-        _draw_scale(figure, of_axes, next(panel.unit for panel in panels if panel.scale == scale))
+    _draw_scales(figure, axes, [panel for panel, _ in strips])
     return figure
 
 
@@ -393,13 +360,15 @@ def _draw_strip(ax: Axes, panel: Panel, place: int) -> None:
             text.set_color(VERMILLION if wrong[row] else INK)
 
 
-def _draw_scale(figure: Figure, axes: Sequence[Axes], unit: str) -> None:
-    """Draws the scale of values beside axes that share it."""
-    bar = figure.colorbar(axes[0].images[0], ax=list(axes), fraction=0.05, pad=0.02, aspect=14)
-    bar.set_label(unit, fontsize=SMALL, color=INK)
-    bar.locator = MaxNLocator(nbins=4)
-    bar.ax.tick_params(labelsize=SMALL)
-    bar.outline.set_visible(False)  # pyright: ignore[reportCallIssue]
+def _draw_scales(figure: Figure, axes: Sequence[Axes], panels: Sequence[Panel]) -> None:
+    """Draws each scale of values beside the axes that share it."""
+    for scale in dict.fromkeys(panel.scale for panel in panels):
+        shared = [ax for ax, panel in zip(axes, panels, strict=True) if panel.scale == scale]
+        bar = figure.colorbar(shared[0].images[0], ax=shared, fraction=0.05, pad=0.02, aspect=14)
+        bar.set_label(next(panel.unit for panel in panels if panel.scale == scale), fontsize=SMALL, color=INK)
+        bar.locator = MaxNLocator(nbins=4)
+        bar.ax.tick_params(labelsize=SMALL)
+        bar.outline.set_visible(False)  # pyright: ignore[reportCallIssue]
 
 
 def _in_rows(examples: np.ndarray, columns: int) -> list[np.ndarray]:

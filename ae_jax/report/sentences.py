@@ -34,12 +34,7 @@ def verdict(summary: Summary) -> str:
 
 
 def overlapping_groups(summary: Summary, winner: str, metric: str) -> list[str]:
-    """Returns the groups whose interval of a metric overlaps the winner's; a mean without interval counts as exact.
-
-    Example:
-      >>> overlapping_groups({"a": {"mse": Interval(0.1, 0.02, 5)}, "b": {"mse": Interval(0.13, 0.02, 5)}}, "a", "mse")
-      ['b']
-    """
+    """Returns the groups whose interval of a metric overlaps the winner's; a mean without interval counts as exact."""
     low, high = _bounds(summary[winner][metric])
     others = {group: _bounds(metrics[metric]) for group, metrics in summary.items() if metric in metrics}
     return [group for group, (a, b) in others.items() if group != winner and a <= high and low <= b]
@@ -79,14 +74,10 @@ def task_tables(result: TaskResult, *, by_member: bool = False) -> list[ResultsT
 
 
 def task_sentence(result: TaskResult, name: str) -> str:
-    """Returns the headline metric of a task: the run's best value and that of the best baseline.
-
-    Args:
-      result: as :func:`ae_jax.evaluation.evaluate` returns it.
-      name: name of the run's autoencoder.
+    """States the headline metric of a task: the run's best value and that of the best baseline.
 
     Returns:
-      A sentence; empty if the task has no rows of the run.
+      A sentence; empty if the task has no rows of the autoencoder of this name.
     """
     task = TASKS[result.task]
     measured = {row["metric"] for row in result.rows}

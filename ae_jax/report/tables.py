@@ -225,12 +225,7 @@ def describe(metric: str) -> Metric:
 
 
 def arrow(metric: str) -> str:
-    """Which way is better, to put after a label.
-
-    Example:
-      >>> arrow("mse"), arrow("knn_accuracy"), arrow("parameters")
-      (' ↓', ' ↑', '')
-    """
+    """Returns an arrow to put after a metric's label: down if low values are better, up if high ones are."""
     return _ARROWS[describe(metric).better]
 
 

@@ -9,7 +9,7 @@ import pytest
 
 import ae_jax
 from ae_jax import Run
-from ae_jax.data import Dataset, Split, from_arrays
+from ae_jax.data import Dataset, from_arrays
 from ae_jax.networks import Convolutional
 from ae_jax.objectives import GaussianLikelihood, Reconstruction
 from ae_jax.studies import Comparison, Sweep, compare, sweep
@@ -63,20 +63,19 @@ def hostile() -> str:
 
 @pytest.fixture(scope="session")
 def comparison(small: Dataset) -> Comparison:
-    """Three autoencoders, one of a hostile name, over two seeds."""
+    """Two autoencoders, one of a hostile name, over two seeds."""
     autoencoders = [
-        ae_jax.undercomplete(code=3, hidden=(12,)),
         ae_jax.Autoencoder(name=HOSTILE, networks=Convolutional(channels=(4,), code=2), objective=Reconstruction()),
         ae_jax.variational(code=3, hidden=(12,)),
     ]
-    return compare(small, autoencoders, seeds=(0, 1), epochs=3, batch_size=16)
+    return compare(small, autoencoders, seeds=(0, 1), epochs=1, batch_size=16)
 
 
 @pytest.fixture(scope="session")
 def swept(small: Dataset) -> Sweep:
-    """Three weights by two code sizes, over two seeds."""
-    grid = {"weight": [0.01, 0.1, 1.0], "code": [2, 3], "hidden": [(12,)]}
-    return sweep("contractive", small, grid, seeds=(0, 1), epochs=2, batch_size=16)
+    """Two weights over two seeds."""
+    grid = {"weight": [0.01, 1.0], "code": [2], "hidden": [(12,)]}
+    return sweep("contractive", small, grid, seeds=(0, 1), epochs=1, batch_size=16)
 
 
 @pytest.fixture(scope="session")
@@ -101,15 +100,3 @@ def colour() -> Dataset:
 @pytest.fixture(scope="session")
 def colour_run(colour: Dataset) -> Run:
     return ae_jax.fit(ae_jax.convolutional(code=2, channels=(4,)), colour, seeds=(0, 1), epochs=2, batch_size=14)
-
-
-@pytest.fixture
-def unlabelled(small: Dataset) -> Dataset:
-    """Digits without labels and without a test split."""
-    return Dataset(
-        name="unlabelled",
-        train=Split(small.train.x),
-        validation=Split(small.validation.x),
-        test=Split(small.test.x[:0]),
-        scaling=small.scaling,
-    )

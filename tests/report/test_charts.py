@@ -17,7 +17,6 @@ from ae_jax.report import (
     denoising_gains,
     loss_curves,
     roc_and_pr,
-    select_examples,
     study_summary,
     to_png,
 )
@@ -51,24 +50,17 @@ def test_loss_curves_are_means_with_bands_over_members(population: Run):
     assert (at_two.min(), at_two.max()) == pytest.approx((losses.min(), losses.max()))
 
 
-def test_loss_curves_of_one_term_are_one_panel_without_a_band(run: Run):
+def test_loss_curves_of_one_term_are_one_panel_of_finite_values_without_a_band(run: Run):
     figure = drawn(loss_curves(run))
     assert titles(figure) == ["loss = squared error"]
     assert not figure.axes[0].collections
     assert loss_curves(dataclasses.replace(run, history={})) is None
-
-
-def test_loss_curves_leave_out_values_that_are_not_finite(run: Run):
     values = np.array([[4.0, 2.0, np.nan, np.nan], [2.0, np.inf, 1.0, np.nan]])
     ax = drawn(loss_curves(dataclasses.replace(run, history={"train": {"loss": values}}))).axes[0]
-    np.testing.assert_array_equal(ax.lines[0].get_xdata(), [1, 2, 3])
-    np.testing.assert_array_equal(ax.lines[0].get_ydata(), [3.0, 2.0, 1.0])
-
-
-def test_loss_axis_is_logarithmic_only_for_wide_positive_ranges(run: Run):
+    np.testing.assert_array_equal(ax.lines[0].get_xydata(), [[1, 3.0], [2, 2.0], [3, 1.0]])
     histories = [{"train": {"loss": np.array([values])}} for values in ([90.0, 1.0], [90.0, -1.0], [9.0, 8.0])]
-    figures = [loss_curves(dataclasses.replace(run, history=history)) for history in histories]
-    assert [drawn(figure).axes[0].get_yscale() for figure in figures] == ["log", "linear", "linear"]
+    scales = [loss_curves(dataclasses.replace(run, history=history)).axes[0].get_yscale() for history in histories]
+    assert scales == ["log", "linear", "linear"]
 
 
 def test_code_map_tells_every_label_apart(run: Run, small: Dataset):
@@ -77,18 +69,11 @@ def test_code_map_tells_every_label_apart(run: Run, small: Dataset):
     assert [len(collection.get_offsets()) for collection in ax.collections] == list(counts)
     styles = {(to_hex(c.get_facecolor()[0]), c.get_paths()[0].vertices.tobytes()) for c in ax.collections}
     assert len(styles) == len(classes)
-
-
-def test_labels_are_shown_literally(run: Run, small: Dataset):
-    names = np.array(["$", "$\\frac$", "_hidden", "plain"])
+    names = np.array(["$", "$\\frac$", "_hidden", "plain"])  # shown literally
     legend = drawn(code_map(run, small.test.x, names[np.arange(20) % 4])).axes[0].get_legend()
-    assert legend is not None
     assert [text.get_text() for text in legend.get_texts()] == sorted(names)
-
-
-def test_code_map_of_many_numbers_has_a_colour_scale(run: Run, small: Dataset):
     labels = np.linspace(0, 1, len(small.train.x))
-    figure = drawn(code_map(run, small.train.x, labels))
+    figure = code_map(run, small.train.x, labels)
     np.testing.assert_allclose(figure.axes[0].collections[0].get_array(), labels)
     assert figure.axes[1].get_ylabel() == "label"
 
@@ -151,13 +136,6 @@ def test_figures_show_the_first_finite_member(population: Run):
     partly = dataclasses.replace(population, finite=np.array([False, True, True, True]))
     assert select_member(partly).seeds.tolist() == [6]
     assert select_member(dataclasses.replace(population, finite=np.zeros(4, bool))).seeds.tolist() == [5]
-
-
-def test_selected_examples_are_of_every_class(small: Dataset):
-    labels = small.train.labels
-    assert labels is not None
-    assert labels[select_examples(labels, len(labels), 10)].tolist() == list(range(10))
-    assert select_examples(None, 3, 10) == [0, 1, 2]
 
 
 def test_figures_leave_the_global_state_alone(run: Run):

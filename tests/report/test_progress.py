@@ -1,7 +1,5 @@
 """Progress: bars on a terminal, lines in a file, one display in a notebook."""
 
-import subprocess
-import sys
 from io import StringIO
 
 import pytest
@@ -45,16 +43,6 @@ def text(display: ProgressDisplay) -> str:
     return display.console.file.getvalue()  # pyright: ignore[reportAttributeAccessIssue]
 
 
-def test_a_file_has_a_line_for_each_tenth_of_the_epochs():
-    with ProgressDisplay(in_file()) as display:
-        display.on_start("sparse", 200)
-        for epoch in range(1, 201):
-            display.on_epoch(record("sparse", epoch, 200))
-    lines = text(display).splitlines()
-    assert [line.split()[2].rstrip(",") for line in lines] == [f"{epoch}/200" for epoch in (1, *range(20, 201, 20))]
-    assert "\x1b" not in text(display)
-
-
 def test_lines_have_losses_and_the_time_of_their_training():
     clock = Clock()
     with ProgressDisplay(in_file(), clock=clock) as display:
@@ -68,6 +56,13 @@ def test_lines_have_losses_and_the_time_of_their_training():
     assert lines[4] == "a: epoch 5/10, train loss 0.2, validation loss 0.4, about 10 s left"
     assert lines[9] == "a: epoch 10/10, train loss 0.1, validation loss 0.2, done in 48 s"
     assert lines[19].endswith("done in 48 s")
+    with ProgressDisplay(in_file()) as display:
+        display.on_start("sparse", 200)
+        for epoch in range(1, 201):
+            display.on_epoch(record("sparse", epoch, 200))
+    lines = text(display).splitlines()
+    assert [line.split()[2].rstrip(",") for line in lines] == [f"{epoch}/200" for epoch in (1, *range(20, 201, 20))]
+    assert "\x1b" not in text(display)
 
 
 def test_training_that_stops_early_has_a_last_line_and_a_full_bar():
@@ -110,15 +105,6 @@ def test_an_exception_restores_the_terminal(error: type[BaseException]):
     assert text(display).count("\x1b[?25l") == text(display).count("\x1b[?25h") == 1
 
 
-def test_a_dumb_terminal_has_long_names_on_one_line():
-    console = Console(file=StringIO(), force_terminal=True, _environ={"TERM": "dumb"})
-    with ProgressDisplay(console) as display:
-        display.on_start("[bold]" + "x" * 200, 10)
-        display.on_epoch(record("[bold]" + "x" * 200, 10, 10))
-    assert len(text(display).splitlines()) == 1
-    assert text(display).startswith("[bold]x")
-
-
 def test_fit_calls_the_display_on_the_standard_error(small: Dataset, capsys: pytest.CaptureFixture[str]):
     with ProgressDisplay() as display:
         ae_jax.fit(ae_jax.undercomplete(code=2, hidden=()), small, epochs=2, batch_size=16, callbacks=[display])
@@ -159,8 +145,3 @@ def test_preparing_a_data_set_shows_each_file(console: Console):
         assert all(words in text(display) for words in ("a.gz", "b.gz", "c.gz", "100%"))
     else:
         assert text(display) == "mnist: download a.gz, done\nmnist: download c.gz, done\n"
-
-
-def test_importing_the_package_does_not_import_matplotlib():
-    code = "import sys, ae_jax; sys.exit('matplotlib' in sys.modules or 'ae_jax.report' in sys.modules)"
-    assert subprocess.run([sys.executable, "-c", code], check=False).returncode == 0

@@ -8,7 +8,6 @@ from rich.console import Console
 
 from ae_jax.evaluation import METRICS
 from ae_jax.report import results_table, study_summary, verdict
-from ae_jax.report.sentences import overlapping_groups
 from ae_jax.report.tables import explanations
 from ae_jax.studies import Comparison, Interval
 
@@ -32,38 +31,29 @@ def printed(renderable: Any, width: int) -> list[str]:
     return console.file.getvalue().splitlines()  # pyright: ignore[reportAttributeAccessIssue]
 
 
-def test_baseline_is_the_first_row(summary: Summary):
-    table = results_table(summary)
+def test_the_baseline_is_first_and_best_means_of_shared_metrics_are_marked(summary: Summary):
+    table = results_table(summary, explained=False)
     for lines in (printed(table, 120), table.to_markdown().splitlines()):
         assert [line.strip("| ").split()[0] for line in lines[2:6]] == ["pca", "a", "b", "broken"]
-
-
-def test_only_best_means_of_shared_metrics_are_marked(summary: Summary):
-    table = results_table(summary, explained=False)
+    assert [str(cell) for cell in table.rows["broken"]] == ["—", "—", "—"]
+    constant = results_table({"a": {"parameters": Interval(41552.0, 0.0, 5)}})
+    assert str(constant.rows["a"][0]) == "41,552"  # a count that never varies has no interval
+    assert printed(results_table({}), 80) == ["There are no results to show."]
     assert {line.split()[0]: line.count("*") for line in printed(table, 120) if "*" in line} == {"a": 1, "b": 1}
     assert "**0.01000 ± 0.00200**" in table.to_markdown()
     assert "| 3.00 ± 0.50 |" in table.to_markdown()
 
 
-def test_missing_and_nan_values_are_dashes(summary: Summary):
-    assert [str(cell) for cell in results_table(summary).rows["broken"]] == ["—", "—", "—"]
-
-
-def test_constant_counts_have_no_interval():
-    table = results_table({"a": {"parameters": Interval(41552.0, 0.0, 5)}})
-    assert str(table.rows["a"][0]) == "41,552"
-
-
-@pytest.mark.parametrize("width", [60, 120, 250])
-def test_console_table_fits_its_width_and_shows_every_number(comparison: Comparison, width: int):
+def test_console_table_fits_its_width_and_shows_every_number(comparison: Comparison):
     summary, _ = study_summary(comparison)
-    lines = printed(results_table(summary), width)
-    assert max(map(len, lines)) <= width
-    text = "\n".join(lines)
-    for answers in summary.values():
-        for metric, answer in answers.items():
-            assert f"{answer.mean:{METRICS[metric].format}}" in text
-    assert sum(line.startswith("autoencoder") for line in lines) == {60: 5, 120: 2, 250: 1}[width]
+    for width, tables in ((60, 5), (120, 2), (250, 1)):
+        lines = printed(results_table(summary), width)
+        assert max(map(len, lines)) <= width
+        text = "\n".join(lines)
+        for answers in summary.values():
+            for metric, answer in answers.items():
+                assert f"{answer.mean:{METRICS[metric].format}}" in text
+        assert sum(line.startswith("autoencoder") for line in lines) == tables
 
 
 def test_means_of_a_column_align(summary: Summary):
@@ -97,23 +87,10 @@ def test_names_are_never_markup(hostile: str):
     assert table.to_markdown().splitlines()[2].startswith("| [red]x\\|y <script>")
 
 
-def test_empty_table_is_a_sentence():
-    assert printed(results_table({}), 80) == ["There are no results to show."]
-
-
 def test_verdict_names_winners_and_overlapping_groups(summary: Summary):
-    assert verdict(summary) == (
-        "b has the lowest MSE (0.01000 ± 0.00200, overlapping with pca). a has the highest kNN (0.900 ± 0.020)."
-    )
-
-
-def test_verdict_without_comparison_or_with_one_seed():
     assert "Nothing can be compared" in verdict({"a": {"mse": Interval(1.0, None, 1)}})
     one = {name: {"mse": Interval(value, None, 1)} for name, value in (("a", 1.0), ("b", 2.0))}
     assert "Only one seed" in verdict(one)
-
-
-def test_overlapping_groups_leave_out_nan():
-    values = {"a": (1.0, 0.2), "b": (1.3, 0.2), "c": (1.5, 0.2), "d": (float("nan"), None)}
-    summary = {name: {"mse": Interval(mean, half_width, 5)} for name, (mean, half_width) in values.items()}
-    assert overlapping_groups(summary, "a", "mse") == ["b"]
+    assert verdict(summary) == (
+        "b has the lowest MSE (0.01000 ± 0.00200, overlapping with pca). a has the highest kNN (0.900 ± 0.020)."
+    )
