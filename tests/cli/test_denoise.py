@@ -27,7 +27,7 @@ def test_denoised_bytes_are_pictures_that_the_run_reads_again(call, run_folder, 
     expected = np.clip(np.rint(run.reconstruct(x)), 0, 255)
     np.testing.assert_array_equal(read(outcome.folder / "made")["all"].x, expected)
     assert call("reduce", run_folder, "--data", "made").ok().out.startswith("64 examples")
-    call("denoise", run_folder, "--data", file, "--out", "made/").refused("the folder made holds something already")
+    call("denoise", run_folder, "--data", file, "--out", "made/").refused("the folder made is not empty")
 
 
 def test_noise_is_added_by_a_seed_and_compared_with_the_clean_examples(call, run_folder, run, file, x):

@@ -30,11 +30,6 @@ def test_labels_stay_with_their_examples_and_every_class_in_its_share():
         assert np.bincount(split.labels).tolist() == [each] * 3
 
 
-def test_the_seed_decides_the_split():
-    first, again, other = (from_arrays(X, seed=seed) for seed in (0, 0, 1))
-    assert rows(first.test) == rows(again.test) != rows(other.test)
-
-
 def test_a_split_is_asked_for_by_name():
     data = from_arrays(X, name="mine", validation=0.0)
     assert data.split("test") is data.test
@@ -76,13 +71,6 @@ def test_splits_of_yours_are_kept_as_they_are():
 def test_a_split_may_have_nothing(nothing):
     data = from_splits(X, nothing, nothing)
     assert data.validation.x.shape == data.test.x.shape == (0, 2)
-
-
-def test_bytes_of_any_split_imply_the_scaling_of_all():
-    binary, grey = np.eye(2, dtype=np.uint8), np.full((3, 2), 200, np.uint8)
-    assert from_splits(binary, grey).scaling == from_splits(grey, binary).scaling == Scaling(scale=255.0)
-    assert from_splits(binary, binary).scaling == Scaling()
-    assert from_splits(grey, scaling=Scaling(scale=200.0)).scaling == Scaling(scale=200.0)
 
 
 @pytest.mark.parametrize(

@@ -21,12 +21,6 @@ def test_a_frame_gives_examples_labels_and_names():
     assert from_frame(frame, columns="a").columns == ("a",)
 
 
-def test_names_that_are_numbers_are_named_by_their_text():
-    contents = from_frame(pd.DataFrame(np.eye(3)), label="2")
-    assert contents.columns == ("0", "1")
-    assert contents.labels.tolist() == [0, 0, 1]
-
-
 @pytest.mark.parametrize(
     ("values", "stored"),
     [

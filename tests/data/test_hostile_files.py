@@ -100,15 +100,12 @@ def header(shape: str, descr: str = "'<f4'") -> bytes:
 
 HEADERS = {
     "many": header(f"({10**12}, 8)"),
-    "beyond 64 bits": header(f"({2**40}, {2**40})"),
     "beyond everything": header(f"({10**80}, 8)"),
     "negative": header("(-1, 8)"),
     "many axes": header(f"({'1, ' * 100})"),
     "no numbers": header("('a', 8)"),
     "code": header("__import__('os').abort()"),
-    "deep": header("(" * 5000 + ")" * 5000),
     "a long type": header("(2, 2)", f"'<V{2**31 - 1}'"),
-    "a nested type": header(f"({10**6}, 2)", f"[('a', '<f8', ({10**6},))]"),
     "objects": header(f"({10**12},)", "'|O'"),
 }
 
@@ -157,9 +154,7 @@ def idx(*sizes: int, kind: int = 8) -> bytes:
     "raw",
     [
         idx(2**32 - 1, 2**32 - 1, 2**32 - 1) + bytes(8),
-        idx(10**9, 8, kind=14) + bytes(8),
         idx(*[1] * 255) + bytes(1),
-        idx(*[1] * 64, 0),
         bytes([0, 0, 8, 255]),
     ],
 )
@@ -195,9 +190,3 @@ def test_matlab_s_file_that_announces_too_much_is_refused(tmp_path):
 def test_a_table_s_names_do_not_steer_the_terminal(tmp_path):
     (tmp_path / "x.csv").write_text('a,"b\x1b[2J"\n1,2\n3,4\n')
     assert r"b\x1b[2J" in refusal(read, tmp_path / "x.csv", ReadOptions(columns=("c",)))
-
-
-@pytest.mark.parametrize("content", [f"a,b\n{10**400},1\n", "a,b\nNaN,1\n", '"' * 9999])
-def test_a_table_of_impossible_numbers_is_refused(tmp_path, content):
-    (tmp_path / "x.csv").write_text(content)
-    refusal(ae_jax.data.load, str(tmp_path / "x.csv"))

@@ -2,7 +2,6 @@
 
 import sys
 from collections.abc import Callable
-from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
 
@@ -75,14 +74,6 @@ def test_a_data_set_beyond_the_budget_is_streamed(folder: Path) -> None:
     assert data.stream is not None
     assert data.spec.examples == {"train": 19, "validation": 1, "test": 2}
     assert data.train.labels is not None
-
-
-def test_records_are_read_by_several_threads(folder: Path) -> None:
-    labelled(folder)
-    rows = prepared_rows("tfds:mine")["train"]
-    with ThreadPoolExecutor(8) as pool:
-        read = list(pool.map(lambda place: rows.read(0, place, place + 1)[0][0], [*range(20)] * 10))
-    np.testing.assert_array_equal(read, np.concatenate([IMAGES] * 10))
 
 
 @pytest.mark.parametrize(("encoding", "dtype"), [("none", np.uint8), ("bytes", np.float32), ("zlib", np.bool_)])

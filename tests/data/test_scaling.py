@@ -22,16 +22,6 @@ def test_a_storage_type_implies_a_scaling(stored, scaling):
     assert Scaling.of(stored) == scaling
 
 
-def test_bytes_come_to_the_unit_interval_and_back():
-    stored = np.arange(256, dtype=np.uint8)[:, None]
-    scaling = Scaling(scale=255.0)
-    values = scaling(stored)
-    assert values.dtype == jnp.float32
-    assert values.min() == 0.0
-    assert values.max() == 1.0
-    np.testing.assert_array_equal(np.rint(scaling.invert(values)), stored)
-
-
 @pytest.mark.parametrize("name", ["offset", "scale"])
 @pytest.mark.parametrize(
     "value",
@@ -46,11 +36,6 @@ def test_what_is_no_finite_number_is_refused(name, value, unchecked):
 def test_a_scale_of_zero_is_refused(value):
     with pytest.raises(InvalidInput, match=r"Scaling was given scale=.*: expected a number that one can divide by"):
         Scaling(scale=value)
-
-
-def test_it_can_be_mapped_over():
-    stacked = jax.tree.map(lambda *leaves: jnp.stack(leaves), Scaling(scale=2.0), Scaling(scale=4.0))
-    np.testing.assert_allclose(jax.vmap(lambda s: s(8.0))(stacked), [4.0, 2.0])
 
 
 @pytest.mark.parametrize("kind", [list, jnp.array])

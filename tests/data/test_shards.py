@@ -91,12 +91,6 @@ def test_files_of_parquet_that_do_not_fit_are_refused(parquet):
         ParquetRows(parquet)
 
 
-def test_values_that_are_no_numbers_are_found_when_they_are_read(parquet):
-    rows = ParquetRows(parquet)
-    with pytest.raises(InvalidInput, match=r"column 'kind' of row group 0 of .*1.parquet.* expected numbers"):
-        read_all(rows)
-
-
 def test_nothing_at_all_is_refused(tmp_path):
     np.save(tmp_path / "a.npy", X[:0])
     with pytest.raises(InvalidInput, match=r"a.npy holds no examples: expected at least one"):

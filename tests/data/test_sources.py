@@ -6,7 +6,7 @@ from PIL import Image
 from sklearn.datasets import load_digits
 
 from ae_jax import InvalidInput
-from ae_jax.data import ReadOptions, Scaling, from_arrays, load
+from ae_jax.data import ReadOptions, Scaling, load
 from ae_jax.data.sources import examples, parse_path
 
 X = np.arange(40, dtype=np.uint8).reshape(20, 2)
@@ -88,39 +88,6 @@ def test_a_stray_file_among_others_is_no_data_set(tmp_path):
     (tmp_path / "cats").mkdir()
     with pytest.raises(InvalidInput, match=r"holds .npy files beside cats: expected shards of one kind and nothing"):
         load(str(tmp_path))
-
-
-def test_what_cannot_be_streamed_says_that_it_is_large(tmp_path):
-    np.savez(tmp_path / "mine.npz", x=X)
-    with pytest.warns(UserWarning, match="takes 28 bytes on the device, more than its budget of 10, .*cannot be"):
-        load(str(tmp_path / "mine.npz"), ReadOptions(budget=10))
-
-
-def test_a_table_without_a_header_is_read_again_without_one(tmp_path):
-    np.savetxt(tmp_path / "mine.csv", X, delimiter=",")
-    data = load(str(tmp_path / "mine.csv"), ReadOptions(header=False, label="1")).spec
-    found = examples(str(tmp_path / "mine.csv"), data)
-    np.testing.assert_array_equal(found.x, X[:, :1])
-    np.testing.assert_array_equal(found.labels, X[:, 1])
-
-
-def test_idx_files_keep_their_splits(tmp_path):
-    for split, count in (("train", 20), ("t10k", 5)):
-        header = bytes([0, 0, 8, 3, 0, 0, 0, count, 0, 0, 0, 1, 0, 0, 0, 2])
-        (tmp_path / f"{split}-images-idx3-ubyte").write_bytes(header + X[:count].tobytes())
-        labels = bytes([0, 0, 8, 1, 0, 0, 0, count]) + LABELS[:count].astype(np.uint8).tobytes()
-        (tmp_path / f"{split}-labels-idx1-ubyte").write_bytes(labels)
-    data = load(str(tmp_path))
-    assert data.spec.examples == {"train": 18, "validation": 2, "test": 5}
-    assert data.shape == (1, 2)
-    np.testing.assert_array_equal(data.test.labels, LABELS[:5])
-    assert examples(str(tmp_path), data.spec) is None
-
-
-def test_later_data_are_checked_against_what_was_trained_on(tmp_path):
-    np.save(tmp_path / "mine.npy", (X / 255).astype(np.float32))
-    with pytest.raises(InvalidInput, match=r"mine.npy has fractions from 0 to .*: expected whole numbers"):
-        examples(str(tmp_path / "mine.npy"), from_arrays(X).spec)
 
 
 @pytest.mark.parametrize(

@@ -60,12 +60,6 @@ def test_the_order_is_the_epoch_s_own_and_that_of_the_seed(shards):
     assert first != numbers(read(stream_of(shards, seed=1), 1))
 
 
-def test_chunks_mix_places_of_all_shards(shards):
-    for chunk in read(stream_of(shards), 1)[:4]:
-        assert chunk[:, 0].min() < 300
-        assert chunk[:, 0].max() > 700
-
-
 @pytest.mark.parametrize("whole", [False, True])
 def test_shares_of_every_chunk_join_to_it_wherever_reading_begins(shards, tmp_path, whole):
     if whole:
@@ -103,13 +97,6 @@ def test_row_groups_are_read_once_shuffled_and_few_at_a_time(tmp_path):
     assert sorted(numbers([first, *chunks])) == sorted(set(range(1000)) - set(stream.held_out.tolist()))
     chunks.close()
     assert len(asked) == 10
-
-
-def test_large_integers_are_said_once():
-    x = np.arange(3000).reshape(1000, 3) + 2**30
-    with pytest.warns(UserWarning, match="mine has integers from 1073741824 to .*: beyond") as said:
-        from_rows(ArrayRows(x), name="mine", reading=READING)
-    assert len(said) == 1
 
 
 def test_the_last_chunk_has_a_batch():
@@ -170,3 +157,9 @@ def test_a_row_group_larger_than_a_quarter_of_the_budget_is_refused(tmp_path):
         InvalidInput, match=r"one.parquet has a row group of 12,000 bytes: expected at most a quarter of"
     ):
         stream_of(ParquetRows([tmp_path / "one.parquet"]))
+
+
+def test_chunks_mix_places_of_all_shards(shards):
+    for chunk in read(stream_of(shards), 1)[:4]:
+        assert chunk[:, 0].min() < 300
+        assert chunk[:, 0].max() > 700

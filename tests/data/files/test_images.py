@@ -73,19 +73,6 @@ def test_classes_may_be_named_as_splits(read, names, tmp_path):
     assert read(tmp_path)["all"].labels.tolist() == sorted(names)
 
 
-def test_resizing_is_lanczos(read, tmp_path):
-    write(tmp_path / "a.png", GREY)
-    expected = np.asarray(Image.fromarray(GREY).resize((4, 3), Image.Resampling.LANCZOS))
-    np.testing.assert_array_equal(read(tmp_path, image_size=(3, 4))["all"].x[0], expected)
-
-
-@pytest.mark.parametrize("suffix", ["png", "gif"])
-def test_palettes_become_colours(read, suffix, tmp_path):
-    palette = Image.fromarray(COLOUR).quantize(16)
-    write(tmp_path / f"a.{suffix}", palette)
-    np.testing.assert_array_equal(read(tmp_path)["all"].x[0], np.asarray(palette.convert("RGB")))
-
-
 @pytest.mark.parametrize(("suffix", "loss"), [("jpg", 8), ("png", 0), ("tif", 0), ("webp", 8)])
 def test_images_are_turned_upright(read, suffix, loss, tmp_path):
     exif = Image.Exif()
@@ -206,3 +193,9 @@ def test_a_decompression_bomb_is_refused(read, times, tmp_path, monkeypatch):
     monkeypatch.setattr(Image, "MAX_IMAGE_PIXELS", int(GREY.size / times))
     with pytest.raises(InvalidInput, match=r"a.png cannot be read \(.*decompression bomb.*\): .* moderate size"):
         read(tmp_path)
+
+
+def test_resizing_is_lanczos(read, tmp_path):
+    write(tmp_path / "a.png", GREY)
+    expected = np.asarray(Image.fromarray(GREY).resize((4, 3), Image.Resampling.LANCZOS))
+    np.testing.assert_array_equal(read(tmp_path, image_size=(3, 4))["all"].x[0], expected)

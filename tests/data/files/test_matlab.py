@@ -46,11 +46,6 @@ def test_labels_are_read_in_every_form(read, labels, tmp_path):
     np.testing.assert_array_equal(contents.labels, LABELS)
 
 
-def test_text_labels_are_read(read, tmp_path):
-    write(tmp_path / "mine.mat", x=X, labels=["cat", "dog", "cat", "cow"])
-    assert read(tmp_path / "mine.mat", label="labels")["all"].labels.tolist() == ["cat", "dog", "cat", "cow"]
-
-
 @pytest.mark.parametrize(
     ("options", "sentence"),
     [

@@ -9,15 +9,6 @@ X = np.arange(12, dtype=np.uint8).reshape(6, 2)
 LABELS = np.arange(6) % 2
 
 
-def test_an_array_is_read_in_the_type_that_it_is_stored_in(read, tmp_path):
-    np.save(tmp_path / "mine.npy", X.astype(np.float16))
-    contents = read(tmp_path / "mine.npy")["all"]
-    np.testing.assert_array_equal(contents.x, X)
-    assert contents.x.dtype == np.float16
-    assert contents.labels is None
-    assert contents.columns is None
-
-
 @pytest.mark.parametrize(
     ("arrays", "options", "labelled"),
     [

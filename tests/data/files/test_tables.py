@@ -115,14 +115,6 @@ def test_parquet_that_cannot_be_used_is_refused(read, tmp_path, column, sentence
         read(tmp_path / "mine.parquet")
 
 
-@pytest.mark.parametrize("kept", [0, 300, -20])
-def test_damaged_parquet_is_refused(read, tmp_path, kept):
-    pd.DataFrame({"a": np.arange(99.0)}).to_parquet(tmp_path / "mine.parquet")
-    (tmp_path / "mine.parquet").write_bytes((tmp_path / "mine.parquet").read_bytes()[:kept])
-    with pytest.raises(InvalidInput, match=r"mine.parquet cannot be read \(.+\): expected a Parquet file"):
-        read(tmp_path / "mine.parquet")
-
-
 def test_parquet_without_pyarrow_names_the_extra(read, mine, monkeypatch):
     monkeypatch.setitem(sys.modules, "pyarrow.parquet", None)
     with pytest.raises(InvalidInput, match=r'needs pyarrow: .*run pip install "ae_jax\[tables\]"'):
