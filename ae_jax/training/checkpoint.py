@@ -232,11 +232,9 @@ def _open(folder: Path, **options: Any) -> Any:
     return ocp.CheckpointManager(folder.absolute(), options=chosen)
 
 
-@contextlib.contextmanager
-def _manager(folder: Path) -> Iterator[Any]:
-    """Opens a manager to read, or None if the folder holds no checkpoint."""
-    with _open(folder, lightweight_initialize=True) if _steps(folder) else contextlib.nullcontext() as manager:
-        yield manager
+def _manager(folder: Path) -> contextlib.AbstractContextManager[Any]:
+    """A manager to read, or None if the folder holds no checkpoint."""
+    return _open(folder, lightweight_initialize=True) if _steps(folder) else contextlib.nullcontext()
 
 
 def _steps(folder: Path) -> list[int]:

@@ -1,4 +1,4 @@
-"""How a population is trained: one value, handed on whole."""
+"""The settings of a training."""
 
 import dataclasses
 from typing import Any, Literal, get_args
@@ -8,7 +8,7 @@ from ae_jax.errors import require_known
 from ae_jax.training.mesh import Devices
 
 OnDivergence = Literal["stop", "skip", "rollback"]
-"""What is done about a loss, a gradient or a moment of the optimiser that is not finite."""
+"""The policy for a loss, gradient or optimiser state that is not finite."""
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)

@@ -1,4 +1,4 @@
-"""One epoch of one member: a scan of steps, validation, and the choice of the best parameters."""
+"""One epoch of one member: a scan of steps, validation, and selection of the best parameters."""
 
 from typing import Any, NamedTuple
 

@@ -1,4 +1,4 @@
-"""Training from a call: checked, begun or resumed, and what came of it as a run."""
+"""Trains a population, from the start or from a checkpoint, and returns it as a run."""
 
 import contextlib
 import dataclasses

@@ -36,7 +36,7 @@ class Start(NamedTuple):
 
 
 class _Unread(NamedTuple):
-    """An epoch that was dispatched: what it leaves, and a copy of the state where a checkpoint is due after it."""
+    """A dispatched epoch: its results, and a copy of the state if a checkpoint is due after it."""
 
     best: BestState
     chunks: list[EpochInfo]
@@ -92,7 +92,7 @@ class Loop:
         return self.stopped or self.position.epoch > self.plan.config.epochs or not self.running.any()
 
     def train(self) -> bool:
-        """Trains until the epochs or the members run out; true where an end was asked for first."""
+        """Trains until the epochs or the members run out; true if an end was requested first."""
         try:
             with use_mesh(self.mesh):
                 self._train()
@@ -172,7 +172,7 @@ class Loop:
             self._write(unread.after, unread.kept, [])
 
     def _write(self, position: Position, kept: tuple[State, BestState], chunks: list[EpochInfo]) -> None:
-        """Begins to write a checkpoint of where training stood at a position."""
+        """Begins to write a checkpoint of the training at a position."""
         if self.writer is None:  # another process writes
             return
         finished = self.stopped or position.epoch > self.plan.config.epochs or not self.running.any()

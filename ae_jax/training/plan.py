@@ -68,11 +68,7 @@ def plan(
     *,
     seeds: int | Sequence[int],
 ) -> Plan:
-    """Every combination of autoencoder and seed on the data, as :func:`ae_jax.fit` takes them.
-
-    Raises:
-      InvalidInput: something in it cannot be used.
-    """
+    """Checks the arguments of :func:`ae_jax.fit` and combines every autoencoder with every seed."""
     dataset = data if isinstance(data, Dataset) else from_arrays(data, validation=0.0, test=0.0)
     choices, several = _choices(autoencoder)
     members, several_seeds = _seeds(seeds)

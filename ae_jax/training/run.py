@@ -211,7 +211,7 @@ class Run:
             )
         if "prior" not in self.autoencoder.objective.parts:
             raise InvalidInput(f"{self.name} has no prior to sample from: expected a variational autoencoder.")
-        latents = _sample(self._variables, jax.random.key(seed), shape=self.shape, n=count)
+        latents = _sample((self.params, self.state, self.autoencoder), jax.random.key(seed), shape=self.shape, n=count)
         decoded = [
             member.apply(_decode, np.asarray(own), condition=condition)
             for member, own in zip(map(self.__getitem__, range(len(self))), latents, strict=True)
@@ -234,10 +234,6 @@ class Run:
         labels = np.broadcast_to(labels, (count,)) if labels.ndim == 0 else as_labels(labels, count)
         return as_condition(labels, self.data.classes, "the condition")
 
-    @property
-    def _variables(self) -> tuple[Params, ModelState, Autoencoder]:
-        return self.params, self.state, self.autoencoder
-
     def apply(self, function: Callable[..., Any], *arrays: Any, condition: Any = None, per_member: Any = None) -> Any:
         """Applies a function of a model and a batch to any number of examples, for every member.
 
@@ -257,9 +253,8 @@ class Run:
         """
         count = len(arrays[0])
         conditions = self.conditions(condition, count)
-        members: tuple[Any, ...] = self._variables
-        if per_member is not None:
-            members += (jax.device_put(per_member),)
+        own = () if per_member is None else (jax.device_put(per_member),)
+        members = self.params, self.state, self.autoencoder, *own
         chunks = []
         for start in range(0, count, _CHUNK):
             rows = slice(start, start + _CHUNK)

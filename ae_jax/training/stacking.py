@@ -40,9 +40,9 @@ def fit_layerwise(
     .. math:: h_l = s(W_l^\top h_{l-1} + b_l), \quad
        \min_{W_l, b_l, b'_l} \; \mathbb{E} \, \ell(s(W_l s(W_l^\top \tilde h_{l-1} + b_l) + b'_l), h_{l-1})
 
-    Each layer reconstructs the clean codes of the one below, which stay as they are; its own corruption, if any,
-    damages them while it learns. Put together, encoders and decoders are one multi-layer perceptron, to be used as any
-    run, or as where supervised training begins (:func:`ae_jax.training.fine_tune`).
+    Each layer reconstructs the clean codes of the layer below, which is not changed; a corruption damages its input
+    while it learns. Together, encoders and decoders are one multi-layer perceptron, a run like any other, from which
+    supervised training can start (:func:`ae_jax.training.fine_tune`).
 
     Args:
       layers: from the data up, each an autoencoder of ``MLP(hidden=())``, all of one activation and alike in whether

@@ -1,4 +1,7 @@
+import dataclasses
+
 import jax
+import jax.numpy as jnp
 import numpy as np
 import pytest
 from scipy import special
@@ -8,8 +11,8 @@ from ae_jax import Autoencoder, InvalidInput, Optimizer
 from ae_jax.data import ReadOptions, from_splits
 from ae_jax.data.splits import balanced_rows
 from ae_jax.networks import MLP
-from ae_jax.objectives import Reconstruction
-from ae_jax.training import fine_tune, untrained
+from ae_jax.objectives import Classification, Reconstruction
+from ae_jax.training import Classifier, fine_tune, stack, untrained
 
 RNG = np.random.default_rng(0)
 X = RNG.normal(size=(12, 5)).astype(np.float32)
@@ -118,3 +121,40 @@ def test_streamed_data_are_refused(tmp_path):
     data = ae_jax.data.load(str(tmp_path / "x.npy"), reading=ReadOptions(budget=200))
     with pytest.raises(InvalidInput, match="x is streamed: expected data in memory"):
         fine_tune(untrained(SIGMOID, X), data)
+
+
+CLASSES = ("cat", "dog", "eel")
+
+
+def classifier_of(run, kernel) -> Classifier:
+    """A classifier by given softmax layers, ``[members, code, classes]``."""
+    head = {"kernel": jnp.asarray(kernel, jnp.float32), "bias": jnp.zeros((len(run), 3))}
+    members = [dataclasses.replace(member, objective=Classification(classes=3)) for member in run.members]
+    params = {"networks": run.params["networks"], "head": head}
+    return Classifier(run=dataclasses.replace(run, autoencoder=stack(members), params=params), classes=CLASSES)
+
+
+@pytest.fixture(scope="module")
+def classifier(run) -> Classifier:
+    """The class is that of the largest unit of the code."""
+    return classifier_of(run, np.eye(3)[None])
+
+
+def test_classes_are_told_by_the_code(classifier, run, small):
+    codes = run.encode(small.test.x)
+    np.testing.assert_allclose(classifier.probabilities(small.test.x), jax.nn.softmax(codes), rtol=1e-5)
+    np.testing.assert_array_equal(classifier.predict(small.test.x), np.array(CLASSES)[codes.argmax(axis=1)])
+
+
+def test_the_error_is_the_fraction_of_other_classes(classifier, small):
+    labels = classifier.predict(small.test.x)
+    assert classifier.error(small.test.x, labels) == 0
+    labels[:5] = "fox"
+    assert classifier.error(small.test.x, labels) == 5 / 20
+
+
+def test_other_data_and_other_numbers_of_labels_are_refused(classifier, small):
+    with pytest.raises(InvalidInput, match=r"has shape \(4, 7, 7\)"):
+        classifier.predict(np.zeros((4, 7, 7), np.uint8))
+    with pytest.raises(InvalidInput, match="expected one label for each example"):
+        classifier.error(small.test.x, ["cat", "dog", "eel"])

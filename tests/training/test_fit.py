@@ -8,7 +8,7 @@ import pytest
 import ae_jax
 from ae_jax import Optimizer, Run, TrainConfig, TrainingDiverged, TrainingInterrupted, losses
 from ae_jax.components import component
-from ae_jax.training import Callback
+from ae_jax.training import Callback, load, untrained
 from ae_jax.training.compilation import watch_compilation
 from ae_jax.types import Number
 
@@ -227,3 +227,32 @@ def test_a_warm_up_does_not_choose_an_epoch_from_before_it_ends(small):
     assert trained.best_epoch[0] >= 6
     validation = {term: values[0] for term, values in trained.history["validation"].items()}
     np.testing.assert_allclose(validation["loss"], validation["bernoulli_nll"] + validation["kl"], rtol=1e-5)
+
+
+def test_untrained_parameters_are_those_that_training_begins_with(small):
+    """Adam's first step changes no parameter by more than its rate."""
+    begun = untrained(undercomplete(), small, seeds=5)
+    trained = ae_jax.fit(undercomplete(), small, seeds=5, epochs=1, batch_size=64)
+    pairs = list(zip(jax.tree.leaves(begun.params), jax.tree.leaves(trained.params), strict=True))
+    moved = [float(np.abs(mine - other).max()) for mine, other in pairs]
+    assert 0 < max(moved) < 1.01e-3
+
+
+def test_an_untrained_run_is_a_run_of_no_epoch(small, tmp_path):
+    run = untrained(undercomplete(), small, seeds=[5, 6])
+    assert (run.best_epoch.tolist(), run.history, run.single) == ([0, 0], {}, False)
+    codes = run.encode(small.test.x)
+    assert codes.shape == (2, 20, 3)
+    np.testing.assert_array_equal(load(run.save(tmp_path / "run")).encode(small.test.x), codes)
+    np.testing.assert_array_equal(
+        untrained(undercomplete(), small, seeds=6).encode(small.test.x), run[1].encode(small.test.x)
+    )
+
+
+def test_joined_processes_have_an_untrained_run_too(small, monkeypatch):
+    """Which divide the batches of a training, but nothing is trained here."""
+    asked = []
+    monkeypatch.setattr("ae_jax.training.plan.mesh_of", lambda mesh, **sizes: asked.append(sizes))
+    monkeypatch.setattr(jax, "device_count", lambda: 4)
+    untrained(undercomplete(), small, seeds=5)
+    assert asked == [{"members": 1, "batch_size": 4}]
