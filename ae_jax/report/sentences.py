@@ -3,12 +3,10 @@
 from collections.abc import Sequence
 from typing import Any
 
-import numpy as np
-
 from ae_jax.data import Dataset
 from ae_jax.evaluation import METRICS, NOISY, TASKS, Row, TaskResult
 from ae_jax.report.tables import ResultsTable, Summary, best_groups, format_interval, results_table
-from ae_jax.studies import Interval, best, summarise
+from ae_jax.studies import best, summarise
 from ae_jax.training import Run
 
 _NO_BASELINES = (NOISY, "training data")
@@ -20,6 +18,7 @@ def verdict(summary: Summary) -> str:
     A metric that only one group has, or of which no way is better, is left out.
 
     Example:
+      >>> from ae_jax.studies import Interval
       >>> verdict({"pca": {"mse": Interval(0.3, None, 1)}, "sparse": {"mse": Interval(0.1, 0.02, 5)}})
       'sparse has the lowest MSE (0.10000 ± 0.02000).'
     """
@@ -31,13 +30,6 @@ def verdict(summary: Summary) -> str:
     text = " ".join(f"{winner} has {_listed(claims)}." for winner, claims in won.items())
     seeds = max(answer.count for metrics in summary.values() for answer in metrics.values())
     return text if seeds > 1 else f"{text} Only one seed was trained: differences may be due to chance."
-
-
-def overlapping_groups(summary: Summary, winner: str, metric: str) -> list[str]:
-    """Returns the groups whose interval of a metric overlaps the winner's; a mean without interval counts as exact."""
-    low, high = _bounds(summary[winner][metric])
-    others = {group: _bounds(metrics[metric]) for group, metrics in summary.items() if metric in metrics}
-    return [group for group, (a, b) in others.items() if group != winner and a <= high and low <= b]
 
 
 def task_tables(result: TaskResult, *, by_member: bool = False) -> list[ResultsTable]:
@@ -130,7 +122,13 @@ def run_facts(run: Run) -> str:
 def _claim(summary: Summary, winner: str, metric: str) -> str:
     what = METRICS[metric]
     value = f"{format_interval(summary[winner][metric], metric)}{_unit(metric)}"
-    level = overlapping_groups(summary, winner, metric)
+    of_metric = {group: of[metric] for group, of in summary.items() if metric in of}
+    mean, half_width = of_metric[winner].mean, of_metric[winner].half_width or 0.0  # without interval: exact
+    level = [
+        group
+        for group, other in of_metric.items()
+        if group != winner and abs(other.mean - mean) <= half_width + (other.half_width or 0.0)
+    ]
     if level:
         named = len(level) <= 2 and not any("," in group for group in level)
         value += f", overlapping with {_listed(level) if named else f'{len(level)} others'}"
@@ -150,11 +148,6 @@ def _headline(rows: list[Row], metric: str, by: tuple[str, ...], *, grid: bool) 
 
 def _unit(metric: str) -> str:
     return f" {METRICS[metric].unit}" if METRICS[metric].unit in ("dB", "nats") else ""
-
-
-def _bounds(answer: Interval) -> tuple[float, float]:
-    half_width = answer.half_width or 0.0
-    return (answer.mean - half_width, answer.mean + half_width) if np.isfinite(answer.mean) else (np.inf, -np.inf)
 
 
 def _listed(items: Sequence[str]) -> str:

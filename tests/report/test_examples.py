@@ -1,9 +1,7 @@
 """Figures of examples show the examples, the reconstructions and the weights."""
 
-import jax
 import numpy as np
 import pytest
-from flax import nnx
 from matplotlib.colors import to_hex
 from matplotlib.figure import Figure
 from matplotlib.patches import Rectangle
@@ -16,7 +14,6 @@ from ae_jax.objectives import Reconstruction
 from ae_jax.report import (
     anomalous_examples,
     denoised_examples,
-    example_grid,
     first_layer_filters,
     first_layer_kernels,
     latent_traversals,
@@ -28,7 +25,6 @@ from ae_jax.report import (
 )
 from ae_jax.report.axes import VERMILLION
 from ae_jax.report.pictures import run_pictures
-from ae_jax.types import Shape
 
 
 def pictures(figure: Figure | None) -> list[np.ndarray]:
@@ -114,35 +110,6 @@ def first_layer(autoencoder, model, scaling, batch):
     return model.networks.encoder[0](batch.reshape(len(batch), -1))
 
 
-@ae_jax.component
-class Scalings:
-    """User-defined networks without an encoder."""
-
-    code: int = ae_jax.static(default=64)
-
-    def __call__(self, shape: Shape, outputs: int, rngs: nnx.Rngs) -> nnx.Module:
-        return ScalingsNetworks(shape)
-
-
-class ScalingsNetworks(nnx.Module):
-    def __init__(self, shape: Shape):
-        self.shape = shape
-        self.factor = nnx.Param(jax.numpy.full((), 0.5))
-
-    def encode(self, x, condition=None):
-        return x.reshape(x.shape[0], -1) * self.factor.get_value()
-
-    def decode(self, z, condition=None):
-        return z.reshape(z.shape[0], *self.shape)
-
-
-def test_networks_without_an_encoder_have_every_other_figure(small: Dataset):
-    autoencoder = ae_jax.Autoencoder(name="mine", networks=Scalings(), objective=Reconstruction())
-    run = ae_jax.fit(autoencoder, small, epochs=1, batch_size=16)
-    assert first_layer_filters(run) is None
-    assert pictures(reconstructions(run, small.test.x[:3]))[0].shape[1] == 3 * 9 - 1
-
-
 def test_denoised_examples_are_below_noisy_and_clean_ones(small: Dataset, tabular: Dataset):
     x = small.test.x[:3].astype(float)
     figure = denoised_examples(x, x + 1, x / 2)
@@ -154,13 +121,7 @@ def test_denoised_examples_are_below_noisy_and_clean_ones(small: Dataset, tabula
     np.testing.assert_allclose(pictures(strips)[1], tabular.test.x / 2)
 
 
-def test_example_grid_has_rows_of_ten(small: Dataset, tabular: Dataset):
-    x = small.train.x[:23]
-    np.testing.assert_allclose(pictures(example_grid(x))[0], mosaic([x[:10], x[10:20], x[20:]])[..., 0])
-    np.testing.assert_allclose(pictures(example_grid(tabular.train.x))[0], tabular.train.x[:24])
-
-
-def test_wrong_results_of_a_query_are_crossed_out(small: Dataset):
+def test_wrong_results_of_a_query_are_crossed_out(small: Dataset, tabular: Dataset):
     x = small.train.x
     labels = np.array(["a", "$\\frac$"]), np.array([list("aba"), ["$\\frac$"] * 3])
     figure = retrieved_examples(x[:2], x[[[2, 3, 4], [5, 6, 7]]], *labels)
@@ -173,16 +134,10 @@ def test_wrong_results_of_a_query_are_crossed_out(small: Dataset):
     unlabelled = retrieved_examples(x[:9], np.stack([x[:12]] * 9), count=4)
     assert ticks(unlabelled)[1] == ["query 0", "query 1", "query 2", "query 3"]
     assert not unlabelled.axes[0].get_lines()
-
-
-def test_results_of_a_table_are_strips_with_marked_ranks(tabular: Dataset):
-    x = tabular.train.x
-    figure = retrieved_examples(x[:2], x[[[2, 3], [4, 5]]], np.array([0, 1]), np.array([[0, 1], [1, 1]]))
-    assert titles(figure) == ["label 0", "label 1"]
-    np.testing.assert_allclose(pictures(figure)[0], x[[0, 2, 3]])
-    assert ticks(figure)[1] == ["query", "1", "✗ 2"]
-    colours = [to_hex(label.get_color()).upper() for label in figure.axes[0].get_yticklabels()]
-    assert [colour == VERMILLION for colour in colours] == [False, False, True]
+    table = tabular.train.x
+    strips = retrieved_examples(table[:2], table[[[2, 3], [4, 5]]], np.array([0, 1]), np.array([[0, 1], [1, 1]]))
+    assert titles(strips) == ["label 0", "label 1"]
+    assert ticks(strips)[1] == ["query", "1", "✗ 2"]
 
 
 def test_anomalous_examples_have_scores_and_contributions(small: Dataset):
