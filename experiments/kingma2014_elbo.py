@@ -86,7 +86,7 @@ def measured(folder: Path, name: str, data: Dataset, layers: int, budget: dict[s
         resume=True,
     )
     x = data.test.x
-    estimate = log_likelihood(run, x, samples=budget["samples"], chunk=100)
+    estimate = log_likelihood(run, x, samples=budget["samples"])
     bound = negative_elbo(run, x)
     means = {
         NLL: -estimate.log_likelihood.mean(axis=1, dtype=np.float64),

@@ -69,7 +69,7 @@ class AutoencoderDetector(DetectorParameters, OutlierMixin, AutoencoderEstimator
             self._anomaly_score = anomaly_score(
                 self._scaled_run(), self.anomaly_score, examples, **(self.score_options or {})
             )
-        definition = self._definition().without_itself(self._anomaly_score.statistics)
+        definition = self._anomaly_score.definition.without_itself()
         abnormality = self._abnormality(definition, examples)
         self.training_scores_ = -abnormality
         if self.contamination == "auto":
@@ -87,7 +87,7 @@ class AutoencoderDetector(DetectorParameters, OutlierMixin, AutoencoderEstimator
     def score_samples(self, X: Any) -> np.ndarray:
         """Returns minus the named score of each row, ``[n]``, in double precision; lower is more abnormal."""
         examples = self._examples(self._validated(X))
-        return -self._abnormality(self._definition(), examples)
+        return -self._abnormality(self._anomaly_score.definition, examples)
 
     def decision_function(self, X: Any) -> np.ndarray:
         """Returns ``score_samples(X) - offset_``, ``[n]``; abnormal rows are below zero."""
@@ -105,7 +105,7 @@ class AutoencoderDetector(DetectorParameters, OutlierMixin, AutoencoderEstimator
         """
         examples = self._examples(self._validated(X))
         # A row alone gets the same latents as in its score.
-        parts = np.split(examples, len(examples)) if self._definition().draws(1) else [examples]
+        parts = np.split(examples, len(examples)) if self._anomaly_score.definition.draws(1) else [examples]
         with jax.enable_x64(True):
             return np.concatenate([self._anomaly_score.explain(part) for part in parts]).reshape(len(examples), -1)
 
@@ -117,9 +117,6 @@ class AutoencoderDetector(DetectorParameters, OutlierMixin, AutoencoderEstimator
         draws = [jnp.broadcast_to(one, (len(examples), *one.shape[1:])) for one in definition.draws(1)]
         scores = self._apply(definition, examples, *draws, per_member=self._anomaly_score.statistics)
         return np.asarray(scores, np.float64)
-
-    def _definition(self) -> Score:
-        return definition_of(self._anomaly_score.name, **self._anomaly_score.options)
 
     def _check(self, autoencoder: Autoencoder, rows: int) -> None:
         if not isinstance(self.score_options, Mapping | None):
@@ -134,7 +131,7 @@ class AutoencoderDetector(DetectorParameters, OutlierMixin, AutoencoderEstimator
             )
         definition = definition_of(str(self.anomaly_score), **(self.score_options or {}))
         definition.require(autoencoder)
-        fewest = definition.fewest_without_itself
+        fewest = definition.without_itself().fewest
         if rows < fewest:
             raise InvalidInput(
                 f"{self.anomaly_score} was given {rows} rows: expected at least {fewest}, as no row is its own "

@@ -6,7 +6,6 @@ from ae_jax.evaluation.context import Context
 from ae_jax.evaluation.contraction import jacobian_norm, jacobian_spectrum
 from ae_jax.evaluation.denoising import denoising_grid
 from ae_jax.evaluation.detection_metrics import anomaly_metrics, precision_at_n, threshold_for
-from ae_jax.evaluation.filters import GaussianFilter, MedianFilter, best_filter
 from ae_jax.evaluation.generation import frechet_distance, kernel_distance, precision_recall
 from ae_jax.evaluation.labels import class_names, shortened
 from ae_jax.evaluation.likelihood import LogLikelihood, log_likelihood, negative_elbo
@@ -54,10 +53,8 @@ __all__ = [
     "Baseline",
     "Context",
     "Evaluation",
-    "GaussianFilter",
     "Identity",
     "LogLikelihood",
-    "MedianFilter",
     "Metric",
     "Neighbors",
     "RandomHyperplanes",
@@ -71,7 +68,6 @@ __all__ = [
     "anomaly_metrics",
     "anomaly_score",
     "average_precision_at",
-    "best_filter",
     "binarise",
     "class_names",
     "clustering_agreement",

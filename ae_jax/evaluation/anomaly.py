@@ -31,12 +31,7 @@ _BLOCK = 1024
 
 
 class MemberModel(NamedTuple):
-    """An autoencoder with its model; data and reconstructions are in model units.
-
-    Attributes:
-      autoencoder: of one member.
-      model: bound to its parameters.
-    """
+    """An autoencoder of one member with its model; data and reconstructions are in model units."""
 
     autoencoder: Autoencoder
     model: Any
@@ -49,41 +44,6 @@ class MemberModel(NamedTuple):
         """Codes of a batch as rows, and the differences of the examples from their reconstructions."""
         code = deterministic(self.model.encode(x))
         return _rows(code), x - self.autoencoder.objective.likelihood.mean(self.model.decode(code))
-
-
-class Reference(NamedTuple):
-    """Normal examples that a score learns from.
-
-    Attributes:
-      run: a population, not single.
-      stored: the examples, ``[n, *shape]``.
-      conditions: the condition of each, as of :meth:`ae_jax.Run.encode`, or None.
-      baseline: the mean of the examples in model units, ``[members, *shape]``, by its name.
-    """
-
-    run: Run
-    stored: np.ndarray
-    conditions: Any
-    baseline: Statistics
-
-    @property
-    def size(self) -> int:
-        """Number of examples."""
-        return len(self.stored)
-
-    def apply(self, function: Any, *, per_member: Any = None) -> Any:
-        """Results of a function of a batch, by :meth:`ae_jax.Run.apply`, ``[members, n, ...]``."""
-        return self.run.apply(function, self.stored, condition=self.conditions, per_member=per_member)
-
-    def sum_of(self, function: Any) -> np.ndarray:
-        """Sums of the results over examples in double precision, ``[members, ...]``, block by block."""
-        total: Any = 0.0
-        for start in range(0, self.size, _BLOCK):
-            rows = slice(start, start + _BLOCK)
-            given = self.conditions[rows] if np.ndim(self.conditions) else self.conditions
-            block = self._replace(stored=self.stored[rows], conditions=given)
-            total = total + block.apply(function).sum(axis=1, dtype=np.float64)
-        return np.asarray(total)
 
 
 @dataclasses.dataclass(frozen=True)
@@ -100,11 +60,6 @@ class Score(ABC):
         """The least number of reference examples."""
         return 2 if self.needs_reference else 1
 
-    @property
-    def fewest_without_itself(self) -> int:
-        """The least number of reference examples that are scored themselves, each without itself."""
-        return self.fewest
-
     def require(self, autoencoder: Autoencoder) -> None:  # noqa: B027
         """Raises InvalidInput where an autoencoder has no such score."""
 
@@ -112,12 +67,12 @@ class Score(ABC):
         """Randomness of each example, ``[n]`` each."""
         return ()
 
-    def without_itself(self, statistics: Statistics) -> "Score":
+    def without_itself(self) -> "Score":
         """The score of the reference's own examples."""
         return self
 
-    def statistics(self, reference: Reference) -> Statistics:
-        """The statistics of reference examples, each with a member axis."""
+    def statistics(self, run: Run, stored: np.ndarray, condition: Any) -> Statistics:
+        """The statistics of reference examples, each with a member axis; the run is not single."""
         return {}
 
     @abstractmethod
@@ -175,11 +130,11 @@ class WhitenedError(SumOverFeatures):
     floor: float = dataclasses.field(default=1e-3, compare=False)
 
     def __post_init__(self) -> None:
-        _require_above_zero("whitened_error", "floor", self.floor)
+        require_positive("whitened_error", floor=self.floor)
 
-    def statistics(self, reference: Reference) -> Statistics:
-        variances = reference.sum_of(_squared_residual) / reference.size
-        mean = variances.reshape(len(variances), -1).mean(axis=1).reshape(-1, *[1] * len(reference.run.shape))
+    def statistics(self, run: Run, stored: np.ndarray, condition: Any) -> Statistics:
+        variances = _residual_variances(run, stored, condition)
+        mean = variances.mean(axis=tuple(range(1, variances.ndim)), keepdims=True)
         return {"variances": variances + _one_where_zero(self.floor * mean)}
 
     def contributions(self, member: MemberModel, statistics: Any, x: Any) -> Any:
@@ -205,10 +160,10 @@ class Mahalanobis(Score):
     ridge: float = dataclasses.field(default=_RIDGE, compare=False)
 
     def __post_init__(self) -> None:
-        _require_above_zero("mahalanobis", "ridge", self.ridge)
+        require_positive("mahalanobis", ridge=self.ridge)
 
-    def statistics(self, reference: Reference) -> Statistics:
-        mean, whitening, _ = _gaussian(reference.apply(_code), self.ridge)
+    def statistics(self, run: Run, stored: np.ndarray, condition: Any) -> Statistics:
+        mean, whitening, _ = _gaussian(run.apply(_code, stored, condition=condition), self.ridge)
         return {"mean": mean, "whitening": whitening}
 
     def values(self, member: MemberModel, statistics: Any, x: Any, *draws: Any) -> Any:
@@ -244,21 +199,11 @@ class NearestCodes(Score):
     def fewest(self) -> int:
         return self.neighbors + self.skip
 
-    @property
-    def fewest_without_itself(self) -> int:
-        return self.fewest + 1
-
-    def without_itself(self, statistics: Statistics) -> Score:
-        left = statistics["centred"].shape[1] - 1
-        if left < self.fewest:
-            raise InvalidInput(
-                f"each of {left + 1} reference examples was to be compared with {self.fewest} others: expected more "
-                "examples, or fewer neighbours."
-            )
+    def without_itself(self) -> Score:
         return dataclasses.replace(self, skip=self.skip + 1)
 
-    def statistics(self, reference: Reference) -> Statistics:
-        codes = reference.apply(_code).astype(np.float64)
+    def statistics(self, run: Run, stored: np.ndarray, condition: Any) -> Statistics:
+        codes = run.apply(_code, stored, condition=condition).astype(np.float64)
         mean = codes.mean(axis=1)
         return {"mean": mean, "centred": codes - mean[:, None]}
 
@@ -282,12 +227,7 @@ class ErrorAndNearestCodes(NearestCodes):
 
     .. math:: \log \sum_i (x_i - \hat x_i)^2 + \log \frac{1}{k} \sum_{j \in N_k(z)} \|z - z_j\|
 
-    How far off the manifold that the decoder draws, and how far along it from what was seen: each misses what the other
-    sees. The sum of logarithms orders examples as they are ordered whatever the units of either. Both are bounded from
-    below by 1e-12, which an example of the reference itself may meet.
-
-    Attributes:
-      neighbors, skip: as of :class:`NearestCodes`.
+    The order of the examples does not depend on the units of either. Both are bounded from below by 1e-12.
 
     References:
       Denouden et al., *Improving reconstruction autoencoder out-of-distribution detection with Mahalanobis distance*,
@@ -331,15 +271,16 @@ class JacobianCorrected(Score):
     ridge: float = dataclasses.field(default=1e-6, compare=False)
 
     def __post_init__(self) -> None:
-        _require_above_zero("jacobian_corrected", "ridge", self.ridge)
+        require_positive("jacobian_corrected", ridge=self.ridge)
 
-    def statistics(self, reference: Reference) -> Statistics:
-        found = reference.apply(_code_error_and_spread, per_member=reference.baseline)
-        mean, whitening, factor = _gaussian(found["code"], _RIDGE)
-        features = math.prod(reference.run.shape)
+    def statistics(self, run: Run, stored: np.ndarray, condition: Any) -> Statistics:
+        mean, whitening, factor = _gaussian(run.apply(_code, stored, condition=condition), _RIDGE)
+        features = math.prod(run.shape)
         across = features - mean.shape[1] if mean.shape[1] < features else features
-        floor = _one_where_zero(self.ridge * found["spread"].mean(axis=1, dtype=np.float64))
-        variance = np.maximum(found["error"].mean(axis=1, dtype=np.float64) / across, floor / features)
+        error = _rows(_residual_variances(run, stored, condition)).sum(axis=1)
+        spread = np.asarray(run.scaling(stored.astype(np.float32)), np.float64).var(axis=0).sum()
+        floor = _one_where_zero(np.full(len(run), self.ridge * spread))
+        variance = np.maximum(error / across, floor / features)
         return {"mean": mean, "whitening": whitening, "factor": factor, "floor": floor, "variance": variance}
 
     def values(self, member: MemberModel, statistics: Any, x: Any, *draws: Any) -> Any:
@@ -417,15 +358,8 @@ SCORES: dict[str, type[Score]] = {
 """The scores by their names; each class tells the equation, units and options."""
 
 
-def definition_of(name: str, **options: Any) -> "Score":
-    """What a named score is, before there is a run to score with.
-
-    Args:
-      name: of the score, in :data:`SCORES`.
-      options: of the score, the fields of its class.
-
-    Raises:
-      InvalidInput: an unknown score or option, or an option out of range.
+def definition_of(name: str, **options: Any) -> Score:
+    """Makes the definition of a named score from its options; refuses unknown names, options and values.
 
     Example:
       >>> definition_of("knn_code", neighbors=3)
@@ -434,9 +368,9 @@ def definition_of(name: str, **options: Any) -> "Score":
     if name not in SCORES:
         raise unknown("anomaly score", name, SCORES)
     known = [field.name for field in dataclasses.fields(SCORES[name])]
+    if options and not known:
+        raise InvalidInput(f"{name} was given the option {next(iter(options))!r}: it has none.")
     for option in options:
-        if not known:
-            raise InvalidInput(f"{name} was given the option {option!r}: it has none.")
         if option not in known:
             raise unknown(f"option of {name}", option, known)
     return SCORES[name](**options)
@@ -450,14 +384,15 @@ def _squared_residual(autoencoder: Autoencoder, model: Any, scaling: Scaling, st
     return jnp.square(MemberModel(autoencoder, model).code_and_residual(scaling(stored))[1])
 
 
-def _code_error_and_spread(
-    autoencoder: Autoencoder, model: Any, scaling: Scaling, statistics: Any, stored: Any
-) -> dict[str, Any]:
-    """The code of each example and, summed over features, the squares of residual and distance from the baseline."""
-    x = scaling(stored)
-    code, residual = MemberModel(autoencoder, model).code_and_residual(x)
-    spread = _sum_of_squares(x - statistics["baseline"][None])
-    return {"code": code, "error": _sum_of_squares(residual), "spread": spread}
+def _residual_variances(run: Run, stored: np.ndarray, condition: Any) -> np.ndarray:
+    """Mean squared residual of each feature, ``[members, *shape]``, in double precision and block by block."""
+    total: Any = 0.0
+    for start in range(0, len(stored), _BLOCK):
+        rows = slice(start, start + _BLOCK)
+        given = condition[rows] if np.ndim(condition) else condition
+        squares = run.apply(_squared_residual, stored[rows], condition=given)
+        total = total + squares.sum(axis=1, dtype=np.float64)
+    return total / len(stored)
 
 
 def _rows(values: Any) -> Any:
@@ -484,34 +419,23 @@ def _norm(rows: Any) -> Any:
 def _gaussian(codes: np.ndarray, ridge: float) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
     """Mean ``[members, k]`` of codes, and of their covariance the whitening W, W S W' = I, and the factor L, S = L L'.
 
-    The ridge is at least what rounding of 32-bit codes makes of constants, and one where all codes are zero. All of it
-    is NaN for a member whose codes are not finite, and unaffected for the other members.
+    The ridge is at least what rounding of 32-bit codes makes of constants. Members with codes that are not finite get
+    NaN.
     """
-    codes = codes.astype(np.float64)
-    whole = np.isfinite(codes).all(axis=(1, 2))
-    if not whole.any():
+    finite = np.all(np.isfinite(codes), axis=(1, 2))
+    if not finite.any():
         raise InvalidInput(
             "codes of the reference are NaN or infinite: expected a run that did not diverge; train anew."
         )
-    if not whole.all():
-        parts = _gaussian(codes[whole], ridge)
-        spread = [np.full((len(codes), *part.shape[1:]), np.nan) for part in parts]
-        for place, part in zip(spread, parts, strict=True):
-            place[whole] = part
-        return spread[0], spread[1], spread[2]
+    codes = np.where(finite[:, None, None], codes, 0.0).astype(np.float64)
     mean = codes.mean(axis=1)
     centred = codes - mean[:, None]
     variances, axes = np.linalg.eigh(np.swapaxes(centred, 1, 2) @ centred / codes.shape[1])
     rounding = np.finfo(np.float32).eps ** 2 * np.square(codes).mean(axis=(1, 2))
     least = _one_where_zero(np.maximum(ridge * variances.mean(axis=1), rounding))
     scales = np.sqrt(np.maximum(variances, 0.0) + least[:, None])
+    scales[~finite], mean[~finite] = np.nan, np.nan
     return mean, np.swapaxes(axes, 1, 2) / scales[:, :, None], axes * scales[:, None, :]
-
-
-def _require_above_zero(owner: str, name: str, value: Any) -> None:
-    if value is None:  # which require_positive takes for a number that is still to come
-        raise InvalidInput(f"{owner} was given {name}=None: expected a number above zero.")
-    require_positive(owner, **{name: value})
 
 
 def _one_where_zero(scale: np.ndarray) -> np.ndarray:
@@ -526,7 +450,7 @@ class AnomalyScore:
     Attributes:
       run: the trained population.
       name: of the score, in :data:`SCORES`.
-      options: its options.
+      definition: its options and equation.
       statistics: learned from reference examples; NumPy arrays of double precision, ``[members, ...]``;
         ``"baseline"`` is their mean in model units, from which explanations start.
       reference_size: number of reference examples; 0 without any.
@@ -534,7 +458,7 @@ class AnomalyScore:
 
     run: Run
     name: str
-    options: dict[str, Any]
+    definition: Score
     statistics: Statistics = dataclasses.field(repr=False)
     reference_size: int = 0
 
@@ -552,19 +476,23 @@ class AnomalyScore:
           run, in the units that :data:`SCORES` tells.
 
         Raises:
-          InvalidInput: another shape or range than trained on, a column that is missing, no numbers, NaN or infinity;
-            another number of examples than the reference has, where they are said to be its own; or a reference of no
-            more examples than neighbours, of which one is left out.
+          InvalidInput: another shape or range than trained on, no numbers, NaN or infinity; or with
+            ``of_reference=True`` another number of examples than the reference has, or no more than neighbours.
         """
-        definition = self._definition()
         if not of_reference:
-            return self._apply(definition, x, condition)
+            return self._apply(self.definition, x, condition)
         if self.reference_size and len(x) != self.reference_size:
             raise InvalidInput(
                 f"score was given of_reference=True with {len(x)} examples: expected the {self.reference_size} of the "
                 "reference, all of them; leave it out for others."
             )
-        return self._apply(definition.without_itself(self.statistics), x, condition)
+        definition = self.definition.without_itself()
+        if self.reference_size and self.reference_size < definition.fewest:
+            raise InvalidInput(
+                f"each of {self.reference_size} reference examples was to be compared with {definition.fewest - 1} "
+                "others: expected more examples, or fewer neighbours."
+            )
+        return self._apply(definition, x, condition)
 
     def explain(self, x: Any, *, condition: Any = None, steps: int = 32) -> np.ndarray:
         r"""Contribution of each feature to the score of each example.
@@ -587,27 +515,22 @@ class AnomalyScore:
           of the score; below zero where a feature makes the example less abnormal.
 
         Raises:
-          InvalidInput: as of :meth:`score`; steps is no whole number above zero; or an explanation has nowhere to
-            start, as no reference examples were given.
+          InvalidInput: as of :meth:`score`; steps is no whole number above zero; or no reference examples were given.
 
         References:
           Sundararajan et al., *Axiomatic attribution for deep networks*, ICML 2017, section 5.
         """
         steps = positive_whole("explain", "steps", steps)
-        definition = self._definition()
-        if not isinstance(definition, SumOverFeatures) and "baseline" not in self.statistics:
+        if not isinstance(self.definition, SumOverFeatures) and "baseline" not in self.statistics:
             raise InvalidInput(
                 f"{self.name} was given no reference examples, and explanations start from their mean: give normal "
                 "examples as the reference, such as the training split."
             )
-        return self._apply(_Contributions(definition, steps), x, condition)
-
-    def _definition(self) -> "Score":
-        return SCORES[self.name](**self.options)
+        return self._apply(_Contributions(self.definition, steps), x, condition)
 
     def _apply(self, function: Any, x: Any, condition: Any) -> np.ndarray:
         stored = self.run.data.raw(x)
-        draws = self._definition().draws(len(stored))
+        draws = self.definition.draws(len(stored))
         found = self.run.apply(function, stored, *draws, condition=condition, per_member=self.statistics)
         return np.asarray(found, np.float64)
 
@@ -652,18 +575,15 @@ def anomaly_score(run: Run, name: str, reference: Any = None, *, condition: Any 
                 f"{name} was given {size} reference examples: expected at least {definition.fewest}; give more "
                 "normal examples."
             )
-        statistics = _baseline(run, stored)
-        given = Reference(dataclasses.replace(run, single=False), stored, condition, statistics)
-        statistics |= definition.statistics(given)
-    return AnomalyScore(run, name, dataclasses.asdict(definition), statistics, size)
+        mean = np.asarray(run.scaling(stored.mean(axis=0, dtype=np.float64)[None]), np.float64)
+        statistics = {"baseline": np.repeat(mean, len(run), axis=0)}
+        statistics |= definition.statistics(dataclasses.replace(run, single=False), stored, condition)
+    return AnomalyScore(run, name, definition, statistics, size)
 
 
 @dataclasses.dataclass(frozen=True)
 class _Contributions:
-    """Gives :meth:`ae_jax.Run.apply` the contributions of features to a score.
-
-    They are the summands where the score is a sum over features, else integrated gradients by the midpoint rule.
-    """
+    """Gives :meth:`ae_jax.Run.apply` the summands of a sum over features, else integrated gradients."""
 
     score: Score
     steps: int
@@ -683,10 +603,3 @@ class _Contributions:
             return gradients + jax.grad(total)(x - (1.0 - (step + 0.5) / self.steps) * way)
 
         return way * jax.lax.fori_loop(0, self.steps, add, jnp.zeros_like(x)) / self.steps
-
-
-def _baseline(run: Run, stored: np.ndarray) -> Statistics:
-    """The mean of reference examples in model units, the same for every member."""
-    mean = stored.mean(axis=0, dtype=np.float64)
-    scaled = np.asarray(run.scaling(mean[None]), np.float64)
-    return {"baseline": np.repeat(scaled, len(run), axis=0)}

@@ -3,7 +3,7 @@
 import dataclasses
 import math
 from collections.abc import Callable, Iterable, Mapping
-from functools import cached_property
+from functools import cache, cached_property, partial
 from typing import Any, NamedTuple
 
 import jax
@@ -15,7 +15,7 @@ from ae_jax.evaluation.baselines import PCA, Baseline, Identity, most_components
 from ae_jax.evaluation.contraction import norm_of_batch
 from ae_jax.evaluation.labels import class_name, class_names, shortened
 from ae_jax.evaluation.noise import NOISE, corrupted
-from ae_jax.evaluation.results import Row, rows_of
+from ae_jax.evaluation.results import Row
 from ae_jax.models import Autoencoder
 from ae_jax.networks import deterministic
 from ae_jax.training import Run
@@ -131,15 +131,16 @@ class Context:
         """The members of the run, or the one baseline that is evaluated."""
         if isinstance(self.evaluated, Baseline):
             return [self.baseline(self.evaluated)]
-        run, known = self.evaluated, {}
+        run = self.evaluated
+        known: dict[str, np.ndarray] = {}
 
-        def output(name: str) -> np.ndarray:
+        def output(name: str, member: int) -> np.ndarray:
             if name not in known:
                 known.update(self._train_codes(run) if name == "train_code" else self._outputs(run, name))
-            return known[name]
+            return known[name][member]
 
         return [
-            Subject(run.name, int(seed), member, _of_member(output, member), run.parameters, not run.finite[member])
+            Subject(run.name, int(seed), member, partial(output, member=member), run.parameters, not run.finite[member])
             for member, seed in enumerate(run.seeds)
         ]
 
@@ -164,26 +165,19 @@ class Context:
             "denoised": lambda: baseline.reconstruct(self.noisy),
             "jacobian_norm": lambda: np.full(len(x), jacobian),
         }
-        known: dict[str, np.ndarray] = {}
-
-        def output(name: str) -> np.ndarray:
-            if name not in known:
-                known[name] = make[name]()
-            return known[name]
-
+        output = cache(lambda name: make[name]())
         return Subject(baseline.name, None, 0, output, baseline.parameters)
 
     def _outputs(self, run: Run, name: str) -> dict[str, np.ndarray]:
         names = tuple(sorted(self.outputs | {name}))
         arrays = [self.part.x.astype(np.float32)]
         arrays += [run.scaling.invert(self.noisy)] if "denoised" in names else []
-        found = with_members(run, run.apply(_Outputs(names), *arrays, condition=self.condition(self.part)))
-        return found | ({"code": _flat_codes(found["code"])} if "code" in found else {})
+        return with_members(run, run.apply(_Outputs(names), *arrays, condition=self.condition(self.part)))
 
     def _train_codes(self, run: Run) -> dict[str, np.ndarray]:
         train = self.dataset.train
-        codes = run.apply(_Outputs(("code",)), train.x.astype(np.float32), condition=self.condition(train))
-        return {"train_code": _flat_codes(with_members(run, codes)["code"])}
+        found = run.apply(_Outputs(("code",)), train.x.astype(np.float32), condition=self.condition(train))
+        return {"train_code": with_members(run, found)["code"]}
 
     @cached_property
     def data_range(self) -> float:
@@ -196,16 +190,6 @@ class Context:
         message = f"PSNR and SSIM are relative to the training split's range, {self.data_range:.4g} model units."
         return () if self.dataset.spec.unit_interval else (message,)
 
-    @cached_property
-    def labels(self) -> np.ndarray | None:
-        """Names of the classes of the split, ``[n]``; None where it has none."""
-        return class_names(self.part.labels)
-
-    @cached_property
-    def train_labels(self) -> np.ndarray | None:
-        """Names of the classes of the training split, ``[n]``; None where it has none."""
-        return class_names(self.dataset.train.labels)
-
     def scaled(self, stored: np.ndarray) -> np.ndarray:
         """Stored examples in model units."""
         return np.asarray(self.dataset.scaling(stored.astype(np.float32)))
@@ -213,49 +197,56 @@ class Context:
     def rows(self, subject: Subject, values: Mapping[str, float], **further: Any) -> list[Row]:
         """Values of a subject as rows, which say where its training diverged."""
         further |= {"finite": False} if subject.diverged else {}
-        return rows_of(subject.name, subject.seed, subject.member, self.split, values, **further)
+        who = {"autoencoder": subject.name, "seed": subject.seed, "member": subject.member}
+        return [
+            {**who, "metric": name, "value": value, "split": self.split, **further} for name, value in values.items()
+        ]
 
-    def finite_rows(
+    def measured(
         self,
-        subjects: Iterable[Subject],
+        what: str,
         measure: Callable[[Subject], Mapping[str, float]],
         is_finite: Callable[[Subject], bool],
         names: Iterable[str],
         **further: Any,
-    ) -> list[Row]:
-        """Measured values of each subject as rows; NaN under the same names where its outputs are not finite."""
-        rows, nothing = [], dict.fromkeys(names, math.nan)
-        for subject in subjects:
-            rows += (
-                self.rows(subject, measure(subject), **further)
-                if is_finite(subject)
-                else self.rows(subject, nothing, **further | {"finite": False})
-            )
-        return rows
+    ) -> tuple[list[Row], list[str]]:
+        """Measured values of each subject as rows, NaN where its outputs are not finite, and the message that says so.
 
-    def not_finite_messages(self, is_finite: Callable[[Subject], bool], what: str) -> list[str]:
+        Args:
+          what: the outputs, in the plural.
+          measure: values by metric.
+          is_finite: whether all outputs of a subject are finite.
+          names: the metrics.
+          further: keys of the rows.
+        """
+        rows, broken = [], []
+        for subject in self.subjects:
+            if is_finite(subject):
+                rows += self.rows(subject, measure(subject), **further)
+            else:
+                broken.append(subject)
+                rows += self.rows(subject, dict.fromkeys(names, math.nan), **further | {"finite": False})
+        return rows, self.not_finite_messages(what, broken)
+
+    def not_finite_messages(self, what: str, broken: Iterable[Subject]) -> list[str]:
         """The message about members whose outputs are not finite, where there are any."""
-        names = ", ".join(str(subject.member) for subject in self.subjects if not is_finite(subject))
-        return (
-            [f"The {what} of member {names} are NaN or infinite, and so are its rows: train it anew."] if names else []
-        )
+        names = ", ".join(str(subject.member) for subject in broken)
+        message = f"The {what} of member {names} are NaN or infinite, and so are its rows: train it anew."
+        return [message] if names else []
 
-    def require_classes(self) -> tuple[np.ndarray, np.ndarray]:
-        """Names of the classes of the split and of the training split.
+    def classes(self, split: str) -> np.ndarray:
+        """Names of the classes of a split, ``[n]``.
 
         Raises:
-          InvalidInput: one of them has none.
+          InvalidInput: it has none.
         """
-        named = {self.where: self.labels, f"the train split of {self.dataset.name}": self.train_labels}
-        for where, labels in named.items():
-            if labels is None:
-                raise InvalidInput(
-                    f"{where} has no labels that are classes: expected text or whole numbers; name them by --label, or "
-                    "give the data set labels."
-                )
-        assert self.labels is not None
-        assert self.train_labels is not None
-        return self.labels, self.train_labels
+        names = class_names(self.dataset.split(split).labels)
+        if names is None:
+            raise InvalidInput(
+                f"the {split} split of {self.dataset.name} has no labels that are classes: expected text or whole "
+                "numbers; name them by --label, or give the data set labels."
+            )
+        return names
 
     def is_abnormal(self) -> tuple[np.ndarray, np.ndarray]:
         """Whether each example of the split and of the training split counts as abnormal.
@@ -264,7 +255,7 @@ class Context:
           InvalidInput: labels are missing; no abnormal labels were named and the labels are not 0 and 1; or all
             examples of the split are of one kind.
         """
-        labels, train_labels = self.require_classes()
+        labels, train_labels = self.classes(self.split), self.classes("train")
         names = self.abnormal_names(np.union1d(labels, train_labels))
         abnormal, among_train = np.isin(labels, names), np.isin(train_labels, names)
         if abnormal.all() or not abnormal.any():
@@ -310,7 +301,7 @@ class _Outputs:
             return deterministic(model.encode(scaling(x)))
 
         make: dict[str, Callable[[], Any]] = {
-            "code": lambda: code_of(stored),
+            "code": lambda: code_of(stored).reshape(len(stored), -1),
             "reconstruction": lambda: mean(model.decode(code_of(stored))),
             "denoised": lambda: mean(model.decode(code_of(noisy))),
             "jacobian_norm": lambda: norm_of_batch(autoencoder, model, scaling, stored),
@@ -321,12 +312,3 @@ class _Outputs:
 def with_members(run: Run, tree: Any) -> Any:
     """Results of a run with the leading member axis that those of a single run lack."""
     return jax.tree.map(lambda leaf: leaf[None], tree) if run.single else tree
-
-
-def _of_member(output: Callable[[str], np.ndarray], member: int) -> Callable[[str], np.ndarray]:
-    return lambda name: output(name)[member]
-
-
-def _flat_codes(codes: np.ndarray) -> np.ndarray:
-    """Codes of any shape as rows, ``[members, n, units]``."""
-    return codes.reshape(*codes.shape[:2], -1)

@@ -55,26 +55,12 @@ def jacobian_spectrum(run: Run, x: Any, condition: Any = None) -> np.ndarray:
     .. math:: \frac{\partial h(x)}{\partial x} = U \, \mathrm{diag}(\sigma) \, V^\top, \quad \|J\|_F^2 = \sum \sigma_i^2
 
     A code that is sensitive to few directions of the input only, those of the manifold that the data lie on, has few
-    large singular values. Each example costs a Jacobian and a decomposition: some dozens are enough for a mean.
-
-    Args:
-      run: a trained population.
-      x: examples in the units that it was trained on, ``[n, *shape]``.
-      condition: as of :meth:`ae_jax.Run.encode`.
+    large singular values. Each example costs a Jacobian and a decomposition. Args and Raises are those of
+    :func:`jacobian_norm`.
 
     Returns:
       The values, ``[members, n, min(features, code)]``, or ``[n, min(features, code)]`` of a single run, in units of
       code over model units of data.
-
-    Raises:
-      InvalidInput: another shape or range than trained on, no numbers, NaN or infinity.
-
-    Example:
-      >>> import ae_jax
-      >>> data = ae_jax.data.digits()
-      >>> run = ae_jax.fit(ae_jax.undercomplete(code=2, hidden=()), data, epochs=1)
-      >>> jacobian_spectrum(run, data.test.x[:5]).shape
-      (5, 2)
 
     References:
       Rifai et al., *Contractive auto-encoders: explicit invariance during feature extraction*, ICML 2011, figure 3.

@@ -12,7 +12,7 @@ from ae_jax.corruptions import Corruption
 from ae_jax.data import Scaling
 from ae_jax.evaluation.baselines import Baseline
 from ae_jax.evaluation.context import Context, Subject, with_members
-from ae_jax.evaluation.filters import FILTERS, are_images, best_filter
+from ae_jax.evaluation.filters import FILTERS, are_images, best_width
 from ae_jax.evaluation.noise import FAMILIES, NOISY, Families, corrupted, trained_on
 from ae_jax.evaluation.reconstruction import image_quality
 from ae_jax.evaluation.results import Row
@@ -69,7 +69,10 @@ def denoising_grid(context: Context, families: Families = FAMILIES, *, limit: in
             before = image_quality(noisy, x, data_range=context.data_range)
             for subject, seen, restored in _restored(context, corruption, noisy, context.condition(part)):
                 after = image_quality(restored, x, data_range=context.data_range)
-                gains = {f"{metric}_gain": _gain(after[metric], before[metric]) for metric in before}
+                # Of an exact reconstruction of an input that no corruption reached, infinity less infinity is zero.
+                gains = {
+                    f"{name}_gain": after[name] - old if after[name] != old else 0.0 for name, old in before.items()
+                }
                 further = {"corruption": family, "level": level, "trained_on": seen}
                 further |= {"finite": False} if any(map(math.isnan, after.values())) else {}
                 rows += context.rows(subject, after | gains, **further)
@@ -86,11 +89,12 @@ def _restored(
         return
     yield context.baseline(context.pca), "clean", context.pca.reconstruct(noisy)
     if are_images(noisy):
-        clean = _held_out(context)
+        validation, train = context.dataset.validation, context.dataset.train
+        clean = context.scaled(subsample_split(validation if len(validation.x) else train, _TUNING).x)
         tuning = corrupted(corruption, jax.random.fold_in(jax.random.key(context.seed), 1), clean)
-        for kind in FILTERS:
-            restored = best_filter(kind, tuning, clean).reconstruct(noisy)
-            yield context.raw._replace(name=kind.name), "matched", restored
+        for name, (apply, _) in FILTERS.items():
+            restored = apply(noisy, best_width(name, tuning, clean))
+            yield context.raw._replace(name=name), "matched", restored
     run = context.evaluated
     # Not run.reconstruct, which refuses data far from those trained on, as corrupted examples may be.
     found = with_members(run, run.apply(_reconstruction, run.scaling.invert(noisy), condition=condition))
@@ -98,18 +102,6 @@ def _restored(
         yield subject, trained_on(autoencoder, corruption), restored
 
 
-def _held_out(context: Context) -> np.ndarray:
-    """Clean examples that the width of a filter is chosen on, in model units."""
-    dataset = context.dataset
-    examples = dataset.validation if len(dataset.validation.x) else dataset.train
-    return context.scaled(subsample_split(examples, _TUNING).x)
-
-
 def _reconstruction(autoencoder: Autoencoder, model: Any, scaling: Scaling, stored: Any) -> Any:
     """Reconstructions of a batch in model units, for :meth:`ae_jax.Run.apply`."""
     return autoencoder.objective.likelihood.mean(model.decode(deterministic(model.encode(scaling(stored)))))
-
-
-def _gain(after: float, before: float) -> float:
-    """The difference; zero between an exact reconstruction and an input that no corruption reached."""
-    return 0.0 if after == before else after - before

@@ -6,8 +6,9 @@ import numpy as np
 from jaxtyping import Float
 from sklearn import metrics
 
-from ae_jax._checks import positive_whole, require_number
+from ae_jax._checks import require_number
 from ae_jax.errors import InvalidInput
+from ae_jax.evaluation.labels import shortened
 
 Scores = Float[np.ndarray, "_"] | Sequence[float]
 Labels = np.ndarray | Sequence[int | bool]
@@ -45,21 +46,20 @@ def anomaly_metrics(scores: Scores, abnormal: Labels) -> dict[str, float]:
     }
 
 
-def precision_at_n(scores: Scores, abnormal: Labels, *, n: int | None = None) -> float:
-    """Share of abnormal examples among the n that score highest.
+def precision_at_n(scores: Scores, abnormal: Labels) -> float:
+    """Share of abnormal examples among as many highest scores as there are abnormal examples.
 
     Examples that tie for the last places count by the share of abnormal ones among them, so that the order of the
-    examples does not matter.
+    examples does not matter. At this rank precision and recall are equal.
 
     Args:
       scores, abnormal: as of :func:`anomaly_metrics`.
-      n: number of examples; by default that of the abnormal ones, which makes precision and recall equal.
 
     Returns:
-      The precision at rank n, in [0, 1].
+      The precision, in [0, 1].
 
     Raises:
-      InvalidInput: as :func:`anomaly_metrics`, or n is no whole number from 1 to the number of examples.
+      InvalidInput: as :func:`anomaly_metrics`.
 
     Example:
       >>> precision_at_n(np.array([0.1, 0.4, 0.35, 0.8]), np.array([0, 0, 1, 1]))
@@ -69,9 +69,7 @@ def precision_at_n(scores: Scores, abnormal: Labels, *, n: int | None = None) ->
       Campos et al., *On the evaluation of unsupervised outlier detection*, Data Mining and Knowledge Discovery 2016.
     """
     truth, found = _truth_and_scores(scores, abnormal)
-    n = int(truth.sum()) if n is None else positive_whole("precision_at_n", "n", n)
-    if n > len(found):
-        raise InvalidInput(f"precision_at_n was given n={n} of {len(found)} examples: expected at most as many.")
+    n = int(truth.sum())
     last = np.sort(found)[-n]
     above, tied = found > last, found == last
     drawn = truth[tied].mean() * (n - above.sum())
@@ -115,8 +113,7 @@ def _truth_and_scores(scores: Scores, abnormal: Labels) -> tuple[np.ndarray, np.
             f"labels have shape {labels.shape} and scores {found.shape}: expected one label for each score."
         )
     if labels.dtype.kind not in "buif" or not np.isin(labels, (0, 1)).all():
-        names = list(dict.fromkeys(map(str, labels.tolist())))
-        values = ", ".join(names[:5]) + (", ..." if len(names) > 5 else "")
+        values = shortened(list(dict.fromkeys(map(str, labels.tolist()))))
         raise InvalidInput(f"labels have the values {values}: expected 1 for abnormal and 0 for normal examples.")
     truth = labels.astype(bool)
     if truth.all() or not truth.any():

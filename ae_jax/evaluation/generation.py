@@ -24,9 +24,8 @@ def frechet_distance(real_features: FeatureRows, generated_features: FeatureRows
 
     .. math:: \|\mu_r - \mu_g\|^2 + \mathrm{Tr}(S_r + S_g - 2 (S_r^{1/2} S_g S_r^{1/2})^{1/2})
 
-    In double precision, by symmetric eigendecompositions, so that no imaginary part is left over; of more features
-    than examples by the singular values of the examples' products, which are the same roots and fewer. It is biased
-    upward by few examples: compare values of equal numbers of them only.
+    In double precision; the trace of the root is the nuclear norm of the product of the centred features, so that no
+    imaginary part is left over. Few examples bias it upward: compare values of equal numbers of examples only.
 
     Args:
       real_features: of real examples, ``[n, features]``.
@@ -49,38 +48,24 @@ def frechet_distance(real_features: FeatureRows, generated_features: FeatureRows
     """
     real, generated = _features(real_features, generated_features, at_least=2)
     difference = real.mean(axis=0) - generated.mean(axis=0)
-    real, generated = _centred(real), _centred(generated)
+    real, generated = _root(real), _root(generated)
     traces = np.sum(np.square(real)) + np.sum(np.square(generated))
-    wide = real.shape[1] > max(len(real), len(generated))
-    crossed = _crossed_by_examples(real, generated) if wide else _crossed_by_features(real, generated)
+    crossed = np.sum(np.linalg.svd(real @ generated.T, compute_uv=False))
     # Rounding may leave a little less than nothing.
     return float(max(difference @ difference + traces - 2.0 * crossed, 0.0))
 
 
-def _centred(x: np.ndarray) -> np.ndarray:
-    """A, where A' A is the covariance."""
-    return (x - x.mean(axis=0)[None]) / np.sqrt(len(x) - 1)
+def _root(x: np.ndarray) -> np.ndarray:
+    """R with no more rows than features, where R' R is the covariance."""
+    return np.linalg.qr(x - x.mean(axis=0)[None], mode="r") / np.sqrt(len(x) - 1)
 
 
-def _crossed_by_features(real: np.ndarray, generated: np.ndarray) -> float:
-    """The trace of (S_r^{1/2} S_g S_r^{1/2})^{1/2}, from matrices of features by features."""
-    values, vectors = np.linalg.eigh(real.T @ real)
-    root = (vectors * np.sqrt(np.maximum(values, 0.0))[None]) @ vectors.T
-    crossed = np.linalg.eigvalsh(root @ (generated.T @ generated) @ root)
-    return float(np.sum(np.sqrt(np.maximum(crossed, 0.0))))
-
-
-def _crossed_by_examples(real: np.ndarray, generated: np.ndarray) -> float:
-    """The same, the nuclear norm of A_r A_g', from a matrix of examples by examples."""
-    return float(np.sum(np.linalg.svd(real @ generated.T, compute_uv=False)))
-
-
-def kernel_distance(real_features: FeatureRows, generated_features: FeatureRows, *, degree: int = 3) -> float:
+def kernel_distance(real_features: FeatureRows, generated_features: FeatureRows) -> float:
     r"""Squared maximum mean discrepancy with a polynomial kernel, unbiased; KID, where the features are Inception's.
 
     .. math::
        \frac{1}{n(n-1)} \sum_{i \ne j} k(r_i, r_j) + \frac{1}{m(m-1)} \sum_{i \ne j} k(g_i, g_j)
-       - \frac{2}{nm} \sum_{i,j} k(r_i, g_j), \quad k(x, y) = (x^\top y / d + 1)^p
+       - \frac{2}{nm} \sum_{i,j} k(r_i, g_j), \quad k(x, y) = (x^\top y / d + 1)^3
 
     Over all pairs, in double precision; the usual mean over random subsets has the same expectation and more noise.
     Unlike the Fréchet distance it is not biased by few examples, so that it may be below zero.
@@ -88,14 +73,12 @@ def kernel_distance(real_features: FeatureRows, generated_features: FeatureRows,
     Args:
       real_features: of real examples, ``[n, features]``.
       generated_features: of generated ones, by the same map, ``[m, features]``.
-      degree: p, the degree of the polynomial.
 
     Returns:
       The estimate; its expectation is zero for equal distributions.
 
     Raises:
-      InvalidInput: features of different widths, NaN or infinity, fewer than two examples, or a degree that is no
-        whole number above zero.
+      InvalidInput: features of different widths, NaN or infinity, or fewer than two examples.
 
     Example:
       >>> kernel_distance(np.zeros((2, 1)), np.ones((2, 1)))
@@ -105,14 +88,13 @@ def kernel_distance(real_features: FeatureRows, generated_features: FeatureRows,
       Bińkowski et al., *Demystifying MMD GANs*, ICLR 2018, section 4; Gretton et al., *A kernel two-sample test*,
       JMLR 2012, eq. 3 (the unbiased estimate).
     """
-    degree = positive_whole("kernel_distance", "degree", degree)
     real, generated = _features(real_features, generated_features, at_least=2)
 
     def pairs(x: np.ndarray, y: np.ndarray) -> float:
-        return sum(float(polynomial_kernel(x[rows], y, degree=degree).sum()) for rows in gen_batches(len(x), _BLOCK))
+        return sum(float(polynomial_kernel(x[rows], y, degree=3).sum()) for rows in gen_batches(len(x), _BLOCK))
 
     def own_pairs(x: np.ndarray) -> float:
-        itself = np.sum((np.einsum("nd,nd->n", x, x) / x.shape[1] + 1.0) ** degree)
+        itself = np.sum((np.einsum("nd,nd->n", x, x) / x.shape[1] + 1.0) ** 3)
         return (pairs(x, x) - float(itself)) / (len(x) * (len(x) - 1))
 
     crossed = pairs(real, generated) / (len(real) * len(generated))
@@ -167,11 +149,7 @@ def _on_manifold(x: np.ndarray, members: np.ndarray, neighbors: int) -> Bool[np.
     for rows in gen_batches(len(x), _BLOCK):
         total = np.square(moved[rows]).sum(axis=1)[:, None] + np.square(centres).sum(axis=1)[None]
         beyond = total - 2.0 * moved[rows] @ centres.T - radii[None]
-        rounding = 1e-12 * total
-        found[rows] = np.any(beyond < -rounding, axis=1)
-        # On the surface of a ball, and at its centre where the radius is zero, differences decide.
-        for row in rows.start + np.flatnonzero(~found[rows] & np.any(beyond <= rounding, axis=1)):
-            found[row] = np.any(np.square(members - x[row][None]).sum(axis=1) <= radii)
+        found[rows] = np.any(beyond <= 1e-12 * total, axis=1)  # so that rounding puts no row on a surface outside
     return found
 
 

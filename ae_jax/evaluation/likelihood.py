@@ -20,6 +20,8 @@ from ae_jax.types import Batch
 _SAMPLES = 16
 _EXAMPLES = 8
 """Number of examples whose weights are computed at a time; divides every batch of :meth:`ae_jax.Run.apply`."""
+_CHUNK = 128
+"""Number of latents of an example that are decoded at a time."""
 
 
 class LogLikelihood(NamedTuple):
@@ -65,9 +67,7 @@ def negative_elbo(run: Run, x: Any, *, condition: Any = None, seed: int = 0) -> 
     return run.apply(_bound_of_batch, stored, jax.random.split(jax.random.key(seed), len(stored)), condition=condition)
 
 
-def log_likelihood(
-    run: Run, x: Any, *, condition: Any = None, samples: int = 5000, seed: int = 0, chunk: int = 128
-) -> LogLikelihood:
+def log_likelihood(run: Run, x: Any, *, condition: Any = None, samples: int = 5000, seed: int = 0) -> LogLikelihood:
     r"""Marginal log-likelihood of each example, by importance sampling from the posterior.
 
     .. math:: \log p(x) \approx \log \frac{1}{S} \sum_s w_s, \quad w_s = \frac{p(x|z_s) p(z_s)}{q(z_s|x)},
@@ -85,14 +85,13 @@ def log_likelihood(
       samples: S; 5,000 are usual.
       condition: as of :meth:`ae_jax.Run.encode`.
       seed: of the latents.
-      chunk: number of latents of an example that are decoded at a time; it changes memory use, not the result.
 
     Returns:
       Log-likelihoods in nats, their standard errors, and effective sample sizes :math:`(\sum w)^2 / \sum w^2`.
 
     Raises:
       InvalidInput: the autoencoder has no prior, or its squared error is no likelihood; another shape or range
-        than trained on, no numbers, NaN or infinity; samples or chunk are no whole numbers above zero.
+        than trained on, no numbers, NaN or infinity; samples is no whole number above zero.
 
     Example:
       >>> import ae_jax
@@ -112,10 +111,9 @@ def log_likelihood(
             "GaussianLikelihood."
         )
     samples = positive_whole("log_likelihood", "samples", samples)
-    chunk = min(positive_whole("log_likelihood", "chunk", chunk), samples)
     stored = run.data.raw(x)
     keys = jax.random.split(jax.random.key(seed), len(stored))
-    largest, total, squares = run.apply(_Weights(samples, chunk), stored, keys, condition=condition)
+    largest, total, squares = run.apply(_Weights(samples), stored, keys, condition=condition)
     effective = np.clip(np.square(total) / squares, 1.0, samples)
     with np.errstate(invalid="ignore"):  # one sample has no spread
         error = np.sqrt((samples / effective - 1.0) / np.float32(samples - 1))
@@ -157,7 +155,6 @@ class _Weights:
     """Gives :meth:`ae_jax.Run.apply` the importance weights of each example's latents, summed."""
 
     samples: int
-    chunk: int
 
     def __call__(self, autoencoder: Autoencoder, model: Any, scaling: Scaling, stored: Any, keys: Any) -> Any:
         batch = Batch(scaling(stored), model.condition)
@@ -173,9 +170,10 @@ class _Weights:
         self, autoencoder: Autoencoder, model: Any, posterior: Any, one: Batch, key: Any
     ) -> tuple[Any, Any, Any]:
         """The largest log-weight of an example and, relative to it, the sums of weights and of their squares."""
+        chunk = min(_CHUNK, self.samples)
 
         def add(carry: tuple[Any, Any, Any], start: Any) -> tuple[tuple[Any, Any, Any], None]:
-            positions = start + jnp.arange(self.chunk)
+            positions = start + jnp.arange(chunk)
             latents = jax.vmap(lambda position: posterior.sample(jax.random.fold_in(key, position)))(positions)
             nll = nll_of_latents(autoencoder.objective.likelihood, model, latents, one)
             log_weights = (-nll - log_ratios(model.prior, posterior, latents))[:, 0]
@@ -186,4 +184,4 @@ class _Weights:
             return (new, shrink * total + weights.sum(), shrink**2 * squares + jnp.square(weights).sum()), None
 
         nothing = jnp.zeros((), one.x.dtype)
-        return jax.lax.scan(add, (nothing - jnp.inf, nothing, nothing), jnp.arange(0, self.samples, self.chunk))[0]
+        return jax.lax.scan(add, (nothing - jnp.inf, nothing, nothing), jnp.arange(0, self.samples, chunk))[0]

@@ -159,26 +159,25 @@ def clustering_agreement(codes: Codes, labels: np.ndarray, *, seed: int = 0) -> 
     }
 
 
-def trustworthiness(x: Examples, codes: Codes, *, neighbors: int = _NEIGHBORS, limit: int = _LIMIT) -> float:
+def trustworthiness(x: Examples, codes: Codes, *, neighbors: int = _NEIGHBORS) -> float:
     r"""Share of neighbours in the code that are neighbours in the data, by rank; 1 where all are.
 
     .. math:: 1 - \frac{2}{n k (2n - 3k - 1)} \sum_i \sum_{j \in N_k(z_i) \setminus N_k(x_i)} (r(x_i, x_j) - k)
 
-    A false neighbour costs as much as its rank r among the distances from x_i lies beyond k. Of more than ``limit``
+    A false neighbour costs as much as its rank r among the distances from x_i lies beyond k. Of more than 2,000
     examples, that many are compared, evenly spaced, as memory grows with their square.
 
     Args:
       x: examples ``[n, *features]``, compared by Euclidean distance.
       codes: of the same examples, ``[n, units]``.
       neighbors: k.
-      limit: the largest number of examples.
 
     Returns:
       The trustworthiness, in [0, 1]; about 0.5 where codes are unrelated to the data.
 
     Raises:
-      InvalidInput: another number of codes than examples, neighbors or limit no whole number above zero, or
-        neighbors not below half the number of examples.
+      InvalidInput: another number of codes than examples, or neighbors no whole number above zero and below half the
+        number of examples.
 
     Example:
       >>> x = np.random.default_rng(0).normal(size=(20, 3))
@@ -188,11 +187,11 @@ def trustworthiness(x: Examples, codes: Codes, *, neighbors: int = _NEIGHBORS, l
     References:
       Venna and Kaski, *Neighborhood preservation in nonlinear projection methods*, ICANN 2001.
     """
-    x, codes = _compared("trustworthiness", x, codes, neighbors, limit)
+    x, codes = _compared("trustworthiness", x, codes, neighbors)
     return float(manifold.trustworthiness(x, codes, n_neighbors=neighbors))
 
 
-def continuity(x: Examples, codes: Codes, *, neighbors: int = _NEIGHBORS, limit: int = _LIMIT) -> float:
+def continuity(x: Examples, codes: Codes, *, neighbors: int = _NEIGHBORS) -> float:
     r"""Share of neighbours in the data that are neighbours in the code, by rank; 1 where all are.
 
     .. math:: 1 - \frac{2}{n k (2n - 3k - 1)} \sum_i \sum_{j \in N_k(x_i) \setminus N_k(z_i)} (r(z_i, z_j) - k)
@@ -209,15 +208,13 @@ def continuity(x: Examples, codes: Codes, *, neighbors: int = _NEIGHBORS, limit:
     References:
       Venna and Kaski, *Local multidimensional scaling*, Neural Networks 2006.
     """
-    x, codes = _compared("continuity", x, codes, neighbors, limit)
+    x, codes = _compared("continuity", x, codes, neighbors)
     return float(manifold.trustworthiness(codes, x, n_neighbors=neighbors))
 
 
-def _compared(
-    measure: str, x: np.ndarray, codes: np.ndarray, neighbors: int, limit: int
-) -> tuple[np.ndarray, np.ndarray]:
-    """At most so many examples and their codes, evenly spaced, as rows of double precision."""
-    count = min(len(x), positive_whole(measure, "limit", limit))
+def _compared(measure: str, x: np.ndarray, codes: np.ndarray, neighbors: int) -> tuple[np.ndarray, np.ndarray]:
+    """At most 2,000 examples and their codes, evenly spaced, as rows of double precision."""
+    count = min(len(x), _LIMIT)
     positive_whole(measure, "neighbors", neighbors)
     if len(codes) != len(x):
         raise InvalidInput(f"{measure} was given {len(codes)} codes for {len(x)} examples: expected one for each.")
@@ -266,17 +263,16 @@ def mean_activation(codes: Codes) -> float:
     return float(np.mean(codes))
 
 
-def active_fraction(codes: Codes, *, threshold: float = 0.01, scale: float | None = None) -> float:
-    r"""Share of units whose variance over the examples is above a share of the most active unit's.
+def active_fraction(codes: Codes, *, scale: float | None = None) -> float:
+    r"""Share of units whose variance over the examples is above 1% of the most active unit's.
 
-    .. math:: \frac{1}{k} \left|\{j : \mathrm{Var}_x[z_j] > \tau s\}\right|, \quad s = \max_j \mathrm{Var}_x[z_j]
+    .. math:: \frac{1}{k} \left|\{j : \mathrm{Var}_x[z_j] > 0.01 s\}\right|, \quad s = \max_j \mathrm{Var}_x[z_j]
 
     A code's scale is arbitrary, hence the comparison with its own largest variance. A standard normal prior fixes the
     scale: ``scale=1`` of posterior means is the criterion of Burda et al.
 
     Args:
       codes: ``[n, units]``; of a stochastic encoder, posterior means.
-      threshold: tau.
       scale: s, in squared units of the code; by default the largest variance.
 
     Returns:
@@ -290,4 +286,4 @@ def active_fraction(codes: Codes, *, threshold: float = 0.01, scale: float | Non
       Burda et al., *Importance weighted autoencoders*, ICLR 2016, section 5.2.
     """
     variances = np.var(codes, axis=0, dtype=np.float64)  # in 32 bits, a constant varies by rounding
-    return float(np.mean(variances > threshold * (variances.max() if scale is None else scale)))
+    return float(np.mean(variances > 0.01 * (variances.max() if scale is None else scale)))

@@ -49,11 +49,3 @@ class Evaluation(tuple[TaskResult, ...]):
     def rows(self) -> list[Row]:
         """The rows of all tasks."""
         return [row for result in self for row in result.rows]
-
-
-def rows_of(
-    autoencoder: str, seed: int | None, member: int, split: str, values: Mapping[str, float], **further: Any
-) -> list[Row]:
-    """Named values as long-format rows, each with further keys."""
-    who = {"autoencoder": autoencoder, "seed": seed, "member": member}
-    return [{**who, "metric": metric, "value": value, "split": split, **further} for metric, value in values.items()]

@@ -1,5 +1,6 @@
 """Retrieval: binary codes, and the quality of rankings by label."""
 
+from collections import Counter
 from typing import NamedTuple
 
 import numpy as np
@@ -178,7 +179,8 @@ def retrieval_metrics(
     query_labels = as_labels(query_labels, len(indices), "labels of queries")
     database_labels = as_labels(database_labels, len(database_labels), "labels of the database")
     relevant = database_labels[indices[:, :k]] == query_labels[:, None]
-    total = _count_of(query_labels, database_labels) - exclude_self
+    counts = Counter(database_labels.tolist())
+    total = np.array([counts[label] for label in query_labels.tolist()]) - exclude_self
     counted = total > 0
     if not counted.any():
         raise InvalidInput("no query shares its label with a database row: expected labels of the same classes.")
@@ -189,10 +191,3 @@ def retrieval_metrics(
         "recall_at_k": float(np.mean(relevant.sum(axis=1) / total)),
         "queries_left_out": float(np.sum(~counted)),
     }
-
-
-def _count_of(labels: np.ndarray, among: np.ndarray) -> np.ndarray:
-    """The number of others that are equal to each label."""
-    classes, counts = np.unique(among, return_counts=True)
-    place = np.minimum(np.searchsorted(classes, labels), len(classes) - 1)
-    return np.where(classes[place] == labels, counts[place], 0)

@@ -16,7 +16,7 @@ from ae_jax.evaluation.denoising import denoising_grid
 from ae_jax.evaluation.detection_metrics import anomaly_metrics
 from ae_jax.evaluation.filters import are_images
 from ae_jax.evaluation.generation import frechet_distance, kernel_distance, precision_recall
-from ae_jax.evaluation.labels import are_too_many
+from ae_jax.evaluation.labels import are_too_many, class_names
 from ae_jax.evaluation.likelihood import has_prior, log_likelihood, negative_elbo
 from ae_jax.evaluation.neighbors import search
 from ae_jax.evaluation.reconstruction import explained_variance, image_quality, mean_squared_error, psnr
@@ -150,7 +150,9 @@ def evaluate(
         features_name=features_name,
         outputs=frozenset(output for name in names for output in TASKS[name].outputs),
     )
-    _require_valid(context)
+    known = [names for names in map(class_names, (context.part.labels, dataset.train.labels)) if names is not None]
+    if context.abnormal is not None and known:
+        context.abnormal_names(np.unique(np.concatenate(known)))
     return Evaluation(_result(name, context) for name in names)
 
 
@@ -194,7 +196,7 @@ def reconstruction_task(context: Context) -> TaskResult:
         errors = {"mse": mean_squared_error(made, x), "psnr": quality.pop("psnr")}
         return errors | {"explained_variance": explained_variance(made, x, mean)} | quality
 
-    rows, failed = _beside(context, values, ("reconstruction",), "reconstructions")
+    rows, failed = _beside_pca(context, "reconstructions", values, ("reconstruction",))
     return TaskResult("reconstruction", rows, (*messages, *failed))
 
 
@@ -220,9 +222,15 @@ def representation_task(context: Context) -> TaskResult:
             "jacobian_norm": float(np.mean(subject.output("jacobian_norm"))),
         }
 
-    needed = ("code", "train_code", "jacobian_norm")
-    rows, failed = _beside(context, values, needed, "codes")
-    messages = _split_messages(context, "representation") + _label_messages(context, {row["metric"] for row in rows})
+    rows, failed = _beside_pca(context, "codes", values, ("code", "train_code", "jacobian_norm"))
+    messages = _split_messages(context, "representation")
+    names = {"linear_probe_accuracy": "linear probe", "knn_accuracy": "kNN", "kmeans_nmi": "k-means"}
+    if missing := [name for metric, name in names.items() if metric not in {row["metric"] for row in rows}]:
+        messages.append(
+            f"Metrics by label were left out ({', '.join(missing)}): they need labels that are classes, at least two "
+            f"and at most half as many as examples, in the training split and in {context.where}; name them by "
+            "--label, or give the data set labels."
+        )
     if not enough:
         failed.append(f"Trustworthiness and continuity were left out: {len(part.x)} examples are too few.")
     return TaskResult("representation", rows, (*messages, *failed))
@@ -237,7 +245,16 @@ def anomaly_task(context: Context) -> TaskResult:
     reference = normal[subsample(len(normal), _REFERENCE)]
     train = context.dataset.train
     normal_part = Split(train.x[reference], None if train.labels is None else train.labels[reference])
-    messages = _reference_messages(among_train, len(reference)) + _split_messages(context, "anomaly")
+    messages = [
+        f"Scores compare with {len(reference):,} normal training examples.",
+        "The best score is chosen by the labels of this split, which makes its result too good: choose one beforehand.",
+        *_split_messages(context, "anomaly"),
+    ]
+    if among_train.any():
+        messages.append(
+            f"{int(among_train.sum()):,} of {len(among_train):,} training examples count as abnormal: a run that was "
+            "trained on them learned to reconstruct them too; train on normal ones alone for a one-class detector."
+        )
     rows: list[Row] = []
     curves: dict[str, ScoredLabels] = {}
     for subject, score, scores in _baseline_scores(context, reference):
@@ -247,11 +264,11 @@ def anomaly_task(context: Context) -> TaskResult:
     for score in SCORES if isinstance(context.evaluated, Run) else ():
         try:
             scorer = anomaly_score(context.run, score, normal_part.x, condition=context.condition(normal_part))
-            shown, of_score = _scored(context, scorer, abnormal, messages)
+            shown, of_score, failed = _scored(context, scorer, abnormal)
         except InvalidInput as error:
             messages.append(f"The score {score} was left out: {error}")
             continue
-        rows += of_score
+        rows, messages = rows + of_score, messages + failed
         curves[f"{context.run.name}, {score}"] = shown
         scorers.append((anomaly_metrics(*shown)["roc_auc"], scorer))
     best = max(scorers, key=lambda scorer: scorer[0], default=(0.0, None))[1]
@@ -260,7 +277,7 @@ def anomaly_task(context: Context) -> TaskResult:
 
 def retrieval_task(context: Context) -> TaskResult:
     """Whether nearest neighbours have the label of the query, beside raw data, random hyperplanes and PCA."""
-    labels, train_labels = context.require_classes()
+    labels, train_labels = context.classes(context.split), context.classes("train")
     queries, database = subsample(len(context.x), _QUERIES), subsample(len(context.train), _DATABASE)
     k, left_out = min(_RESULTS, len(database)), 0
     rows: list[Row] = []
@@ -276,7 +293,8 @@ def retrieval_task(context: Context) -> TaskResult:
         rows += context.rows(subject, values, **further)
     messages = [f"The {k} nearest of {len(database):,} training examples are judged."]
     messages += _split_messages(context, "retrieval")
-    messages += context.not_finite_messages(lambda subject: subject.is_finite("code", "train_code"), "codes")
+    broken = [subject for subject in context.subjects if not subject.is_finite("code", "train_code")]
+    messages += context.not_finite_messages("codes", broken)
     if len(database) < len(context.train) or len(queries) < len(context.x):
         messages.append(
             f"Cut to {len(database):,} of {len(context.train):,} training examples and {len(queries):,} of "
@@ -312,18 +330,17 @@ def generation_task(context: Context) -> TaskResult:
 
     train = context.train[subsample(len(context.train), count)]
     of_data, further = distances(train), {"features": context.features_name, "samples": count}
-    rows = context.rows(
-        context.raw._replace(name="training data"), of_data, **further | {"samples": len(train)}
-    ) + context.finite_rows(
-        context.subjects, lambda subject: distances(samples[subject.member]), is_finite, of_data, **further
+    data_rows = context.rows(context.raw._replace(name="training data"), of_data, **further | {"samples": len(train)})
+    rows, failed = context.measured(
+        "samples", lambda subject: distances(samples[subject.member]), is_finite, of_data, **further
     )
     messages = [
         f"Distances are between {count:,} samples and as many examples, on {context.features_name} as features: "
         "comparable on the same features and numbers only.",
         *_split_messages(context, "generation"),
-        *context.not_finite_messages(is_finite, "samples"),
+        *failed,
     ]
-    return TaskResult("generation", rows, tuple(messages))
+    return TaskResult("generation", data_rows + rows, tuple(messages))
 
 
 def likelihood_task(context: Context) -> TaskResult:
@@ -336,13 +353,13 @@ def likelihood_task(context: Context) -> TaskResult:
     scaled = context.scaled(x)
     if isinstance(run.autoencoder.objective.likelihood, BernoulliLikelihood) and np.any(scaled * (1 - scaled)):
         messages.append("The data are not binary: under a Bernoulli likelihood, compare their values with care.")
-    found = {
+    of_run = {
         "log_likelihood": estimate.log_likelihood,
         "effective_samples": estimate.effective_samples,
         "negative_elbo": bound["negative_elbo"],
         "kl": bound["kl"],
     }
-    found = with_members(run, found)
+    found = with_members(run, of_run)
 
     def is_finite(subject: Subject) -> bool:
         return all(bool(np.isfinite(values[subject.member]).all()) for values in found.values())
@@ -350,8 +367,8 @@ def likelihood_task(context: Context) -> TaskResult:
     def means(subject: Subject) -> dict[str, float]:
         return {name: float(np.mean(values[subject.member])) for name, values in found.items()}
 
-    rows = context.finite_rows(context.subjects, means, is_finite, found, samples=_SAMPLES, examples=len(x))
-    return TaskResult("likelihood", rows, (*messages, *context.not_finite_messages(is_finite, "log-likelihoods")))
+    rows, failed = context.measured("log-likelihoods", means, is_finite, found, samples=_SAMPLES, examples=len(x))
+    return TaskResult("likelihood", rows, (*messages, *failed))
 
 
 SUMMARY = "summary"
@@ -399,13 +416,6 @@ def _several(given: Any) -> tuple[Any, ...]:
     return (given,) if isinstance(given, (str, bytes)) or not isinstance(given, Iterable) else tuple(given)
 
 
-def _require_valid(context: Context) -> None:
-    """Raises InvalidInput where the split or the abnormal labels do not fit, before any task runs."""
-    known = [labels for labels in (context.labels, context.train_labels) if labels is not None]
-    if context.abnormal is not None and known:
-        context.abnormal_names(np.unique(np.concatenate(known)))
-
-
 def _result(name: str, context: Context) -> TaskResult:
     try:
         return TASKS[name].run(context)
@@ -413,65 +423,21 @@ def _result(name: str, context: Context) -> TaskResult:
         return TaskResult(name, [], (f"The task {name} could not be evaluated: {error}",))
 
 
-def _beside(
-    context: Context,
-    measure: Callable[[Subject], dict[str, float]],
-    needed: tuple[str, ...],
-    what: str,
+def _beside_pca(
+    context: Context, what: str, measure: Callable[[Subject], dict[str, float]], needed: tuple[str, ...]
 ) -> tuple[list[Row], list[str]]:
     """Rows of PCA and of the subjects, NaN where needed outputs are not finite, and the message that says so."""
-
-    def is_finite(subject: Subject) -> bool:
-        return subject.is_finite(*needed)
-
     if isinstance(context.evaluated, Baseline):
         return context.rows(context.subjects[0], measure(context.subjects[0])), []
     pca = context.baseline(context.pca)
     of_pca = measure(pca)
-    rows = context.rows(pca, of_pca) + context.finite_rows(context.subjects, measure, is_finite, of_pca)
-    return rows, context.not_finite_messages(is_finite, what)
+    rows, messages = context.measured(what, measure, lambda subject: subject.is_finite(*needed), of_pca)
+    return context.rows(pca, of_pca) + rows, messages
 
 
 def _split_messages(context: Context, task: str) -> list[str]:
     """The message that results on the training split are too good."""
     return [f"This is the training split: {_FLATTERED[task]}; evaluate another one."] * (context.split == "train")
-
-
-def _label_messages(context: Context, measured: set[str]) -> list[str]:
-    """Messages about metrics that were left out because labels are not classes."""
-    where = f"the train split of {context.dataset.name}"
-    if "linear_probe_accuracy" not in measured:
-        labels = context.train_labels
-        if labels is not None and context.labels is not None and are_too_many(labels):
-            return [f"Linear probe, kNN and k-means were left out: {_too_many(labels, where)}"]
-        return [
-            "Linear probe, kNN and k-means were left out: they need labels that are classes, at least two, in the "
-            f"training split and in {context.where}; name them by --label, or give the data set labels."
-        ]
-    if context.labels is not None and are_too_many(context.labels):
-        return [f"K-means was left out: {_too_many(context.labels, context.where)}"]
-    return []
-
-
-def _too_many(labels: np.ndarray, where: str) -> str:
-    return (
-        f"{len(labels)} examples of {where} have {len(np.unique(labels))} different labels, which are not classes; "
-        "expected at most half as many."
-    )
-
-
-def _reference_messages(abnormal: np.ndarray, count: int) -> list[str]:
-    """Messages about the normal training examples that scores compare with."""
-    messages = [
-        f"Scores compare with {count:,} normal training examples.",
-        "The best score is chosen by the labels of this split, which makes its result too good: choose one beforehand.",
-    ]
-    if abnormal.any():
-        messages.append(
-            f"{int(abnormal.sum()):,} of {len(abnormal):,} training examples count as abnormal: a run that was trained "
-            "on them learned to reconstruct them too; train on normal ones alone for a one-class detector."
-        )
-    return messages
 
 
 def _baseline_scores(context: Context, reference: np.ndarray) -> Iterator[tuple[Subject, str, np.ndarray]]:
@@ -489,10 +455,8 @@ def _baseline_scores(context: Context, reference: np.ndarray) -> Iterator[tuple[
             yield subject, score, nearest.distances.mean(axis=1).astype(np.float64)
 
 
-def _scored(
-    context: Context, scorer: AnomalyScore, abnormal: np.ndarray, messages: list[str]
-) -> tuple[ScoredLabels, list[Row]]:
-    """A score of the first member that stayed finite, and rows of all members.
+def _scored(context: Context, scorer: AnomalyScore, abnormal: np.ndarray) -> tuple[ScoredLabels, list[Row], list[str]]:
+    """A score of the first member that stayed finite, rows of all members, and messages.
 
     Raises:
       InvalidInput: scores of no member are finite.
@@ -501,19 +465,14 @@ def _scored(
     finite = np.isfinite(found).all(axis=1)
     trusted = finite & context.run.finite
     shown = ScoredLabels(found[int(np.argmax(trusted if trusted.any() else finite))], abnormal)
-    names = anomaly_metrics(*shown)
-
-    def is_finite(subject: Subject) -> bool:
-        return bool(finite[subject.member])
-
-    messages += context.not_finite_messages(is_finite, f"scores by {scorer.name}")
-    return shown, context.finite_rows(
-        context.subjects,
+    rows, messages = context.measured(
+        f"scores by {scorer.name}",
         lambda subject: anomaly_metrics(found[subject.member], abnormal),
-        is_finite,
-        names,
+        lambda subject: bool(finite[subject.member]),
+        anomaly_metrics(*shown),
         score=scorer.name,
     )
+    return shown, rows, messages
 
 
 def _representations(

@@ -309,7 +309,7 @@ def test_a_score_travels(of_population, x):
         assert all(type(leaf) is np.ndarray and leaf.dtype == np.float64 for leaf in score.statistics.values())
         assert all(len(leaf) == 4 for leaf in score.statistics.values())
         copy = pickle.loads(pickle.dumps(score))
-        assert (copy.name, copy.options) == (name, score.options)
+        assert (copy.name, copy.definition) == (name, score.definition)
         np.testing.assert_array_equal(copy.score(x), score.score(x))
 
 
@@ -337,7 +337,7 @@ def test_another_score_of_the_same_kind_compiles_nothing(of_run, run, small, x):
         ("knn_code", 4, {}, "knn_code was given 4 reference examples: expected at least 5; give more normal"),
         ("knn_code", 8, {"neighbors": 0}, "knn_code was given neighbors=0: expected a whole number above zero"),
         ("error_and_knn", 8, {"skip": None}, "error_and_knn was given skip=None: expected zero or a whole number"),
-        ("mahalanobis", 8, {"ridge": None}, "mahalanobis was given ridge=None: expected a number above zero"),
+        ("mahalanobis", 8, {"ridge": -1}, "mahalanobis was given ridge=-1: expected a number above zero"),
         ("negative_elbo", 8, {"seed": 0.5}, "negative_elbo was given seed=0.5: expected zero or a whole number"),
         ("whitened_error", 8, {"floor": 0.0}, "whitened_error was given floor=0.0: expected a number above zero"),
         ("negative_elbo", 8, {}, "undercomplete has no evidence lower bound: expected a variational autoencoder"),

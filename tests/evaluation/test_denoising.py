@@ -11,15 +11,13 @@ from ae_jax.evaluation import (
     FAMILIES,
     PCA,
     Context,
-    GaussianFilter,
-    MedianFilter,
-    best_filter,
     corrupted,
     denoising_grid,
     image_quality,
     structural_similarity,
     trained_on,
 )
+from ae_jax.evaluation.filters import FILTERS, best_width
 from ae_jax.objectives import ELBO, Reconstruction
 from ae_jax.training.population import stack
 
@@ -87,8 +85,8 @@ def test_the_baselines_are_pca_of_clean_images_and_filters_tuned_with_other_nois
     validation = small.validation.x.astype(np.float32) / 16
     tuning = corrupted(ONE["gaussian"][0.3], jax.random.fold_in(jax.random.key(2), 1), validation)
     made = {"pca": PCA.fit(small, 3).reconstruct(noisy)}
-    for kind in (GaussianFilter, MedianFilter):
-        made[kind.name] = best_filter(kind, tuning, validation).reconstruct(noisy)
+    for name, (smooth, _) in FILTERS.items():
+        made[name] = smooth(noisy, best_width(name, tuning, validation))
     rows = denoising_grid(context, ONE)
     for name, restored in made.items():
         found = values_of(rows, autoencoder=name)

@@ -59,9 +59,6 @@ def test_the_frechet_distance_of_more_features_than_examples_is_the_same():
     crossed = np.sqrt(np.maximum(values, 0.0)).sum()
     expected = np.square(x.mean(axis=0) - y.mean(axis=0)).sum() + sum(map(np.trace, covariances)) - 2 * crossed
     np.testing.assert_allclose(frechet_distance(x, y), expected, rtol=1e-6)
-    centred = [generation._centred(rows) for rows in (x, y)]
-    by_features, by_examples = generation._crossed_by_features(*centred), generation._crossed_by_examples(*centred)
-    np.testing.assert_allclose(by_features, by_examples, rtol=1e-6)
 
 
 def test_the_frechet_distance_does_not_mind_features_that_depend_on_each_other(pair):
@@ -74,23 +71,15 @@ def test_the_frechet_distance_does_not_mind_features_that_depend_on_each_other(p
 
 
 @pytest.mark.usefixtures("blocks")
-@pytest.mark.parametrize("degree", [1, 3])
-def test_the_kernel_distance_is_that_of_a_double_loop(degree, pair):
+def test_the_kernel_distance_is_that_of_a_double_loop(pair):
     real, generated = (x.astype(np.float64) for x in pair)
 
     def mean(x, y, same):
-        values = [(a @ b / 4 + 1) ** degree for i, a in enumerate(x) for j, b in enumerate(y) if not (same and i == j)]
+        values = [(a @ b / 4 + 1) ** 3 for i, a in enumerate(x) for j, b in enumerate(y) if not (same and i == j)]
         return np.mean(values)
 
     expected = mean(real, real, True) + mean(generated, generated, True) - 2 * mean(real, generated, False)
-    assert kernel_distance(*pair, degree=degree) == pytest.approx(expected, rel=1e-9)
-
-
-def test_the_kernel_distance_of_equal_distributions_is_zero_in_the_mean():
-    rng = np.random.default_rng(2)
-    found = [kernel_distance(rng.normal(size=(20, 3)), rng.normal(size=(15, 3))) for _ in range(400)]
-    assert abs(np.mean(found)) < 4 * np.std(found) / 20
-    assert np.min(found) < 0
+    assert kernel_distance(*pair) == pytest.approx(expected, rel=1e-9)
 
 
 def loop_precision(x, members, neighbors):
