@@ -14,16 +14,25 @@ from ae_jax.types import Shape
 
 
 class Baseline(ABC):
-    """An autoencoder without networks; all arrays are in model units.
-
-    Subclasses have the attributes ``name``, ``shape`` (of one example), ``parameters`` (number of fitted values) and
-    ``jacobian_norm`` (Frobenius norm of the encoder's Jacobian, the same at every example).
-    """
+    """An autoencoder without networks that projects on orthonormal directions; arrays are in model units."""
 
     name: str
     shape: Shape
-    parameters: int
-    jacobian_norm: float
+
+    @property
+    @abstractmethod
+    def units(self) -> int:
+        """Number of units of the code."""
+
+    @property
+    def parameters(self) -> int:
+        """Number of fitted values."""
+        return 0
+
+    @property
+    def jacobian_norm(self) -> float:
+        """Frobenius norm of the encoder's Jacobian, the same at every example."""
+        return math.sqrt(self.units)
 
     @abstractmethod
     def encode(self, x: np.ndarray) -> np.ndarray:
@@ -41,8 +50,6 @@ class Baseline(ABC):
 @dataclasses.dataclass(frozen=True)
 class PCA(Baseline):
     """Principal component analysis, which every autoencoder with a code of the same size should beat.
-
-    The Jacobian of a projection on k orthonormal components has norm sqrt(k).
 
     Attributes:
       fitted: scikit-learn's estimator.
@@ -81,14 +88,12 @@ class PCA(Baseline):
         return cls(decomposition.PCA(code, random_state=0).fit(x.reshape(len(x), -1)), x.shape[1:])
 
     @property
-    def parameters(self) -> int:  # pyright: ignore[reportIncompatibleVariableOverride]
-        """Components and mean."""
-        return self.fitted.components_.size + self.fitted.mean_.size
+    def units(self) -> int:
+        return len(self.fitted.components_)
 
     @property
-    def jacobian_norm(self) -> float:  # pyright: ignore[reportIncompatibleVariableOverride]
-        """Square root of the number of components."""
-        return math.sqrt(len(self.fitted.components_))
+    def parameters(self) -> int:
+        return self.fitted.components_.size + self.fitted.mean_.size
 
     def encode(self, x: np.ndarray) -> np.ndarray:
         return self.fitted.transform(x.reshape(len(x), -1))
@@ -99,20 +104,14 @@ class PCA(Baseline):
 
 @dataclasses.dataclass(frozen=True)
 class Identity(Baseline):
-    """The data themselves as codes.
-
-    Attributes:
-      shape: of one example.
-    """
+    """The data themselves as codes."""
 
     shape: Shape
     name: str = "raw"
-    parameters: int = 0
 
     @property
-    def jacobian_norm(self) -> float:  # pyright: ignore[reportIncompatibleVariableOverride]
-        """Square root of the number of features."""
-        return math.sqrt(math.prod(self.shape))
+    def units(self) -> int:
+        return math.prod(self.shape)
 
     def encode(self, x: np.ndarray) -> np.ndarray:
         return x.reshape(len(x), -1)

@@ -49,17 +49,8 @@ def anomaly_metrics(scores: Scores, abnormal: Labels) -> dict[str, float]:
 def precision_at_n(scores: Scores, abnormal: Labels) -> float:
     """Share of abnormal examples among as many highest scores as there are abnormal examples.
 
-    Examples that tie for the last places count by the share of abnormal ones among them, so that the order of the
-    examples does not matter. At this rank precision and recall are equal.
-
-    Args:
-      scores, abnormal: as of :func:`anomaly_metrics`.
-
-    Returns:
-      The precision, in [0, 1].
-
-    Raises:
-      InvalidInput: as :func:`anomaly_metrics`.
+    Examples that tie for the last places count by the share of abnormal ones among them. Args and Raises are those of
+    :func:`anomaly_metrics`; the precision is in [0, 1].
 
     Example:
       >>> precision_at_n(np.array([0.1, 0.4, 0.35, 0.8]), np.array([0, 0, 1, 1]))

@@ -37,9 +37,8 @@ def search(
 
     .. math:: \|a - b\|, \qquad 1 - \frac{a^\top b}{\|a\| \|b\|}, \qquad |\{j : a_j \ne b_j\}|
 
-    Candidates are found by :math:`\|a\|^2 + \|b\|^2 - 2 a^\top b` in double precision; those that rounding could have
-    put in the wrong order are compared by their differences. Rows whose distances are the same 32-bit number are in the
-    order of their index, as by a stable sort.
+    Candidates are found by :math:`\|a\|^2 + \|b\|^2 - 2 a^\top b` and ordered by differences, in double precision.
+    Rows whose distances are the same 32-bit number are in the order of their index.
 
     Args:
       queries: ``[queries, units]``.
@@ -65,9 +64,7 @@ def search(
         raise unknown("metric of search", metric, DISTANCES)
     queries, database = as_examples(queries, "queries"), as_examples(database, "the database")
     k = positive_whole("search", "k", k)
-    _require_searchable(queries, database, k, exclude_self)
-    if metric == "hamming":
-        _require_binary(queries, database)
+    _require_searchable(queries, database, k, metric, exclude_self)
     left, right = queries.astype(np.float64), database.astype(np.float64)
     if metric == "cosine":
         left, right = _unit(left), _unit(right)
@@ -113,10 +110,15 @@ def _unit(rows: np.ndarray) -> np.ndarray:
     return np.divide(rows, norms, out=np.zeros_like(rows), where=norms > 0)
 
 
-def _require_searchable(queries: np.ndarray, database: np.ndarray, k: int, exclude_self: bool) -> None:
+def _require_searchable(queries: np.ndarray, database: np.ndarray, k: int, metric: str, exclude_self: bool) -> None:
     for name, rows in (("queries have", queries), ("the database has", database)):
         if rows.ndim != 2:
             raise InvalidInput(f"{name} shape {rows.shape}: expected [rows, units]; flatten the features.")
+        if metric == "hamming" and (rows.dtype != np.uint8 or rows.max() > 1):
+            raise InvalidInput(
+                "Hamming search was given codes that are not binary: expected truth values, or bytes 0 and 1; "
+                "use binarise."
+            )
     if queries.shape[1] != database.shape[1]:
         raise InvalidInput(
             f"queries have {queries.shape[1]} units and the database {database.shape[1]}: expected codes of one width."
@@ -132,12 +134,3 @@ def _require_searchable(queries: np.ndarray, database: np.ndarray, k: int, exclu
             f"search was given fewer rows than neighbours: {len(database) - exclude_self}{others} for k={k}; "
             "give more rows, or a smaller k."
         )
-
-
-def _require_binary(*codes: np.ndarray) -> None:
-    for rows in codes:
-        if rows.dtype != np.uint8 or rows.max() > 1:
-            raise InvalidInput(
-                "Hamming search was given codes that are not binary: expected truth values, or bytes 0 and 1; "
-                "use binarise."
-            )

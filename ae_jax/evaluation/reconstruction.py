@@ -4,6 +4,7 @@ import math
 
 import numpy as np
 from jaxtyping import Float
+from sklearn.utils import gen_batches
 
 from ae_jax._checks import require_positive
 from ae_jax.errors import InvalidInput
@@ -11,14 +12,13 @@ from ae_jax.evaluation.filters import are_images
 
 _RADIUS, _SIGMA = 5, 1.5
 """Of the Gaussian window of Wang et al., in pixels."""
-_K1, _K2 = 0.01, 0.03
 _PIXELS = 2**20
 """How many pixels are compared at a time."""
 
+Examples = Float[np.ndarray, "n *features"]
 
-def mean_squared_error(
-    reconstruction: Float[np.ndarray, "n *features"], target: Float[np.ndarray, "n *features"]
-) -> float:
+
+def mean_squared_error(reconstruction: Examples, target: Examples) -> float:
     r"""Mean over features and examples of the squared error.
 
     .. math:: \frac{1}{n d} \sum_{b,i} (\hat x_{bi} - x_{bi})^2
@@ -39,12 +39,7 @@ def mean_squared_error(
     return float(np.mean(_squared_errors(reconstruction, target)))
 
 
-def psnr(
-    reconstruction: Float[np.ndarray, "n *features"],
-    target: Float[np.ndarray, "n *features"],
-    *,
-    data_range: float | int = 1.0,
-) -> Float[np.ndarray, " n"]:
+def psnr(reconstruction: Examples, target: Examples, *, data_range: float | int = 1.0) -> Float[np.ndarray, " n"]:
     r"""Peak signal-to-noise ratio of each example.
 
     .. math:: 10 \log_{10} \frac{R^2}{\frac{1}{d} \sum_i (\hat x_i - x_i)^2}
@@ -62,9 +57,6 @@ def psnr(
     Example:
       >>> psnr(np.zeros((1, 4)), np.full((1, 4), 0.1)).round(2)
       array([20.])
-
-    References:
-      Vincent et al., *Stacked denoising autoencoders*, JMLR 2010, judge by error; PSNR is its decibel scale.
     """
     require_positive("psnr", data_range=data_range)
     with np.errstate(divide="ignore"):
@@ -72,11 +64,7 @@ def psnr(
     return 20.0 * np.log10(data_range) - errors
 
 
-def explained_variance(
-    reconstruction: Float[np.ndarray, "n *features"],
-    target: Float[np.ndarray, "n *features"],
-    mean: Float[np.ndarray, "*features"],
-) -> float:
+def explained_variance(reconstruction: Examples, target: Examples, mean: Float[np.ndarray, "*features"]) -> float:
     r"""Share of the data's variance that the reconstruction keeps.
 
     .. math:: 1 - \frac{\sum_b \|x_b - \hat x_b\|^2}{\sum_b \|x_b - \mu\|^2}
@@ -110,10 +98,7 @@ def explained_variance(
 
 
 def structural_similarity(
-    reconstruction: Float[np.ndarray, "n *features"],
-    target: Float[np.ndarray, "n *features"],
-    *,
-    data_range: float | int = 1.0,
+    reconstruction: Examples, target: Examples, *, data_range: float | int = 1.0
 ) -> Float[np.ndarray, " n"]:
     r"""Structural similarity (SSIM) of each image: luminance, contrast and structure, compared window by window.
 
@@ -121,9 +106,8 @@ def structural_similarity(
        {(\mu_x^2 + \mu_y^2 + C_1)(\sigma_x^2 + \sigma_y^2 + C_2)}, \quad C_1 = (0.01 R)^2, C_2 = (0.03 R)^2
 
     Moments are weighted by a Gaussian window of 11 x 11 pixels and standard deviation 1.5; the similarity is the mean
-    over the windows that lie wholly inside the image, and over channels. In an image with a side s below 11 pixels
-    the window is cut to the radius (s - 1) // 2 and its weights rescaled to sum to one: 7 x 7 for the
-    8 x 8 pixels of digits. Values of windows of different sizes are not comparable.
+    over the windows inside the image and over channels. In an image with a side s below 11 pixels the window has the
+    radius (s - 1) // 2. Values of windows of different sizes are not comparable.
 
     Args:
       reconstruction, target: images ``[n, height, width]`` or ``[n, height, width, channels]``, of one shape.
@@ -151,28 +135,18 @@ def structural_similarity(
             f"structural similarity was given shape {target.shape}: expected images [n, height, width] or "
             "[n, height, width, channels] of at least 3 pixels on a side; ask for the mean squared error instead."
         )
-    rows = max(1, _PIXELS // target[0].size)
-    parts = [
-        _similarity(
-            _by_channel(reconstruction[start : start + rows]), _by_channel(target[start : start + rows]), data_range
-        )
-        for start in range(0, len(target), rows)
-    ]
+    parts = []
+    for rows in gen_batches(len(target), max(1, _PIXELS // target[0].size)):
+        parts.append(_similarity(_by_channel(reconstruction[rows]), _by_channel(target[rows]), data_range))
     return np.concatenate(parts)
 
 
-def image_quality(
-    reconstruction: Float[np.ndarray, "n *features"],
-    clean: Float[np.ndarray, "n *features"],
-    *,
-    data_range: float = 1.0,
-) -> dict[str, float]:
+def image_quality(reconstruction: Examples, clean: Examples, *, data_range: float = 1.0) -> dict[str, float]:
     r"""PSNR and SSIM of reconstructions of all examples together, against the clean examples.
 
     .. math:: \mathrm{PSNR} = 10 \log_{10} \frac{R^2}{\frac{1}{n d} \sum_{b,i} (\hat x_{bi} - x_{bi})^2}
 
-    The error is the mean over all examples: the error of one example may be zero, such as that of an almost empty image
-    under masking, which would make a mean of decibels infinite.
+    The error is the mean over all examples, as the decibels of one example may be infinite.
 
     Args:
       reconstruction, clean: in model units, ``[n, *features]``.
@@ -219,7 +193,7 @@ def _similarity(x: np.ndarray, y: np.ndarray, data_range: float | int) -> np.nda
     mean_x, mean_y = mean(x), mean(y)
     variances = mean(x * x) - mean_x**2 + mean(y * y) - mean_y**2
     covariance = mean(x * y) - mean_x * mean_y
-    c1, c2 = (_K1 * data_range) ** 2, (_K2 * data_range) ** 2
+    c1, c2 = (0.01 * data_range) ** 2, (0.03 * data_range) ** 2
     luminance = (2 * mean_x * mean_y + c1) / (mean_x**2 + mean_y**2 + c1)
     structure = (2 * covariance + c2) / (variances + c2)
     return np.mean(luminance * structure, axis=(1, 2, 3))

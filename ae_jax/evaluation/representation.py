@@ -91,8 +91,8 @@ def knn_accuracy(
 def label_accuracies(train: Codes, train_labels: Labels, codes: Codes, labels: Labels) -> dict[str, float]:
     """Accuracies of a linear probe and of nearest neighbours, where labels are classes.
 
-    They are where both splits have labels with class names (:func:`ae_jax.evaluation.class_names`), some of them in
-    both, and the training split has at least two classes, at most half as many as rows, and at least five rows.
+    Both splits need labels with class names (:func:`ae_jax.evaluation.class_names`), some of them in both; the training
+    split needs at least five rows and two classes, at most half as many as rows.
 
     Args:
       train, train_labels: codes to learn from, ``[n, units]``, and their labels, ``[n]`` or None.
@@ -100,11 +100,6 @@ def label_accuracies(train: Codes, train_labels: Labels, codes: Codes, labels: L
 
     Returns:
       ``linear_probe_accuracy`` and ``knn_accuracy``, each in [0, 1], NaN where codes are not finite; or nothing.
-
-    Example:
-      >>> codes = np.array([[0.0], [0.1], [0.2], [1.0], [1.1]])
-      >>> label_accuracies(codes, codes[:, 0], codes, codes[:, 0])
-      {}
     """
     train_names, names = class_names(train_labels), class_names(labels)
     if train_names is None or names is None or are_too_many(train_names) or len(train) < _NEIGHBORS:
@@ -119,8 +114,6 @@ def label_accuracies(train: Codes, train_labels: Labels, codes: Codes, labels: L
 
 def clustering_agreement(codes: Codes, labels: np.ndarray, *, seed: int = 0) -> dict[str, float]:
     """How well k-means clusters of the codes, as many as there are classes, agree with the classes.
-
-    Nothing is learned from the labels: clusters show whether classes are apart in the geometry of the codes.
 
     Args:
       codes: ``[n, units]``.
@@ -232,13 +225,7 @@ def code_correlation(codes: Codes) -> float:
 
     .. math:: \frac{1}{k (k - 1)} \sum_{i \neq j} |\rho_{ij}|
 
-    Units that do not vary have no correlation and are left out.
-
-    Args:
-      codes: ``[n, units]``.
-
-    Returns:
-      The mean, in [0, 1]; 0 where fewer than two units vary.
+    Units that do not vary are left out. Codes are ``[n, units]``; the mean is in [0, 1], 0 where fewer than two vary.
 
     Example:
       >>> code_correlation(np.array([[0.0, 1.0], [1.0, -1.0], [2.0, -3.0]]))
@@ -268,12 +255,10 @@ def active_fraction(codes: Codes, *, scale: float | None = None) -> float:
 
     .. math:: \frac{1}{k} \left|\{j : \mathrm{Var}_x[z_j] > 0.01 s\}\right|, \quad s = \max_j \mathrm{Var}_x[z_j]
 
-    A code's scale is arbitrary, hence the comparison with its own largest variance. A standard normal prior fixes the
-    scale: ``scale=1`` of posterior means is the criterion of Burda et al.
-
     Args:
       codes: ``[n, units]``; of a stochastic encoder, posterior means.
-      scale: s, in squared units of the code; by default the largest variance.
+      scale: s, in squared units of the code; by default the largest variance. 1 is the criterion of Burda et al. for
+        posterior means under a standard normal prior.
 
     Returns:
       The fraction of active units, in [0, 1]; 0 where no unit varies.
