@@ -550,7 +550,7 @@ def anomaly_score(run: Run, name: str, reference: Any = None, *, condition: Any 
 
     Raises:
       InvalidInput: an unknown score or option, or an option out of range; no or too few reference examples for a
-        score that needs them, or some that do not fit the run; ``negative_elbo`` of a run that is not variational.
+        score that needs them, or some that do not fit the run; ``negative_elbo`` of a run without a prior.
 
     Example:
       >>> import ae_jax

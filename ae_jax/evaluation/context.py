@@ -10,7 +10,7 @@ import jax
 import numpy as np
 
 from ae_jax.data import Dataset, Scaling, Split, require_shape
-from ae_jax.errors import InvalidInput, unknown
+from ae_jax.errors import InvalidInput, require_known
 from ae_jax.evaluation.baselines import PCA, Baseline, Identity, most_components
 from ae_jax.evaluation.contraction import norm_of_batch
 from ae_jax.evaluation.labels import class_name, class_names, shortened
@@ -55,13 +55,7 @@ class Context:
     """A run or baseline, the data that it is evaluated on, and quantities that several tasks use.
 
     Attributes:
-      evaluated: a trained population or a baseline.
-      dataset: of its shape and scaling.
-      split: the split that is evaluated.
-      seed: of everything random.
-      abnormal: the labels that count as abnormal; None stands for 1 where labels are 0 and 1.
-      features: of examples, for distances between samples and data; None takes their values.
-      features_name: what results call them.
+      evaluated, dataset, split, seed, abnormal, features, features_name: as of :func:`ae_jax.evaluation.evaluate`.
       outputs: names of the outputs that the tasks need, which one program computes.
     """
 
@@ -76,11 +70,7 @@ class Context:
 
     @cached_property
     def part(self) -> Split:
-        """The split.
-
-        Raises:
-          InvalidInput: it is unknown or empty, or has another shape or scaling than the run's.
-        """
+        """The split; refused where it is unknown, empty, or of another shape or scaling than the run's."""
         part = self.dataset.split(self.split)
         require_shape(part.x, self.evaluated.shape, f"the {self.split} split of {self.dataset.name}")
         if isinstance(self.evaluated, Run) and self.evaluated.scaling != self.dataset.scaling:
@@ -92,11 +82,7 @@ class Context:
 
     @property
     def run(self) -> Run:
-        """The run.
-
-        Raises:
-          InvalidInput: a baseline is evaluated.
-        """
+        """The run; refused where a baseline is evaluated."""
         if not isinstance(self.evaluated, Run):
             raise InvalidInput(f"{self.evaluated.name} is a baseline: expected a trained run.")
         return self.evaluated
@@ -105,11 +91,6 @@ class Context:
         """The labels of a split where the run is conditional, else None."""
         networks = self.evaluated.autoencoder.networks if isinstance(self.evaluated, Run) else None
         return None if getattr(networks, "condition", None) is None else split.labels
-
-    @property
-    def where(self) -> str:
-        """The split in words."""
-        return f"the {self.split} split of {self.dataset.name}"
 
     @cached_property
     def x(self) -> np.ndarray:
@@ -210,15 +191,7 @@ class Context:
         names: Iterable[str],
         **further: Any,
     ) -> tuple[list[Row], list[str]]:
-        """Measured values of each subject as rows, NaN where its outputs are not finite, and the message that says so.
-
-        Args:
-          what: the outputs, in the plural.
-          measure: values by metric.
-          is_finite: whether all outputs of a subject are finite.
-          names: the metrics.
-          further: keys of the rows.
-        """
+        """Measured values as rows, NaN where outputs of a subject are not finite, and the message that says so."""
         rows, broken = [], []
         for subject in self.subjects:
             if is_finite(subject):
@@ -235,11 +208,7 @@ class Context:
         return [message] if names else []
 
     def classes(self, split: str) -> np.ndarray:
-        """Names of the classes of a split, ``[n]``.
-
-        Raises:
-          InvalidInput: it has none.
-        """
+        """Names of the classes of a split, ``[n]``; refused where it has none."""
         names = class_names(self.dataset.split(split).labels)
         if names is None:
             raise InvalidInput(
@@ -249,29 +218,21 @@ class Context:
         return names
 
     def is_abnormal(self) -> tuple[np.ndarray, np.ndarray]:
-        """Whether each example of the split and of the training split counts as abnormal.
-
-        Raises:
-          InvalidInput: labels are missing; no abnormal labels were named and the labels are not 0 and 1; or all
-            examples of the split are of one kind.
-        """
+        """Whether each example of the split and of the training split counts as abnormal; refused of one kind alone."""
         labels, train_labels = self.classes(self.split), self.classes("train")
         names = self.abnormal_names(np.union1d(labels, train_labels))
         abnormal, among_train = np.isin(labels, names), np.isin(train_labels, names)
         if abnormal.all() or not abnormal.any():
             kind = "abnormal" if abnormal.all() else "normal"
             raise InvalidInput(
-                f"all {len(abnormal)} examples of {self.where} count as {kind} ({', '.join(names)} being abnormal): "
-                "expected some of both kinds; choose other labels by --abnormal, or another split."
+                f"all {len(abnormal)} examples of the {self.split} split of {self.dataset.name} count as {kind} "
+                f"({', '.join(names)} being abnormal): expected some of both kinds; "
+                "choose other labels by --abnormal, or another split."
             )
         return abnormal, among_train
 
     def abnormal_names(self, known: np.ndarray) -> list[str]:
-        """The classes that count as abnormal, of those that are known.
-
-        Raises:
-          InvalidInput: a label that no example has; none were given, and those known are not 0 and 1.
-        """
+        """The classes that count as abnormal; refused where they are unknown, or not given and not 0 and 1."""
         if self.abnormal is None:
             if set(known) != {"0", "1"}:
                 raise InvalidInput(
@@ -281,8 +242,7 @@ class Context:
             return ["1"]
         names = [class_name(label) for label in self.abnormal]
         for name in names:
-            if name not in known:
-                raise unknown("label", name, known.tolist())
+            require_known("label", name, known.tolist())
         return names
 
 

@@ -7,7 +7,6 @@ from typing import Any
 import jax
 import numpy as np
 
-from ae_jax._checks import positive_whole
 from ae_jax.corruptions import Corruption
 from ae_jax.data import Scaling
 from ae_jax.evaluation.baselines import Baseline
@@ -39,13 +38,10 @@ def denoising_grid(context: Context, families: Families = FAMILIES, *, limit: in
     Returns:
       Rows as of :func:`ae_jax.evaluation.evaluate`, with the metrics of :func:`ae_jax.evaluation.image_quality`, and
       ``psnr_gain`` and ``ssim_gain``, their differences from those of the corrupted input. Further keys are
-      ``corruption``, ``level`` and ``trained_on``: ``"matched"``, ``"blind"`` or ``"clean"``
-      (:func:`ae_jax.evaluation.noise.trained_on`), and None of the corrupted input. Rows of a member that diverged, or
-      whose reconstructions are not finite, say ``"finite": False``.
+      ``corruption``, ``level`` and ``trained_on`` (:func:`ae_jax.evaluation.trained_on`; None of the corrupted input).
 
     Raises:
-      InvalidInput: an unknown or empty split, data of another shape or scaling than the run's, or a limit that is not a
-        whole number above zero.
+      InvalidInput: as of :func:`ae_jax.evaluation.evaluate`.
 
     Example:
       >>> import ae_jax
@@ -60,7 +56,6 @@ def denoising_grid(context: Context, families: Families = FAMILIES, *, limit: in
       Vincent et al., *Stacked denoising autoencoders*, JMLR 2010; Jain and Seung, *Natural image denoising with
       convolutional networks*, NIPS 2008 (PSNR of learned denoisers).
     """
-    limit = positive_whole("denoising_grid", "limit", limit)
     part, rows = subsample_split(context.part, limit), []
     x = context.scaled(part.x)
     for family, levels in families.items():

@@ -46,18 +46,10 @@ def negative_elbo(run: Run, x: Any, *, condition: Any = None, seed: int = 0) -> 
     The expectation is a mean over 16 latents whose keys depend on the seed and the example's position alone. Examples
     are taken as they are, also where training augmented them, as by ``augmentation=Binarisation()``.
 
-    Args:
-      run: a trained population of variational autoencoders.
-      x: examples in the units that it was trained on, ``[n, *shape]``.
-      condition: as of :meth:`ae_jax.Run.encode`.
-      seed: of the latents.
+    Args and Raises are those of :func:`log_likelihood`; a squared error is no obstacle.
 
     Returns:
       ``negative_elbo``, ``negative_log_likelihood`` and ``kl``, each ``[members, n]`` or ``[n]``, in nats.
-
-    Raises:
-      InvalidInput: the autoencoder has no prior; another shape or range than trained on, no numbers, NaN or
-        infinity.
 
     References:
       Kingma and Welling, *Auto-encoding variational Bayes*, ICLR 2014, eq. 3.
@@ -74,9 +66,8 @@ def log_likelihood(run: Run, x: Any, *, condition: Any = None, samples: int = 50
        \quad z_s \sim q(z|x)
 
     In expectation a lower bound, the ELBO with one sample, which rises to log p(x) as samples are added. The latents'
-    keys depend only on the seed and the positions of the example and the sample, so that fewer samples are a prefix of
-    more. The standard error is that of the delta method, the weights' standard deviation over their mean and
-    :math:`\sqrt S`; it is unreliable where the effective sample size is small.
+    keys depend only on the seed and the positions of the example and the sample. The standard error is that of the
+    delta method, :math:`\mathrm{std}(w) / (\bar w \sqrt S)`; it is unreliable where the effective sample size is small.
 
     Args:
       run: a trained population of variational autoencoders.

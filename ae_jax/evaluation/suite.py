@@ -8,7 +8,7 @@ import numpy as np
 
 from ae_jax._checks import non_negative_whole
 from ae_jax.data import Dataset, Split
-from ae_jax.errors import InvalidInput, unknown
+from ae_jax.errors import InvalidInput, require_known
 from ae_jax.evaluation.anomaly import SCORES, AnomalyScore, anomaly_score
 from ae_jax.evaluation.baselines import Baseline
 from ae_jax.evaluation.context import Context, Features, Subject, with_members
@@ -62,8 +62,7 @@ class Task(NamedTuple):
       meaning: what it tells, as a question.
       headline: the metric that summarises it, the first of those that were measured.
       outputs: the outputs of subjects that it needs (:class:`ae_jax.evaluation.context.Subject`).
-      by: the keys of rows that make a row of a table.
-      over: the keys of rows that make a table.
+      by, over: the keys of rows that make a row of a table, and a table.
     """
 
     run: Callable[[Context], TaskResult]
@@ -87,10 +86,9 @@ def evaluate(
 ) -> Evaluation:
     """Evaluates a run or a baseline on one or several tasks.
 
-    ``"summary"`` has the few numbers that comparisons report of every autoencoder. Each other task has rows of its
-    baselines too. A task that the run or the data do not allow has a result without rows, whose message says why and
-    what to do. Rows of a member that diverged, or whose codes, reconstructions or samples are not finite, say
-    ``"finite": False``; the values of the latter are NaN.
+    ``"summary"`` has the few numbers that comparisons report. Each other task has rows of its baselines too. A task
+    that the run or the data do not allow has a result without rows, whose message says why and what to do. Rows of a
+    member that diverged, or whose outputs are not finite and values NaN, say ``"finite": False``.
 
     Args:
       evaluated: a trained population, or a baseline such as :class:`ae_jax.evaluation.PCA`.
@@ -119,19 +117,14 @@ def evaluate(
     Example:
       >>> import ae_jax
       >>> data = ae_jax.data.digits()
-      >>> run = ae_jax.fit(ae_jax.undercomplete(code=2, hidden=()), data, epochs=1)
-      >>> [row["metric"] for row in evaluate(run, data).rows][:2]
-      ['mse', 'psnr_corrupted']
-      >>> from ae_jax.evaluation import PCA
-      >>> rows = evaluate(PCA.fit(data, 16), data).rows
-      >>> round(rows[0]["value"], 4)
-      0.0117
+      >>> rows = evaluate(ae_jax.evaluation.PCA.fit(data, 16), data).rows
+      >>> rows[0]["metric"], round(rows[0]["value"], 4)
+      ('mse', 0.0117)
     """
     names = list(dict.fromkeys(_several(tasks)))
     names = [name for name in TASKS if name != SUMMARY] if names == ["all"] else names
     for name in names:
-        if name not in TASKS:
-            raise unknown("task", name, [*TASKS, "all"])
+        require_known("task", name, [*TASKS, "all"])
     if (features is None) != (features_name == "data"):
         raise InvalidInput(
             f"the generation task was given features={features} called {features_name!r}: expected both, or neither; "
@@ -153,7 +146,13 @@ def evaluate(
     known = [names for names in map(class_names, (context.part.labels, dataset.train.labels)) if names is not None]
     if context.abnormal is not None and known:
         context.abnormal_names(np.unique(np.concatenate(known)))
-    return Evaluation(_result(name, context) for name in names)
+    results = []
+    for name in names:
+        try:
+            results.append(TASKS[name].run(context))
+        except InvalidInput as error:
+            results.append(TaskResult(name, [], (f"The task {name} could not be evaluated: {error}",)))
+    return Evaluation(results)
 
 
 def summary_task(context: Context) -> TaskResult:
@@ -228,7 +227,7 @@ def representation_task(context: Context) -> TaskResult:
     if missing := [name for metric, name in names.items() if metric not in {row["metric"] for row in rows}]:
         messages.append(
             f"Metrics by label were left out ({', '.join(missing)}): they need labels that are classes, at least two "
-            f"and at most half as many as examples, in the training split and in {context.where}; name them by "
+            f"and at most half as many as examples, in both splits; name them by "
             "--label, or give the data set labels."
         )
     if not enough:
@@ -416,13 +415,6 @@ def _several(given: Any) -> tuple[Any, ...]:
     return (given,) if isinstance(given, (str, bytes)) or not isinstance(given, Iterable) else tuple(given)
 
 
-def _result(name: str, context: Context) -> TaskResult:
-    try:
-        return TASKS[name].run(context)
-    except InvalidInput as error:
-        return TaskResult(name, [], (f"The task {name} could not be evaluated: {error}",))
-
-
 def _beside_pca(
     context: Context, what: str, measure: Callable[[Subject], dict[str, float]], needed: tuple[str, ...]
 ) -> tuple[list[Row], list[str]]:
@@ -456,11 +448,7 @@ def _baseline_scores(context: Context, reference: np.ndarray) -> Iterator[tuple[
 
 
 def _scored(context: Context, scorer: AnomalyScore, abnormal: np.ndarray) -> tuple[ScoredLabels, list[Row], list[str]]:
-    """A score of the first member that stayed finite, rows of all members, and messages.
-
-    Raises:
-      InvalidInput: scores of no member are finite.
-    """
+    """A score of the first member that stayed finite, rows of all members, and messages; refused where none is."""
     found = with_members(context.run, scorer.score(context.part.x, condition=context.condition(context.part)))
     finite = np.isfinite(found).all(axis=1)
     trusted = finite & context.run.finite

@@ -8,7 +8,6 @@ import ae_jax
 from ae_jax.corruptions import Gaussian, Masking, SaltAndPepper
 from ae_jax.data import Split, from_splits
 from ae_jax.evaluation import (
-    FAMILIES,
     PCA,
     Context,
     corrupted,
@@ -21,7 +20,6 @@ from ae_jax.evaluation.filters import FILTERS, best_width
 from ae_jax.objectives import ELBO, Reconstruction
 from ae_jax.training.population import stack
 
-KEY = jax.random.key(3)
 ONE = {"gaussian": {0.3: Gaussian(scale=0.3)}}
 TWO = ONE | {"masking": {0.5: Masking(probability=0.5)}}
 
@@ -37,23 +35,6 @@ def decibels(error: float, data_range: float = 1.0) -> float:
 def values_of(rows, **wanted):
     """By metric, of the rows that have these values."""
     return {row["metric"]: row["value"] for row in rows if all(row[name] == value for name, value in wanted.items())}
-
-
-def test_families_are_the_three_of_vincent_at_four_levels():
-    assert {name: list(levels) for name, levels in FAMILIES.items()} == {
-        "gaussian": [0.1, 0.2, 0.3, 0.5],
-        "masking": [0.1, 0.25, 0.5, 0.75],
-        "salt_and_pepper": [0.05, 0.1, 0.25, 0.5],
-    }
-    x = np.full((40, 50), 0.5, np.float32)
-    for family, levels in FAMILIES.items():
-        for level, corruption in levels.items():
-            damaged = corrupted(corruption, KEY, x)
-            share = np.std(damaged - x) if family == "gaussian" else np.mean(damaged != x)
-            # Five standard errors of a standard deviation, and of a share.
-            error = level / 4000**0.5 if family == "gaussian" else (level * (1 - level) / 2000) ** 0.5
-            assert abs(share - level) < 5 * error
-            assert family == "gaussian" or set(np.unique(damaged)) <= {0.0, 0.5, 1.0}
 
 
 def test_quality_is_of_the_mean_error_and_relative_to_the_range():
@@ -98,12 +79,10 @@ def test_the_baselines_are_pca_of_clean_images_and_filters_tuned_with_other_nois
     ("seen", "corruption", "expected"),
     [
         (Gaussian(scale=0.3), Gaussian(scale=0.3), "matched"),
-        (Gaussian(scale=np.float32(0.3)), Gaussian(scale=0.3), "matched"),
         (Gaussian(scale=0.3), Gaussian(scale=0.2), "blind"),
         (Masking(probability=0.3), Gaussian(scale=0.3), "blind"),
         (SaltAndPepper(probability=0.1, high=2.0), SaltAndPepper(probability=0.1), "blind"),
         (identity, identity, "matched"),
-        (identity, Gaussian(scale=0.3), "blind"),
         (None, Gaussian(scale=0.3), "clean"),
     ],
 )
@@ -172,7 +151,7 @@ def test_rows_say_what_was_trained_on_and_whose_they_are(rows):
     assert len(rows) == 2 * 8 * 4
 
 
-def test_a_single_run_and_a_member_that_diverged_say_so(run, denoisers, small):
+def test_a_single_run_and_members_that_are_not_finite_say_so(run, denoisers, small, with_nan):
     alone = denoising_grid(Context(evaluated=run, dataset=small), ONE)
     assert {(row["seed"], row["trained_on"]) for row in alone if row["autoencoder"] == "undercomplete"} == {
         (5, "clean")
@@ -180,6 +159,9 @@ def test_a_single_run_and_a_member_that_diverged_say_so(run, denoisers, small):
     finite = np.array([True, False, True, True])
     diverged = denoising_grid(Context(evaluated=dataclasses.replace(denoisers, finite=finite), dataset=small), ONE)
     assert {row["member"] for row in diverged if row.get("finite") is False} == {1}
+    broken = denoising_grid(Context(evaluated=with_nan(denoisers, "decoder", 2), dataset=small), ONE)
+    assert {row["member"] for row in broken if row.get("finite") is False} == {2}
+    assert all(np.isnan(row["value"]) == (row.get("finite") is False) for row in broken)
 
 
 def test_data_beyond_the_unit_interval_are_judged_by_their_training_range(run, small):
@@ -194,10 +176,3 @@ def test_data_beyond_the_unit_interval_are_judged_by_their_training_range(run, s
     # Without validation examples, which tables do not need, nothing is missing.
     bare = dataclasses.replace(data, validation=Split(data.validation.x[:0]))
     assert denoising_grid(Context(evaluated=flat, dataset=bare), ONE) == rows
-
-
-def test_a_member_that_reconstructs_nothing_finite_says_so(denoisers, small, with_nan):
-    broken = with_nan(denoisers, "decoder", 2)
-    rows = denoising_grid(Context(evaluated=broken, dataset=small), ONE)
-    assert {row["member"] for row in rows if row.get("finite") is False} == {2}
-    assert all(np.isnan(row["value"]) == (row.get("finite") is False) for row in rows)

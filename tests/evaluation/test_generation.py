@@ -91,7 +91,7 @@ def loop_precision(x, members, neighbors):
 
 
 @pytest.mark.usefixtures("blocks")
-@pytest.mark.parametrize("neighbors", [1, 3])
+@pytest.mark.parametrize("neighbors", [3])
 def test_precision_and_recall_are_those_of_loops(neighbors, pair):
     real, generated = pair
     found = precision_recall(real, generated, neighbors=neighbors)
@@ -110,12 +110,6 @@ def test_samples_on_the_surface_of_a_ball_and_at_its_centre_are_on_the_manifold(
     generated = np.array([[0.0], [2.0], [5.0], [-4.0], [5.001]])
     assert precision_recall(real, generated, neighbors=1)["precision"] == 0.8
     assert precision_recall(real, real, neighbors=1) == {"precision": 1.0, "recall": 1.0}
-
-
-def test_a_collapsed_generator_is_precise_and_recalls_nothing(pair):
-    # Every sample is one and the same datum.
-    found = precision_recall(pair[0], np.repeat(pair[0][:1], 33, axis=0))
-    assert found == {"precision": 1.0, "recall": 1 / 40}
 
 
 @pytest.mark.usefixtures("unchecked")

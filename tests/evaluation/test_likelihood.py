@@ -73,12 +73,6 @@ def test_an_example_s_value_depends_on_its_place_and_the_seed_only(population, s
     assert (abs(whole["negative_log_likelihood"][1020:] / whole["negative_log_likelihood"][:10] - 1) > 1e-6).all()
 
 
-def test_beta_is_one_whatever_was_trained_with(answer, population, small):
-    weighed = stack([ae_jax.variational(code=3, hidden=(12,), beta=40.0)] * 4)
-    found = negative_elbo(dataclasses.replace(population, autoencoder=weighed), small.test.x)
-    np.testing.assert_allclose(found["negative_elbo"], answer["negative_elbo"], rtol=1e-6)
-
-
 @pytest.fixture(scope="module")
 def linear(population) -> Run:
     """Networks without hidden layers under a Gaussian likelihood, whose weights tests replace."""

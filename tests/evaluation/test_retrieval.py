@@ -38,15 +38,6 @@ def test_planes_part_examples_by_their_angle_from_the_mean():
     np.testing.assert_array_equal(bits[:4], ~bits[4:])
 
 
-def test_planes_are_those_of_their_seed_and_take_images():
-    x = np.random.default_rng(0).uniform(size=(9, 4, 3)).astype(np.float32)
-    planes, same, other = (RandomHyperplanes.fit(x, 6, seed=seed) for seed in (0, 0, 1))
-    np.testing.assert_array_equal(planes.encode(x), same.encode(x.reshape(9, 12)))
-    assert (planes.encode(x) != other.encode(x)).any()
-    with pytest.raises(InvalidInput, match=r"RandomHyperplanes was given bits=0: expected a whole number above zero"):
-        RandomHyperplanes.fit(x, 0)
-
-
 def test_average_precision_of_the_whole_ranking_is_scikit_learn_s():
     rng = np.random.default_rng(0)
     queries, database = rng.normal(size=(12, 3)).astype(np.float32), rng.normal(size=(40, 3)).astype(np.float32)
@@ -77,13 +68,10 @@ def test_average_precision_at_five_by_hand(relevant, total, expected):
 def test_average_precision_of_nothing_relevant_is_no_number():
     found = average_precision_at(np.array([[False], [True]]), np.array([0, 1]))
     np.testing.assert_array_equal(found, [np.nan, 1.0])
-    with pytest.raises(InvalidInput, match="query 1 has 2 relevant results of 1 relevant items: expected relevant_to"):
-        average_precision_at(np.array([[False, True], [True, True]]), np.array([1, 1]))
 
 
 @pytest.mark.parametrize("exclude_self", [False, True])
-@pytest.mark.parametrize("words", [False, True])
-def test_metrics_are_those_of_a_loop_over_queries(exclude_self, words):
+def test_metrics_are_those_of_a_loop_over_queries(exclude_self):
     rng = np.random.default_rng(1)
     database = rng.normal(size=(60, 2)).astype(np.float32)
     labels = rng.integers(5, size=60)
@@ -98,7 +86,7 @@ def test_metrics_are_those_of_a_loop_over_queries(exclude_self, words):
             precisions.append(sum(ranks) / min(others, 6))
             fractions.append(sum(hits) / 6)
             recalls.append(sum(hits) / others)
-    names = labels.astype(str) if words else labels
+    names = labels.astype(str)
     metrics = retrieval_metrics(found.indices, names, names, k=6, exclude_self=exclude_self)
     assert metrics == pytest.approx(
         {
