@@ -120,8 +120,6 @@ class WhitenedError(SumOverFeatures):
     .. math:: \sum_i \frac{(x_i - \hat x_i)^2}{v_i + \epsilon \bar v}, \quad
        v_i = \frac{1}{n} \sum_b (x_{bi} - \hat x_{bi})^2
 
-    Twice the negative log-likelihood, up to a constant, of Gaussian residuals whose variances are the reference's.
-
     Attributes:
       floor: epsilon, the least variance of a residual, relative to the mean of all features'; pixels that are always
         black are reconstructed almost exactly, and would outweigh all others.
@@ -251,12 +249,10 @@ class JacobianCorrected(Score):
        \quad \Sigma = L L^\top, \quad s^2 = \frac{1}{n} \sum_b \frac{\|x_b - \hat x_b\|^2}{d - k}
 
     Codes are Gaussian with the mean and covariance of the reference; the decoder, whose Jacobian at z is J, carries
-    their density onto the manifold (:math:`\log\det L^\top J^\top J L` is :math:`\log\det \Sigma + \log\det J^\top J`,
-    which no linear map of the code changes); the residual is Gaussian and orthogonal to it. For a linear
-    autoencoder that found PCA's subspace it is the density of probabilistic PCA.
+    their density onto the manifold; the residual is Gaussian and orthogonal to it. For a linear autoencoder that found
+    PCA's subspace it is the density of probabilistic PCA.
 
-    With k >= d units no direction is orthogonal: d replaces k in the terms of J, s^2 is the residual per feature
-    without its own constant, and the score orders examples but is no density.
+    With k >= d units no direction is orthogonal: the score then orders examples but is no density.
 
     Attributes:
       ridge: epsilon over the total variance of the reference; it also bounds s^2 from below, by a feature's share of
@@ -316,8 +312,7 @@ class NegativeELBO(Score):
 
     .. math:: \mathbb{E}_{q(z|x)} [-\log p(x|z)] + \mathrm{KL}(q(z|x) \| p(z))
 
-    That of :func:`ae_jax.evaluation.negative_elbo`: the latents' keys depend on the seed and the example's position
-    alone. An explanation follows the same latents from the mean of the reference to the example.
+    As by :func:`ae_jax.evaluation.negative_elbo`, whose latents depend on the seed and the example's position alone.
 
     Attributes:
       samples: how many latents the expectation is a mean over.
@@ -511,8 +506,7 @@ class AnomalyScore:
           steps: S, of integrated gradients; each costs a gradient of the score.
 
         Returns:
-          The contributions in double precision: ``[members, n, *shape]``, or ``[n, *shape]`` of a single run, in units
-          of the score; below zero where a feature makes the example less abnormal.
+          The contributions in units of the score, ``[members, n, *shape]``, or ``[n, *shape]`` of a single run.
 
         Raises:
           InvalidInput: as of :meth:`score`; steps is no whole number above zero; or no reference examples were given.
@@ -544,9 +538,6 @@ def anomaly_score(run: Run, name: str, reference: Any = None, *, condition: Any 
       reference: normal examples in the units trained on, ``[n, *shape]``, usually the training split's.
       condition: of the reference, as of :meth:`ae_jax.Run.encode`.
       options: of the score, the fields of its class in :data:`SCORES`.
-
-    Returns:
-      The score, to call ``score`` and ``explain`` on.
 
     Raises:
       InvalidInput: an unknown score or option, or an option out of range; no or too few reference examples for a

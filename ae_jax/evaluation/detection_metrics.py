@@ -75,7 +75,7 @@ def threshold_for(scores: Scores, contamination: float) -> float:
       contamination: the share of abnormal ones among them, above 0 and at most 0.5.
 
     Returns:
-      The (1 - contamination) quantile of the scores, interpolated linearly.
+      The (1 - contamination) quantile of the scores.
 
     Raises:
       InvalidInput: no scores, NaN or infinite ones, or another contamination.

@@ -67,18 +67,11 @@ def kernel_distance(real_features: FeatureRows, generated_features: FeatureRows)
        \frac{1}{n(n-1)} \sum_{i \ne j} k(r_i, r_j) + \frac{1}{m(m-1)} \sum_{i \ne j} k(g_i, g_j)
        - \frac{2}{nm} \sum_{i,j} k(r_i, g_j), \quad k(x, y) = (x^\top y / d + 1)^3
 
-    Over all pairs, in double precision; the usual mean over random subsets has the same expectation and more noise.
-    Unlike the Fréchet distance it is not biased by few examples, so that it may be below zero.
-
-    Args:
-      real_features: of real examples, ``[n, features]``.
-      generated_features: of generated ones, by the same map, ``[m, features]``.
+    Over all pairs, in double precision. Unlike the Fréchet distance it is not biased by few examples, so that it may be
+    below zero. Args and Raises are those of :func:`frechet_distance`.
 
     Returns:
       The estimate; its expectation is zero for equal distributions.
-
-    Raises:
-      InvalidInput: features of different widths, NaN or infinity, or fewer than two examples.
 
     Example:
       >>> kernel_distance(np.zeros((2, 1)), np.ones((2, 1)))
@@ -112,9 +105,8 @@ def precision_recall(
     each reaching to the member's k-th nearest other member.
 
     Args:
-      real_features: of real examples, ``[n, features]``.
-      generated_features: of generated ones, by the same map, ``[m, features]``; as many as of the real, for both
-        fractions to be comparable.
+      real_features, generated_features: as of :func:`frechet_distance`; as many of each, for both fractions to be
+        comparable.
       neighbors: k.
 
     Returns:

@@ -23,14 +23,7 @@ def mean_squared_error(reconstruction: Examples, target: Examples) -> float:
 
     .. math:: \frac{1}{n d} \sum_{b,i} (\hat x_{bi} - x_{bi})^2
 
-    Args:
-      reconstruction, target: ``[n, *features]``, of one shape.
-
-    Returns:
-      The error, in squared units of the data.
-
-    Raises:
-      InvalidInput: the shapes differ.
+    Both are ``[n, *features]``; InvalidInput is raised where their shapes differ.
 
     Example:
       >>> mean_squared_error(np.zeros((1, 4)), np.full((1, 4), 0.5))
@@ -148,16 +141,11 @@ def image_quality(reconstruction: Examples, clean: Examples, *, data_range: floa
 
     The error is the mean over all examples, as the decibels of one example may be infinite.
 
-    Args:
-      reconstruction, clean: in model units, ``[n, *features]``.
-      data_range: R, from the lowest to the highest possible value; 1 for data in [0, 1].
+    Args and Raises are those of :func:`psnr`.
 
     Returns:
       ``psnr`` in decibels and, of images of at least 3 pixels on a side, ``ssim``, the mean of
       :func:`ae_jax.evaluation.structural_similarity`; NaN of reconstructions that are not finite.
-
-    Raises:
-      InvalidInput: the shapes differ.
 
     Example:
       >>> image_quality(np.zeros((1, 4)), np.full((1, 4), 0.1))

@@ -63,21 +63,10 @@ def knn_accuracy(
 ) -> float:
     """Accuracy of the majority of the nearest training codes, by Euclidean distance.
 
-    Args:
-      train_codes, train_labels: the neighbours, ``[n, units]`` and ``[n]``.
-      codes, labels: codes and labels to test on.
-      neighbors: number of neighbours.
-
-    Returns:
-      The fraction of correct labels, in [0, 1].
+    Args and Returns are those of :func:`linear_probe_accuracy`, beside the number of neighbours.
 
     Raises:
       InvalidInput: fewer training codes than neighbours.
-
-    Example:
-      >>> codes, labels = np.array([[0.0], [0.1], [1.0], [1.1]]), np.array([0, 0, 1, 1])
-      >>> knn_accuracy(codes, labels, codes, labels, neighbors=1)
-      1.0
 
     References:
       Cover and Hart, *Nearest neighbor pattern classification*, IEEE Transactions on Information Theory 1967.
@@ -93,10 +82,6 @@ def label_accuracies(train: Codes, train_labels: Labels, codes: Codes, labels: L
 
     Both splits need labels with class names (:func:`ae_jax.evaluation.class_names`), some of them in both; the training
     split needs at least five rows and two classes, at most half as many as rows.
-
-    Args:
-      train, train_labels: codes to learn from, ``[n, units]``, and their labels, ``[n]`` or None.
-      codes, labels: codes and labels to test on.
 
     Returns:
       ``linear_probe_accuracy`` and ``knn_accuracy``, each in [0, 1], NaN where codes are not finite; or nothing.

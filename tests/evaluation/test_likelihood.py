@@ -204,16 +204,6 @@ def test_neither_chunks_of_samples_nor_of_examples_change_the_likelihood(wide, m
     assert (abs(many.log_likelihood[40:80] - many.log_likelihood[:40]) > 1e-6).all()
 
 
-def test_members_have_likelihoods_of_their_own(population, small):
-    together = log_likelihood(population, small.test.x, samples=5)
-    assert together.log_likelihood.shape == together.effective_samples.shape == (4, 20)
-    alone = log_likelihood(population[2], small.test.x, samples=5)
-    np.testing.assert_allclose(alone.log_likelihood, together.log_likelihood[2], rtol=1e-5)
-    again, other = (log_likelihood(population[2], small.test.x, samples=5, seed=seed) for seed in (0, 1))
-    np.testing.assert_array_equal(again.log_likelihood, alone.log_likelihood)
-    assert (other.log_likelihood != alone.log_likelihood).all()
-
-
 def test_what_the_importance_weighted_bound_trained_is_asked_alike(answer, population, small):
     weighted = [dataclasses.replace(member, objective=ImportanceWeighted()) for member in population.members]
     run = dataclasses.replace(population, autoencoder=stack(weighted))

@@ -80,16 +80,6 @@ def test_neither_the_scale_nor_the_place_of_data_costs_exactness(offset, width):
     np.testing.assert_allclose(found.distances, distances, rtol=1e-6)
 
 
-@pytest.mark.usefixtures("chunked")
-def test_what_32_bits_cannot_tell_apart_is_found_in_double_precision():
-    # Two clusters 2,000 apart: within one, the rounding of squared distances is larger than the distances.
-    rng = np.random.default_rng(6)
-    centres = np.where(rng.random((64, 1)) < 0.5, 0.0, 1000.0)
-    database = (centres + 1e-2 * rng.normal(size=(64, 4))).astype(np.float32)
-    found = search(database, database, k=3, exclude_self=True)
-    np.testing.assert_array_equal(found.indices, by_brute_force(database, database, 3, "euclidean", True)[0])
-
-
 def test_rows_of_zeros_are_at_cosine_distance_one_from_all():
     rows = np.array([[0.0, 0.0], [1.0, 0.0], [-1.0, 0.0], [0.0, 0.0], [2.0, 0.0]], np.float32)
     found = search(rows, rows, k=5, metric="cosine")

@@ -363,14 +363,6 @@ def test_examples_that_are_no_images_have_no_ssim_and_another_range():
     assert "ssim" not in values
 
 
-def test_a_squared_error_has_samples_but_no_likelihood(small):
-    autoencoder = ae_jax.variational(code=2, hidden=(), likelihood=ae_jax.objectives.SquaredError())
-    trained = ae_jax.fit(autoencoder, small, epochs=1, batch_size=16)
-    generation, likelihood = evaluate(trained, small, ["generation", "likelihood"])
-    assert "precision" in found(generation, autoencoder="variational")
-    assert "could not be evaluated: variational was trained by SquaredError" in likelihood.messages[0]
-
-
 def test_scores_that_are_not_finite_are_left_out_with_a_reason(run, small, with_nan):
     (answer,) = evaluate(with_nan(run, "decoder"), small, ["anomaly"], abnormal=ABNORMAL)
     # Codes are as they were; what is decoded is not.
