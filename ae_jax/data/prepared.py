@@ -14,16 +14,9 @@ _BLOCK = 4096
 
 
 class PreparedRows(Rows):
-    """One split of a prepared data set, read by position and from several threads at once.
+    """One split of a prepared data set, as ``tfds.data_source`` returns it, read by position.
 
-    Args:
-      source: the split, as ``tfds.data_source`` returns it.
-      example: name of the feature that holds the examples.
-      label: name of the feature that holds the labels, or None.
-      name: of the split, for errors.
-
-    Raises:
-      InvalidInput: records that cannot be read, or examples that are not arrays of numbers.
+    ``example`` and ``label`` are the features that hold the examples and the labels (or None).
     """
 
     def __init__(self, source: Any, example: str, label: str | None, *, name: str):

@@ -30,8 +30,8 @@ class Published:
       name: of the data set.
       shape: of one image.
       examples: of each split.
-      homepage, licence: of those who made it; the licence as they state it.
-      address: what the names of its files are appended to.
+      homepage, licence: as its authors state them.
+      address: to which the names of its files are appended.
       files: name -> SHA-256 of each published file, or None where it is verified by its content.
       read: reads those files, in their order.
       others: other files that hold the same data -> their reader.

@@ -34,12 +34,7 @@ class ArrayRows(Rows):
 
 
 class NpyRows(Rows):
-    """``.npy`` files of one shape and type, read by position; memory holds only the requested rows.
-
-    Raises:
-      InvalidInput: a file that is not an array, holds objects, is in Fortran order, is shorter than its header says,
-        or has another shape or type than the first.
-    """
+    """``.npy`` files of one shape and type, read by position; memory holds only the requested rows."""
 
     def __init__(self, paths: Sequence[Path]):
         self.paths, self._headers = list(paths), [_header(path) for path in paths]
@@ -72,13 +67,7 @@ class NpyRows(Rows):
 class ParquetRows(Rows):
     """``.parquet`` files of the same columns; a shard is a row group, the smallest unit that can be read.
 
-    Args:
-      paths: the files, in order.
-      columns: names of the features; by default all but the label.
-      label: name of the label's column, or None.
-
-    Raises:
-      InvalidInput: a file that is not Parquet, or has other columns than the first.
+    ``columns`` are the features, by default all but the ``label``.
     """
 
     whole = True

@@ -43,7 +43,7 @@ def digits(*, seed: int = 0) -> Dataset:
 
 
 _EXPANSION = 4
-"""How many times larger than their file examples can be on the device, of integers of one byte."""
+"""How much larger than their file examples can be on the device: 8-bit integers become 32-bit floats."""
 
 EMBEDDED: dict[str, Callable[..., Dataset]] = {"digits": digits}
 """Data sets that come with the installation."""
@@ -73,8 +73,8 @@ def load(
       The data set, split 70 / 10 / 20, or as the source splits it.
 
     Raises:
-      InvalidInput: an unknown name, data that are not prepared, a file that is missing or cannot be read, one whose
-        arrays cannot be used, or a choice that the source does not offer.
+      InvalidInput: an unknown name, data that are not prepared, a file that cannot be read or used, or an option that
+        the source does not have.
     """
     if is_named(source):
         if reading != _only(reading, ()):
@@ -220,9 +220,6 @@ def rows_of(path: Path, reading: ReadOptions = ReadOptions()) -> Rows | None:
 
     Returns:
       The rows; None for other sources, and for a ``.npy`` file that is much smaller than the budget.
-
-    Raises:
-      InvalidInput: shards beside other things in one folder, options that shards do not use, or what cannot be read.
     """
     arrays, tables = (_shards(path, suffix) for suffix in (".npy", ".parquet"))
     if not (arrays or tables) or (path.is_file() and reading.shape is not None):

@@ -128,16 +128,7 @@ def from_raw(
     reading: ReadOptions = ReadOptions(),
     seed: int = 0,
 ) -> Dataset:
-    """A data set from the examples of a source, in its own splits where it has them.
-
-    Args:
-      contents: of ``"all"``, split as :func:`from_arrays` does; or of ``"train"`` and any of ``"validation"`` and
-        ``"test"``. A missing one is held out of the training examples, a tenth and a fifth.
-      name: what results call it.
-      scaling: as in :func:`from_arrays`.
-      reading: how the source was read.
-      seed: of the split.
-    """
+    """A data set from ``"all"`` examples of a source, or from its splits; a missing one is held out of ``"train"``."""
     source = contents["all" if "all" in contents else "train"]
     split = from_arrays(
         source.x,
@@ -164,22 +155,16 @@ def from_rows(
     reading: ReadOptions = ReadOptions(),
     seed: int = 0,
 ) -> Dataset:
-    """A data set whose training examples are streamed.
+    """A data set whose training examples are streamed; name, scaling and seed as in :func:`from_arrays`.
 
     All examples are read once, to check them and to fit the scaling. A tenth and a fifth of them, but no more than
-    10,000 each and a sixteenth of the budget, are held out for validation and test, at random by the seed, and as many
-    of the training examples are sampled into ``train``, which probes and baselines learn from.
+    10,000 each and a sixteenth of the budget, are held out for validation and test, and as many of the training
+    examples are sampled into ``train``, which probes and baselines learn from.
 
     Args:
       rows: the source.
-      held_out: validation and test splits that come with the source; others are not held out then.
-      name: what results call it.
-      scaling: as in :func:`from_arrays`.
+      held_out: validation and test splits that come with the source; they are not drawn from the rows then.
       reading: how the source was read; with the device's budget.
-      seed: of what is held out and of the order, from 0 to 2**32 - 1.
-
-    Raises:
-      InvalidInput: as in :func:`from_arrays`.
     """
     total = sum(rows.lengths)
     given = {split: held_out[split] for split in ("validation", "test") if held_out and split in held_out}
@@ -204,8 +189,7 @@ def from_rows(
 def balanced_rows(labels: np.ndarray, count: int, *, seed: int) -> np.ndarray:
     """Rows of a few labelled examples, drawn by a seed, with classes as equal in number as possible.
 
-    More are drawn of the larger classes only where a smaller one has no more; by the same seed, the rows of fewer
-    examples are among those of more.
+    With the same seed, the rows of fewer examples are among those of more.
 
     Args:
       labels: the class of each example, ``[n]``.

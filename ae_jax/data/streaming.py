@@ -239,9 +239,6 @@ def survey(stream: Stream, taken: Mapping[str, np.ndarray], *, moments: bool) ->
 
     Returns:
       Statistics of the training examples, and the kept examples by name.
-
-    Raises:
-      InvalidInput: examples that :func:`ae_jax.data.arrays.as_examples` refuses, with shard and row.
     """
     found: dict[str, list[tuple[np.ndarray, Any]]] = {name: [] for name in taken}
 

@@ -16,15 +16,9 @@ def rows(split) -> list[int]:
     return (split.x[:, 0] // 2).astype(int).tolist()
 
 
-def test_splits_hold_every_example_once():
-    data = from_arrays(X, validation=0.2, test=0.3)
-    splits = [rows(split) for split in (data.train, data.validation, data.test)]
-    assert [len(split) for split in splits] == [15, 6, 9]
-    assert sorted(row for split in splits for row in split) == list(range(30))
-
-
-def test_labels_stay_with_their_examples_and_every_class_in_its_share():
+def test_splits_hold_every_example_once_with_its_label_and_every_class_in_its_share():
     data = from_arrays(X, LABELS, validation=0.2, test=0.3)
+    assert sorted(row for split in (data.train, data.validation, data.test) for row in rows(split)) == list(range(30))
     for split, each in ((data.train, 5), (data.validation, 2), (data.test, 3)):
         np.testing.assert_array_equal(split.labels, LABELS[rows(split)])
         assert np.bincount(split.labels).tolist() == [each] * 3

@@ -103,11 +103,6 @@ def test_files_of_other_data_are_refused(tiny: Published, tmp_path: Path, name: 
     assert not prepared_file("tiny").parent.exists()
 
 
-def test_a_folder_without_the_files_is_refused(tiny: Published, tmp_path: Path) -> None:
-    with pytest.raises(InvalidInput, match=r"does not hold the files of tiny: expected tiny\.npy, or other\.npy"):
-        prepare("tiny", source=tmp_path / "none")
-
-
 def test_downloads_that_fail_are_refused(served: Published, files: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     (files / "tiny.npy").write_bytes(b"another file")
     with pytest.raises(InvalidInput, match="SHA-256"):

@@ -1,11 +1,8 @@
-import json
-
 import numpy as np
 import pandas
 import pytest
 
 from ae_jax import InvalidInput
-from ae_jax.components import from_config
 from ae_jax.data import ReadOptions, from_arrays
 
 RNG = np.random.default_rng(0)
@@ -29,12 +26,6 @@ def test_the_range_in_model_units_chooses_the_likelihood(x, scaling, likelihood)
     description = from_arrays(x, scaling=scaling).spec
     assert description.likelihood == likelihood
     assert description.unit_interval == (likelihood == "BernoulliLikelihood")
-
-
-@pytest.mark.parametrize("x", [BYTES, UNIT, REAL])
-def test_it_comes_back_from_json(x):
-    data = from_arrays(x, columns=["a", "b", "c"] if x.ndim == 2 else None, scaling="standard")
-    assert from_config(json.loads(json.dumps(data.describe()))) == data.spec
 
 
 def test_what_was_trained_on_is_taken_as_it_is():
