@@ -17,22 +17,12 @@ def detector(rows, narrow):
     return AutoencoderDetector(**narrow, anomaly_score="mahalanobis").fit(rows)
 
 
-@pytest.fixture(scope="module")
-def continued(rows, narrow):
-    return AutoencoderTransformer(**narrow).partial_fit(rows)
-
-
 def test_an_unpickled_estimator_gives_the_same_numbers(fitted, detector, rows, tmp_path):
     joblib.dump(detector, tmp_path / "detector")
     for read in (joblib.load(tmp_path / "detector"), joblib.load(tmp_path / "detector", mmap_mode="r")):
         np.testing.assert_array_equal(read.score_samples(rows), detector.score_samples(rows))
     again = pickle.loads(pickle.dumps(fitted))
     np.testing.assert_array_equal(again.transform(rows), fitted.transform(rows))
-
-
-def test_an_unpickled_estimator_trains_on_as_the_first_would(continued, rows):
-    again, first = pickle.loads(pickle.dumps(continued)), clone(continued).partial_fit(rows)
-    np.testing.assert_array_equal(again.partial_fit(rows).transform(rows), first.partial_fit(rows).transform(rows))
 
 
 def test_the_seed_decides_everything(rows, narrow, fitted):

@@ -78,12 +78,6 @@ def test_it_is_the_detector_of_scikit_learn_with_the_other_sign(fitted, data):
     assert ours == theirs | {"contamination": CONTAMINATION}
 
 
-def test_labels_are_ignored_with_a_warning_as_in_all_of_pyod(fitted, data):
-    with pytest.warns(UserWarning, match="y should not be presented in unsupervised learning"):
-        again = clone(fitted).fit(data[0], data[2])
-    np.testing.assert_array_equal(again.decision_scores_, fitted.decision_scores_)
-
-
 def test_detectors_work_in_ensembles(data):
     bagging = FeatureBagging(
         AutoencoderPyOD(**SMALL), n_estimators=2, max_features=2, contamination=CONTAMINATION, random_state=0

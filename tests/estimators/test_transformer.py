@@ -67,18 +67,6 @@ def test_a_grid_search_chooses_the_larger_code_by_reconstruction(rows, trained, 
     assert search.best_score_ == search.cv_results_["mean_test_score"][1]
 
 
-@pytest.mark.slow
-def test_a_grid_search_in_other_processes_finds_the_same(rows, narrow):
-    searches = [
-        GridSearchCV(AutoencoderTransformer(**narrow), {"code": [1, 2]}, cv=2, n_jobs=jobs, error_score="raise").fit(
-            rows
-        )
-        for jobs in (1, 2)
-    ]
-    ours, theirs = (search.cv_results_["mean_test_score"] for search in searches)
-    np.testing.assert_allclose(ours, theirs, rtol=1e-4)
-
-
 def test_a_hundred_thousand_rows_go_through_one_program(fitted, rows):
     fitted.transform(np.repeat(rows, 20, axis=0))
     with watch_compilation() as compilation:
