@@ -46,15 +46,6 @@ def choose(autoencoder: Any, code: Any, hyperparameters: Any, dataset: Dataset) 
     """Returns the autoencoder that the parameters of an estimator describe, for data in model units.
 
     A named one has the likelihood that fits the data (:func:`ae_jax.studies.suited`), unless one is given.
-
-    Raises:
-      InvalidInput: an unknown name or hyper-parameter, a code or hyper-parameters beside an
-        :class:`ae_jax.Autoencoder`, a code given twice, or a value of another type.
-
-    Example:
-      >>> from ae_jax.data import from_arrays
-      >>> choose("sparse", 4, {"weight": 2.0}, from_arrays([[0.0, 1.0], [1.0, 0.0]])).networks.code
-      4
     """
     if isinstance(autoencoder, Autoencoder):
         if code is not None or hyperparameters:
