@@ -30,13 +30,12 @@ from sklearn.metrics import roc_auc_score
 
 import ae_jax
 from ae_jax import evaluation
-from ae_jax.cli.experiments import run_experiment
 from ae_jax.data import Dataset
 from ae_jax.evaluation import anomaly_score, search
 from ae_jax.report import means_table
 from ae_jax.report.axes import CLASSES, GREY, SMALL, annotate, new_axes
-from ae_jax.studies.experiment import Experiment, ExperimentLog
 from ae_jax.studies.results import intervals
+from experiment import Experiment, ExperimentLog, run_experiment
 
 Rows = Sequence[dict[str, Any]]
 Scores = dict[str, dict[int | None, np.ndarray]]

@@ -36,7 +36,6 @@ from matplotlib.figure import Figure
 
 import ae_jax
 from ae_jax import Autoencoder, Optimizer, Run, component, static
-from ae_jax.cli.experiments import run_experiment
 from ae_jax.corruptions import Binarisation
 from ae_jax.data import Dataset
 from ae_jax.evaluation import active_fraction, log_likelihood, negative_elbo
@@ -44,9 +43,9 @@ from ae_jax.networks import MLP
 from ae_jax.objectives import ELBO, ImportanceWeighted
 from ae_jax.report import means_table
 from ae_jax.report.axes import BLUE, GREY, SMALL, VERMILLION, annotate, new_axes
-from ae_jax.studies.experiment import Experiment, ExperimentLog
 from ae_jax.studies.results import intervals
 from ae_jax.types import Number
+from experiment import Experiment, ExperimentLog, run_experiment
 
 Rows = Sequence[dict[str, Any]]
 

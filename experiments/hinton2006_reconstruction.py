@@ -36,7 +36,6 @@ from matplotlib.figure import Figure
 
 import ae_jax
 from ae_jax import Autoencoder, Run, evaluation
-from ae_jax.cli.experiments import run_experiment
 from ae_jax.components import to_config
 from ae_jax.data import Dataset, Split
 from ae_jax.errors import require_known
@@ -46,8 +45,8 @@ from ae_jax.objectives import BernoulliLikelihood, Reconstruction
 from ae_jax.optimizers import Optimizer
 from ae_jax.report import Panel, draw_examples, means_table, select_examples
 from ae_jax.schedules import FromOptax
-from ae_jax.studies.experiment import Experiment, ExperimentLog
 from ae_jax.studies.results import intervals
+from experiment import Experiment, ExperimentLog, run_experiment
 
 Rows = Sequence[dict[str, Any]]
 

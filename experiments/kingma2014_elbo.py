@@ -42,14 +42,13 @@ from matplotlib.figure import Figure
 
 import ae_jax
 from ae_jax import Autoencoder
-from ae_jax.cli.experiments import run_experiment
 from ae_jax.data import Dataset
 from ae_jax.evaluation import active_fraction, log_likelihood, negative_elbo
 from ae_jax.report import means_table, mosaic
 from ae_jax.report.axes import CLASSES, GREY, SMALL, annotate, new_axes
 from ae_jax.schedules import Cosine
-from ae_jax.studies.experiment import Experiment, ExperimentLog
 from ae_jax.studies.results import intervals
+from experiment import Experiment, ExperimentLog, run_experiment
 
 Rows = Sequence[dict[str, Any]]
 

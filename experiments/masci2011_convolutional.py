@@ -36,16 +36,15 @@ from matplotlib.figure import Figure
 
 import ae_jax
 from ae_jax import Autoencoder, Optimizer
-from ae_jax.cli.experiments import run_experiment
 from ae_jax.components import to_config
 from ae_jax.data import Dataset, Split
 from ae_jax.data.splits import balanced_rows
 from ae_jax.evaluation import linear_probe_accuracy, mean_squared_error
 from ae_jax.report import means_table
 from ae_jax.report.axes import BLUE, SMALL, VERMILLION, annotate, new_axes
-from ae_jax.studies.experiment import Experiment, ExperimentLog
 from ae_jax.studies.results import intervals
 from ae_jax.training import fine_tune, untrained
+from experiment import Experiment, ExperimentLog, run_experiment
 
 Rows = Sequence[dict[str, Any]]
 

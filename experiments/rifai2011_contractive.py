@@ -41,7 +41,6 @@ from sklearn.neural_network import BernoulliRBM
 
 import ae_jax
 from ae_jax import Autoencoder, Optimizer, Run
-from ae_jax.cli.experiments import run_experiment
 from ae_jax.components import to_config
 from ae_jax.corruptions import Gaussian, Masking
 from ae_jax.data import Dataset
@@ -50,9 +49,9 @@ from ae_jax.networks import MLP
 from ae_jax.objectives import BernoulliLikelihood, Contractive, Reconstruction
 from ae_jax.report import means_table
 from ae_jax.report.axes import CLASSES, SMALL, annotate, new_axes
-from ae_jax.studies.experiment import Experiment, ExperimentLog
 from ae_jax.studies.results import intervals
 from ae_jax.training import fine_tune, untrained
+from experiment import Experiment, ExperimentLog, run_experiment
 
 Rows = Sequence[dict[str, Any]]
 

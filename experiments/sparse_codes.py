@@ -49,7 +49,6 @@ from sklearn.svm import LinearSVC
 
 import ae_jax
 from ae_jax import Autoencoder, Optimizer, Run
-from ae_jax.cli.experiments import run_experiment
 from ae_jax.components import to_config
 from ae_jax.data import Dataset, Scaling
 from ae_jax.errors import InvalidInput
@@ -57,8 +56,8 @@ from ae_jax.networks import MLP
 from ae_jax.objectives import L1, KLSparsity, Reconstruction, WinnerTakeAll
 from ae_jax.report import means_table, mosaic
 from ae_jax.report.axes import BLUE, SMALL, VERMILLION, annotate, new_axes
-from ae_jax.studies.experiment import Experiment, ExperimentLog
 from ae_jax.studies.results import intervals
+from experiment import Experiment, ExperimentLog, run_experiment
 
 Rows = Sequence[dict[str, Any]]
 

@@ -32,16 +32,15 @@ import numpy as np
 from matplotlib.figure import Figure
 
 from ae_jax import Autoencoder, Optimizer, Run
-from ae_jax.cli.experiments import run_experiment
 from ae_jax.components import to_config
 from ae_jax.corruptions import Masking
 from ae_jax.data import Dataset
 from ae_jax.networks import MLP
 from ae_jax.objectives import BernoulliLikelihood, Reconstruction
 from ae_jax.report import Panel, draw_examples, first_layer_kernels, means_table
-from ae_jax.studies.experiment import Experiment, ExperimentLog
 from ae_jax.studies.results import intervals
 from ae_jax.training import fine_tune, fit_layerwise, untrained
+from experiment import Experiment, ExperimentLog, run_experiment
 
 Rows = Sequence[dict[str, Any]]
 

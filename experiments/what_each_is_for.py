@@ -47,7 +47,6 @@ from sklearn.metrics import roc_auc_score
 
 import ae_jax
 from ae_jax import NAMED, Autoencoder, InvalidInput, Run, evaluation
-from ae_jax.cli.experiments import run_experiment
 from ae_jax.components import to_config
 from ae_jax.corruptions import Gaussian, Masking, SaltAndPepper
 from ae_jax.data import Dataset, Split
@@ -69,8 +68,8 @@ from ae_jax.objectives import Reconstruction
 from ae_jax.report import annotate, arrow, new_axes
 from ae_jax.report.axes import BLUE
 from ae_jax.studies import Interval, average_ranks, interval, paired_differences
-from ae_jax.studies.experiment import Experiment, ExperimentLog
 from ae_jax.training import fine_tune, untrained
+from experiment import Experiment, ExperimentLog, run_experiment
 
 Rows = Sequence[dict[str, Any]]
 

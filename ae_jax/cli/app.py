@@ -17,7 +17,7 @@ from ae_jax.cli.session import use_cache
 
 Command = Callable[..., int]
 
-COMMANDS: dict[str, Command | dict[str, Command] | str] = {
+COMMANDS: dict[str, Command | str] = {
     "compare": study.compare,
     "train": "Trains one autoencoder and saves it.",
     "sweep": "Trains one autoencoder at every point of a grid of hyper-parameters.",
@@ -29,9 +29,9 @@ COMMANDS: dict[str, Command | dict[str, Command] | str] = {
     "detect": detect,
     "search": search,
     "sample": use.sample,
-    "data": {"list": data.list_sources, "prepare": data.prepare},
+    "data": "Lists data sets, and prepares more.",
 }
-"""Commands by name; of ``train`` and ``sweep``, which have a command for each named autoencoder, the summary."""
+"""Commands by name; of those that have commands of their own, the summary."""
 
 DESCRIPTION = """Trains autoencoders as whole studies and evaluates each alike.
 
@@ -59,59 +59,40 @@ def run(arguments: Sequence[str]) -> int:
 
 
 def parse(arguments: Sequence[str]) -> Callable[[], int]:
-    """Returns the call that arguments ask for, without making it.
-
-    Raises:
-      SystemExit: as in :func:`run`.
-    """
-    first = arguments[0] if arguments else ""
+    """Returns the call that arguments ask for, without making it; raises as :func:`run`."""
     app = SubcommandApp()
     for name, command in COMMANDS.items():
-        if isinstance(command, str):
-            app.command(name=name, help=command)(_by_name(name) if name == first else _placeholder(command))
-        elif isinstance(command, dict):
-            app.command(name=name, help="Lists data sets, and prepares more.")(_group(command))
+        if not isinstance(command, str):
+            _add(app, name, command)
+        elif name in arguments[:1]:
+            app.command(_group(name), name=name, help=command)
         else:
-            app.command(name=name, help=_summary(command))(_deferred(command))
+            app.command(name=name, help=command)(lambda: None)
     config = (FlagCreatePairsOff, OmitArgPrefixes)
     return app.cli(prog="ae-jax", description=DESCRIPTION, args=arguments, config=config)
 
 
-def _group(commands: dict[str, Command]) -> SubcommandApp:
-    app = SubcommandApp()
-    for name, command in commands.items():
-        app.command(name=name, help=_summary(command))(_deferred(command))
-    return app
-
-
-def _by_name(command: str) -> SubcommandApp:
-    """Returns the commands of ``train`` or ``sweep``, one for each named autoencoder; this imports JAX."""
+def _group(name: str) -> SubcommandApp:
+    """Returns the commands of ``data``, or those of ``train`` or ``sweep``: one for each named autoencoder."""
     from ae_jax.models import NAMED
 
-    make = {"train": study.train_command, "sweep": study.sweep_command}[command]
     app = SubcommandApp()
-    for name, autoencoder in NAMED.items():
-        app.command(name=name, help=_summary(autoencoder))(_deferred(make(name)))
+    if name == "data":
+        _add(app, "list", data.list_sources)
+        _add(app, "prepare", data.prepare)
+    else:
+        make = study.train_command if name == "train" else study.sweep_command
+        for autoencoder, described in NAMED.items():
+            _add(app, autoencoder, make(autoencoder), described)
     return app
 
 
-def _deferred(command: Command) -> Callable[..., Callable[[], int]]:
-    """Returns a function with the same signature and docstring, that remembers its arguments."""
+def _add(app: SubcommandApp, name: str, command: Command, described: Callable[..., object] | None = None) -> None:
+    """Adds a command that remembers its arguments; its summary is the first line of a docstring."""
 
     @wraps(command)
     def remember(*arguments: Any, **options: Any) -> Callable[[], int]:
         return lambda: command(*arguments, **options)
 
-    return remember
-
-
-def _placeholder(docstring: str) -> Command:
-    def placeholder() -> int:
-        raise NotImplementedError("the command is made for each named autoencoder.")
-
-    placeholder.__doc__ = docstring
-    return placeholder
-
-
-def _summary(documented: Callable[..., object]) -> str:
-    return (documented.__doc__ or "").strip().split("\n")[0]
+    summary = ((described or command).__doc__ or "").strip().split("\n")[0]
+    app.command(name=name, help=summary)(remember)

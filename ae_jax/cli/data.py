@@ -5,7 +5,11 @@ from typing import Annotated, Any
 
 from tyro.conf import Positional, arg
 
+from ae_jax._checks import require_positive
+from ae_jax.cli.options import Json
 from ae_jax.cli.printing import print_columns, print_json
+from ae_jax.data import EMBEDDED, PUBLISHED, prepared_file
+from ae_jax.data import prepare as prepare_data
 
 Name = Annotated[Positional[str], arg(metavar="NAME")]
 From = Annotated[Path | None, arg(name="from", metavar="DIR", help_behavior_hint="(default: downloads them)")]
@@ -14,14 +18,8 @@ DataFolder = Annotated[
 ]
 
 
-def list_sources(*, json: bool = False) -> int:
-    """Lists data sets: embedded in the installation, prepared on this machine, and available.
-
-    Args:
-      json: print JSON instead of a table.
-    """
-    from ae_jax.data import EMBEDDED, PUBLISHED, prepared_file
-
+def list_sources(*, json: Json = False) -> int:
+    """Lists data sets: embedded in the installation, prepared on this machine, and available."""
     listed = [{"status": "embedded"} | make().describe() for make in EMBEDDED.values()]
     listed += [
         {
@@ -52,9 +50,6 @@ def prepare(name: Name, *, from_: From = None, data_dir: DataFolder = None, time
       data_dir: the folder of prepared data sets.
       timeout: seconds that a server may take to answer.
     """
-    from ae_jax._checks import require_positive
-    from ae_jax.data import prepare as prepare_data
-    from ae_jax.data import prepared_file
     from ae_jax.report import ProgressDisplay
 
     require_positive("data prepare", timeout=timeout)

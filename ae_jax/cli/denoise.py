@@ -1,19 +1,18 @@
 """The command ``denoise``."""
 
 import dataclasses
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import Annotated, Any
 
+import jax
+import numpy as np
 from tyro.conf import arg
 
-from ae_jax.cli.options import Member, Picture, RunFolder, Source, SplitName
-from ae_jax.cli.use import Use, check_seed, condition_of
+from ae_jax.cli.options import Json, Member, Picture, RunFolder, Source, SplitName
+from ae_jax.cli.use import Use, check_seed, condition_of, examples_of
+from ae_jax.corruptions import Corruption
+from ae_jax.data.sources import is_named
 from ae_jax.errors import InvalidInput, require_known
-
-if TYPE_CHECKING:
-    from numpy import ndarray
-
-    from ae_jax.corruptions import Corruption
-    from ae_jax.training import Run
+from ae_jax.training import Run
 
 Corrupt = Annotated[
     str | None, arg(metavar="FAMILY:LEVEL", help_behavior_hint="(default: the examples are noisy already)")
@@ -32,28 +31,22 @@ def denoise(
     clean: Clean = None,
     out: str = "denoised.npy",
     picture: Picture = None,
-    json: bool = False,
+    json: Json = False,
 ) -> int:
     """Writes reconstructions of noisy examples, in the units of the data.
 
-    Where the clean examples are known, prints PSNR in decibels (of all examples together, in model units; the range is
-    1 of data in [0, 1], else that of the clean examples) and the mean SSIM of images, before and after.
+    The examples of --data are noisy, or with --corrupt clean; with --clean, --split is of data sets by name only. Where
+    the clean examples are known, prints PSNR in decibels (of all examples together, in model units; the range is 1 of
+    data in [0, 1], else that of the clean examples) and the mean SSIM of images, before and after.
 
     Args:
-      run: a folder that train wrote, or one in runs/ of a comparison or sweep.
-      data: noisy examples, or with --corrupt clean ones: a data set by its name, tfds:NAME, a file or folder, or a
-        single image.
-      split: train, validation, test or all; with --clean of data sets by name only.
-      member: number of the member, from 0.
       corrupt: noise that is added first, its level in model units: gaussian:STANDARD_DEVIATION, masking:PROBABILITY or
         salt_and_pepper:PROBABILITY.
       seed: of the noise.
       clean: the same examples without noise, to compare with.
       out: .npy, .csv, .tsv or .parquet; of images also a folder for pictures 000000.png, and so on.
       picture: file for some examples, clean, noisy and denoised.
-      json: print a summary as JSON instead of lines.
     """
-    from ae_jax.data.sources import is_named
     from ae_jax.report import denoised_examples
 
     if corrupt is not None and clean is not None:
@@ -65,13 +58,13 @@ def denoise(
         )
     corruption = None if corrupt is None else parse_corruption(corrupt)
     use = Use.open("denoise", run, member, out, picture, examples=True)
-    examples = use.examples(data, split)
+    examples = examples_of(use.run, data, split)
     noisy, known = examples.x, None
     if corruption is not None:
         noisy, known = add_noise(use.run, noisy, corruption, check_seed(seed)), noisy
         use.summary.update({"corruption": str(corruption), "noise_seed": seed})
     elif clean is not None:
-        known = use.examples(clean, split).x
+        known = examples_of(use.run, clean, split).x
         if known.shape != noisy.shape:
             raise InvalidInput(
                 f"--clean has examples of shape {known.shape} and --data of {noisy.shape}: expected the same examples."
@@ -82,19 +75,15 @@ def denoise(
     if known is not None:
         report_quality(use, noisy, denoised, known)
     use.draw(lambda: denoised_examples(known, noisy, denoised))
-    use.write_examples(denoised, examples.labels)
-    return use.finish(json)
+    return use.finish(json, use.write_examples(denoised, examples.labels))
 
 
-def parse_corruption(text: str) -> "Corruption":
+def parse_corruption(text: str) -> Corruption:
     """Returns a corruption of a family at a level, which is its first number.
 
     Example:
       >>> parse_corruption("gaussian:0.25")
       Gaussian(scale=0.25)
-
-    Raises:
-      InvalidInput: no such text, an unknown family, or a level that it does not have.
     """
     from ae_jax.evaluation import FAMILIES
 
@@ -108,15 +97,8 @@ def parse_corruption(text: str) -> "Corruption":
     return dataclasses.replace(kind, **{dataclasses.fields(kind)[0].name: number})
 
 
-def add_noise(run: "Run", x: "ndarray", corruption: "Corruption", seed: int) -> "ndarray":
-    """Returns corrupted examples, in the units of the data.
-
-    Raises:
-      InvalidInput: a level after which the data leave their range.
-    """
-    import jax
-    import numpy as np
-
+def add_noise(run: Run, x: np.ndarray, corruption: Corruption, seed: int) -> np.ndarray:
+    """Returns corrupted examples, in the units of the data; raises where they leave the range of the data."""
     from ae_jax.evaluation import corrupted
 
     model_units = np.asarray(run.scaling(run.data.raw(x)))
@@ -132,13 +114,11 @@ def add_noise(run: "Run", x: "ndarray", corruption: "Corruption", seed: int) -> 
     return noisy
 
 
-def report_quality(use: Use, noisy: "ndarray", denoised: "ndarray", clean: "ndarray") -> None:
+def report_quality(use: Use, noisy: np.ndarray, denoised: np.ndarray, clean: np.ndarray) -> None:
     """Reports how near noisy and denoised examples are to the clean ones, in model units.
 
     Where all clean values are equal, there is no range for decibels, and only errors are reported.
     """
-    import numpy as np
-
     from ae_jax.evaluation import image_quality, mean_squared_error
 
     before, after, known = (np.asarray(use.run.scaling(x), np.float32) for x in (noisy, denoised, clean))

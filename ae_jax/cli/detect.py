@@ -3,19 +3,21 @@
 import math
 from typing import TYPE_CHECKING, Annotated
 
+import numpy as np
 from tyro.conf import arg
 
-from ae_jax.cli.options import Label, Labels, Member, Picture, RunFolder, Source, SplitName
-from ae_jax.cli.use import Use, condition_of
+from ae_jax.cli.options import Json, Label, Labels, Member, Picture, RunFolder, Source, SplitName
+from ae_jax.cli.use import Use, condition_of, examples_of
+from ae_jax.data import RawData
+from ae_jax.data.sources import is_named
+from ae_jax.data.writing import write_table
 from ae_jax.errors import InvalidInput, require_known
+from ae_jax.training import Run
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
-    from numpy import ndarray
 
-    from ae_jax.data import RawData
     from ae_jax.evaluation import AnomalyScore
-    from ae_jax.training import Run
 
 _SHOWN = 8
 """Number of the most and of the least abnormal examples that a picture shows."""
@@ -40,18 +42,13 @@ def detect(
     explain: int = 0,
     out: str = "scores.csv",
     picture: Picture = None,
-    json: bool = False,
+    json: Json = False,
 ) -> int:
     """Writes an anomaly score of each example; higher is more abnormal.
 
     Prints ROC AUC and average precision where labels tell which examples are abnormal.
 
     Args:
-      run: a folder that train wrote, or one in runs/ of a comparison or sweep.
-      data: a data set by its name, tfds:NAME, a file or folder, or a single image.
-      label: name of the label column of a table, or of the labels in a .npz or .mat file.
-      split: train, validation, test or all.
-      member: number of the member, from 0.
       score: reconstruction_error, in squared model units; whitened_error, relative to each feature's usual error;
         mahalanobis, of the code; knn_code, distance of the code to its nearest neighbours; error_and_knn, sum of the
         logarithms of reconstruction_error and knn_code; jacobian_corrected, in nats; negative_elbo, in nats, of a
@@ -59,15 +56,11 @@ def detect(
       reference: normal examples to compare with.
       contamination: share of the reference that is abnormal, above 0 and at most 0.5; an example is called abnormal (1)
         where its score is above the reference's quantile of that share.
-      abnormal: labels of the abnormal examples.
       explain: number of features to name, those that contribute most to each score, in its units.
       out: .csv, .tsv, .parquet or .npy: index, score, and abnormal, label, feature_1, contribution_1, ... where known.
       picture: file for the most and the least abnormal examples.
-      json: print a summary as JSON instead of lines.
     """
-    import numpy as np
-
-    from ae_jax.evaluation import SCORES, anomaly_score, threshold_for
+    from ae_jax.evaluation import SCORES, anomaly_metrics, anomaly_score, threshold_for
 
     require_known("anomaly score", score, SCORES)
     if contamination is not None and not 0 < contamination <= 0.5:
@@ -75,7 +68,7 @@ def detect(
     use = Use.open("detect", run, member, out, picture)
     if not 0 <= explain <= (features := math.prod(use.run.shape)):
         raise InvalidInput(f"--explain was given {explain}: expected a number of features, from 0 to {features}.")
-    examples = use.examples(data, split, label)
+    examples = examples_of(use.run, data, split, label=label)
     truth = abnormal_examples(examples.labels, abnormal)
     normal = reference_examples(use, reference, score, contamination, explain)
     known = None if normal is None else condition_of(use.run, normal.labels)
@@ -97,27 +90,24 @@ def detect(
         if truth is None:
             use.lines.append("the labels do not tell which examples are abnormal: name those that do with --abnormal")
     if truth is not None:
-        report_detection(use, scores, truth)
+        found = anomaly_metrics(scores, truth)
+        auc, precision = found["roc_auc"], found["average_precision"]
+        line = f"ROC AUC {auc:.4f}, average precision {precision:.4f}, {int(truth.sum()):,} abnormal by their labels"
+        use.report(line, roc_auc=auc, average_precision=precision)
     if explain:
         table |= explanation(use.run, scorer.explain(examples.x, condition=condition), explain)
     use.draw(lambda: anomaly_figure(scorer, examples.x, scores, condition))
-    use.write_table(table)
-    return use.finish(json)
+    return use.finish(json, write_table(out, table))
 
 
 def reference_examples(
     use: Use, source: str | None, score: str, contamination: float | None, explain: int
-) -> "RawData | None":
-    """Returns normal examples to compare with: those asked for, or where any are needed the training split.
-
-    Raises:
-      InvalidInput: they cannot be loaded, or are needed and the data trained on have no name.
-    """
-    from ae_jax.data.sources import is_named
+) -> RawData | None:
+    """Returns normal examples to compare with: those asked for, or where any are needed the training split."""
     from ae_jax.evaluation import SCORES, SumOverFeatures
 
     if source is not None:
-        return use.examples(source, None, by_default="train")
+        return examples_of(use.run, source, None, by_default="train")
     reasons = [score] if SCORES[score].needs_reference else []
     reasons += ["--contamination"] if contamination is not None else []
     reasons += ["--explain"] if explain and not issubclass(SCORES[score], SumOverFeatures) else []
@@ -128,21 +118,16 @@ def reference_examples(
             f"{reasons[0]} compares with normal examples, and the run was trained on {use.run.data.name}, which has no "
             "name here: give examples with --reference."
         )
-    return use.examples(None, "train")
+    return examples_of(use.run, None, "train")
 
 
-def abnormal_examples(labels: "ndarray | None", abnormal: tuple[str, ...] | None) -> "ndarray | None":
+def abnormal_examples(labels: np.ndarray | None, abnormal: tuple[str, ...] | None) -> np.ndarray | None:
     """Returns 1 of each abnormal example and 0 of others, by the labels named, or where labels are 0 and 1.
 
     Example:
       >>> abnormal_examples(np.array([0, 3, 9]), ("3", "9")), abnormal_examples(np.array(["cat", "dog"]), None)
       (array([0, 1, 1]), None)
-
-    Raises:
-      InvalidInput: labels are named and the data have none, or only measurements, or not one of those.
     """
-    import numpy as np
-
     from ae_jax.evaluation import class_names, shortened
 
     names = None if labels is None else class_names(labels)
@@ -159,21 +144,7 @@ def abnormal_examples(labels: "ndarray | None", abnormal: tuple[str, ...] | None
     return np.isin(names, abnormal).astype(int)
 
 
-def report_detection(use: Use, scores: "ndarray", truth: "ndarray") -> None:
-    """Reports how well scores separate abnormal examples from normal ones.
-
-    Raises:
-      InvalidInput: all examples are of one kind.
-    """
-    from ae_jax.evaluation import anomaly_metrics
-
-    found = anomaly_metrics(scores, truth)
-    auc, precision = found["roc_auc"], found["average_precision"]
-    line = f"ROC AUC {auc:.4f}, average precision {precision:.4f}, {int(truth.sum()):,} abnormal by their labels"
-    use.report(line, roc_auc=auc, average_precision=precision)
-
-
-def explanation(run: "Run", contributions: "ndarray", count: int) -> "dict[str, ndarray]":
+def explanation(run: Run, contributions: np.ndarray, count: int) -> dict[str, np.ndarray]:
     """Returns columns of the features that contribute most to each example's score.
 
     Args:
@@ -184,8 +155,6 @@ def explanation(run: "Run", contributions: "ndarray", count: int) -> "dict[str, 
     Returns:
       ``"feature_1"``, ``"contribution_1"`` and so on, ``[n]`` each.
     """
-    import numpy as np
-
     names = np.array(run.data.columns or [",".join(map(str, place)) for place in np.ndindex(*run.shape)])
     rows = contributions.reshape(len(contributions), -1)
     order = np.argsort(-rows, axis=1, kind="stable")[:, :count]
@@ -196,10 +165,8 @@ def explanation(run: "Run", contributions: "ndarray", count: int) -> "dict[str, 
     return table
 
 
-def anomaly_figure(scorer: "AnomalyScore", x: "ndarray", scores: "ndarray", condition: "ndarray | None") -> "Figure":
+def anomaly_figure(scorer: "AnomalyScore", x: np.ndarray, scores: np.ndarray, condition: np.ndarray | None) -> "Figure":
     """Draws the most and the least abnormal examples, with contributions to their scores where they are known."""
-    import numpy as np
-
     from ae_jax.evaluation import SCORES, SumOverFeatures
     from ae_jax.report import anomalous_examples
 

@@ -6,29 +6,61 @@ import re
 import sys
 import warnings
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any, Literal
+from typing import Annotated, Any, Literal
 
+import jax
 from tyro.conf import Positional, arg
 
+from ae_jax.data import Dataset, ReadOptions, load
 from ae_jax.errors import InvalidInput
+from ae_jax.training import Checkpoints, TrainConfig, distributed, initialize, provide_cpu_devices
 
-if TYPE_CHECKING:
-    from ae_jax.data import Dataset, ReadOptions
-    from ae_jax.training import TrainConfig
-
-RunFolder = Annotated[Positional[Path], arg(metavar="RUN")]
-Source = Annotated[str | None, arg(metavar="NAME|PATH", help_behavior_hint="(default: the data trained on)")]
-Label = Annotated[str | None, arg(metavar="NAME", help_behavior_hint="(default: as the run was trained)")]
+RunFolder = Annotated[
+    Positional[Path], arg(metavar="RUN", help="a folder that train wrote, or one in runs/ of a comparison or sweep.")
+]
+Source = Annotated[
+    str | None,
+    arg(
+        metavar="NAME|PATH",
+        help="a data set by its name, tfds:NAME, a file or folder, or a single image.",
+        help_behavior_hint="(default: the data trained on)",
+    ),
+]
+Label = Annotated[
+    str | None,
+    arg(
+        metavar="NAME",
+        help="name of the label column of a table, or of the labels in a .npz or .mat file.",
+        help_behavior_hint="(default: as the run was trained)",
+    ),
+]
 SplitName = Annotated[
     Literal["train", "validation", "test", "all"] | None,
-    arg(metavar="SPLIT", help_behavior_hint="(default: test of a data set by name, all of a file)"),
+    arg(
+        metavar="SPLIT",
+        help="train, validation, test or all.",
+        help_behavior_hint="(default: test of a data set by name, all of a file)",
+    ),
 ]
-Member = Annotated[int | None, arg(metavar="INT", help_behavior_hint="(default: the first that did not diverge)")]
+Member = Annotated[
+    int | None,
+    arg(
+        metavar="INT",
+        help="number of the member, from 0.",
+        help_behavior_hint="(default: the first that did not diverge)",
+    ),
+]
 Picture = Annotated[Path | None, arg(metavar="FILE.png", help_behavior_hint="(default: none)")]
 Folder = Annotated[Path | None, arg(metavar="DIR", help_behavior_hint="(default: in runs/)")]
 Labels = Annotated[
-    tuple[str, ...] | None, arg(metavar="LABEL [LABEL ...]", help_behavior_hint="(default: 1, of labels 0 and 1)")
+    tuple[str, ...] | None,
+    arg(
+        metavar="LABEL [LABEL ...]",
+        help="labels of the abnormal examples.",
+        help_behavior_hint="(default: 1, of labels 0 and 1)",
+    ),
 ]
+Json = Annotated[bool, arg(help="print results as JSON.")]
 NONE = "(default: none)"
 
 
@@ -38,9 +70,6 @@ def parse_size(text: str) -> int:
     Example:
       >>> parse_size("512MB"), parse_size("100")
       (536870912, 100)
-
-    Raises:
-      InvalidInput: the text is no size.
     """
     match = re.fullmatch(r"(\d+(?:\.\d+)?)\s*([KMGT]?)i?B?", text.strip(), re.IGNORECASE)
     if match is None:
@@ -79,14 +108,8 @@ class Data:
     ] = None
     device_budget: Annotated[str, arg(metavar="SIZE")] = "1GB"
 
-    def read_options(self) -> "ReadOptions":
-        """Returns how the source is read.
-
-        Raises:
-          InvalidInput: a number that cannot be used.
-        """
-        from ae_jax.data import ReadOptions
-
+    def read_options(self) -> ReadOptions:
+        """Returns how the source is read."""
         size = self.image_size
         if size is not None and (len(size) not in (1, 2) or min(size) < 1):
             raise InvalidInput(f"--image-size was given {size}: expected a side, or height and width, in pixels.")
@@ -100,14 +123,8 @@ class Data:
             budget=parse_size(self.device_budget),
         )
 
-    def load(self) -> "Dataset":
-        """Loads the data set.
-
-        Raises:
-          InvalidInput: it cannot be loaded.
-        """
-        from ae_jax.data import load
-
+    def load(self) -> Dataset:
+        """Loads the data set."""
         return load(self.data, self.read_options(), scaling=self.scaling)
 
 
@@ -152,46 +169,25 @@ class Training:
     keep: int = 2
 
     def join(self) -> None:
-        """Makes the CPU as many devices as the mesh needs, or joins other processes; call it before JAX computes.
-
-        Raises:
-          InvalidInput: no description of a mesh, or processes that cannot be joined.
-        """
+        """Makes the CPU as many devices as the mesh needs, or joins other processes; call it before JAX computes."""
         if self.distributed is None:
             if self.mesh is not None:
-                from ae_jax.training import provide_cpu_devices
-
                 provide_cpu_devices(self.mesh)
             return
         address = parse_distributed(self.distributed)
         _keep_standard_output()
-        from ae_jax.training import initialize
-        from ae_jax.training.distributed import signal_of_any
-
         initialize(*address)
-        signal_of_any(None)  # CPUs meet here: a process that comes half a minute later is not waited for
+        distributed.signal_of_any(None)  # CPUs meet here: a process that comes half a minute later is not waited for
         if not is_leader():
             warnings.simplefilter("ignore")  # the first process shows them
 
-    def config(self) -> "TrainConfig":
-        """Returns the settings of training.
-
-        Raises:
-          InvalidInput: a number that cannot be used.
-        """
-        from ae_jax.training import TrainConfig
-
+    def config(self) -> TrainConfig:
+        """Returns the settings of training."""
         names = ("epochs", "batch_size", "patience", "on_divergence", "mesh")
         return TrainConfig(**{name: getattr(self, name) for name in names})
 
     def study_options(self, checkpoints: Path) -> dict[str, Any]:
-        """Returns all arguments of a study, with its checkpoints in a folder.
-
-        Raises:
-          InvalidInput: options that exclude each other, or a number that cannot be used.
-        """
-        from ae_jax.training import Checkpoints
-
+        """Returns all arguments of a study, with its checkpoints in a folder."""
         if self.extend and not self.resume:
             raise InvalidInput("--extend was given without --resume: expected both, to continue to more --epochs.")
         where = Checkpoints(
@@ -215,9 +211,6 @@ def parse_distributed(given: tuple[str, ...]) -> tuple[str | None, int | None, i
     Example:
       >>> parse_distributed(("node1:8476,0/2",)), parse_distributed(())
       (('node1:8476', 2, 0), (None, None, None))
-
-    Raises:
-      InvalidInput: anything else.
     """
     if not given:
         return None, None, None
@@ -231,8 +224,6 @@ def parse_distributed(given: tuple[str, ...]) -> tuple[str | None, int | None, i
 
 def is_leader() -> bool:
     """Whether this process prints and writes: the first of those that train together."""
-    import jax
-
     return jax.process_index() == 0
 
 

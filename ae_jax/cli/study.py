@@ -7,16 +7,24 @@ from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, Literal
 
+import jax
 from tyro.conf import arg
 
-from ae_jax.cli.options import Data, Folder, Training, is_leader
+from ae_jax.cli.hyperparameters import chosen_grid, chosen_values
+from ae_jax.cli.hyperparameters import hyperparameters as options_of
+from ae_jax.cli.options import Data, Folder, Json, Training, is_leader
 from ae_jax.cli.printing import print_json, print_paths, print_table
 from ae_jax.cli.session import DIVERGED, quiet_libraries, say, stopped_by, use_cache
+from ae_jax.data.sources import is_named
+from ae_jax.data.writing import require_writable
 from ae_jax.errors import InvalidInput
+from ae_jax.locks import locked
+from ae_jax.training import Run, TrainingInterrupted, stop_on_signal
+from ae_jax.training.distributed import sync_errors
+from ae_jax.training.run import require_replaceable
 
 if TYPE_CHECKING:
     from ae_jax.studies import Comparison, StudyResults, Sweep
-    from ae_jax.training import Run
 
 DIGITS, FIVE_SEEDS, ONE_SEED = Data(), Training(), Training(seeds=1)
 
@@ -39,7 +47,7 @@ def compare(
     *,
     only: Names = (),
     out: Folder = None,
-    json: bool = False,
+    json: Json = False,
 ) -> int:
     """Trains named autoencoders on one data set and evaluates each alike, with PCA as the baseline.
 
@@ -50,7 +58,6 @@ def compare(
       training: how to train.
       only: names of the autoencoders to compare.
       out: folder for everything that is written.
-      json: print the results as JSON instead of a table.
     """
     from ae_jax import studies
 
@@ -62,24 +69,8 @@ def compare(
     return conduct(partial(studies.compare, dataset, list(only) or None), training, folder, json=json)
 
 
-def train(name: str, hyperparameters: Any, data: Data, training: Training, *, out: Folder, json: bool) -> int:
-    """Trains a named autoencoder with these hyper-parameters and saves it."""
-    from ae_jax import studies
-    from ae_jax.cli.hyperparameters import chosen_values
-
-    training.join()
-    dataset = by_each(data.load)
-    autoencoder, messages = by_each(lambda: studies.suited(name, dataset, **chosen_values(hyperparameters)))
-    folder = out or default_folder("train", name, dataset.name)
-    by_leader(lambda: require_free(folder, [folder]))
-    study = partial(studies.compare, dataset, [autoencoder], messages=messages)
-    return conduct(study, training, folder, json=json, one_run=True)
-
-
 def train_command(name: str) -> Callable[..., int]:
     """Makes the command that trains the autoencoder of that name, with its hyper-parameters as options."""
-    from ae_jax.cli.hyperparameters import hyperparameters as options_of
-
     options = options_of(name)
 
     def command(
@@ -88,9 +79,17 @@ def train_command(name: str) -> Callable[..., int]:
         training: Training = ONE_SEED,
         *,
         out: Folder = None,
-        json: bool = False,
+        json: Json = False,
     ) -> int:
-        return train(name, hyperparameters, data, training, out=out, json=json)
+        from ae_jax import studies
+
+        training.join()
+        dataset = by_each(data.load)
+        autoencoder, messages = by_each(lambda: studies.suited(name, dataset, **chosen_values(hyperparameters)))
+        folder = out or default_folder("train", name, dataset.name)
+        by_leader(lambda: require_free(folder, [folder]))
+        study = partial(studies.compare, dataset, [autoencoder], messages=messages)
+        return conduct(study, training, folder, json=json, one_run=True)
 
     command.__doc__ = f"""Trains {name} and saves it.
 
@@ -99,16 +98,12 @@ def train_command(name: str) -> Callable[..., int]:
       data: what to train on.
       training: how to train.
       out: folder for the run, results.json and report.html.
-      json: print the results as JSON instead of a table.
     """
     return command
 
 
 def sweep_command(name: str) -> Callable[..., int]:
     """Makes the command that sweeps the autoencoder of that name; each numeric hyper-parameter takes several values."""
-    from ae_jax.cli.hyperparameters import chosen_grid
-    from ae_jax.cli.hyperparameters import hyperparameters as options_of
-
     options = options_of(name, grid=True)
 
     def command(
@@ -121,15 +116,23 @@ def sweep_command(name: str) -> Callable[..., int]:
         submit_options: Pairs = (),
         collect: bool = False,
         out: Folder = None,
-        json: bool = False,
+        json: Json = False,
     ) -> int:
+        from ae_jax import studies
+
         grid = chosen_grid(name, hyperparameters)
         if submit is not None or collect:
             cluster = parse_pairs(submit_options)
             return sweep_on_cluster(name, grid, data, training, chunks, submit, cluster, out=out, json=json)
         if submit_options:
             raise InvalidInput("--submit-options was given without --submit: expected both, or neither.")
-        return sweep(name, grid, data, training, chunks, out=out, json=json)
+        training.join()
+        dataset = by_each(data.load)
+        folder = out or default_folder("sweep", name, dataset.name)
+        where = {"seeds": training.seeds, "chunks": chunks, "mesh": training.mesh}
+        populations, _ = by_each(lambda: studies.populations_of(name, dataset, grid, **where))
+        by_leader(lambda: require_free(folder, [runs_folder(folder, each) for each in populations]))
+        return conduct(partial(studies.sweep, name, dataset, grid, chunks=chunks), training, folder, json=json)
 
     command.__doc__ = f"""Trains {name} at every point of a grid of hyper-parameters.
 
@@ -145,24 +148,8 @@ def sweep_command(name: str) -> Callable[..., int]:
       submit_options: parameters of submitit's executor, such as slurm_partition=gpu gpus_per_node=1.
       collect: merge the finished chunks; trains nothing.
       out: folder for results.json, report.html and the trained runs.
-      json: print the results as JSON instead of a table.
     """
     return command
-
-
-def sweep(
-    name: str, grid: dict[str, Any], data: Data, training: Training, chunks: int | None, *, out: Folder, json: bool
-) -> int:
-    """Trains a named autoencoder at every point of a grid, and writes and prints the study."""
-    from ae_jax import studies
-
-    training.join()
-    dataset = by_each(data.load)
-    folder = out or default_folder("sweep", name, dataset.name)
-    where = {"seeds": training.seeds, "chunks": chunks, "mesh": training.mesh}
-    populations, _ = by_each(lambda: studies.populations_of(name, dataset, grid, **where))
-    by_leader(lambda: require_free(folder, [runs_folder(folder, each) for each in populations]))
-    return conduct(partial(studies.sweep, name, dataset, grid, chunks=chunks), training, folder, json=json)
 
 
 def sweep_on_cluster(
@@ -178,7 +165,6 @@ def sweep_on_cluster(
     json: bool,
 ) -> int:
     """Submits the unfinished chunks of a sweep, or collects the finished ones where no executor is given."""
-    from ae_jax.data.sources import is_named
     from ae_jax.studies import SweepSpec, submit_sweep
 
     if training.mesh is not None or training.distributed is not None:
@@ -222,9 +208,6 @@ def parse_pairs(pairs: tuple[str, ...]) -> dict[str, Any]:
     Example:
       >>> parse_pairs(("timeout_min=60", "slurm_partition=gpu"))
       {'timeout_min': 60, 'slurm_partition': 'gpu'}
-
-    Raises:
-      InvalidInput: a text is no such pair.
     """
     found = {}
     for pair in pairs:
@@ -260,7 +243,6 @@ def conduct(
       The exit code.
     """
     from ae_jax.report import ProgressDisplay
-    from ae_jax.training import TrainingInterrupted, stop_on_signal
 
     place = beside(folder)
     by_leader(lambda: writable(place))
@@ -314,7 +296,7 @@ def code_of(outcome: "StudyResults") -> int:
     return 0 if all(run.finite.all() for run in outcome.runs.values()) else DIVERGED
 
 
-def save_runs(outcome: "StudyResults", folder: Path, *, one_run: bool) -> "dict[Path, Run]":
+def save_runs(outcome: "StudyResults", folder: Path, *, one_run: bool) -> dict[Path, Run]:
     """Saves the runs that have at least one epoch; returns folder -> run, where a run of one member is single."""
     trained = {name: run[0] if len(run) == 1 else run for name, run in outcome.runs.items() if run.history}
     runs = {folder if one_run else runs_folder(folder, name): run for name, run in trained.items()}
@@ -359,39 +341,21 @@ def beside(folder: Path) -> Path:
 
 
 def require_free(folder: Path, runs: list[Path]) -> None:
-    """Raises where a folder cannot be written, or a run would replace something that is no run.
-
-    Raises:
-      InvalidInput: it cannot, or it would.
-    """
-    from ae_jax.training.run import require_replaceable
-
+    """Raises where a folder cannot be written, or a run would replace something that is no run."""
     writable(folder)
     for place in runs:
         require_replaceable(place)
 
 
 def writable(folder: Path) -> Path:
-    """Returns the folder, if files can be written there; leaves everything as it was.
-
-    Raises:
-      InvalidInput: nothing can be written there.
-    """
-    from ae_jax.data.writing import require_writable
-
+    """Returns the folder, or raises where no files can be written there; leaves everything as it was."""
     require_writable(folder / "results.csv")
     return folder
 
 
 @contextmanager
 def alone_in(folder: Path) -> Iterator[None]:
-    """Excludes other processes from a study; removes folders that were made for the lock alone.
-
-    Raises:
-      InvalidInput: another process works in the folder.
-    """
-    from ae_jax.locks import locked
-
+    """Excludes other processes from a study; removes folders that were made for the lock alone."""
     lock, made = folder / "lock", [part for part in (folder, *folder.parents) if not part.exists()]
     with locked(lock, f"another process works in {folder}: wait until it is done, or choose another --out."):
         try:
@@ -405,22 +369,10 @@ def alone_in(folder: Path) -> Iterator[None]:
 
 
 def by_each(work: Callable[[], Any]) -> Any:
-    """Returns the result of work that each of joined processes does; where one refuses, all end.
-
-    Raises:
-      InvalidInput: what the work raises, here or in another process.
-    """
-    import jax
-
-    from ae_jax.training.distributed import sync_errors
-
+    """Returns the result of work that each of joined processes does; where one refuses, all end."""
     return sync_errors(jax.process_count() > 1, work)
 
 
 def by_leader(work: Callable[[], Any]) -> Any:
-    """Returns the result of work that the first process alone does, and None in others; where it refuses, all end.
-
-    Raises:
-      InvalidInput: what the work raises, here or in the first process.
-    """
+    """Returns the result of work that the first process alone does, and None in others; where it refuses, all end."""
     return by_each(lambda: work() if is_leader() else None)

@@ -5,25 +5,30 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
+import numpy as np
 from tyro.conf import arg
 
-from ae_jax.cli.options import Label, Member, Picture, RunFolder, Source, SplitName
+from ae_jax._checks import require_memory
+from ae_jax.atomic import replacing
+from ae_jax.cli.options import Json, Label, Member, Picture, RunFolder, Source, SplitName
 from ae_jax.cli.printing import print_json
 from ae_jax.cli.session import say
+from ae_jax.data import Dataset, RawData, ReadOptions, load, sources, writing
 from ae_jax.errors import InvalidInput, require_known
+from ae_jax.training import Run
+from ae_jax.training import load as load_run
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
-    from numpy import ndarray
-
-    from ae_jax.data import Dataset, RawData
-    from ae_jax.training import Run
 
 _POINTS = 2000
 """Number of examples that a map shows, at most."""
 
 ArrayFile = Annotated[str, arg(metavar="FILE.npy")]
-AnyMember = Annotated[int | None, arg(metavar="INT", help_behavior_hint="(default: all, on a leading axis)")]
+AnyMember = Annotated[
+    int | None,
+    arg(metavar="INT", help="number of one member, from 0.", help_behavior_hint="(default: all, on a leading axis)"),
+]
 
 
 def encode(
@@ -37,13 +42,9 @@ def encode(
     """Writes the codes of data; of a variational autoencoder, the means of the posterior.
 
     Args:
-      run: a folder that train wrote, or one in runs/ of a comparison or sweep.
-      data: a data set by its name, tfds:NAME, or a file or folder.
-      split: train, validation, test or all.
-      member: number of one member, from 0.
       out: file for the codes, [examples, code].
     """
-    return _write_array(run, data, split, member, out, lambda chosen, *batch: chosen.encode(*batch))
+    return _write_array(Run.encode, run, data, split, member, out)
 
 
 def reconstruct(
@@ -57,13 +58,22 @@ def reconstruct(
     """Writes reconstructions of data, in the units of the data.
 
     Args:
-      run: a folder that train wrote, or one in runs/ of a comparison or sweep.
-      data: a data set by its name, tfds:NAME, or a file or folder.
-      split: train, validation, test or all.
-      member: number of one member, from 0.
       out: file for the reconstructions, [examples, *shape].
     """
-    return _write_array(run, data, split, member, out, lambda chosen, *batch: chosen.reconstruct(*batch))
+    return _write_array(Run.reconstruct, run, data, split, member, out)
+
+
+def _write_array(
+    method: Callable[..., np.ndarray], folder: Path, data: str | None, split: str | None, member: int | None, out: str
+) -> int:
+    """Writes what a method of a run returns for data as an array, of all members or one."""
+    if Path(out).suffix != ".npy":
+        raise InvalidInput(f"--out was given {out}: expected the name of a file that ends in .npy.")
+    writing.require_writable(out)
+    run = load_members(folder, member)
+    examples = examples_of(run, data, split, labelled=run.autoencoder.conditional)
+    print(f"{out}: {writing.write_examples(out, method(run, examples.x, condition_of(run, examples.labels)))}")
+    return 0
 
 
 def reduce(
@@ -75,34 +85,29 @@ def reduce(
     member: Member = None,
     out: str = "codes.csv",
     picture: Picture = None,
-    json: bool = False,
+    json: Json = False,
 ) -> int:
     """Writes the codes of one member as a table, and a map of them.
 
     Args:
-      run: a folder that train wrote, or one in runs/ of a comparison or sweep.
-      data: a data set by its name, tfds:NAME, a file or folder, or a single image.
-      label: name of the label column of a table, or of the labels in a .npz or .mat file.
-      split: train, validation, test or all.
-      member: number of the member, from 0.
       out: .csv, .tsv or .parquet with columns z0, z1, ... and label; or .npy, [examples, code].
       picture: file for a map of the codes of at most 2,000 examples in two dimensions, by label.
-      json: print a summary as JSON instead of lines.
     """
     from ae_jax.evaluation import subsample
     from ae_jax.report import code_map
 
     use = Use.open("reduce", run, member, out, picture)
-    examples = use.examples(data, split, label)
-    codes = use.run.encode(examples.x, condition_of(use.run, examples.labels))
-    codes = codes.reshape(len(codes), -1)
+    examples = examples_of(use.run, data, split, label=label)
+    codes = use.encode(examples)
     use.summary.update({"examples": len(codes), "code": codes.shape[1]})
     use.lines.append(f"{len(codes):,} examples, {codes.shape[1]} numbers each")
     rows = subsample(len(codes), _POINTS)
     labels = None if examples.labels is None else examples.labels[rows]
     use.draw(lambda: code_map(use.run, examples.x[rows], labels))
-    use.write_codes(codes, examples.labels)
-    return use.finish(json)
+    if examples.labels is not None and not writing.keeps_labels(out):
+        say(f"note: {out} is written without labels, which a .csv, .tsv or .parquet file keeps.")
+    names = [f"z{unit}" for unit in range(codes.shape[1])]
+    return use.finish(json, writing.write_examples(out, codes, columns=names, labels=examples.labels))
 
 
 def sample(
@@ -114,41 +119,32 @@ def sample(
     member: Member = None,
     out: str = "samples.npy",
     picture: Picture = None,
-    json: bool = False,
+    json: Json = False,
 ) -> int:
     """Writes new data from the prior of a generative autoencoder, in the units of the data.
 
     Args:
-      run: a folder that train wrote, or one in runs/ of a comparison or sweep.
       n: number of samples.
       seed: of the latents.
       condition: label of the samples, for a conditional autoencoder.
-      member: number of the member, from 0.
       out: .npy, .csv, .tsv or .parquet; of images also a folder for pictures 000000.png, and so on.
       picture: file for the samples in a grid.
-      json: print a summary as JSON instead of lines.
     """
-    from ae_jax._checks import require_memory
     from ae_jax.report import example_grid
 
     use = Use.open("sample", run, member, out, picture, examples=True)
-    require_memory("sample", "n", n, (*use.run.shape,))
+    require_memory("sample", "n", n, use.run.shape)
     classes = {str(each): each for each in use.run.data.classes or ()}
-    if condition is not None and is_conditional(use.run):
+    if condition is not None and use.run.autoencoder.conditional:
         require_known("label", condition, classes)
     samples = use.run.sample(n, seed=check_seed(seed), condition=classes.get(str(condition), condition))
     use.summary.update({"samples": n, "latent_seed": seed})
     use.draw(lambda: example_grid(samples))
-    use.write_examples(samples, None)
-    return use.finish(json)
+    return use.finish(json, use.write_examples(samples, None))
 
 
 def check_seed(seed: int) -> int:
-    """Returns the seed, if JAX makes a key of it.
-
-    Raises:
-      InvalidInput: it is negative or too large.
-    """
+    """Returns the seed, or raises where JAX makes no key of it."""
     if not 0 <= seed < 2**32:
         raise InvalidInput(f"--seed was given {seed}: expected a whole number from 0 to {2**32 - 1}.")
     return seed
@@ -162,12 +158,12 @@ class Use:
       run: the member, as a single run.
       out: path of the results.
       picture: path of the picture, if one is asked for.
-      summary: settings and numbers, ready for JSON; ``"written"`` maps paths to what they hold.
+      summary: settings and numbers, ready for JSON.
       lines: the same numbers, for people.
       png: the picture, drawn before anything is written.
     """
 
-    run: "Run"
+    run: Run
     out: str
     picture: Path | None
     summary: dict[str, Any]
@@ -186,32 +182,26 @@ class Use:
           member: its number.
           out, picture: where the results go.
           examples: the results are examples, which a folder of pictures can hold where they are images.
-
-        Raises:
-          InvalidInput: a path that cannot be written, no run there, or no such member.
         """
-        from ae_jax.data.writing import require_writable
-
         if picture is not None:
             _require_picture(picture, out)
         if not examples:
-            require_writable(out)
-        chosen = load_members(folder, member)
+            writing.require_writable(out)
+        run = load_members(folder, member)
         if member is None:
-            member, count = next((place for place, finite in enumerate(chosen.finite) if finite), 0), len(chosen)
-            chosen = chosen[member]
+            member, count = next((place for place, finite in enumerate(run.finite) if finite), 0), len(run)
+            run = run[member]
             if count > 1:
-                say(f"note: the run has {count} members; this is member {member}, of seed {chosen.seeds[0]}.")
+                say(f"note: the run has {count} members; this is member {member}, of seed {run.seeds[0]}.")
         if examples:
-            require_writable(out, shape=chosen.shape)
-        about = {"use": name, "run": str(folder), "autoencoder": chosen.name, "member": member}
-        return cls(chosen, out, picture, about | {"seed": int(chosen.seeds[0]), "metrics": {}, "written": {}})
+            writing.require_writable(out, shape=run.shape)
+        about = {"use": name, "run": str(folder), "autoencoder": run.name, "member": member}
+        return cls(run, out, picture, about | {"seed": int(run.seeds[0]), "metrics": {}})
 
-    def examples(
-        self, source: str | None, split: str | None, label: str | None = None, *, by_default: str = "test"
-    ) -> "RawData":
-        """Returns examples with any labels (:func:`examples_of`)."""
-        return examples_of(self.run, source, split, label=label, by_default=by_default)
+    def encode(self, examples: RawData) -> np.ndarray:
+        """Returns the codes of examples as rows."""
+        codes = self.run.encode(examples.x, condition_of(self.run, examples.labels))
+        return codes.reshape(len(codes), -1)
 
     def report(self, line: str, **metrics: float | int) -> None:
         """Adds numbers to the summary, and a line that shows them to people."""
@@ -225,137 +215,81 @@ class Use:
         if self.picture is not None:
             self.png = to_png(figure())
 
-    def write_examples(self, x: "ndarray", labels: "ndarray | None") -> None:
+    def write_examples(self, x: np.ndarray, labels: np.ndarray | None) -> str:
         """Writes examples in the units of the data, with the columns that the run was trained on."""
-        from ae_jax.data.writing import write_examples
-
         data = self.run.data
         columns = data.columns or (data.reading.columns if data.reading.shape is not None else None)
         bounds = None if data.dtype == "uint8" else (data.low, data.high)
         name = data.reading.label or "label"
-        written = write_examples(self.out, x, columns=columns, labels=labels, label=name, bounds=bounds)
-        self.summary["written"][self.out] = written
+        return writing.write_examples(self.out, x, columns=columns, labels=labels, label=name, bounds=bounds)
 
-    def write_codes(self, codes: "ndarray", labels: "ndarray | None") -> None:
-        """Writes codes with columns z0, z1 and so on; notes where the file cannot hold the labels."""
-        from ae_jax.data.writing import keeps_labels, write_examples
+    def finish(self, json: bool, written: str) -> int:
+        """Writes the picture and prints the lines, or the summary as JSON; returns the exit code.
 
-        if labels is not None and not keeps_labels(self.out):
-            say(f"note: {self.out} is written without labels, which a .csv, .tsv or .parquet file keeps.")
-        names = [f"z{unit}" for unit in range(codes.shape[1])]
-        self.summary["written"][self.out] = write_examples(self.out, codes, columns=names, labels=labels)
-
-    def write_table(self, table: "dict[str, ndarray]") -> None:
-        """Writes columns (:func:`ae_jax.data.writing.write_table`)."""
-        from ae_jax.data.writing import write_table
-
-        self.summary["written"][self.out] = write_table(self.out, table)
-
-    def finish(self, json: bool) -> int:
-        """Writes the picture and prints the lines, or the summary as JSON; returns the exit code."""
-        from ae_jax.atomic import replacing
-
+        Args:
+          json: print JSON.
+          written: description of the results that were written.
+        """
+        files = {self.out: written}
         if self.picture is not None:
             with replacing(self.picture) as scratch:
                 scratch.write_bytes(self.png)
-            self.summary["written"][str(self.picture)] = "a picture"
+            files[str(self.picture)] = "a picture"
         if json:
-            print_json(self.summary)
+            print_json(self.summary | {"written": files})
         else:
-            written = [f"{place}: {what}" for place, what in self.summary["written"].items()]
-            print(*self.lines, *written, sep="\n")
+            print(*self.lines, *(f"{place}: {what}" for place, what in files.items()), sep="\n")
         return 0
 
 
 def _require_picture(path: Path, out: str) -> None:
     """Raises where a picture cannot be written: another ending than .png, or inside the folder of other pictures."""
-    from ae_jax.data.writing import is_folder_name, require_writable
-
     if path.suffix.lower() != ".png":
         raise InvalidInput(f"--picture was given {path}: expected the name of a file that ends in .png.")
-    require_writable(path.with_suffix(".csv"))
+    writing.require_writable(path.with_suffix(".csv"))
     if path.is_dir():
         raise InvalidInput(f"--picture was given {path}, a folder: expected the name of a file.")
-    if is_folder_name(out) and path.resolve().is_relative_to(Path(out).resolve()):
+    if writing.is_folder_name(out) and path.resolve().is_relative_to(Path(out).resolve()):
         raise InvalidInput(f"--picture was given {path}, inside the folder {out}: expected a place outside of it.")
 
 
-def _write_array(
-    run: Path,
-    data: str | None,
-    split: str | None,
-    member: int | None,
-    out: str,
-    apply: "Callable[..., ndarray]",
-) -> int:
-    """Writes what the members of a run make of data as an array."""
-    from ae_jax.data.writing import require_writable, write_examples
-
-    if Path(out).suffix != ".npy":
-        raise InvalidInput(f"--out was given {out}: expected the name of a file that ends in .npy.")
-    require_writable(out)
-    loaded = load_members(run, member)
-    examples = examples_of(loaded, data, split, labelled=is_conditional(loaded))
-    array = apply(loaded, examples.x, condition_of(loaded, examples.labels))
-    print(f"{out}: {write_examples(out, array)}")
-    return 0
-
-
-def load_members(folder: Path, member: int | None) -> "Run":
-    """Loads a saved run, or one member of it.
-
-    Raises:
-      InvalidInput: no run there, or no such member.
-    """
-    from ae_jax.training import load
-
-    run = load(folder)
+def load_members(folder: Path, member: int | None) -> Run:
+    """Loads a saved run, or one member of it."""
+    run = load_run(folder)
     try:
         return run if member is None else run[member]
     except IndexError as error:
         raise InvalidInput(str(error)) from None
 
 
-def is_conditional(run: "Run") -> bool:
-    """Whether the encoder and the decoder of a run see the label of each example."""
-    return getattr(run.autoencoder.networks, "condition", None) is not None
-
-
-def condition_of(run: "Run", labels: Any) -> Any:
+def condition_of(run: Run, labels: Any) -> Any:
     """Returns labels as the condition of a conditional run, and None for any other run."""
-    return labels if is_conditional(run) else None
+    return labels if run.autoencoder.conditional else None
 
 
-def dataset_of(run: "Run", source: str | None, label: str | None = None) -> "Dataset":
-    """Loads a data set, read and scaled as the run's was; by default the one that it was trained on.
-
-    Raises:
-      InvalidInput: the data trained on have no name, or the data set cannot be loaded.
-    """
-    from ae_jax.data import ReadOptions, load
-    from ae_jax.data.sources import is_named, parse_path, reading_of
-
+def dataset_of(run: Run, source: str | None, label: str | None = None) -> Dataset:
+    """Loads a data set, read and scaled as the run's was; by default the one that it was trained on."""
     if source is None:
-        if not is_named(run.data.name):
+        if not sources.is_named(run.data.name):
             raise InvalidInput(f"the run was trained on {run.data.name}, which has no name here: give it as --data.")
         source = run.data.name
-    if is_named(source):
+    if sources.is_named(source):
         reading = ReadOptions(label=label, budget=run.data.reading.budget)
     else:
-        reading = reading_of(parse_path(source)[0], run.data)
+        reading = sources.reading_of(sources.parse_path(source)[0], run.data)
         reading = reading if label is None else dataclasses.replace(reading, label=label)
     return load(source, reading, scaling=run.scaling)
 
 
 def examples_of(
-    run: "Run",
+    run: Run,
     source: str | None,
     split: str | None,
     *,
     label: str | None = None,
     labelled: bool = True,
     by_default: str = "test",
-) -> "RawData":
+) -> RawData:
     """Returns all rows of a file, or a split of a data set.
 
     Args:
@@ -365,17 +299,9 @@ def examples_of(
       label: name of the labels; by default as the run was trained.
       labelled: whether labels are looked for in a file.
       by_default: the usual split.
-
-    Raises:
-      InvalidInput: an empty split, or data that cannot be loaded.
     """
-    import numpy as np
-
-    from ae_jax.data import RawData
-    from ae_jax.data.sources import examples
-
     if source is not None and split is None:
-        found = examples(source, run.data, label=label, labelled=labelled)
+        found = sources.examples(source, run.data, label=label, labelled=labelled)
         if found is not None:
             return found
     dataset = dataset_of(run, source, label)

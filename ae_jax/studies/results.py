@@ -9,7 +9,6 @@ import numpy as np
 from scipy import stats
 
 from ae_jax.atomic import write_text
-from ae_jax.errors import InvalidInput
 from ae_jax.evaluation import METRICS, Row
 
 
@@ -28,7 +27,7 @@ class Interval(NamedTuple):
 
 
 def interval(values: Sequence[float | None]) -> Interval:
-    r"""Mean and 95% confidence interval of independent values, by Student's t distribution.
+    r"""Returns mean and 95% confidence interval of independent values, by Student's t distribution.
 
     .. math:: \bar v \pm t_{0.975, n-1} \, s / \sqrt{n}
 
@@ -52,17 +51,12 @@ def interval(values: Sequence[float | None]) -> Interval:
 def summarise(
     rows: Sequence[Row], *, by: Sequence[str] = ("autoencoder",), split: str = "test"
 ) -> dict[str, dict[str, Interval]]:
-    """Every group's metrics as intervals over seeds, groups in order of appearance, metrics in that of the table.
-
-    Members that diverged (rows with ``"finite": False``) are left out of means and counts.
+    """Returns group -> metric -> interval over seeds, groups in order of appearance, metrics in that of ``METRICS``.
 
     Args:
-      rows: long-format results.
+      rows: long-format results; members that diverged (``"finite": False``) are left out.
       by: the keys that make a group; one names it by its value, several by ``key=value``.
-      split: which split to look at.
-
-    Returns:
-      group -> metric -> interval.
+      split: the split whose rows are summarised.
 
     Example:
       >>> rows = [{"autoencoder": "a", "seed": s, "metric": "mse", "value": 0.1, "split": "test"} for s in (0, 1)]
@@ -77,15 +71,12 @@ def summarise(
 def intervals(
     rows: Iterable[Mapping[str, Any]], *, by: Sequence[str] = ("autoencoder",)
 ) -> dict[str, dict[str, Interval]]:
-    """Every group's metrics, of any name, as intervals over its rows, both in order of appearance.
+    """Returns group -> metric, of any name -> interval over rows, both in order of appearance.
 
     Args:
       rows: with the keys of groups, ``metric`` and ``value``; a value of None, and a row with ``"finite": False``, is
         left out of means and counts.
-      by: the keys that make a group; one names it by its value, several by ``key=value``.
-
-    Returns:
-      group -> metric -> interval.
+      by: as in :func:`summarise`.
 
     Example:
       >>> rows = [{"autoencoder": "a", "metric": "error", "value": value} for value in (1.0, 3.0)]
@@ -101,7 +92,7 @@ def intervals(
 
 
 def best(summary: dict[str, dict[str, Interval]], metric: str) -> str | None:
-    """The group whose mean of a metric is best; None where no way is better or no group has it.
+    """Returns the group whose mean of a metric is best; None where no direction is better or no group has it.
 
     Example:
       >>> best({"a": {"mse": Interval(0.1, None, 1)}, "b": {"mse": Interval(0.2, None, 1)}}, "mse")
@@ -124,20 +115,8 @@ def write_results(path: Path, results: dict[str, Any]) -> Path:
 
 
 def as_json(results: dict[str, Any]) -> str:
-    """Results as the text of a JSON file; a value that is not finite becomes null."""
+    """Returns results as the text of a JSON file; a value that is not finite becomes null."""
     return json.dumps(_finite(results), indent=1, allow_nan=False) + "\n"
-
-
-def read_results(path: Path) -> dict[str, Any]:
-    """What :func:`write_results` wrote.
-
-    Raises:
-      InvalidInput: no such file, or no JSON.
-    """
-    try:
-        return json.loads(path.read_text())
-    except (OSError, ValueError) as error:
-        raise InvalidInput(f"{path} cannot be read ({error}): expected a results.json of ae-jax.") from error
 
 
 def _finite(value: Any) -> Any:

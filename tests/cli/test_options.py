@@ -32,7 +32,7 @@ def test_an_address_that_cannot_be_read_is_refused(text):
 def test_joined_processes_meet_at_once(monkeypatch):
     done = []
     monkeypatch.setattr("ae_jax.cli.options._keep_standard_output", lambda: None)
-    monkeypatch.setattr("ae_jax.training.initialize", lambda *given: done.append(given))
+    monkeypatch.setattr("ae_jax.cli.options.initialize", lambda *given: done.append(given))
     monkeypatch.setattr("ae_jax.training.distributed.signal_of_any", done.append)
     Training(distributed=("node1:8476,0/2",)).join()
     assert done == [("node1:8476", 2, 0), None]

@@ -57,6 +57,7 @@ def test_every_script_has_a_test():
         "compare_digits.py",
         "contractive_cost.py",
         "convolution_cost.py",
+        "experiment.py",
         "hinton2006_reconstruction.py",
         "kill_test.py",
         "kingma2014_elbo.py",
