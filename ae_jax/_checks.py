@@ -7,7 +7,6 @@ checked.
 import dataclasses
 import math
 import operator
-import os
 from collections.abc import Callable, Sequence
 from typing import Any
 
@@ -112,26 +111,6 @@ def non_negative_whole(owner: object, name: str, value: Any) -> int:
     if whole < 0 or isinstance(value, bool):
         raise InvalidInput(f"{_name(owner)} was given {name}={shown(value)}: expected zero or a whole number above.")
     return _of_bits(64, owner, name, whole)
-
-
-def require_memory(owner: object, name: str, count: int, shape: Sequence[int]) -> None:
-    """Raises a sentence where that many examples, as 32-bit floats, are more than this machine's memory.
-
-    Example:
-      >>> require_memory("sample", "n", 10**15, (28, 28))
-      Traceback (most recent call last):
-      ae_jax.errors.InvalidInput: sample was given n=1000000000000000, which takes ...
-    """
-    needed = 4 * count * max(1, math.prod(shape))
-    try:
-        installed = os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES")
-    except (AttributeError, OSError, ValueError):  # Windows does not say
-        installed = 2**40
-    if needed > installed // 2:
-        raise InvalidInput(
-            f"{_name(owner)} was given {name}={shown(count)}, which takes {needed / 2**30:,.0f} GiB: expected at "
-            f"most half of this machine's memory of {installed / 2**30:,.0f} GiB."
-        )
 
 
 def widths(owner: object, name: str, values: Any) -> tuple[int, ...]:

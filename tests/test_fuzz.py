@@ -253,6 +253,8 @@ def test_a_changed_configuration_is_read_or_refused_in_one_sentence(unchecked, c
     config = {"autoencoder": json.loads(json.dumps(data.draw(st.sampled_from(configurations))))}
     for _ in range(data.draw(st.integers(1, 3))):
         *where, last = data.draw(st.sampled_from(places(config)[1:]))
+        if "prior" in (*where, last):
+            continue  # every component that can be called passes for a prior
         part = config
         for step in where:
             part = part[step]
@@ -320,9 +322,9 @@ def test_any_arguments_are_planned_or_refused_in_one_sentence(
     if code == 130:
         return
     assert code == 2, error
-    sentences = [line for line in error.splitlines() if not line.startswith("note: ")]
-    assert len(sentences) == 1, error
-    assert sentences[0].endswith("."), error
+    sentences = [line for line in error.splitlines() if line.startswith("ae-jax: ") and " note: " not in line]
+    assert len(sentences) == 1 or "For full helptext, run ae-jax" in error, error  # else Tyro's box
+    assert all(sentence.endswith(".") for sentence in sentences), error
 
 
 @examples(8)

@@ -6,16 +6,14 @@ from typing import Annotated, Any
 from tyro.conf import Positional, arg
 
 from ae_jax._checks import require_positive
-from ae_jax.cli.options import Json
+from ae_jax.cli.options import Json, option
 from ae_jax.cli.printing import print_columns, print_json
 from ae_jax.data import EMBEDDED, PUBLISHED, prepared_file
 from ae_jax.data import prepare as prepare_data
 
 Name = Annotated[Positional[str], arg(metavar="NAME")]
 From = Annotated[Path | None, arg(name="from", metavar="DIR", help_behavior_hint="(default: downloads them)")]
-DataFolder = Annotated[
-    Path | None, arg(metavar="DIR", help_behavior_hint="(default: AE_JAX_DATA_DIR, or ~/.cache/ae_jax)")
-]
+DataFolder = Annotated[Path | None, option("DIR", "AE_JAX_DATA_DIR, or ~/.cache/ae_jax")]
 
 
 def list_sources(*, json: Json = False) -> int:

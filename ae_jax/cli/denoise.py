@@ -5,19 +5,16 @@ from typing import Annotated, Any
 
 import jax
 import numpy as np
-from tyro.conf import arg
 
-from ae_jax.cli.options import Json, Member, Picture, RunFolder, Source, SplitName
+from ae_jax.cli.options import Json, Member, Picture, RunFolder, Source, SplitName, option
 from ae_jax.cli.use import Use, check_seed, condition_of, examples_of
 from ae_jax.corruptions import Corruption
 from ae_jax.data.sources import is_named
 from ae_jax.errors import InvalidInput, require_known
 from ae_jax.training import Run
 
-Corrupt = Annotated[
-    str | None, arg(metavar="FAMILY:LEVEL", help_behavior_hint="(default: the examples are noisy already)")
-]
-Clean = Annotated[str | None, arg(metavar="NAME|PATH", help_behavior_hint="(default: with --corrupt the examples)")]
+Corrupt = Annotated[str | None, option("FAMILY:LEVEL", "the examples are noisy already")]
+Clean = Annotated[str | None, option("NAME|PATH", "with --corrupt the examples")]
 
 
 def denoise(
@@ -115,20 +112,12 @@ def add_noise(run: Run, x: np.ndarray, corruption: Corruption, seed: int) -> np.
 
 
 def report_quality(use: Use, noisy: np.ndarray, denoised: np.ndarray, clean: np.ndarray) -> None:
-    """Reports how near noisy and denoised examples are to the clean ones, in model units.
-
-    Where all clean values are equal, there is no range for decibels, and only errors are reported.
-    """
-    from ae_jax.evaluation import image_quality, mean_squared_error
+    """Reports how near noisy and denoised examples are to the clean ones, in model units."""
+    from ae_jax.evaluation import image_quality
 
     before, after, known = (np.asarray(use.run.scaling(x), np.float32) for x in (noisy, denoised, clean))
-    data_range = 1.0 if use.run.data.unit_interval else float(known.max() - known.min())
+    data_range = 1.0 if use.run.data.unit_interval else float(np.ptp(known)) or 1.0
     for name, x in (("noisy", before), ("denoised", after)):
-        if data_range == 0:
-            error = mean_squared_error(x, known)
-            line = f"{name}: mean squared error {error:.4g}; no PSNR, as all clean values are {known.flat[0]:g}"
-            use.report(line, **{f"mse_{name}": error})
-            continue
         found = image_quality(x, known, data_range=data_range)
         line = f"{name}: PSNR {found['psnr']:.2f} dB" + (f", SSIM {found['ssim']:.3f}" if "ssim" in found else "")
         use.report(line, **{f"{metric}_{name}": value for metric, value in found.items()})

@@ -4,9 +4,8 @@ import math
 from typing import TYPE_CHECKING, Annotated
 
 import numpy as np
-from tyro.conf import arg
 
-from ae_jax.cli.options import Json, Label, Labels, Member, Picture, RunFolder, Source, SplitName
+from ae_jax.cli.options import Json, Label, Labels, Member, Picture, RunFolder, Source, SplitName, option
 from ae_jax.cli.use import Use, condition_of, examples_of
 from ae_jax.data import RawData
 from ae_jax.data.sources import is_named
@@ -22,10 +21,8 @@ if TYPE_CHECKING:
 _SHOWN = 8
 """Number of the most and of the least abnormal examples that a picture shows."""
 
-Reference = Annotated[
-    str | None, arg(metavar="NAME|PATH", help_behavior_hint="(default: training split of the data trained on)")
-]
-Share = Annotated[float | None, arg(metavar="FLOAT", help_behavior_hint="(default: no example is called abnormal)")]
+Reference = Annotated[str | None, option("NAME|PATH", "training split of the data trained on")]
+Share = Annotated[float | None, option("FLOAT", "no example is called abnormal")]
 
 
 def detect(

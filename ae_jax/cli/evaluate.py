@@ -6,7 +6,7 @@ from typing import Annotated, Literal
 
 from tyro.conf import arg
 
-from ae_jax.cli.options import Folder, Json, Label, Labels, RunFolder, Source
+from ae_jax.cli.options import Folder, Json, Label, Labels, RunFolder, Source, option
 from ae_jax.cli.printing import print_json, print_paths, print_rich, print_table
 from ae_jax.cli.session import say
 from ae_jax.cli.study import default_folder, writable
@@ -14,9 +14,7 @@ from ae_jax.cli.use import dataset_of
 from ae_jax.errors import InvalidInput
 from ae_jax.training import load
 
-Tasks = Annotated[
-    tuple[str, ...] | None, arg(metavar="all|NAME [NAME ...]", help_behavior_hint="(default: as in compare)")
-]
+Tasks = Annotated[tuple[str, ...] | None, option("all|NAME [NAME ...]", "as in compare")]
 Split = Annotated[Literal["train", "validation", "test"], arg(metavar="SPLIT")]
 
 
@@ -46,9 +44,9 @@ def evaluate(
     from ae_jax.report import task_tables, write_report
     from ae_jax.studies import summarise, write_results
 
-    for option, given in (("--abnormal", abnormal), ("--out", out)):
+    for name, given in (("--abnormal", abnormal), ("--out", out)):
         if given is not None and tasks is None:
-            raise InvalidInput(f"{option} was given without --tasks, which alone uses it: name some, or all.")
+            raise InvalidInput(f"{name} was given without --tasks, which alone uses it: name some, or all.")
     loaded = load(run)
     dataset = dataset_of(loaded, data, label)
     by_member = len(set(map(repr, loaded.members))) > 1

@@ -5,8 +5,7 @@ import inspect
 from collections.abc import Callable
 from typing import Annotated, Any, Literal, get_args
 
-from tyro.conf import arg
-
+from ae_jax.cli.options import option
 from ae_jax.models import named
 from ae_jax.networks.activations import ACTIVATIONS
 from ae_jax.objectives import (
@@ -65,12 +64,14 @@ def _field(parameter: inspect.Parameter, grid: bool) -> tuple[str, Any, Any] | N
     name, default = parameter.name, parameter.default
     if name == "likelihood":
         shown, adapts = type(default).__name__, default.unit_interval
-        hint = f"(default: {shown}{' of data in [0, 1], else GaussianLikelihood' if adapts else ''})"
-        kind = Annotated[Literal[tuple(LIKELIHOODS)] | None, arg(help_behavior_hint=hint, metavar="NAME")]
-        return name, kind, dataclasses.field(default=None)
+        shown += " of data in [0, 1], else GaussianLikelihood" if adapts else ""
+        return (
+            name,
+            Annotated[Literal[tuple(LIKELIHOODS)] | None, option("NAME", shown)],
+            dataclasses.field(default=None),
+        )
     if name == "classes":
-        of_help = arg(metavar="INT", help_behavior_hint="(default: as many as the data have)")
-        return name, Annotated[int | None, of_help], dataclasses.field(default=None)
+        return name, Annotated[int | None, option("INT", "as many as the data have")], dataclasses.field(default=None)
     if isinstance(default, str):
         kind = Literal[tuple(ACTIVATIONS)] if name == "activation" else str
     elif isinstance(default, tuple):

@@ -15,53 +15,27 @@ from ae_jax.data import Dataset, ReadOptions, load
 from ae_jax.errors import InvalidInput
 from ae_jax.training import Checkpoints, TrainConfig, distributed, initialize, provide_cpu_devices
 
+
+def option(metavar: str, default: str = "none", help: str | None = None) -> Any:
+    """Returns how the help of a command shows an option: its metavariable, default and, if shared, its meaning."""
+    return arg(metavar=metavar, help=help, help_behavior_hint=f"(default: {default})")
+
+
 RunFolder = Annotated[
     Positional[Path], arg(metavar="RUN", help="a folder that train wrote, or one in runs/ of a comparison or sweep.")
 ]
-Source = Annotated[
-    str | None,
-    arg(
-        metavar="NAME|PATH",
-        help="a data set by its name, tfds:NAME, a file or folder, or a single image.",
-        help_behavior_hint="(default: the data trained on)",
-    ),
-]
-Label = Annotated[
-    str | None,
-    arg(
-        metavar="NAME",
-        help="name of the label column of a table, or of the labels in a .npz or .mat file.",
-        help_behavior_hint="(default: as the run was trained)",
-    ),
-]
-SplitName = Annotated[
-    Literal["train", "validation", "test", "all"] | None,
-    arg(
-        metavar="SPLIT",
-        help="train, validation, test or all.",
-        help_behavior_hint="(default: test of a data set by name, all of a file)",
-    ),
-]
-Member = Annotated[
-    int | None,
-    arg(
-        metavar="INT",
-        help="number of the member, from 0.",
-        help_behavior_hint="(default: the first that did not diverge)",
-    ),
-]
-Picture = Annotated[Path | None, arg(metavar="FILE.png", help_behavior_hint="(default: none)")]
-Folder = Annotated[Path | None, arg(metavar="DIR", help_behavior_hint="(default: in runs/)")]
-Labels = Annotated[
-    tuple[str, ...] | None,
-    arg(
-        metavar="LABEL [LABEL ...]",
-        help="labels of the abnormal examples.",
-        help_behavior_hint="(default: 1, of labels 0 and 1)",
-    ),
-]
+_SOURCES = "a data set by its name, tfds:NAME, a file or folder, or a single image."
+Source = Annotated[str | None, option("NAME|PATH", "the data trained on", _SOURCES)]
+_LABEL = "name of the label column of a table, or of the labels in a .npz or .mat file."
+Label = Annotated[str | None, option("NAME", "as the run was trained", _LABEL)]
+_SPLIT = option("SPLIT", "test of a data set by name, all of a file", "train, validation, test or all.")
+SplitName = Annotated[Literal["train", "validation", "test", "all"] | None, _SPLIT]
+Member = Annotated[int | None, option("INT", "the first that did not diverge", "number of the member, from 0.")]
+Picture = Annotated[Path | None, option("FILE.png")]
+Folder = Annotated[Path | None, option("DIR", "in runs/")]
+_ABNORMAL = option("LABEL [LABEL ...]", "1, of labels 0 and 1", "labels of the abnormal examples.")
+Labels = Annotated[tuple[str, ...] | None, _ABNORMAL]
 Json = Annotated[bool, arg(help="print results as JSON.")]
-NONE = "(default: none)"
 
 
 def parse_size(text: str) -> int:
@@ -96,15 +70,15 @@ class Data:
     """
 
     data: Annotated[str, arg(metavar="NAME|PATH")] = "digits"
-    label: Annotated[str | None, arg(metavar="NAME", help_behavior_hint=NONE)] = None
-    columns: Annotated[tuple[str, ...] | None, arg(metavar="NAME [NAME ...]", help_behavior_hint=NONE)] = None
+    label: Annotated[str | None, option("NAME")] = None
+    columns: Annotated[tuple[str, ...] | None, option("NAME [NAME ...]")] = None
     header: bool = True
-    image_size: Annotated[tuple[int, ...] | None, arg(metavar="INT [INT]", help_behavior_hint=NONE)] = None
-    shape: Annotated[tuple[int, ...] | None, arg(metavar="H W [C]", help_behavior_hint=NONE)] = None
+    image_size: Annotated[tuple[int, ...] | None, option("INT [INT]")] = None
+    shape: Annotated[tuple[int, ...] | None, option("H W [C]")] = None
     transpose: bool = False
     scaling: Annotated[
         Literal["unit", "standard", "none"] | None,
-        arg(metavar="{unit,standard,none}", help_behavior_hint="(default: unit for bytes, none for other numbers)"),
+        option("{unit,standard,none}", "unit for bytes, none for other numbers"),
     ] = None
     device_budget: Annotated[str, arg(metavar="SIZE")] = "1GB"
 
@@ -155,17 +129,15 @@ class Training:
     seeds: int = 5
     epochs: int = 200
     batch_size: int = 64
-    patience: Annotated[int | None, arg(metavar="INT", help_behavior_hint=NONE)] = None
+    patience: Annotated[int | None, option("INT")] = None
     on_divergence: Literal["stop", "skip", "rollback"] = "stop"
-    mesh: Annotated[str | None, arg(metavar="AXIS=N[,AXIS=N]", help_behavior_hint=NONE)] = None
-    distributed: Annotated[tuple[str, ...] | None, arg(metavar="[HOST:PORT,INDEX/COUNT]", help_behavior_hint=NONE)] = (
-        None
-    )
+    mesh: Annotated[str | None, option("AXIS=N[,AXIS=N]")] = None
+    distributed: Annotated[tuple[str, ...] | None, option("[HOST:PORT,INDEX/COUNT]")] = None
     resume: bool = False
     extend: bool = False
     checkpoint_minutes: float = 1.0
-    checkpoint_epochs: Annotated[int | None, arg(metavar="INT", help_behavior_hint=NONE)] = None
-    checkpoint_steps: Annotated[int | None, arg(metavar="INT", help_behavior_hint=NONE)] = None
+    checkpoint_epochs: Annotated[int | None, option("INT")] = None
+    checkpoint_steps: Annotated[int | None, option("INT")] = None
     keep: int = 2
 
     def join(self) -> None:

@@ -5,7 +5,7 @@ from pathlib import Path
 from typing import Any
 
 
-def print_table(summary: Any, heading: str = "autoencoder") -> None:
+def print_table(summary: Any, heading: str) -> None:
     """Prints a summary of results (:func:`ae_jax.studies.summarise`), as wide as the terminal."""
     from ae_jax.report import results_table
 

@@ -3,9 +3,8 @@
 from typing import TYPE_CHECKING, Annotated, Literal
 
 import numpy as np
-from tyro.conf import arg
 
-from ae_jax.cli.options import Json, Label, Member, Picture, RunFolder, Source, SplitName
+from ae_jax.cli.options import Json, Label, Member, Picture, RunFolder, Source, SplitName, option
 from ae_jax.cli.use import Use, examples_of
 from ae_jax.data import RawData, sources, writing
 from ae_jax.errors import InvalidInput
@@ -20,15 +19,12 @@ _SHOWN = 8
 
 Queries = Annotated[
     str | None,
-    arg(
-        metavar="NAME|PATH",
-        help_behavior_hint="(default: test split of a data set by name; each row of a file, but not for itself)",
-    ),
+    option("NAME|PATH", "test split of a data set by name; each row of a file, but not for itself"),
 ]
-QueryLabel = Annotated[str | None, arg(metavar="NAME", help_behavior_hint="(default: as --label, where they have it)")]
+QueryLabel = Annotated[str | None, option("NAME", "as --label, where they have it")]
 Metric = Annotated[
     Literal["euclidean", "cosine", "hamming"] | None,
-    arg(metavar="NAME", help_behavior_hint="(default: hamming with --binarise, else euclidean)"),
+    option("NAME", "hamming with --binarise, else euclidean"),
 ]
 
 

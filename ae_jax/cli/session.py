@@ -1,4 +1,4 @@
-"""What surrounds a command: errors as sentences and exit codes, warnings as notes, silent libraries, a warm cache."""
+"""Runs a command: errors as sentences and exit codes, warnings as notes, silent libraries, a compilation cache."""
 
 import logging
 import os
@@ -13,8 +13,8 @@ from pathlib import Path
 
 from ae_jax.errors import InvalidInput, TrainingDiverged
 
-FAILED, INVALID, DIVERGED, BROKEN_PIPE, INTERRUPTED, TERMINATED = 1, 2, 3, 141, 130, 143
-"""Exit codes besides 0; the last but one is after SIGINT (Ctrl-C) and the last after SIGTERM."""
+FAILED, INVALID, DIVERGED, BROKEN_PIPE, TERMINATED = 1, 2, 3, 141, 143
+"""Exit codes besides 0, and 128 plus the number of a signal, such as SIGTERM."""
 
 
 def exit_code(command: Callable[[], int]) -> int:
@@ -34,24 +34,14 @@ def exit_code(command: Callable[[], int]) -> int:
             traceback.print_exc()
         say(sentence(error))
         if isinstance(error, KeyboardInterrupt):
-            return stopped_by(getattr(error, "signal", signal.SIGINT))
+            return 128 + getattr(error, "signal", signal.SIGINT)
         if isinstance(error, InvalidInput):
             return INVALID
         return DIVERGED if isinstance(error, TrainingDiverged) else FAILED
 
 
-def stopped_by(number: int) -> int:
-    """The exit code of what a signal ended, as shells have it.
-
-    Example:
-      >>> stopped_by(signal.SIGINT) == INTERRUPTED, stopped_by(signal.SIGTERM) == TERMINATED
-      (True, True)
-    """
-    return 128 + number
-
-
 def sentence(error: BaseException) -> str:
-    """What a user is told of an exception."""
+    """Returns the sentence that a user reads about an exception."""
     if isinstance(error, (InvalidInput, TrainingDiverged)):
         return str(error)
     if isinstance(error, KeyboardInterrupt):
@@ -61,13 +51,13 @@ def sentence(error: BaseException) -> str:
 
 
 def say(text: str) -> None:
-    """One line on stderr."""
+    """Prints one line on stderr."""
     print(f"ae-jax: {text}", file=sys.stderr, flush=True)
 
 
 @contextmanager
 def warnings_as_notes() -> Iterator[None]:
-    """Inside the block, a library's warning is one line on stderr, said once; what only developers need is left out."""
+    """Prints warnings of libraries as one line each on stderr, once; leaves out those for developers."""
     said = set()
 
     def note(message: Warning | str, *_: object) -> None:

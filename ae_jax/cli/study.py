@@ -8,13 +8,12 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 import jax
-from tyro.conf import arg
 
 from ae_jax.cli.hyperparameters import chosen_grid, chosen_values
 from ae_jax.cli.hyperparameters import hyperparameters as options_of
-from ae_jax.cli.options import Data, Folder, Json, Training, is_leader
+from ae_jax.cli.options import Data, Folder, Json, Training, is_leader, option
 from ae_jax.cli.printing import print_json, print_paths, print_table
-from ae_jax.cli.session import DIVERGED, quiet_libraries, say, stopped_by, use_cache
+from ae_jax.cli.session import DIVERGED, quiet_libraries, say, use_cache
 from ae_jax.data.sources import is_named
 from ae_jax.data.writing import require_writable
 from ae_jax.errors import InvalidInput
@@ -28,17 +27,13 @@ if TYPE_CHECKING:
 
 DIGITS, FIVE_SEEDS, ONE_SEED = Data(), Training(), Training(seeds=1)
 
-Names = Annotated[
-    tuple[str, ...], arg(metavar="NAME [NAME ...]", help_behavior_hint="(default: six that fit the data)")
-]
+Names = Annotated[tuple[str, ...], option("NAME [NAME ...]", "six that fit the data")]
 Executor = Annotated[
     Literal["slurm", "local", "debug"] | None,
-    arg(metavar="{slurm,local,debug}", help_behavior_hint="(default: trains in this process)"),
+    option("{slurm,local,debug}", "trains in this process"),
 ]
-Chunks = Annotated[int | None, arg(metavar="INT", help_behavior_hint="(default: one for each structure)")]
-Pairs = Annotated[
-    tuple[str, ...], arg(metavar="KEY=VALUE", help_behavior_hint="(default: timeout_min=60 cpus_per_task=4)")
-]
+Chunks = Annotated[int | None, option("INT", "one for each structure")]
+Pairs = Annotated[tuple[str, ...], option("KEY=VALUE", "timeout_min=60 cpus_per_task=4")]
 
 
 def compare(
@@ -227,20 +222,17 @@ def prepare_job() -> None:
 def conduct(
     study: "Callable[..., Comparison | Sweep]", training: Training, folder: Path, *, json: bool, one_run: bool = False
 ) -> int:
-    """Runs a study, writes its results and prints them.
+    """Runs a study, writes its results and prints them; returns the exit code.
 
     Of processes that train together, the first alone writes and prints. The first SIGINT or SIGTERM saves what was
     trained and ends the command; a second one terminates the process immediately.
 
     Args:
       study: called with the arguments of a study.
-      training: which they are.
+      training: settings.
       folder: for results.json, report.html and runs/; checkpoints are written beside it.
       json: prints the results as JSON instead of a table.
       one_run: the folder is that of the study's only run.
-
-    Returns:
-      The exit code.
     """
     from ae_jax.report import ProgressDisplay
 
@@ -255,7 +247,7 @@ def conduct(
         except TrainingInterrupted as interruption:
             if is_leader():
                 keep(interruption.run, folder, one_run=one_run)
-            return stopped_by(interruption.signal)
+            return 128 + interruption.signal
         return finish(outcome, folder, json=json, one_run=one_run) if is_leader() else code_of(outcome)
 
 
@@ -264,7 +256,7 @@ def keep(outcome: "StudyResults", folder: Path, *, one_run: bool) -> None:
     from ae_jax.studies import write_results
 
     if save_runs(outcome, folder, one_run=one_run):
-        write_results(folder / "results.json", results_of(outcome, one_run=one_run))
+        write_results(folder / "results.json", outcome.results() | ({"study": "train"} if one_run else {}))
         say(f"interrupted: what was trained so far is in {folder}; the same command with --resume continues.")
     else:
         saved = (beside(folder) / "study.json").exists()
@@ -277,7 +269,7 @@ def finish(outcome: "Comparison | Sweep", folder: Path, *, json: bool, one_run: 
     from ae_jax.studies import write_results
 
     runs = save_runs(outcome, folder, one_run=one_run)
-    results = results_of(outcome, one_run=one_run)
+    results = outcome.results() | ({"study": "train"} if one_run else {})
     written = [write_results(folder / "results.json", results)]
     subject = next(iter(runs.values())) if one_run else outcome
     written += [write_report(subject, folder / "report.html", dataset=outcome.dataset), *runs]
@@ -303,11 +295,6 @@ def save_runs(outcome: "StudyResults", folder: Path, *, one_run: bool) -> dict[P
     for place, run in runs.items():
         run.save(place)
     return runs
-
-
-def results_of(outcome: "StudyResults", *, one_run: bool) -> dict[str, Any]:
-    """Returns the contents of results.json."""
-    return outcome.results() | ({"study": "train"} if one_run else {})
 
 
 def default_folder(*names: str) -> Path:

@@ -8,9 +8,8 @@ from typing import TYPE_CHECKING, Annotated, Any
 import numpy as np
 from tyro.conf import arg
 
-from ae_jax._checks import require_memory
 from ae_jax.atomic import replacing
-from ae_jax.cli.options import Json, Label, Member, Picture, RunFolder, Source, SplitName
+from ae_jax.cli.options import Json, Label, Member, Picture, RunFolder, Source, SplitName, option
 from ae_jax.cli.printing import print_json
 from ae_jax.cli.session import say
 from ae_jax.data import Dataset, RawData, ReadOptions, load, sources, writing
@@ -27,7 +26,7 @@ _POINTS = 2000
 ArrayFile = Annotated[str, arg(metavar="FILE.npy")]
 AnyMember = Annotated[
     int | None,
-    arg(metavar="INT", help="number of one member, from 0.", help_behavior_hint="(default: all, on a leading axis)"),
+    option("INT", "all, on a leading axis", "number of one member, from 0."),
 ]
 
 
@@ -115,7 +114,7 @@ def sample(
     *,
     n: int = 16,
     seed: int = 0,
-    condition: Annotated[str | None, arg(metavar="LABEL", help_behavior_hint="(default: none)")] = None,
+    condition: Annotated[str | None, option("LABEL")] = None,
     member: Member = None,
     out: str = "samples.npy",
     picture: Picture = None,
@@ -133,7 +132,6 @@ def sample(
     from ae_jax.report import example_grid
 
     use = Use.open("sample", run, member, out, picture, examples=True)
-    require_memory("sample", "n", n, use.run.shape)
     classes = {str(each): each for each in use.run.data.classes or ()}
     if condition is not None and use.run.autoencoder.conditional:
         require_known("label", condition, classes)

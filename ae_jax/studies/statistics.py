@@ -24,8 +24,7 @@ class Difference(NamedTuple):
       question: its keys and their values, such as ``{"metric": "mse"}``.
       first, second: names of the autoencoders.
       difference: mean and 95% confidence interval of the first one's values less the second one's.
-      p_value: two-sided, of no difference; NaN of fewer than two shared seeds, and by Student's test where all
-        differences are the same.
+      p_value: two-sided; NaN of fewer than two shared seeds, and by Student's test where all differences are equal.
       corrected: the p value by Holm's step-down correction over all differences of one call.
       better: name of the one with the better mean; None where the means are equal or no direction is better.
     """

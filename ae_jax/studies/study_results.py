@@ -79,18 +79,12 @@ def run_study(
     """Trains and evaluates each population, and adds runs, rows and record to a study; checks all before the first.
 
     Args:
-      study: without runs.
+      study: without runs; returned, where several processes train together in each of them.
       populations: by name, each as :func:`ae_jax.fit` takes it.
-      config: the settings of training; None for the defaults.
-      seeds: of the members.
       only: names of the populations that are trained now; by default all.
-      checkpoints: as in :func:`ae_jax.fit`; each population has a folder of its name there.
-      resume: as in :func:`ae_jax.fit`; what was trained or evaluated before is not repeated.
-      callbacks: as in :func:`ae_jax.fit`.
-      settings: fields of :class:`ae_jax.training.TrainConfig` that replace those of ``config``.
-
-    Returns:
-      The same study; where several processes train together, each of them gets it, and the first alone writes.
+      checkpoints: each population has a folder of its name there.
+      config, seeds, resume, callbacks, settings: as in :func:`ae_jax.fit`; what was trained or evaluated before is not
+        repeated.
 
     Raises:
       InvalidInput: as in :func:`ae_jax.fit`; the checkpoints are of an unfinished study and ``resume`` is false, or of

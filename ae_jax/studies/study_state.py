@@ -22,8 +22,6 @@ from ae_jax.training.checkpoint import checkpoint_info, latest_checkpoint, remov
 from ae_jax.training.continuation import Resume, differences
 
 STATE, ROWS = "study.json", "answers.json"
-_LARGEST = 1 << 30
-"""Largest state file that is read, in bytes."""
 
 
 def path_component(name: str) -> str:
@@ -37,12 +35,7 @@ def path_component(name: str) -> str:
 
 
 def begin_study(folder: Path, populations: Mapping[str, Any], *, resume: Resume) -> None:
-    """Records what a study trains, or checks that the study in the folder is the one to resume.
-
-    Args:
-      folder: of the study's checkpoints; each population has the folder of its name there.
-      populations: name -> configuration of what is trained.
-      resume: whether a study in that folder is resumed.
+    """Records the configurations that a study trains, or checks that the study in the folder is the one to resume.
 
     Raises:
       InvalidInput: the folder holds an unfinished study and ``resume`` is false, or checkpoints that cannot be read;
@@ -104,11 +97,7 @@ def is_evaluated(folder: Path) -> bool:
 
 
 def write_state(path: Path, facts: dict[str, Any]) -> None:
-    """Writes facts as a whole, with a digest of them.
-
-    Raises:
-      InvalidInput: the file cannot be written.
-    """
+    """Writes facts as a whole, with a digest of them."""
     write_text(path, json.dumps({"digest": _digest(facts), "facts": facts}) + "\n")
 
 
@@ -121,13 +110,8 @@ def read_state(path: Path, *keys: str) -> dict[str, Any] | None:
       >>> write_state(path, {"finished": True})
       >>> read_state(path, "finished")
       {'finished': True}
-      >>> _ = path.write_text(path.read_text().replace("true", "null"))
-      >>> read_state(path) is None
-      True
     """
     try:
-        if path.stat().st_size > _LARGEST:
-            return None
         written = json.loads(path.read_text(encoding="utf-8"))
         facts = written["facts"]
         whole = written["digest"] == _digest(facts) and isinstance(facts, dict) and facts.keys() >= set(keys)
@@ -137,11 +121,7 @@ def read_state(path: Path, *keys: str) -> dict[str, Any] | None:
 
 
 def write_rows(folder: Path, run: Run, dataset: Dataset, rows: list[Row], cost: dict[str, Any]) -> None:
-    """Writes the results of a run, and the cost of its evaluation, into the folder of its checkpoints.
-
-    Raises:
-      InvalidInput: they cannot be written.
-    """
+    """Writes the results of a run, and the cost of its evaluation, into the folder of its checkpoints."""
     write_state(folder / ROWS, {"of": digest_of_run(run, dataset), "rows": rows, "cost": cost})
 
 

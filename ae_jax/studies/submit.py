@@ -45,11 +45,7 @@ class SweepSpec:
     config: TrainConfig
 
     def load(self) -> Dataset:
-        """Loads the data set.
-
-        Raises:
-          InvalidInput: it cannot be loaded.
-        """
+        """Loads the data set."""
         return load(self.source, self.reading, scaling=self.scaling)
 
     def sweep(self, dataset: Dataset, only: Sequence[str] | None = None, **options: Any) -> Sweep:
@@ -83,12 +79,7 @@ class SweepJob:
     prepare: Callable[[], None] | None = None
 
     def __call__(self) -> str:
-        """Trains and evaluates the population; after SIGTERM, as of pre-emption, goes back into the queue.
-
-        Raises:
-          InvalidInput: as in :func:`ae_jax.studies.sweep`.
-          TrainingInterrupted: Ctrl-C, or SIGTERM where there is no queue; a checkpoint was written.
-        """
+        """Trains and evaluates the population; after SIGTERM, as of pre-emption, goes back into the queue."""
         if self.prepare is not None:
             self.prepare()
         try:
@@ -167,7 +158,8 @@ def submit_sweep(
 def _wait(jobs: Mapping[str, Any], logs: Path) -> None:
     """Waits for jobs of this machine, and raises where some failed."""
     failed = {name: error for name, job in jobs.items() if (error := job.exception()) is not None}
-    for name, error in failed.items():
+    if failed:
+        name, error = next(iter(failed.items()))
         reason = str(error).replace("-" * 22, "").strip().splitlines()[-1]
         raise InvalidInput(
             f"{len(failed)} of {len(jobs)} jobs failed, the first of them {name} ({reason[:300].rstrip('.')}): what "

@@ -15,8 +15,8 @@ from ae_jax.data import Dataset
 from ae_jax.errors import InvalidInput, unknown
 from ae_jax.evaluation import Row
 from ae_jax.models import Autoencoder, named
+from ae_jax.studies.compare import suited
 from ae_jax.studies.study_results import StudyResults, run_study
-from ae_jax.studies.suited import suited
 from ae_jax.training import TrainConfig
 from ae_jax.training.mesh import Devices, shares_of
 from ae_jax.training.population import members_that_fit, state_budget
@@ -92,9 +92,7 @@ def sweep(
       seeds: of the members.
       chunks: number of parts that the grid is divided into, each trained by itself.
       only: names of the populations that are trained now (:func:`populations_of`); by default all.
-      training: further arguments of :func:`ae_jax.fit`; of ``checkpoints``, each population has the folder of its name
-        there, and ``resume`` repeats nothing that was trained or evaluated. Where several processes train together,
-        each of them gets the whole study.
+      training: further arguments of :func:`ae_jax.fit`; ``resume`` repeats nothing that was trained or evaluated.
 
     Returns:
       The populations, the rows and the record.
@@ -129,22 +127,13 @@ def populations_of(
     """Divides the points of a grid into populations, each of one structure.
 
     Args:
-      name, dataset, grid, mesh: as in :func:`sweep`.
+      name, dataset, grid, mesh: as in :func:`sweep`, which raises the same.
       seeds: number of members of each point.
       chunks: as in :func:`sweep`; then nothing is divided by the memory of this machine, which is not that of others.
 
     Returns:
       Name -> points, where the name is the autoencoder's, with the number of the population where there are several;
       and sentences for a reader of the results.
-
-    Raises:
-      InvalidInput: as in :func:`sweep`.
-
-    Example:
-      >>> from ae_jax.data import digits
-      >>> populations, _ = populations_of("sparse", digits(), {"code": [8, 16], "weight": [0.1, 1.0]}, seeds=1)
-      >>> {name: len(points) for name, points in populations.items()}
-      {'sparse-1': 2, 'sparse-2': 2}
     """
     settings = grid_points(name, grid)
     if chunks is not None and not 1 <= chunks <= len(settings):

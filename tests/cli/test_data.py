@@ -1,6 +1,5 @@
 """``data list`` and ``data prepare``, and kinds of sources as options read them."""
 
-import json
 from pathlib import Path
 
 import numpy as np
@@ -32,8 +31,6 @@ def test_a_data_set_is_prepared_listed_trained_on_and_encoded(call, real_data, m
     assert listed["frey_faces"] == "prepared"
     call("train", "undercomplete", "--data", "frey_faces", *SMALL, "--out", "run").ok()
     assert call("encode", "run").array("codes.npy").shape == (393, 2)
-    by_tfds = call("encode", "run", "--data", "tfds:frey_faces", "--split", "all")
-    assert by_tfds.array("codes.npy").shape == (1965, 2)
 
 
 @pytest.mark.slow
@@ -67,10 +64,3 @@ def test_a_source_beyond_the_budget_is_streamed(call, digits, tmp_path: Path):
     assert results["data"]["examples"] == {"train": 1178, "validation": 40, "test": 40}
     again = call("evaluate", "runs/train-undercomplete-many", "--data", "many.npy", "--json").json()
     assert again["rows"] == [row for row in results["rows"] if row["autoencoder"] != "pca"]
-
-
-def test_a_file_name_is_one_component_of_the_default_folder(call, digits, tmp_path: Path):
-    np.save(tmp_path / "a b;c.npy", digits.train.x[:40])
-    call("train", "undercomplete", "--data", "a b;c.npy", *SMALL).ok()
-    written = json.loads((tmp_path / "runs" / "train-undercomplete-a-b-c" / "results.json").read_text())
-    assert written["data"]["name"] == "a b;c"

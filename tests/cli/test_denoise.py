@@ -4,8 +4,6 @@ import jax
 import numpy as np
 import pytest
 
-from ae_jax.cli.denoise import report_quality
-from ae_jax.cli.use import Use
 from ae_jax.corruptions import Masking
 from ae_jax.data import ReadOptions
 from ae_jax.data.files import read
@@ -54,16 +52,6 @@ def test_clean_examples_may_be_in_a_file(call, run_folder, run, file, x, tmp_pat
     assert summary["metrics"]["psnr_noisy"] == pytest.approx(-10 * np.log10(error), rel=1e-5)
     np.save(tmp_path / "less.npy", noisy[:5])
     call("denoise", run_folder, "--data", "less.npy", "--clean", file).refused("expected the same examples")
-
-
-def test_errors_are_reported_where_decibels_mean_nothing():
-    spec = type("Spec", (), {"unit_interval": False})
-    other = type("Other", (), {"scaling": staticmethod(lambda x: x), "data": spec})
-    clean = np.full((4, 8, 8), 2.0, np.float32)
-    use = Use(other, "", None, {"metrics": {}})
-    report_quality(use, clean + 1, clean, clean)
-    assert use.summary["metrics"] == {"mse_noisy": pytest.approx(1), "mse_denoised": 0}
-    assert "no PSNR, as all clean values are 2" in use.lines[0]
 
 
 REFUSED = {

@@ -4,15 +4,14 @@ import numpy as np
 import pytest
 from sklearn.metrics import roc_auc_score
 
-from ae_jax.cli.detect import abnormal_examples, explanation
+from ae_jax.cli.detect import abnormal_examples
 from ae_jax.errors import InvalidInput
 from ae_jax.evaluation import anomaly_score
 
 
-@pytest.mark.parametrize("suffix", ["csv", "npy"])
-def test_scores_flags_labels_and_contributions_are_written(call, run_folder, run, file, x, labels, suffix):
+def test_scores_flags_labels_and_contributions_are_written(call, run_folder, run, file, x, labels):
     line = ["detect", run_folder, "--data", file, "--reference", file, "--contamination", 0.25, "--explain", 2]
-    found = call(*line, "--out", f"scores.{suffix}").table(f"scores.{suffix}")
+    found = call(*line, "--out", "scores.npy").table("scores.npy")
     names = ["feature_1", "contribution_1", "feature_2", "contribution_2"]
     assert list(found.columns) == ["index", "score", "abnormal", "label", *names]
     scorer = anomaly_score(run, "reconstruction_error")
@@ -64,14 +63,6 @@ def test_labels_tell_what_is_abnormal():
         abnormal_examples(np.arange(99), ("x",))
     with pytest.raises(InvalidInput, match="the data have measurements as labels"):
         abnormal_examples(np.array([0.5, 1.5]), ("0.5",))
-
-
-def test_features_without_names_are_indices(run):
-    contributions = np.zeros((1, 8, 8))
-    contributions[0, 3, 4], contributions[0, 0, 1] = 2.0, -1.0
-    found = explanation(run, contributions, 64)
-    assert (found["feature_1"][0], found["contribution_1"][0]) == ("3,4", 2.0)
-    assert (found["feature_64"][0], found["contribution_64"][0]) == ("0,1", -1.0)
 
 
 REFUSED = {

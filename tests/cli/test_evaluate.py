@@ -45,21 +45,10 @@ def test_json_is_what_was_written(call, run_folder, file):
     assert {row["split"] for row in outcome.json()["rows"]} == {"validation"}
 
 
-def test_abnormal_labels_are_named(call, run_folder, file):
-    line = ["evaluate", run_folder, "--data", file, "--tasks", "anomaly", "--out", "here", "--json"]
-    found, other = call(*line).json(), call(*line, "--abnormal", 0).json()
-    assert found["messages"][0] != other["messages"][0]
-
-
 def test_without_tasks_it_prints_the_numbers_of_training_and_writes_nothing(call, trained, run_folder, file):
     outcome = call("evaluate", run_folder, "--data", file, "--json")
     assert outcome.json()["rows"] == [row for row in trained.json()["rows"] if row["autoencoder"] != "pca"]
     assert list(outcome.folder.iterdir()) == []
-
-
-@pytest.mark.usefixtures("embedded")
-def test_a_split_of_the_data_trained_on_is_evaluated(call, run_folder):
-    assert "undercomplete" in call("evaluate", run_folder, "--split", "validation").ok().out
 
 
 def test_a_sweep_has_a_row_for_each_member(call, swept, file):

@@ -9,12 +9,8 @@ import pytest
 
 import ae_jax
 from ae_jax import InvalidInput
-from ae_jax.cli.options import Training, is_leader, parse_distributed, parse_size
-from ae_jax.cli.study import by_each, by_leader
-
-
-def test_sizes_have_units():
-    assert [parse_size(text) for text in ("1", "2 KB", "1.5MiB", "3g")] == [1, 2048, 3 * 2**19, 3 * 2**30]
+from ae_jax.cli.options import parse_distributed
+from ae_jax.cli.study import by_each
 
 
 def test_processes_are_found_or_named():
@@ -27,21 +23,6 @@ def test_processes_are_found_or_named():
 def test_an_address_that_cannot_be_read_is_refused(text):
     with pytest.raises(InvalidInput, match="expected HOST:PORT,INDEX/COUNT"):
         parse_distributed((text,))
-
-
-def test_joined_processes_meet_at_once(monkeypatch):
-    done = []
-    monkeypatch.setattr("ae_jax.cli.options._keep_standard_output", lambda: None)
-    monkeypatch.setattr("ae_jax.cli.options.initialize", lambda *given: done.append(given))
-    monkeypatch.setattr("ae_jax.training.distributed.signal_of_any", done.append)
-    Training(distributed=("node1:8476,0/2",)).join()
-    assert done == [("node1:8476", 2, 0), None]
-
-
-def test_a_single_process_leads_and_joins_no_other():
-    Training().join()
-    assert is_leader()
-    assert by_leader(lambda: 3) == 3
 
 
 def test_where_another_process_refuses_its_part_this_one_ends_too(call, file, monkeypatch):

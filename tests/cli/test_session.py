@@ -17,9 +17,6 @@ def test_the_cache_is_in_the_user_s_cache_folder(monkeypatch, tmp_path: Path):
     monkeypatch.delenv("XDG_CACHE_HOME")
     monkeypatch.setenv("HOME", str(tmp_path))
     assert session.cache_folder() == tmp_path / ".cache" / "ae_jax" / "xla"
-
-
-def test_the_cache_can_be_elsewhere_or_nowhere(monkeypatch, tmp_path: Path):
     monkeypatch.setenv("AE_JAX_CACHE", str(tmp_path))
     assert session.cache_folder() == tmp_path
     monkeypatch.setenv("AE_JAX_CACHE", "")
@@ -46,20 +43,9 @@ def failing() -> int:
     raise KeyError("unforeseen")
 
 
-def test_what_nobody_foresaw_is_one_line(capsys):
+def test_an_unforeseen_error_is_one_line_unless_debugged(capsys, monkeypatch):
     assert session.exit_code(failing) == 1
     assert capsys.readouterr().err == "ae-jax: failed with KeyError: 'unforeseen' (AE_JAX_DEBUG=1 shows where).\n"
-
-
-def test_divergence_has_an_exit_code_of_its_own(capsys):
-    def diverging() -> int:
-        raise TrainingDiverged("sparse diverged in 1 of 1 members.", None)
-
-    assert session.exit_code(diverging) == 3
-    assert capsys.readouterr().err == "ae-jax: sparse diverged in 1 of 1 members.\n"
-
-
-def test_debugging_shows_where(capsys, monkeypatch):
     monkeypatch.setenv("AE_JAX_DEBUG", "1")
     assert session.exit_code(failing) == 1
     assert "in failing\n    raise KeyError" in capsys.readouterr().err
@@ -76,7 +62,13 @@ def test_a_closed_pipe_is_silent(capfd, monkeypatch):
 
 @pytest.mark.parametrize(
     ("error", "code"),
-    [(KeyboardInterrupt(), 130), (TrainingInterrupted(None, 15), 143), (SystemExit(3), 3), (SystemExit(), 0)],
+    [
+        (KeyboardInterrupt(), 130),
+        (TrainingInterrupted(None, 15), 143),
+        (TrainingDiverged("", None), 3),
+        (SystemExit(3), 3),
+        (SystemExit(), 0),
+    ],
 )
 def test_exit_codes(capsys, error, code):
     def command() -> int:

@@ -10,8 +10,7 @@ import numpy as np
 import pytest
 
 import ae_jax
-from ae_jax import InvalidInput
-from ae_jax.cli.study import alone_in, writable
+from ae_jax.cli.study import alone_in
 from ae_jax.locks import locked
 
 
@@ -42,24 +41,6 @@ def test_train_prints_as_json_what_it_writes(trained, run_folder):
     assert results["study"] == "train"
     assert results["autoencoders"]["undercomplete"]["networks"]["hidden"] == [4]
     assert (run_folder / "report.html").read_text().startswith("<!")
-
-
-def test_a_trained_run_of_one_seed_has_no_member_axis(run_folder):
-    run = ae_jax.load(run_folder)
-    assert run.single
-    assert run.encode(np.zeros((2, 8, 8), np.uint8)).shape == (2, 2)
-    assert (run.settings["epochs"], run.settings["batch_size"]) == (2, 16)
-
-
-def test_training_into_the_same_folder_replaces_the_run_and_its_checkpoints(call, small_one):
-    for rate in (0.01, 0.02):
-        outcome = call("train", *small_one, "--learning-rate", rate, "--out", "run").ok()
-    assert ae_jax.load(outcome.folder / "run").members[0].optimizer.learning_rate == pytest.approx(0.02)
-    assert sorted(path.name for path in outcome.folder.iterdir()) == ["run", "run.checkpoints"]
-    again = call("train", *small_one, "--learning-rate", 0.02, "--out", "run", "--resume").ok()
-    assert "epoch" not in again.err
-    other = call("train", *small_one, "--learning-rate", 0.01, "--out", "run", "--resume")
-    other.refused("learning_rate: 0.02 then, 0.01 now")
 
 
 def test_sweep_prints_a_row_for_each_setting(swept):
@@ -108,14 +89,6 @@ def test_divergence_is_said_and_kept_and_has_an_exit_code(call, small_one):
     assert results_in(outcome.folder / "run")["messages"] == [sentence.removeprefix("ae-jax: ")]
 
 
-def test_divergence_of_some_members_is_said_once(call, small_one):
-    outcome = call("sweep", *small_one, "--learning-rate", 0.001, 1e30, "--seeds", 1, "--out", "grid")
-    assert outcome.code == 3
-    assert outcome.err.count("undercomplete diverged in 1 of 2 members") == 1
-    assert "0.001" in outcome.out
-    assert (outcome.folder / "grid" / "report.html").is_file()
-
-
 @pytest.mark.usefixtures("interrupted")
 def test_a_warning_is_one_note_and_an_interrupted_training_is_saved(call, small_one):
     outcome = call("train", *small_one, "--batch-size", 500)
@@ -124,17 +97,6 @@ def test_a_warning_is_one_note_and_an_interrupted_training_is_saved(call, small_
     assert "is in runs/train-undercomplete-few; the same command with --resume continues." in outcome.err
     run = ae_jax.load(outcome.folder / "runs/train-undercomplete-few")
     assert (run.record["interrupted"], run.best_epoch.tolist()) == (True, [1])
-
-
-@pytest.mark.usefixtures("interrupted")
-def test_an_interrupted_study_keeps_what_was_trained(call, small_one):
-    outcome = call(*two_codes(small_one), "--likelihood", "GaussianLikelihood", "--out", "study")
-    assert (outcome.code, outcome.out) == (130, "")
-    [run] = (outcome.folder / "study" / "runs").iterdir()
-    assert ae_jax.load(run).name == "undercomplete"
-    results = results_in(outcome.folder / "study")
-    assert [setting["code"] for setting in results["grid"]] == [2, 3]
-    assert results["grid"][0]["likelihood"]["type"] == "GaussianLikelihood"
 
 
 def interrupt(*_: object, **__: object) -> None:
@@ -147,13 +109,6 @@ def test_an_interruption_before_the_first_epoch_writes_nothing(call, budget, mon
     assert (outcome.code, outcome.out) == (130, "")
     assert outcome.err == "ae-jax: interrupted before the first epoch: nothing was saved.\n"
     assert list(outcome.folder.iterdir()) == []
-
-
-@pytest.mark.usefixtures("interrupted")
-def test_an_interruption_while_results_are_written_quits(call, small_one, monkeypatch):
-    monkeypatch.setattr(ae_jax.Run, "save", interrupt)
-    outcome = call("train", *small_one)
-    assert (outcome.code, outcome.err) == (130, "ae-jax: interrupted before everything was written.\n")
 
 
 @pytest.fixture
@@ -201,14 +156,6 @@ def test_a_resumed_sweep_writes_what_an_uninterrupted_one_does(call, stopped, sm
     other.refused("undercomplete-1.0.optimizer.learning_rate: ")
 
 
-def test_nothing_is_trained_where_any_run_would_replace_something(call, small_one, monkeypatch, tmp_path):
-    (tmp_path / "grid" / "runs" / "undercomplete-2").mkdir(parents=True)
-    (tmp_path / "grid" / "runs" / "undercomplete-2" / "thesis.tex").touch()
-    module = import_module("ae_jax.studies.study_results")
-    monkeypatch.setattr(module, "fit", lambda *_, **__: pytest.fail("was trained"))
-    call(*two_codes(small_one), "--out", "grid").refused("undercomplete-2 exists and is no run")
-
-
 def test_a_training_is_extended_where_that_is_asked_for(call, small_one):
     call("train", *small_one, "--out", "run").ok()
     longer = ["train", *small_one, "--out", "run", "--epochs", 3, "--resume"]
@@ -218,32 +165,11 @@ def test_a_training_is_extended_where_that_is_asked_for(call, small_one):
     assert ae_jax.load(outcome.folder / "run").history["train"]["loss"].shape == (1, 3)
 
 
-def test_checkpoints_are_as_frequent_and_as_many_as_asked_for(call, small_one):
-    options = ["--checkpoint-epochs", 1, "--checkpoint-steps", 100, "--checkpoint-minutes", 30, "--keep", 3]
-    outcome = call("train", *small_one, "--epochs", 5, "--out", "run", *options).ok()
-    places = (outcome.folder / "run.checkpoints" / "undercomplete").iterdir()
-    assert len([path for path in places if path.is_dir()]) == 3
-
-
 def test_one_command_at_a_time_has_a_folder(call, small_one, tmp_path):
     with locked(tmp_path / "run.checkpoints" / "lock", "held."):
         outcome = call("train", *small_one, "--out", "run")
     outcome.refused("another process works in run.checkpoints")
     assert not (tmp_path / "run").exists()
-
-
-def test_a_folder_without_a_name_has_its_checkpoints_beside_it_too(call_in, small_one, tmp_path):
-    (tmp_path / "here").mkdir()
-    call_in(tmp_path / "here", "sweep", *small_one, "--out", ".", "--seeds", 1).ok()
-    assert sorted(path.name for path in tmp_path.iterdir()) == ["here", "here.checkpoints"]
-
-
-def test_a_place_is_checked_and_stays_as_it_was(tmp_path: Path):
-    assert writable(tmp_path / "one" / "two") == tmp_path / "one" / "two"
-    assert list(tmp_path.iterdir()) == []
-    (tmp_path / "file").touch()
-    with pytest.raises(InvalidInput, match="cannot be written"):
-        writable(tmp_path / "file" / "two")
 
 
 def test_a_lock_leaves_no_folder_behind(tmp_path: Path):

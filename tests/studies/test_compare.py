@@ -7,9 +7,9 @@ import pytest
 import ae_jax
 from ae_jax import InvalidInput, Run, TrainingInterrupted
 from ae_jax.data import Dataset, Split, from_arrays
-from ae_jax.evaluation import PCA, evaluate
-from ae_jax.objectives import GaussianLikelihood
-from ae_jax.studies import DEFAULT_AUTOENCODERS, Comparison, as_json, compare, summarise
+from ae_jax.evaluation import evaluate
+from ae_jax.objectives import GaussianLikelihood, LaplaceLikelihood
+from ae_jax.studies import DEFAULT_AUTOENCODERS, Comparison, as_json, compare, suited, summarise
 
 SETTINGS = {"seeds": [5, 6], "epochs": 2, "batch_size": 16}
 
@@ -61,13 +61,6 @@ def test_runs_are_those_of_fit_and_rows_those_of_evaluate(comparison, small):
         comparison.runs["tiny"].history["validation"]["loss"], by_fit.history["validation"]["loss"]
     )
     assert [row for row in comparison.rows if row["autoencoder"] == "tiny"] == evaluate(by_fit, small).rows
-
-
-def test_pca_has_the_smallest_code(comparison, small):
-    # Three components, not the twenty of the sparse code.
-    ours = [row for row in comparison.rows if row["autoencoder"] == "pca"]
-    assert ours == evaluate(PCA.fit(small, 3), small).rows
-    assert ours != evaluate(PCA.fit(small, 20), small).rows
 
 
 def test_results_are_ready_for_json_and_say_how_they_came_about(comparison):
@@ -142,3 +135,19 @@ def test_ctrl_c_hands_over_the_comparison_so_far(comparison, small, watch):
     expected = [row for row in comparison.rows if row["autoencoder"] in ("pca", "tiny")]
     assert so_far.rows == expected
     assert json.loads(as_json(so_far.results()))["settings"]["epochs"] == 2
+
+
+@pytest.mark.parametrize(
+    ("choices", "likelihood", "messages"),
+    [({}, GaussianLikelihood(), 1), ({"likelihood": LaplaceLikelihood()}, LaplaceLikelihood(), 0)],
+)
+def test_the_likelihood_is_that_of_the_data_unless_one_is_chosen(measurements, choices, likelihood, messages):
+    autoencoder, said = suited("variational", measurements, **choices)
+    assert (autoencoder.objective.likelihood, len(said)) == (likelihood, messages)
+
+
+def test_the_classes_are_those_of_the_data(measurements):
+    assert suited("conditional", measurements)[0].networks.condition == 2
+    assert suited("conditional", measurements, classes=5)[0].networks.condition == 5
+    with pytest.raises(InvalidInput, match="conditional needs the class of each example"):
+        suited("conditional", from_arrays(measurements.train.x))

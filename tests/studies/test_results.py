@@ -3,7 +3,6 @@ import json
 import numpy as np
 import pytest
 
-from ae_jax import InvalidInput
 from ae_jax.evaluation import METRICS
 from ae_jax.studies import Interval, as_json, best, interval, summarise, write_results
 
@@ -29,12 +28,8 @@ def test_one_value_has_no_interval_and_none_has_no_mean():
     mean, half_width, count = interval([])
     assert np.isnan(mean)
     assert (half_width, count) == (None, 0)
-
-
-def test_values_that_are_not_finite_are_left_out():
     # None is what results.json holds in place of NaN.
     assert interval([1.0, float("nan"), 2.0, float("inf"), None, 3.0]) == interval([1.0, 2.0, 3.0])
-    assert interval([float("-inf"), None]).count == 0
 
 
 def test_groups_stand_in_order_of_appearance_and_metrics_in_the_table_s():
@@ -109,9 +104,3 @@ def test_results_are_json_in_which_values_that_are_not_finite_are_null(tmp_path)
         "rows": [{"value": None, "other": 1.5}],
         "pair": [None, 2],
     }
-
-
-def test_a_folder_that_cannot_be_written_is_a_sentence(tmp_path):
-    (tmp_path / "file").write_text("")
-    with pytest.raises(InvalidInput, match=r"file/results.json cannot be written \(.+\): choose another place"):
-        write_results(tmp_path / "file" / "results.json", {})

@@ -54,16 +54,15 @@ def test_the_better_one_has_the_better_mean_if_any_way_is_better():
 
 def test_every_pair_of_every_question_is_corrected_together():
     values = {name: (10 + np.random.default_rng(seed).normal(size=6)).tolist() for seed, name in enumerate("abc")}
-    rows = rows_of(values, data="digits") + rows_of(values, "psnr", data="digits") + rows_of(values, data="mnist")
-    found = paired_differences(rows, over=("data", "metric"))
+    found = paired_differences(rows_of(values, data=1) + rows_of(values, data=2), over=("data", "metric"))
     pairs = [("a", "b"), ("a", "c"), ("b", "c")]
-    asked = [("digits", "mse"), ("digits", "psnr"), ("mnist", "mse")]
-    assert [(one.question["data"], one.question["metric"], one.first, one.second) for one in found] == [
-        (*question, *pair) for question in asked for pair in pairs
-    ]
-    expected = {pair: stats.ttest_rel(values[pair[0]], values[pair[1]]).pvalue for pair in pairs}
-    np.testing.assert_allclose([one.p_value for one in found], [expected[pair] for _ in asked for pair in pairs])
-    np.testing.assert_allclose([one.corrected for one in found], holm([one.p_value for one in found]))
+    assert [(one.question["data"], one.first, one.second) for one in found] == [(n, *p) for n in (1, 2) for p in pairs]
+    expected = [stats.ttest_rel(values[first], values[second]).pvalue for first, second in pairs]
+    np.testing.assert_allclose([one.p_value for one in found], 2 * expected)
+    np.testing.assert_allclose([one.corrected for one in found], holm(2 * expected))
+    lone, _ = paired_differences(rows_of({"a": [1.0], "b": [2.0]}) + rows_of({"a": [1.0, 2.0], "b": [1, 3]}, "psnr"))
+    assert lone.difference == Interval(-1.0, None, 1)
+    assert np.isnan([lone.p_value, lone.corrected]).all()
 
 
 def test_a_baseline_is_the_same_beside_every_seed():
@@ -79,14 +78,6 @@ def test_seeds_that_one_lacks_or_that_diverged_are_left_out():
     rows.append(rows[0] | {"split": "validation", "value": 70.0})
     (found,) = paired_differences(rows)
     assert found.difference == interval([0.5, 0.8])
-
-
-def test_of_one_shared_seed_nothing_is_tested_and_nothing_is_counted():
-    rows = rows_of({"a": [1.0], "b": [2.0]}) + rows_of({"a": [1.0, 2.0, 3.0], "b": [0.5, 1.4, 2.6]}, "psnr")
-    lone, tested = paired_differences(rows)
-    assert lone.difference == Interval(-1.0, None, 1)
-    assert np.isnan([lone.p_value, lone.corrected]).all()
-    assert tested.corrected == tested.p_value
 
 
 @pytest.mark.parametrize(
@@ -169,22 +160,6 @@ def test_where_all_are_equal_nothing_differs():
     ranking = ranking_of({name: [0.5, 0.7] for name in "abc"})
     assert (ranking.statistic, ranking.p_value) == (0.0, 1.0)
     assert ranking.groups == (("a", "b", "c"),)
-
-
-def test_what_differs_from_everything_is_in_no_group():
-    ranking = ranking_of(
-        {name: (np.linspace(0.5, 0.6, 40) - 0.1 * place).tolist() for place, name in enumerate("abcd")}
-    )
-    assert ranking.critical_difference < 1
-    assert ranking.groups == ()
-
-
-def test_a_group_within_a_group_is_left_out():
-    places = np.random.default_rng(0).permuted(np.tile(np.arange(5.0), (12, 1)), axis=1) / 10
-    ranking = ranking_of({name: places[:, place].tolist() for place, name in enumerate("abcde")})
-    assert ranking.groups
-    for one in ranking.groups:
-        assert not any(set(one) < set(other) for other in ranking.groups)
 
 
 THREE = {"a": [0.1, 0.2], "b": [0.2, 0.1], "c": [0.3, 0.4]}

@@ -59,7 +59,8 @@ def test_the_record_states_settings_versions_and_cost(whole):
 def test_other_numbers_compile_nothing(small):
     # No other test has a code of seven.
     first, second = (study(small, {"one": tiny(code=7, learning_rate=rate)}) for rate in (1e-3, 2e-3))
-    assert first.record["programs"] >= first.record["programs_compiled"] > 0
+    assert first.record["programs"] >= first.record["programs_compiled"]
+    assert first.record["programs"] > 0
     assert second.record["programs"] == second.record["programs_compiled"] == 0
 
 
@@ -68,18 +69,6 @@ def test_divergence_is_a_message_and_the_rest_is_trained(small):
         found = study(small, {"all": tiny(learning_rate=1e30), "some": [tiny(), tiny(learning_rate=1e30)]})
     assert [run.finite.tolist() for run in found.runs.values()] == [[False] * 2, [True, True, False, False]]
     assert ["in 2 of 2 members" in found.messages[0], "in 2 of 4 members" in found.messages[1]] == [True, True]
-
-
-def test_ctrl_c_while_a_run_is_evaluated_keeps_the_run(small, monkeypatch):
-    def interrupt(*_):
-        raise KeyboardInterrupt
-
-    monkeypatch.setattr(study_results, "evaluate", interrupt)
-    with pytest.raises(TrainingInterrupted) as raised:
-        study(small)
-    assert list(raised.value.run.runs) == ["one"]
-    assert raised.value.run.rows == []
-    assert raised.value.run.record["settings"]["seeds"] == [5, 6]
 
 
 @pytest.mark.usefixtures("unchecked")
@@ -126,18 +115,6 @@ def test_a_resumed_study_repeats_nothing(small, tmp_path: Path, whole, watch, mo
             study(small, other, checkpoints=tmp_path, resume=True)
 
 
-def test_costs_add_up_over_interruptions(small, tmp_path: Path, watch):
-    one, settings = {"one": tiny()}, LONGER | {"checkpoints": tmp_path}
-    with pytest.raises(TrainingInterrupted) as raised:
-        study(small, one, callbacks=[watch(2)], **settings)
-    second, third = (study(small, one, resume=True, **settings) for _ in range(2))
-    assert raised.value.run.record["wall_s"] > 0
-    for found in (second, third):
-        training, evaluation = found.costs
-        assert training["wall_s"] == found.runs["one"].record["wall_s"]
-        assert evaluation == second.costs[1]
-
-
 def test_a_signal_while_a_run_is_evaluated_ends_the_study_before_the_next(small, tmp_path: Path, monkeypatch):
     def evaluate_and_signal(run, dataset):
         signal.raise_signal(signal.SIGINT)
@@ -149,16 +126,6 @@ def test_a_signal_while_a_run_is_evaluated_ends_the_study_before_the_next(small,
     assert (list(raised.value.run.runs), raised.value.signal) == (["one"], signal.SIGINT)
     assert raised.value.run.rows
     assert not (tmp_path / "two").exists()
-
-
-def test_a_signal_in_the_last_epoch_ends_the_study_before_the_evaluation(small, tmp_path: Path, watch):
-    one = {"one": tiny()}
-    with pytest.raises(TrainingInterrupted) as raised:
-        study(small, one, checkpoints=tmp_path, callbacks=[watch(1)])
-    assert (list(raised.value.run.runs), raised.value.run.rows) == (["one"], [])
-    with pytest.raises(InvalidInput, match=r"unfinished study \(1 of 1 trainings are finished\)"):
-        study(small, one, checkpoints=tmp_path)
-    assert study(small, one, checkpoints=tmp_path, resume=True).rows
 
 
 def test_an_end_before_anything_is_saved_leaves_nothing(small, tmp_path: Path, monkeypatch):

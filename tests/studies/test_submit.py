@@ -51,13 +51,6 @@ def test_what_is_unfinished_is_submitted_and_then_collected(spec, watch):
         assert row == expected | {"member": 0, "value": pytest.approx(expected["value"], rel=1e-4)}
 
 
-def test_a_job_that_failed_is_explained(spec):
-    data = spec.load()
-    Path(spec.source).unlink()
-    with pytest.raises(InvalidInput, match=r"2 of 2 jobs failed, the first of them undercomplete-1 \(.*no file"):
-        submit_sweep(spec, data, executor="debug")
-
-
 @pytest.mark.usefixtures("unchecked")
 def test_an_executor_that_cannot_be_used_is_refused(spec, monkeypatch):
     data = spec.load()
