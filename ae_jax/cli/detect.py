@@ -142,16 +142,7 @@ def abnormal_examples(labels: np.ndarray | None, abnormal: tuple[str, ...] | Non
 
 
 def explanation(run: Run, contributions: np.ndarray, count: int) -> dict[str, np.ndarray]:
-    """Returns columns of the features that contribute most to each example's score.
-
-    Args:
-      run: whose features have names or, in an array, indices.
-      contributions: ``[n, *shape]``.
-      count: number of features.
-
-    Returns:
-      ``"feature_1"``, ``"contribution_1"`` and so on, ``[n]`` each.
-    """
+    """Returns columns feature_1, contribution_1 and so on, of the features that contribute most to each score."""
     names = np.array(run.data.columns or [",".join(map(str, place)) for place in np.ndindex(*run.shape)])
     rows = contributions.reshape(len(contributions), -1)
     order = np.argsort(-rows, axis=1, kind="stable")[:, :count]

@@ -226,13 +226,7 @@ def conduct(
 
     Of processes that train together, the first alone writes and prints. The first SIGINT or SIGTERM saves what was
     trained and ends the command; a second one terminates the process immediately.
-
-    Args:
-      study: called with the arguments of a study.
-      training: settings.
-      folder: for results.json, report.html and runs/; checkpoints are written beside it.
-      json: prints the results as JSON instead of a table.
-      one_run: the folder is that of the study's only run.
+    With ``one_run``, the folder is that of the study's only run; checkpoints are written beside it.
     """
     from ae_jax.report import ProgressDisplay
 

@@ -174,12 +174,7 @@ class Use:
     ) -> "Use":
         """Checks that the results can be written, and loads a member of a run: by default the first that is finite.
 
-        Args:
-          name: of the use.
-          folder: of the run.
-          member: its number.
-          out, picture: where the results go.
-          examples: the results are examples, which a folder of pictures can hold where they are images.
+        Results that are examples can also go into a folder of pictures, where they are images.
         """
         if picture is not None:
             _require_picture(picture, out)
@@ -222,12 +217,7 @@ class Use:
         return writing.write_examples(self.out, x, columns=columns, labels=labels, label=name, bounds=bounds)
 
     def finish(self, json: bool, written: str) -> int:
-        """Writes the picture and prints the lines, or the summary as JSON; returns the exit code.
-
-        Args:
-          json: print JSON.
-          written: description of the results that were written.
-        """
+        """Writes the picture, and prints the summary with the description of the written results."""
         files = {self.out: written}
         if self.picture is not None:
             with replacing(self.picture) as scratch:
@@ -293,10 +283,10 @@ def examples_of(
     Args:
       run: what was trained.
       source: name or path; None for the data that the run was trained on.
-      split: train, validation, test or all; None for all rows of a file, and the usual split of others.
+      split: train, validation, test or all; None for all rows of a file, and of others the split ``by_default``.
       label: name of the labels; by default as the run was trained.
       labelled: whether labels are looked for in a file.
-      by_default: the usual split.
+      by_default: a split.
     """
     if source is not None and split is None:
         found = sources.examples(source, run.data, label=label, labelled=labelled)

@@ -71,8 +71,7 @@ def paired_differences(
 
     .. math:: t = \bar d \sqrt{n} / s_d, \quad d_i = a_i - b_i
 
-    Members of one seed share initialisation, batches and noise, so that differences vary less than values do. A
-    baseline without seeds, such as PCA, has the same value beside every seed. Members that diverged are left out.
+    A baseline without seeds, such as PCA, has the same value beside every seed. Members that diverged are left out.
 
     Args:
       rows: long-format results.
@@ -210,9 +209,6 @@ def nemenyi(autoencoders: int, questions: int, *, level: float = 0.05) -> float:
       autoencoders: k.
       questions: N, in which they were ranked.
       level: alpha, the probability of any false difference.
-
-    Raises:
-      InvalidInput: no autoencoder, no question, or a level that is not between 0 and 1.
 
     Example:
       >>> round(nemenyi(4, 14), 2)

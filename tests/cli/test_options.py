@@ -13,12 +13,6 @@ from ae_jax.cli.options import parse_distributed
 from ae_jax.cli.study import by_each
 
 
-def test_processes_are_found_or_named():
-    assert parse_distributed(()) == (None, None, None)
-    assert parse_distributed(("node1:8476,1/4",)) == ("node1:8476", 4, 1)
-    assert parse_distributed(("[::1]:80,0/1",)) == ("[::1]:80", 1, 0)
-
-
 @pytest.mark.parametrize("text", ["node1", "node1:8476", "node1,0/2", ":8476,0/2", "node1:8476,0", "node1:8476,2/2"])
 def test_an_address_that_cannot_be_read_is_refused(text):
     with pytest.raises(InvalidInput, match="expected HOST:PORT,INDEX/COUNT"):

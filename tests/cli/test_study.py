@@ -1,7 +1,6 @@
 """``compare``, ``train`` and ``sweep``: what they print, write and return, interrupted and resumed."""
 
 import json
-import shutil
 import signal
 from importlib import import_module
 from pathlib import Path
@@ -10,7 +9,6 @@ import numpy as np
 import pytest
 
 import ae_jax
-from ae_jax.cli.study import alone_in
 from ae_jax.locks import locked
 
 
@@ -170,12 +168,3 @@ def test_one_command_at_a_time_has_a_folder(call, small_one, tmp_path):
         outcome = call("train", *small_one, "--out", "run")
     outcome.refused("another process works in run.checkpoints")
     assert not (tmp_path / "run").exists()
-
-
-def test_a_lock_leaves_no_folder_behind(tmp_path: Path):
-    with alone_in(tmp_path / "runs" / "one.checkpoints"):
-        assert (tmp_path / "runs" / "one.checkpoints" / "lock").exists()
-    assert list(tmp_path.iterdir()) == []
-    with alone_in(tmp_path / "one.checkpoints"):
-        shutil.rmtree(tmp_path / "one.checkpoints")
-    assert list(tmp_path.iterdir()) == []
