@@ -115,7 +115,7 @@ class ReconstructionError(SumOverFeatures):
 
 @dataclasses.dataclass(frozen=True)
 class WhitenedError(SumOverFeatures):
-    r"""Squared error of each feature over what it is on the reference; about the number of features where normal.
+    r"""Sum over features of the squared error, each divided by its mean on the reference; about d for d features.
 
     .. math:: \sum_i \frac{(x_i - \hat x_i)^2}{v_i + \epsilon \bar v}, \quad
        v_i = \frac{1}{n} \sum_b (x_{bi} - \hat x_{bi})^2
@@ -142,13 +142,13 @@ class WhitenedError(SumOverFeatures):
 
 @dataclasses.dataclass(frozen=True)
 class Mahalanobis(Score):
-    r"""Squared Mahalanobis distance of the code from the reference's; about the size of the code where normal.
+    r"""Squared Mahalanobis distance of the code from those of the reference; about the code's size for normal examples.
 
     .. math:: (z - \mu)^\top \Sigma^{-1} (z - \mu), \quad z = h(x)
 
     Attributes:
-      ridge: added to the diagonal of the covariance, relative to its mean, so that units which are constant or copies
-        of one another may be there.
+      ridge: added to the diagonal of the covariance, relative to its mean, so that constant and duplicated units are
+        allowed.
 
     References:
       Denouden et al., *Improving reconstruction autoencoder out-of-distribution detection with Mahalanobis distance*,
@@ -210,7 +210,7 @@ class NearestCodes(Score):
         squares = jnp.sum(jnp.square(reference), axis=1)
 
         def of_one(z: Any) -> Any:
-            # The expanded square is cheap and finds who is near; how near, the difference tells without cancellation.
+            # The expanded square finds the nearest codes cheaply; the difference gives exact distances.
             order = squares - 2.0 * jnp.matmul(reference, jax.lax.stop_gradient(z), precision="highest")
             nearest = jax.lax.top_k(-order, self.fewest)[1][self.skip :]
             return jnp.mean(_norm(reference[nearest] - z[None]))
@@ -308,7 +308,7 @@ class JacobianCorrected(Score):
 
 @dataclasses.dataclass(frozen=True)
 class NegativeELBO(Score):
-    r"""Negative evidence lower bound of a variational autoencoder, in nats; needs no reference but to be explained.
+    r"""Negative evidence lower bound of a variational autoencoder, in nats; needs a reference for explanations only.
 
     .. math:: \mathbb{E}_{q(z|x)} [-\log p(x|z)] + \mathrm{KL}(q(z|x) \| p(z))
 

@@ -1,4 +1,4 @@
-"""Sparse codes: how far one is from sparse, over a batch or for each example, and what is left of one when few win."""
+"""Sparsity: penalties of dense codes, and the largest activations of a code."""
 
 import jax
 import jax.numpy as jnp

@@ -44,7 +44,7 @@ class Dictionary:
     def __call__(self, shape: Shape, outputs: int, rngs: nnx.Rngs) -> "DictionaryNetworks":
         if outputs != 1:
             raise InvalidInput(
-                f"a dictionary gives one output a feature, and the likelihood wants {outputs}: expected another "
+                f"a dictionary gives one output a feature, and the likelihood takes {outputs}: expected another "
                 "likelihood, such as SquaredError()."
             )
         return DictionaryNetworks(self, shape, rngs)
@@ -147,7 +147,7 @@ class DictionaryLearning(Objective):
       dead_after: number of examples.
 
     Raises:
-      InvalidInput: a likelihood that is none, a negative alpha, or another number not above zero.
+      InvalidInput: a value that is not a likelihood, a negative alpha, or another number not above zero.
     """
 
     likelihood: Likelihood = SquaredError()

@@ -20,7 +20,7 @@ class Likelihood(Protocol):
     """A loss of decoder outputs against data, and the reconstruction that the outputs stand for.
 
     Attributes:
-      name: what its term is called in the metrics.
+      name: of its term in the metrics.
       outputs: how many numbers the decoder gives for each feature.
       unit_interval: whether data must lie in [0, 1].
     """

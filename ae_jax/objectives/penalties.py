@@ -23,7 +23,7 @@ class Penalty(Protocol):
     It returns one value for each example, ``[batch]``, or one for the whole batch; the objective takes the mean.
 
     Attributes:
-      name: what its term is called in the metrics.
+      name: of its term in the metrics.
     """
 
     name: ClassVar[str]

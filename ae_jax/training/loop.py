@@ -101,7 +101,7 @@ class Loop:
             self.callbacks = ()
             self._read()  # an epoch that was trained and not yet read
             return True
-        if self.finished and not self.stopped:  # also in the middle of an epoch that nobody trains in
+        if self.finished and not self.stopped:  # also in the middle of an epoch in which no member trains
             self.position, self._chunks = Position(len(self.rows) + 1), []
         last = gathered(self.mesh, (self.state, self._latest))
         if self.writer is not None:

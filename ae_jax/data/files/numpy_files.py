@@ -57,7 +57,7 @@ class Header(NamedTuple):
 def read_header(file: BufferedIOBase, size: int) -> Header:
     """Reads the header of a ``.npy`` file of ``size`` bytes.
 
-    NumPy itself allocates whatever a header announces, and reads a negative number of examples as all.
+    NumPy allocates any size that a header announces, and takes a negative number of examples for all of them.
 
     Raises:
       ValueError: there is no header, or it announces objects or more values than the file holds.
@@ -93,7 +93,7 @@ def _array(archive: Any, name: str) -> np.ndarray:
     member = f"{name}.npy" if f"{name}.npy" in archive.zip.namelist() else name
     with archive.zip.open(member) as file:
         if file.read(len(_MAGIC)) != _MAGIC:
-            raise ValueError(f"{name} is no array")
+            raise ValueError(f"{name} is not an array")
     with archive.zip.open(member) as file:
         read_header(file, archive.zip.getinfo(member).file_size)
     return archive[name]
@@ -104,7 +104,7 @@ def _examples_first(array: np.ndarray, transpose: bool) -> np.ndarray:
 
 
 def _require_start(file: BufferedIOBase, start: bytes) -> None:
-    """Raises where a file starts otherwise: numpy.load would take it for a pickle and advise to trust it."""
+    """Raises if a file starts with other bytes: numpy.load would take it for a pickle and suggest allow_pickle."""
     if file.read(len(start)) != start:
         raise ValueError(f"its first bytes are not {start!r}")
     file.seek(0)
