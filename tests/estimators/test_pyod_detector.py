@@ -7,8 +7,10 @@ from typing import Any
 import numpy as np
 import pytest
 from pyod.models.base import BaseDetector
+from pyod.models.embedding import EmbeddingOD
 from pyod.models.feature_bagging import FeatureBagging
 from pyod.models.lscp import LSCP
+from pyod.models.ts_od import TimeSeriesOD
 from pyod.utils.data import generate_data
 from scipy.stats import rankdata
 from sklearn.base import clone
@@ -89,6 +91,28 @@ def test_detectors_work_in_ensembles(data):
         warnings.simplefilter("ignore")  # of PyOD, about bins and local regions
         scores = LSCP(detectors, random_state=0, contamination=CONTAMINATION).fit(data[0]).decision_function(data[1])
     assert np.isfinite(scores).all()
+
+
+@pytest.mark.slow
+def test_pyod_judges_embeddings_by_it(data):
+    x, test, _, y = data
+    rows = {f"text {place}": row for place, row in enumerate([*x, *test])}
+    texts = list(rows)
+    detector = EmbeddingOD(
+        encoder=lambda texts: np.array([rows[text] for text in texts]),
+        detector=AutoencoderPyOD(**SMALL),
+        contamination=CONTAMINATION,
+    ).fit(texts[:200])
+    assert roc_auc_score(y, detector.decision_function(texts[200:])) >= 0.8
+
+
+@pytest.mark.slow
+def test_pyod_judges_windows_of_time_series_by_it():
+    time = np.arange(400)
+    series = np.sin(2 * np.pi * time / 25) + 0.05 * np.random.default_rng(0).normal(size=400)
+    series[300:310] += 3.0
+    detector = TimeSeriesOD(AutoencoderPyOD(**SMALL | {"code": 2}), window_size=8, contamination=0.05).fit(series)
+    assert 290 < int(np.argmax(detector.decision_scores_)) < 320
 
 
 def test_parameters_that_cannot_be_used_are_refused(unchecked, data):
