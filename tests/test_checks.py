@@ -75,12 +75,6 @@ def test_widths_are_sequences_of_whole_numbers():
 
 
 @pytest.mark.usefixtures("unchecked")
-def test_lists_of_widths_make_networks_and_one_structure():
-    of_list, of_tuple = ae_jax.undercomplete(hidden=[32, 16]), ae_jax.undercomplete(hidden=(32, 16))
-    assert jax.tree.structure(of_list) == jax.tree.structure(of_tuple)
-
-
-@pytest.mark.usefixtures("unchecked")
 def test_a_bare_function_is_sent_to_the_schedules():
     with pytest.raises(InvalidInput, match=r"given a function as learning_rate: .* a schedule of ae_jax.schedules"):
         ae_jax.Optimizer(learning_rate=optax.cosine_decay_schedule(1e-3, 10))
@@ -93,23 +87,15 @@ def test_a_count_from_zero_on_is_whole(value):
         non_negative_whole("search", "skip", value)
 
 
-@pytest.mark.parametrize("value", [1e300, -1e300, 10**400, 1e39, np.float64(1e39), np.array([1.0, np.inf])])
-def test_numbers_that_32_bits_cannot_hold_are_none(value):
+@pytest.mark.parametrize(
+    "value", [-1e300, 10**400, 1e39, np.array([1.0, np.inf]), 1j, np.complex64(1), np.array(["a"]), np.bool_(True)]
+)
+def test_what_32_bits_cannot_hold_is_no_number(value):
     require_number("ELBO", beta=3e38)
     with pytest.raises(InvalidInput, match=r"^ELBO was given beta=.{1,60}: expected a number\.$"):
         require_number("ELBO", beta=value)
-
-
-def test_a_number_that_is_zero_in_32_bits_is_not_above_it():
-    require_positive("Gaussian", scale=1e-45)
     with pytest.raises(InvalidInput, match="Gaussian was given scale=1e-46: expected a number above zero"):
         require_positive("Gaussian", scale=1e-46)
-
-
-@pytest.mark.parametrize("value", [1j, np.complex64(1), np.array(["a"]), np.array([None]), np.bool_(True)])
-def test_what_is_no_real_number_is_none(value):
-    with pytest.raises(InvalidInput, match=r"ELBO was given beta=.*: expected a number"):
-        require_number("ELBO", beta=value)
 
 
 def test_sizes_have_32_bits_and_counts_64():
@@ -166,8 +152,3 @@ def test_parts_are_of_their_kinds(make, sentence):
 
 def mine(**parts):
     return Autoencoder(**{"name": "mine", "networks": MLP(), "objective": Reconstruction()} | parts)
-
-
-@pytest.mark.usefixtures("unchecked")
-def test_a_list_of_penalties_makes_the_same_structure():
-    assert jax.tree.structure(Reconstruction(penalties=[L1()])) == jax.tree.structure(Reconstruction(penalties=(L1(),)))

@@ -36,17 +36,6 @@ def test_numbers_are_leaves_and_structure_is_not():
     assert jax.tree.structure(spring) != jax.tree.structure(Spring(rest=1.0, part=Spring(), widths=(3,)))
 
 
-def test_paths_name_the_fields():
-    paths = [jax.tree_util.keystr(path) for path, _ in jax.tree.leaves_with_path(Spring(part=Spring()))]
-    assert paths == [".stiffness", ".part.stiffness"]
-
-
-def test_a_component_comes_back_whole_from_its_leaves():
-    spring = Spring(stiffness=3.0, rest=1.0, widths=(5,))
-    leaves, structure = jax.tree.flatten(spring)
-    assert jax.tree.unflatten(structure, leaves) == spring
-
-
 def test_checks_do_not_run_while_jax_rebuilds_a_component():
     assert jax.tree.map(lambda _: -1.0, Spring()).stiffness == -1.0
     assert jax.vmap(lambda spring: spring.stiffness * 2)(Spring(stiffness=jnp.array([1.0, 2.0])))[1] == 4.0

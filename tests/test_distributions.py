@@ -34,17 +34,6 @@ def test_samples_have_the_mean_and_scale(samples):
     assert (np.abs(samples.std(axis=0) - scale) < 5 * scale / (2 * DRAWS) ** 0.5).all()
 
 
-def test_samples_of_latents_are_independent(samples):
-    correlation = np.corrcoef(samples.reshape(DRAWS, -1).T) - np.eye(MEAN.size)
-    assert np.abs(correlation).max() < 5 / DRAWS**0.5
-
-
-def test_samples_follow_their_key(posterior):
-    key = jax.random.key(3)
-    np.testing.assert_array_equal(posterior.sample(key), posterior.sample(key))
-    assert not np.array_equal(posterior.sample(key), posterior.sample(jax.random.key(4)))
-
-
 def test_samples_move_with_mean_and_scale(posterior):
     key = jax.random.key(0)
     standard = (posterior.sample(key) - MEAN) / np.exp(LOG_SCALE)
@@ -60,9 +49,3 @@ def test_kl_lies_within_standard_errors_of_its_monte_carlo_estimate(posterior, s
     draws = (own - stats.norm.logpdf(samples, other_mean, other_scale)).sum(axis=-1)
     closed = posterior.kl(None if other is None else DiagonalGaussian(*map(jnp.asarray, other)))
     assert (np.abs(draws.mean(axis=0) - closed) < 4 * draws.std(axis=0) / DRAWS**0.5).all()
-
-
-def test_kl_from_the_standard_normal_is_that_from_a_gaussian_of_zeros(posterior):
-    standard = DiagonalGaussian(jnp.zeros_like(posterior.mean), jnp.zeros_like(posterior.mean))
-    np.testing.assert_allclose(posterior.kl(), posterior.kl(standard), rtol=1e-6)
-    np.testing.assert_array_equal(standard.kl(), [0.0, 0.0])

@@ -1,5 +1,4 @@
 import contextlib
-import signal
 import subprocess
 import sys
 from pathlib import Path
@@ -49,19 +48,6 @@ def test_it_is_held_while_the_block_runs_and_free_afterwards(path):
         assert refused(path) == f"another process trains there: wait for it ({path} is locked)."
         raise ZeroDivisionError
     assert seen_from_outside(path) == "free"
-
-
-def test_a_killed_process_holds_nothing(path):
-    path.parent.mkdir()
-    command = [sys.executable, "-c", HOLDER, str(path)]
-    with subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE) as holder:
-        assert holder.stdout is not None
-        assert holder.stdout.readline() == b"held\n"
-        assert "is locked" in refused(path)
-        holder.send_signal(signal.SIGKILL)
-        assert holder.wait() == -signal.SIGKILL
-    with locked(path, "held."):
-        pass
 
 
 def test_neither_a_link_nor_what_a_file_holds_is_touched(path):

@@ -50,11 +50,6 @@ def test_settings_reach_optax_also_while_they_are_traced(rule, settings):
     assert_trees_close(ours, jax.jit(lambda: after(getattr(optax, rule)(0.1, **settings)))())
 
 
-def test_the_first_step_of_adam_is_the_learning_rate_by_sign():
-    moved = jax.tree.map(jnp.subtract, after(Optimizer(learning_rate=0.25).transformation(), steps=1), PARAMS)
-    jax.tree.map(lambda m, g: np.testing.assert_allclose(m, -0.25 * np.sign(g), rtol=1e-5), moved, GRADIENT)
-
-
 def test_a_larger_gradient_is_clipped_to_the_norm():
     clipped = after(Optimizer(rule="sgd", learning_rate=0.25, clip_norm=0.5).transformation(), steps=1)
     moved = np.concatenate([np.ravel(leaf) for leaf in jax.tree.leaves(jax.tree.map(jnp.subtract, clipped, PARAMS))])

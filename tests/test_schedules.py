@@ -24,15 +24,6 @@ def test_equals_its_formula(schedule, formula):
     np.testing.assert_allclose(values, formula(STEPS), rtol=1e-6, atol=1e-7)
 
 
-@pytest.mark.parametrize(("schedule", "formula"), SCHEDULES)
-def test_its_numbers_can_be_mapped_over(schedule, formula):
-    doubled = jax.tree.map(lambda number: jnp.array([number, 2.0 * number]), schedule)
-    values = jax.vmap(lambda one: one(jnp.asarray(50)))(doubled)
-    np.testing.assert_allclose(values[0], formula(50), rtol=1e-6)
-    # Twice the height at half the way, since the steps doubled too.
-    np.testing.assert_allclose(values[1], 2.0 * formula(25), rtol=1e-6)
-
-
 def test_a_number_is_its_own_value():
     assert value_at(0.25, step=3) == 0.25
     assert value_at(Linear(start=0.0, end=1.0, steps=4), step=3) == 0.75

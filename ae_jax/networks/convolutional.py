@@ -125,7 +125,7 @@ class ConvolutionalNetworks(nnx.Module):
         hidden = x.reshape(x.shape[0], *self.image)
         for layer in self.encoder:
             hidden = apply(self.config.activation, layer(hidden))
-        if isinstance(self.config.code, int):
+        if not isinstance(self.config.code, tuple):
             hidden = hidden.reshape(x.shape[0], -1)
         code = self.to_code(with_condition(self.config, hidden, condition))
         if not self.config.stochastic:

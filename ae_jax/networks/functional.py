@@ -219,7 +219,7 @@ def code_shape(builder: NetworksBuilder) -> Shape:
       >>> code_shape(MLP(code=16))
       (16,)
     """
-    return (builder.code,) if isinstance(builder.code, int) else tuple(builder.code)
+    return tuple(builder.code) if isinstance(builder.code, tuple | list) else (builder.code,)
 
 
 def deterministic(code: Code) -> Float[Array, "batch *code"]:

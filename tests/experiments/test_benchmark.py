@@ -1,27 +1,20 @@
 """The benchmark: its arithmetic against known numbers, and the whole of it at its smallest."""
 
 import json
-import math
 
 import jax
 import numpy as np
 import pytest
 
-import ae_jax
 from ae_jax import InvalidInput
 from ae_jax.types import Batch
 from benchmark import main
 from benchmarks import measure as measuring
-from benchmarks import populations, scaling
-from benchmarks.baselines import BASELINES
 from benchmarks.cost_model import CostModel, Size, data_parallel_epoch, fit_cost, predictions
 from benchmarks.measure import measure
-from benchmarks.memory import peak_memory, resident_peak
-from benchmarks.ours import ours
-from benchmarks.roofline import Machine, measure_machine, roofline_row, step_bytes, step_flops
-from benchmarks.scaling import AXES, cost_model, exponents, power_law
+from benchmarks.roofline import Machine, step_flops
 from benchmarks.startup import startup
-from benchmarks.thresholds import THRESHOLDS, Threshold, geometric_means, judge
+from benchmarks.thresholds import Threshold, judge
 from benchmarks.timing import Ratio, interleave, ratio
 from benchmarks.workloads import WORKLOADS, blobs, digit_images, load_images, parameter_count
 
@@ -48,20 +41,6 @@ def test_every_trainer_runs_in_every_round_in_rotating_order():
 
 def test_a_ratio_is_the_median_of_rounds():
     assert ratio([1.0, 10.0, 4.0], [1.0, 2.0, 1.0]) == Ratio(4.0, 1.0, 5.0)
-
-
-def test_thresholds_and_workloads_name_what_exists():
-    assert {name for workload in WORKLOADS.values() for name in workload.baselines} == set(BASELINES)
-    for threshold in THRESHOLDS:
-        assert threshold.baseline in {*BASELINES, ""}
-        for workload in threshold.workloads:
-            assert set(threshold.batches) <= set(WORKLOADS[workload].batches)
-
-
-def test_the_geometric_mean_leaves_out_what_does_not_count():
-    rows = [row("vae", 64, "pytorch", 2.0), row("sparse", 128, "pytorch", 3.0), row("vae", 512, "pytorch", None)]
-    rows += [row(name, 32, "pytorch", 50.0) for name in ("contractive", "contractive-step", "sweep")]
-    assert geometric_means(rows) == {"pytorch": pytest.approx(math.sqrt(6.0))}
 
 
 def test_the_number_nearest_to_failing_decides():
@@ -100,47 +79,6 @@ def test_devices_share_examples_and_sum_gradients_in_a_ring():
     assert len(predictions(MODEL, BASE)) == 20
 
 
-@pytest.fixture
-def modelled(monkeypatch):
-    """Epochs that take what a known model says; gives the sizes that were timed, in order."""
-    seen = []
-
-    def train(autoencoder, images, batch_size, *, seeds):
-        code = autoencoder.networks.code
-        seen.append((len(images), images.shape[1], code, len(seeds), batch_size))
-        size = scaling.size_of(
-            examples=len(images), features=images.shape[1], code=code, members=len(seeds), batch=batch_size
-        )
-        return lambda epochs: ([MODEL.epoch(size)] * epochs, [0.0])
-
-    monkeypatch.setattr(scaling, "ours", train)
-    return seen
-
-
-def test_growth_gives_exponents_and_a_cost_model_checked_at_another_size(modelled):
-    rows = list(exponents(rounds=1, epochs=3))
-    assert [row["axis"] for row in rows] == list(AXES)
-    assert [row["exponent"] for row in rows if row["axis"] in ("examples", "members")] == pytest.approx([1.0, 1.0])
-    fitted_to = set(modelled)
-    found = cost_model(rows, rounds=1, epochs=3)
-    assert modelled[-1] not in fitted_to
-    assert found["largest_error"] < 1e-6
-    assert found["predicted_over_measured"] == pytest.approx(1.0)
-
-
-def test_a_power_law_is_recovered():
-    assert power_law([1, 2, 4], [3.0, 12.0, 48.0]) == pytest.approx((2.0, 3.0, 1.0))
-    assert power_law([1, 2, 4], [1.0, 1.0, 1.0]) == pytest.approx((0.0, 1.0, 1.0))
-
-
-def test_the_cost_of_a_member_is_relative_to_one_alone(monkeypatch):
-    # An epoch of n members takes 1 + n seconds: each costs (1 + n) / n, relative to 2 alone.
-    train = lambda *_, seeds, **__: lambda epochs: ([1.0 + len(seeds)] * epochs, [0.0])
-    monkeypatch.setattr(populations, "ours", train)
-    rows = list(populations.member_costs(members=(1, 2, 4), rounds=2, epochs=3))
-    assert [row["cost"] for row in rows] == [1.0, 0.75, 0.625] * 2
-
-
 def test_matrix_products_are_nearly_all_operations_that_xla_counts():
     workload, batch = WORKLOADS["vae"], 64
     autoencoder = workload.autoencoders()[0]
@@ -156,22 +94,6 @@ def test_matrix_products_are_nearly_all_operations_that_xla_counts():
     assert step_flops(task) <= counted <= 1.02 * step_flops(task)
 
 
-def test_a_fraction_is_of_the_peak_of_the_same_round(small_task):
-    task = small_task("autoencoder").task
-    flops = 4 * step_flops(task)
-    # The machine does 2,000 operations in a second, and in two seconds of the slower round.
-    found = roofline_row(WORKLOADS["autoencoder"], task, [flops / 1000, flops / 800], [1.0, 2.0], MACHINE)
-    np.testing.assert_allclose([found["fraction_low"], found["fraction_high"]], [0.5, 0.8])
-    assert found["limit"] == "matrix products"
-    assert found["bytes_per_epoch"] == 4 * step_bytes(task)
-
-
-def test_the_machine_is_its_best_product():
-    machine = measure_machine([(4, 4, 4), (64, 64, 64)], copied=1024, rounds=1)
-    assert machine.shape == (64, 64, 64)
-    assert min(machine.peak, machine.bandwidth) > 0
-
-
 def test_images_are_the_same_bytes_however_many_are_drawn():
     np.testing.assert_array_equal(blobs(32)[:8], blobs(8))
     assert 0.3 < (blobs(32) == 0).mean() < 0.95
@@ -185,15 +107,6 @@ def test_a_workload_takes_its_share_in_whole_batches():
     np.testing.assert_array_equal(WORKLOADS["sweep"].data(blobs(512), 32), digit_images(512))
     with pytest.raises(InvalidInput, match="at least a batch of 128"):
         WORKLOADS["convolutional"].data(blobs(128), 128)
-
-
-def test_our_training_starts_anew_at_every_call():
-    x = digit_images(64)
-    choices = [ae_jax.undercomplete(code=3, hidden=(12,), learning_rate=rate) for rate in (1e-3, 1e-2)]
-    train = ours(choices, x, 16, scale=16.0, seeds=[5, 6])
-    seconds, losses = train(4)
-    assert len(seconds) == 2
-    assert train(4)[1] == losses
 
 
 def test_rows_compare_baselines_and_say_why_one_could_not_run(monkeypatch):
@@ -219,12 +132,7 @@ def test_rows_compare_baselines_and_say_why_one_could_not_run(monkeypatch):
     ]
 
 
-def test_peak_memory_is_that_of_a_process_of_its_own():
-    kept = np.ones(16 << 20, np.uint8)
-    assert resident_peak() > kept.nbytes
-    assert 32 < (peak_memory("sweep", "jax-scan", 32, blobs(64)) or 0.0) < 4096
-
-
+@pytest.mark.slow
 def test_the_command_measures_writes_and_prints(tmp_path, capsys):
     options = ("--quick", "--measure", "baselines", "--workload", "sparse", "--baseline", "jax-scan")
     assert main([*options, "--json", str(tmp_path / "found.json")]) == 0
@@ -236,13 +144,6 @@ def test_the_command_measures_writes_and_prints(tmp_path, capsys):
     printed = capsys.readouterr().out
     assert "sparse, batch 128" in printed
     assert "ratio against jax-scan at least 0.952" in printed
-
-
-@pytest.mark.parametrize("options", [["--epochs", "2"], ["--rounds", "0"], ["--workload", "vea"], ["--batch", "96"]])
-def test_unusable_options_are_refused(options, capsys):
-    with pytest.raises(SystemExit) as error:
-        main(options)
-    assert error.value.code == 2
 
 
 @pytest.mark.slow

@@ -30,13 +30,6 @@ def test_is_finite_for_every_finite_logit(logit):
     np.testing.assert_allclose(value, max(-logit, 0.0), rtol=1e-6)
 
 
-def test_two_classes_are_a_bernoulli():
-    log_odds = jnp.array([[1.7], [-0.3]])
-    two = jnp.concatenate([jnp.zeros((2, 1)), log_odds], axis=1)
-    expected = losses.bernoulli_nll(log_odds, jnp.array([[1.0], [0.0]]))
-    np.testing.assert_allclose(losses.categorical_nll(two, jnp.array([1, 0])), expected, rtol=1e-6)
-
-
 @pytest.mark.parametrize("target", [jnp.zeros(5, int), jnp.zeros((6, 1), int), jnp.zeros((), int)])
 def test_another_number_of_classes_than_examples_is_refused(target):
     with pytest.raises(InvalidInput, match=r"expected one class for each example"):

@@ -14,15 +14,11 @@ ACTIVATIONS = {"linear": None, "sigmoid": jax.nn.sigmoid, "tanh": jnp.tanh, "rel
 # Widths from the data to the code, activations, and the way that is cheapest for them at a batch of 6.
 CHAINS = [
     ((7, 4), ("sigmoid",), "_weighted_sum"),
-    ((3, 8), ("relu",), "_weighted_sum"),
-    ((20, 4, 3), ("tanh", "sigmoid"), "_from_code, Gram"),
     ((4, 20, 3), ("sigmoid", "relu"), "_from_code"),
     ((20, 4, 3), ("tanh", "linear"), "_quadratic_form"),
-    ((10, 6, 5, 2), ("relu", "tanh", "sigmoid"), "_from_code, Gram"),
     ((5, 9, 4, 2), ("linear", "sigmoid", "linear"), "_from_code"),
     ((3, 5, 4, 6), ("sigmoid", "linear", "tanh"), "_from_input"),
     ((9, 6, 5, 4, 2), ("tanh", "sigmoid", "relu", "linear"), "_from_code, Gram"),
-    ((2, 6, 5, 4, 3), ("relu", "tanh", "linear", "tanh"), "_from_input"),
 ]
 
 
@@ -174,20 +170,3 @@ def test_the_estimate_is_unbiased_in_value_and_in_gradient():
         # 4.5 standard errors: chance fails one run in a thousand of another seed, with 50 numbers compared.
         assert (error <= 4.5 * np.std(drawn, axis=0) / np.sqrt(len(keys)) + 1e-6).all()
     assert np.std(draws[0]) > 0.01
-
-
-def test_more_probes_bring_the_estimate_to_the_exact_norm():
-    activations = ("tanh", "sigmoid")
-    kernels, x, _ = random_chain((6, 5, 3), jnp.float32)
-    encode = encoder_of(kernels, activations)
-    keys = jax.random.split(jax.random.key(1), 200)
-
-    @jax.jit
-    def drawn(keys):
-        of_probes = [jax.vmap(lambda key, n=n: jacobian.estimated(key, encode, x, probes=n))(keys) for n in (2, 32)]
-        return definition(encode, x), *of_probes
-
-    exact, few, many = jax.device_get(drawn(keys))
-    # The variance falls as 1 / probes; that of a variance of 200 draws is a tenth.
-    np.testing.assert_allclose(np.var(few, axis=0) / np.var(many, axis=0), 16.0, rtol=0.7)
-    np.testing.assert_allclose(np.mean(many, axis=0), exact, rtol=0.05)

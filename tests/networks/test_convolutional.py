@@ -29,7 +29,7 @@ def images_and_kernel(height: int, width: int, side: int, outputs: int = 4):
 
 
 @pytest.mark.parametrize("outputs", [4, 2], ids=["to more channels", "to fewer"])
-@pytest.mark.parametrize("side", [1, 2, 3, 4, 5])
+@pytest.mark.parametrize("side", [1, 2, 3, 5])
 def test_convolve_equals_the_native_convolution_in_value_and_gradient(side, outputs, x64):
     x, kernel = images_and_kernel(7, 6, side, outputs)
     cases = list(itertools.product((1, 2), ("SAME", "VALID")))
@@ -44,13 +44,6 @@ def test_convolve_equals_the_native_convolution_in_value_and_gradient(side, outp
     mine, theirs = (jax.jit(partial(values_and_gradients, way))(x, kernel) for way in (ours, native))
     assert all(value.dtype == jnp.float64 and value.size > 0 for value, _ in theirs)
     jax.tree.map(lambda a, b: np.testing.assert_allclose(a, b, rtol=1e-9, atol=1e-11), mine, theirs)
-
-
-@pytest.mark.parametrize(("height", "width"), [(1, 1), (2, 9), (28, 28)])
-def test_convolve_equals_the_native_convolution_at_every_size(height, width):
-    x, kernel = images_and_kernel(height, width, 3)
-    mine, theirs = (jax.jit(partial(way, stride=2, padding="SAME"))(x, kernel) for way in (ours, native))
-    np.testing.assert_allclose(mine, theirs, rtol=1e-4, atol=1e-5)
 
 
 def test_convolve_equals_the_native_convolution_inside_a_scan_over_several_kernels(x64):
@@ -94,23 +87,6 @@ def test_an_image_without_channels_is_one_of_one_channel(networks_of):
     codes = flat.encode(x)
     np.testing.assert_array_equal(codes, deep.encode(x[..., None]))
     np.testing.assert_array_equal(flat.decode(codes), deep.decode(codes)[..., 0])
-
-
-def test_a_stage_halves_the_image_and_sees_only_its_neighbourhood(networks_of):
-    stage = networks_of(Convolutional(channels=(4,), kernel=3, code=2), (8, 8))[0].encoder[0]
-    changed = jnp.zeros((1, 8, 8, 1)).at[0, 7, 7, 0].set(1.0)
-    maps = jax.jit(lambda x: stage(x) - stage(jnp.zeros_like(x)))(changed)
-    assert maps.shape == (1, 4, 4, 4)
-    assert np.argwhere(np.abs(np.asarray(maps)).sum(axis=(0, 3))).tolist() == [[3, 3]]
-
-
-def test_four_channels_become_two_by_two_pixels():
-    x = np.random.default_rng(0).normal(size=(2, 3, 5, 8)).astype(np.float32)
-    pixels = np.asarray(convolutional._from_sub_pixels(jnp.asarray(x)))
-    assert pixels.shape == (2, 6, 10, 2)
-    for row, column in itertools.product(range(6), range(10)):
-        block = x[:, row // 2, column // 2].reshape(2, 2, 2, 2)
-        np.testing.assert_array_equal(pixels[:, row, column], block[:, row % 2, column % 2])
 
 
 def test_the_largest_units_of_the_code_are_kept(networks_of):

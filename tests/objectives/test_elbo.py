@@ -1,5 +1,4 @@
 import dataclasses
-from functools import partial
 
 import jax
 import jax.numpy as jnp
@@ -14,7 +13,6 @@ from ae_jax.networks import MLP
 from ae_jax.objectives import ELBO, L1, BernoulliLikelihood, Contractive, GaussianLikelihood, ImportanceWeighted
 from ae_jax.objectives.elbo import nll_of_latents, sample_latents
 from ae_jax.priors import StandardNormalPrior
-from ae_jax.schedules import Linear
 from ae_jax.types import Batch
 
 KEY = jax.random.key(0)
@@ -71,15 +69,6 @@ def test_terms_are_the_expected_nll_and_the_divergence_and_the_loss_their_sum(li
         nll = -stats.norm.logpdf(np.asarray(x), outputs, 0.5)
     draws = nll.sum(axis=2).mean(axis=1)
     assert abs(metrics[likelihood.name] - draws.mean()) < 4 * (2 / 2000) ** 0.5 * draws.std()
-
-
-def test_beta_may_be_a_schedule(stochastic):
-    objective = ELBO(beta=Linear(start=0.0, end=1.0, steps=10))
-    x = jax.random.uniform(KEY, (6, 4))
-    evaluate = jax.jit(partial(objective, stochastic, KEY, Batch(x)))
-    for step, beta in ((0, 0.0), (5, 0.5), (20, 1.0)):
-        loss, metrics = evaluate(step)
-        np.testing.assert_allclose(loss, metrics["bernoulli_nll"] + beta * metrics["kl"], rtol=1e-6)
 
 
 def test_every_example_meets_its_own_samples(linear_gaussian):

@@ -7,7 +7,6 @@ from ae_jax import losses
 from ae_jax.corruptions import Masking
 from ae_jax.networks import MLP
 from ae_jax.objectives import L1, BernoulliLikelihood, Contractive, Reconstruction, SquaredError
-from ae_jax.schedules import Linear
 from ae_jax.types import Batch
 
 KEY = jax.random.key(0)
@@ -48,16 +47,3 @@ def test_penalties_see_what_the_encoder_sees(model, x):
     np.testing.assert_allclose(metrics["l1"], jnp.mean(losses.l1(model.encode(zeros))), rtol=1e-5)
     expected = metrics["squared_error"] + 2.0 * metrics["jacobian"] + 0.5 * metrics["l1"]
     np.testing.assert_allclose(value, expected, rtol=1e-6)
-
-
-def test_a_weight_may_follow_the_steps(model, x):
-    objective = Reconstruction(penalties=(L1(weight=Linear(start=0.0, end=1.0, steps=4)),))
-    losses_at = [objective(model, KEY, Batch(x), step) for step in (0, 2, 8)]
-    for (value, metrics), weight in zip(losses_at, (0.0, 0.5, 1.0), strict=True):
-        np.testing.assert_allclose(value, metrics["squared_error"] + weight * metrics["l1"], rtol=1e-6)
-
-
-def test_the_key_decides_the_noise(model, x):
-    objective = Reconstruction(corruption=Masking(probability=0.5))
-    first, again, other = (float(objective(model, jax.random.key(seed), Batch(x), 0)[0]) for seed in (0, 0, 1))
-    assert first == again != other
