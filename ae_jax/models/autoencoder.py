@@ -6,8 +6,8 @@ import optax
 
 from ae_jax._checks import require_part
 from ae_jax.components import component, static
-from ae_jax.networks import ModelSpec, NetworksBuilder, functional
-from ae_jax.objectives import Objective
+from ae_jax.networks import ModelSpec, NetworksBuilder, PartBuilder, functional
+from ae_jax.objectives import Likelihood, Objective
 from ae_jax.optimizers import Optimizer, require_optimizer, transformation_of
 from ae_jax.types import Key, ModelState, Params, Shape
 
@@ -50,6 +50,10 @@ class Autoencoder:
         require_part(self, str, "its name in results", name=self.name)
         require_part(self, NetworksBuilder, "networks, such as MLP()", networks=self.networks)
         require_part(self, Objective, "an objective, such as Reconstruction()", objective=self.objective)
+        likelihood = self.objective.likelihood
+        require_part(self.objective, Likelihood, "a likelihood, such as SquaredError()", likelihood=likelihood)
+        for name, part in self.objective.parts.items():
+            require_part(self.objective, PartBuilder, "the builder of a part of the model", **{name: part})
         require_optimizer(self.optimizer)
 
     def spec(self, shape: Shape) -> ModelSpec:

@@ -10,7 +10,7 @@ from flax import nnx
 from jaxtyping import Array, Bool, Float
 
 from ae_jax import losses
-from ae_jax._checks import require_non_negative, require_part, require_positive, size
+from ae_jax._checks import require_non_negative, require_positive, size
 from ae_jax.components import component, static
 from ae_jax.errors import InvalidInput
 from ae_jax.models.autoencoder import Autoencoder
@@ -147,7 +147,7 @@ class DictionaryLearning(Objective):
       dead_after: number of examples.
 
     Raises:
-      InvalidInput: a value that is not a likelihood, a negative alpha, or another number not above zero.
+      InvalidInput: a negative alpha, or another number not above zero.
     """
 
     likelihood: Likelihood = SquaredError()
@@ -157,7 +157,6 @@ class DictionaryLearning(Objective):
     dead_after: Number = 1000
 
     def __post_init__(self) -> None:
-        require_part(self, Likelihood, "a likelihood, such as SquaredError()", likelihood=self.likelihood)
         require_non_negative(self, alpha=self.alpha)
         size(self, "aux_k", self.aux_k)
         require_positive(self, dead_after=self.dead_after)

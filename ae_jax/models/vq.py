@@ -9,7 +9,7 @@ from flax import nnx
 from jaxtyping import Array, Float, Int
 
 from ae_jax import losses
-from ae_jax._checks import require_inside, require_non_negative, require_part, require_positive, size
+from ae_jax._checks import require_inside, require_non_negative, require_positive, size, widths
 from ae_jax.components import component, static
 from ae_jax.errors import InvalidInput
 from ae_jax.models.autoencoder import Autoencoder
@@ -136,7 +136,7 @@ class Quantized(Objective):
       dead_after: number of examples.
 
     Raises:
-      InvalidInput: a likelihood or number that cannot be used, or (when built) a size that does not divide the code.
+      InvalidInput: a number that cannot be used, or (when built) a size that does not divide the code.
     """
 
     likelihood: Likelihood = SquaredError()
@@ -147,7 +147,6 @@ class Quantized(Objective):
     dead_after: Number = 1000
 
     def __post_init__(self) -> None:
-        require_part(self, Likelihood, "a likelihood, such as SquaredError()", likelihood=self.likelihood)
         require_non_negative(self, beta=self.beta)
         require_inside(self, 0, 1, decay=self.decay)
         require_positive(self, dead_after=self.dead_after)
@@ -236,6 +235,7 @@ def vq(
       van den Oord et al., *Neural discrete representation learning*, NeurIPS 2017, appendix A.1;
       Razavi et al., *Generating diverse high-fidelity images with VQ-VAE-2*, NeurIPS 2019.
     """
+    grid = widths("vq", "grid", grid)
     if grid:
         networks = Convolutional(channels=channels, code=(*grid, code), activation=activation)
     else:

@@ -46,7 +46,7 @@ def test_the_divergence_is_estimated_from_the_latents_and_trains_the_pseudo_inpu
     def loss_of(params):
         return vamp.objective(vamp.bind((5,), params), jax.random.key(2), Batch(x), 0)
 
-    (_, metrics), gradient = jax.value_and_grad(loss_of, has_aux=True)(params)
+    (_, metrics), gradient = jax.jit(jax.value_and_grad(loss_of, has_aux=True))(params)
     model = vamp.bind((5,), params)
     posterior = model.encode(x)
     # The objective's second key draws the latents.

@@ -47,14 +47,14 @@ def test_the_bound_lies_between_the_elbo_and_the_likelihood_and_tightens_with_sa
 def test_an_exact_posterior_meets_the_likelihood_with_any_latents(linear_gaussian, points):
     networks = linear_gaussian()
     objective = ImportanceWeighted(likelihood=GaussianLikelihood(scale=networks.scale), samples=3)
-    loss, metrics = objective(networks, KEY, Batch(jnp.asarray(points)), 0)
+    loss, metrics = jax.jit(lambda x: objective(networks, KEY, Batch(x), 0))(jnp.asarray(points))
     np.testing.assert_allclose(loss, networks.exact_nll(points).mean(), rtol=1e-5)
     np.testing.assert_allclose(metrics["iwae_gap"], 0.0, atol=1e-5)
 
 
 def test_terms_are_those_of_scipy_s_densities_and_the_loss_the_bound(stochastic):
     x, samples = jax.random.uniform(KEY, (6, 4)), 7
-    loss, metrics = ImportanceWeighted(samples=samples)(stochastic, KEY, Batch(x), 0)
+    loss, metrics = jax.jit(lambda x: ImportanceWeighted(samples=samples)(stochastic, KEY, Batch(x), 0))(x)
     posterior = stochastic.encode(x)
     mean, scale = np.asarray(posterior.mean, float), np.exp(np.asarray(posterior.log_scale, float))
     keys = jax.random.split(jax.random.split(KEY, 3)[1], samples)
@@ -86,7 +86,8 @@ def test_the_gradient_weighs_latents_by_their_normalised_weights(linear_gaussian
         def decode(self, z, condition=None):
             return networks.decode(z) + self.offset[None]
 
-    slope = jax.grad(lambda o: ImportanceWeighted(likelihood=likelihood, samples=4)(Moved(o), KEY, Batch(x), 0)[0])
+    objective = ImportanceWeighted(likelihood=likelihood, samples=4)
+    slope = jax.jit(jax.grad(lambda offset: objective(Moved(offset), KEY, Batch(x), 0)[0]))
     posterior = networks.encode(x)
     keys = jax.random.split(jax.random.split(KEY, 3)[1], 4)
     z = np.stack([posterior.sample(key) for key in keys]).astype(float)

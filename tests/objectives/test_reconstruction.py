@@ -40,9 +40,9 @@ def test_a_corrupted_input_is_to_give_the_clean_example(model, x):
 
 def test_penalties_see_what_the_encoder_sees(model, x):
     objective = Reconstruction(corruption=Masking(probability=1.0), penalties=(Contractive(weight=2.0), L1(weight=0.5)))
-    value, metrics = objective(model, KEY, Batch(x), 0)
+    value, metrics = jax.jit(lambda x: objective(model, KEY, Batch(x), 0))(x)
     zeros = jnp.zeros_like(x)
-    norm = jnp.mean(losses.jacobian.forward_mode(model.encode, zeros))
+    norm = jnp.mean(jax.jit(lambda x: losses.jacobian.forward_mode(model.encode, x))(zeros))
     np.testing.assert_allclose(metrics["jacobian"], norm, rtol=1e-5)
     np.testing.assert_allclose(metrics["l1"], jnp.mean(losses.l1(model.encode(zeros))), rtol=1e-5)
     expected = metrics["squared_error"] + 2.0 * metrics["jacobian"] + 0.5 * metrics["l1"]
