@@ -47,9 +47,6 @@ def mostly(usual: Any, once_in: int = 12) -> Any:
     return st.integers(1, once_in).flatmap(lambda die: odd if die == once_in else usual)
 
 
-Make = Callable[[], Any]  # makes a component when called, because making it may be refused
-
-
 def made(part: Any) -> Any:
     """Replaces every maker within a value by the component it makes."""
     if inspect.isfunction(part):
@@ -59,10 +56,10 @@ def made(part: Any) -> Any:
     return tuple(map(made, part)) if isinstance(part, tuple) else part
 
 
-def some(*choices: Any) -> st.SearchStrategy[Make]:
-    """Makers of one of the components, with some of its arguments drawn and the others at their defaults."""
+def some(*choices: Any) -> st.SearchStrategy[Callable[[], Any]]:
+    """Functions that make one of the components, with some of its arguments drawn."""
 
-    def of(what: Any) -> st.SearchStrategy[Make]:
+    def of(what: Any) -> st.SearchStrategy[Callable[[], Any]]:
         parameters = inspect.signature(what).parameters.values()
         drawn = {one.name: st.deferred(lambda one=one: strategy_for(one)) for one in parameters}
         needed = {one.name: drawn.pop(one.name) for one in parameters if one.default is one.empty}
@@ -116,14 +113,12 @@ def require_one_sentence(error: InvalidInput) -> None:
     assert any(hint in sentence for hint in ("expected", "did you mean", "Known are")), sentence
 
 
+options = {"epochs": mostly(st.integers(1, 2)), "batch_size": mostly(size), "patience": mostly(st.none())}
+seeds = mostly(st.one_of(st.integers(0, 3), st.lists(mostly(st.integers(0, 3)), min_size=1, max_size=3)), 40)
+
+
 @examples(60)
-@given(
-    autoencoder,
-    st.fixed_dictionaries(
-        {"epochs": mostly(st.integers(1, 2), 40), "batch_size": mostly(size, 40), "patience": mostly(st.none(), 40)}
-    ),
-    mostly(st.one_of(st.integers(0, 3), st.lists(mostly(st.integers(0, 3)), min_size=1, max_size=3)), 40),
-)
+@given(autoencoder, st.fixed_dictionaries(options), seeds)
 def test_everything_is_planned_or_refused_in_one_sentence(unchecked, make, options, seeds):
     try:
         planned = plan(make(), LABELLED, TrainConfig(**options), seeds=seeds)
@@ -184,10 +179,10 @@ def test_any_arguments_are_planned_or_refused(unchecked, tmp_path, monkeypatch, 
     monkeypatch.setattr(sys.modules["ae_jax.training.fit"], "train", interrupted)
     code = main([command, name, "--data", "few.npy", *(word for pair in given for word in pair)])
     error = capsys.readouterr().err
+    sentences = [line for line in error.splitlines() if line.startswith("ae-jax: ") and " note: " not in line]
     assert code in (2, 130), error
-    sentences = [line for line in error.splitlines() if code == 2 and "note: " not in line]
-    assert len(sentences) < 2 or ("--help" in error and "Traceback" not in error), error  # else Tyro's box
-    assert all(sentence.endswith((".", "│", "╮", "╯")) for sentence in sentences), error
+    assert len(sentences) == 1 or ("--help" in error and "Traceback" not in error), error  # else Tyro's box
+    assert all(sentence.endswith(".") for sentence in sentences), error
 
 
 @examples(8)
