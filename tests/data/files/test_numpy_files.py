@@ -51,7 +51,7 @@ def test_arrays_that_cannot_be_used_are_refused(read, options, sentence, tmp_pat
     ("members", "sentence"),
     [
         ([], "mine.npz holds nothing: expected the examples under x or X"),
-        (["x"], r"mine.npz cannot be read \(x is no array\): expected an array written by numpy.savez"),
+        (["x"], r"mine.npz cannot be read \(x is not an array\): expected an array written by numpy.savez"),
     ],
 )
 def test_an_archive_without_arrays_is_refused(read, members, sentence, tmp_path):
