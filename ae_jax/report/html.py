@@ -3,6 +3,7 @@
 import base64
 import functools
 import json
+import math
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -16,6 +17,7 @@ from ae_jax.components import to_config
 from ae_jax.data import Dataset
 from ae_jax.errors import InvalidInput
 from ae_jax.evaluation import PCA, TASKS, TaskResult, evaluate
+from ae_jax.networks import code_shape
 from ae_jax.report.axes import to_png
 from ae_jax.report.pictures import Picture, run_pictures, summary_pictures, task_pictures
 from ae_jax.report.sentences import data_facts, run_facts, task_sentence, task_tables, training_facts, verdict
@@ -130,7 +132,7 @@ def _page_of_run(run: Run, dataset: Dataset | None) -> dict[str, Any]:
     summary: Summary = {}
     if dataset is not None and len(dataset.test.x):
         features = int(np.prod(run.shape))
-        code = min(getattr(run.autoencoder.networks, "code", features), len(dataset.train.x), features)
+        code = min(math.prod(code_shape(run.autoencoder.networks)), len(dataset.train.x), features)
         summary = summarise([*evaluate(PCA.fit(dataset, code), dataset).rows, *evaluate(run, dataset).rows])
     results = [_results(summary, "autoencoder")] if summary else []
     return _about(run, dataset) | {

@@ -10,6 +10,7 @@ from typing import Any
 import numpy as np
 import pytest
 
+import ae_jax
 from ae_jax import InvalidInput, Run
 from ae_jax.data import Dataset
 from ae_jax.evaluation import TASKS, TaskResult, evaluate
@@ -179,3 +180,8 @@ def test_results_of_tasks_need_their_run_and_data(run: Run, small: Dataset, comp
     for study, dataset in ((run, None), (comparison, small)):
         with pytest.raises(InvalidInput, match="results of tasks: expected the run"):
             report_html(study, dataset=dataset, results=[])
+
+
+def test_a_run_whose_code_is_a_map_is_reported_beside_pca(small):
+    run = ae_jax.fit(ae_jax.vq(grid=(2, 2), channels=(4,), size=2, codes=4), small, epochs=1, batch_size=16)
+    assert "pca" in report_html(run, dataset=small)
