@@ -183,5 +183,5 @@ def test_results_of_tasks_need_their_run_and_data(run: Run, small: Dataset, comp
 
 
 def test_a_run_whose_code_is_a_map_is_reported_beside_pca(small):
-    run = ae_jax.fit(ae_jax.vq(grid=(2, 2), channels=(4,), size=2, codes=4), small, epochs=1, batch_size=16)
+    run = ae_jax.fit(ae_jax.vq(code=4, grid=(4, 4), channels=(4,), codes=4), small, epochs=1, batch_size=16)
     assert "pca" in report_html(run, dataset=small)
