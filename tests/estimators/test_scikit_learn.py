@@ -22,7 +22,7 @@ OTHERS = [name for name in ae_jax.NAMED if name not in ("undercomplete", "condit
 
 def small(estimator, name="undercomplete"):
     """An estimator whose programs compile and run fast."""
-    narrow = {"channels": (4,)} if name == "convolutional" else {"hidden": ()}
+    narrow = {"convolutional": {"channels": (4,)}, "top_k": {"k": 1}}.get(name, {"hidden": ()})
     return estimator(name, code=2, hyperparameters=narrow, epochs=1)
 
 
