@@ -37,7 +37,7 @@ def as_condition(labels: Any, classes: Sequence[Label] | None, name: str = "labe
 
     Args:
       labels: ``[n]``.
-      classes: of the training data, :attr:`Dataset.classes` or :attr:`DataSpec.classes`.
+      classes: of the training data, ``Dataset.classes`` or ``DataSpec.classes``.
       name: of the labels, for errors.
 
     Raises:
