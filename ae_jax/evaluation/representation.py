@@ -220,9 +220,9 @@ def code_correlation(codes: Codes) -> float:
     units = int(np.count_nonzero(widths))
     if units < 2:
         return 0.0
-    varying = codes[:, widths > 0].astype(np.float64) / widths[widths > 0].astype(np.float64)[None]
-    correlation = np.clip(np.corrcoef(varying, rowvar=False), -1.0, 1.0)
-    return float(np.abs(correlation[~np.eye(units, dtype=bool)]).mean())
+    varying = np.asarray(codes, np.float64)[:, widths > 0] / widths[widths > 0]
+    pairs = np.triu(np.corrcoef(varying, rowvar=False), k=1)
+    return float(2.0 * np.minimum(np.abs(pairs), 1.0).sum() / (units * (units - 1)))
 
 
 def mean_activation(codes: Codes) -> float:
