@@ -1,13 +1,12 @@
 """Posteriors: the distributions over latents that stochastic encoders return, as NamedTuples of arrays."""
 
-import math
 from typing import NamedTuple, Protocol, runtime_checkable
 
 import jax
 import jax.numpy as jnp
 from jaxtyping import Array, Float
 
-from ae_jax.losses.divergence import gaussian_kl, gaussian_kl_between
+from ae_jax.losses import gaussian_kl, gaussian_kl_between, gaussian_nll
 from ae_jax.types import Key
 
 
@@ -49,10 +48,12 @@ class DiagonalGaussian(NamedTuple):
         return self.mean + jnp.exp(self.log_scale) * jax.random.normal(key, self.mean.shape, self.mean.dtype)
 
     def log_prob(self, z: Float[Array, "batch *latent"]) -> Float[Array, " batch"]:
-        """Log-density of each example's latent, in nats, ``[batch]``."""
-        standardised = (z - self.mean) * jnp.exp(-self.log_scale)
-        terms = 0.5 * jnp.square(standardised) + self.log_scale + 0.5 * math.log(2.0 * math.pi)
-        return -jnp.sum(terms, axis=tuple(range(1, z.ndim)))
+        """Log-density of each example's latent, in nats, ``[batch]``.
+
+        A draw is rounded to the numbers of its type: where the scale is below that rounding (in 32 bits 1e-7 of the
+        mean), its density is that of the rounded draw.
+        """
+        return -gaussian_nll(self.mean, z, self.log_scale)
 
     def kl(self, other: "DiagonalGaussian | None" = None) -> Float[Array, " batch"]:
         """Divergence from another Gaussian, by default from the standard normal, in nats, ``[batch]``."""

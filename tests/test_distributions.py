@@ -27,6 +27,15 @@ def test_log_prob_equals_scipy(posterior):
     np.testing.assert_allclose(posterior.log_prob(jnp.asarray(z)), expected, rtol=1e-5)
 
 
+def test_log_prob_of_the_mean_is_finite_at_any_scale():
+    log_scale = np.array([[-14.0, -50.0, -89.0, -120.0]])
+    posterior = DiagonalGaussian(jnp.full((1, 4), 0.3), jnp.float32(log_scale))
+    value, slopes = jax.value_and_grad(lambda q: q.log_prob(jnp.full((1, 4), 0.3)).sum())(posterior)
+    np.testing.assert_allclose(value, -np.sum(log_scale + 0.5 * np.log(2 * np.pi)), rtol=1e-6)
+    np.testing.assert_array_equal(slopes.mean, np.zeros((1, 4)))
+    np.testing.assert_array_equal(slopes.log_scale, np.full((1, 4), -1.0))
+
+
 def test_samples_have_the_mean_and_scale(samples):
     scale = np.exp(LOG_SCALE)
     # Five standard errors: of a mean s / sqrt(n), of a standard deviation s / sqrt(2 n).

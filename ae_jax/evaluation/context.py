@@ -163,7 +163,7 @@ class Context:
     @cached_property
     def data_range(self) -> float:
         """The range of values in model units, 1 for data in [0, 1] and that of the training split otherwise."""
-        return 1.0 if self.dataset.spec.unit_interval else float(np.ptp(self.train))
+        return 1.0 if self.dataset.spec.unit_interval else float(np.ptp(self.train)) or 1.0
 
     @property
     def range_messages(self) -> tuple[str, ...]:

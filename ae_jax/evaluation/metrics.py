@@ -30,7 +30,9 @@ METRICS: dict[str, Metric] = {
     "explained_variance": Metric(
         "explained", "fraction", "high", ".3f", "reconstructed share of the squared distance from the training mean"
     ),
-    "psnr_corrupted": Metric("PSNR, corrupted", "dB", "high", ".2f", "of reconstructions from noisy inputs"),
+    "psnr_corrupted": Metric(
+        "PSNR, corrupted", "dB", "high", ".2f", "of reconstructions of noisy inputs, mean over examples"
+    ),
     "linear_probe_accuracy": Metric("linear probe", "fraction", "high", ".3f", "of a logistic regression on the codes"),
     "knn_accuracy": Metric("kNN", "fraction", "high", ".3f", "of the five nearest neighbours among the codes"),
     "kmeans_nmi": Metric("NMI", "of 1", "high", ".3f", "normalised mutual information of k-means clusters and labels"),

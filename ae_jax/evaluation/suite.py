@@ -169,7 +169,7 @@ def summary_task(context: Context) -> TaskResult:
         code = subject.output("code")
         values = {
             "mse": mean_squared_error(subject.output("reconstruction"), x),
-            "psnr_corrupted": float(np.mean(psnr(subject.output("denoised"), x))),
+            "psnr_corrupted": float(np.mean(psnr(subject.output("denoised"), x, data_range=context.data_range))),
         }
         values |= label_accuracies(subject.output("train_code"), train_labels, code, labels)
         values |= {
@@ -180,7 +180,7 @@ def summary_task(context: Context) -> TaskResult:
             "parameters": float(subject.parameters),
         }
         rows += context.rows(subject, values)
-    return TaskResult(SUMMARY, rows)
+    return TaskResult(SUMMARY, rows, context.range_messages)
 
 
 def reconstruction_task(context: Context) -> TaskResult:

@@ -3,6 +3,7 @@
 import jax.numpy as jnp
 from jaxtyping import Array, Float
 
+from ae_jax.losses.reconstruction import standardised
 from ae_jax.losses.shapes import require_equal_shapes
 
 
@@ -66,5 +67,5 @@ def gaussian_kl_between(
     for name, array in (("log_scale", log_scale), ("other_mean", other_mean), ("other_log_scale", other_log_scale)):
         require_equal_shapes("mean", mean, name, array)
     log_ratio = log_scale - other_log_scale
-    distance = (mean - other_mean) * jnp.exp(-other_log_scale)
+    distance = standardised(mean - other_mean, other_log_scale)
     return 0.5 * jnp.sum(jnp.square(distance) + jnp.expm1(2.0 * log_ratio) - 2.0 * log_ratio, axis=-1)

@@ -2,6 +2,7 @@
 
 import math
 
+import jax
 import jax.numpy as jnp
 from jaxtyping import Array, Float
 
@@ -82,6 +83,8 @@ def gaussian_nll(
 
     .. math:: \sum_i \tfrac{1}{2} \log 2\pi + \log\sigma_i + \frac{(x_i - \mu_i)^2}{2 \sigma_i^2}
 
+    In 32 bits it is infinite where a feature is more than 2e19 scales from its mean.
+
     Args:
       mean: the mean of each feature, ``[batch, *features]``.
       target: the data, of the same shape.
@@ -103,8 +106,7 @@ def gaussian_nll(
     """
     require_equal_shapes("mean", mean, "target", target)
     require_scalar_or_shape("log_scale", log_scale, target)
-    standardised = (target - mean) * jnp.exp(-log_scale)
-    return _sum_features(0.5 * jnp.square(standardised) + log_scale + 0.5 * _LOG_2PI)
+    return _sum_features(0.5 * jnp.square(standardised(target - mean, log_scale)) + log_scale + 0.5 * _LOG_2PI)
 
 
 def laplace_nll(
@@ -115,6 +117,8 @@ def laplace_nll(
     r"""Negative log-likelihood of each example under independent Laplace features, in nats.
 
     .. math:: \sum_i \log 2 b_i + \frac{|x_i - m_i|}{b_i}
+
+    Where a feature equals its median, the gradient with respect to the median is 0.
 
     Args:
       location: the median of each feature, ``[batch, *features]``.
@@ -136,7 +140,20 @@ def laplace_nll(
     """
     require_equal_shapes("location", location, "target", target)
     require_scalar_or_shape("log_scale", log_scale, target)
-    return _sum_features(jnp.abs(target - location) * jnp.exp(-log_scale) + log_scale + math.log(2.0))
+    distance = standardised(target - location, log_scale)
+    size = distance * jax.lax.stop_gradient(jnp.sign(distance))  # The slope of jnp.abs at 0 is 1, not 0.
+    return _sum_features(size + log_scale + math.log(2.0))
+
+
+def standardised(
+    distance: Float[Array, "*shape"], log_scale: Float[Array, "*shape"] | Number
+) -> Float[Array, "*shape"]:
+    """Distances over a scale, by its root twice: the reciprocal of a scale below 3e-39 leaves 32 bits."""
+    log_scale = jnp.asarray(log_scale, distance.dtype)
+    if log_scale.ndim == 0:  # Of a constant, XLA would multiply the roots first.
+        log_scale = jax.lax.optimization_barrier(log_scale)
+    root = jnp.exp(-0.5 * log_scale)
+    return (distance * root) * root
 
 
 def _sum_features(values: Float[Array, "batch *features"]) -> Float[Array, " batch"]:

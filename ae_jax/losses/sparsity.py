@@ -5,6 +5,7 @@ import jax.numpy as jnp
 from jax.scipy.special import xlogy
 from jaxtyping import Array, Float
 
+from ae_jax.errors import InvalidInput
 from ae_jax.types import Number
 
 
@@ -13,9 +14,10 @@ def kl_sparsity(mean_activation: Float[Array, " units"], target: Number) -> Floa
 
     .. math:: \rho \log\frac{\rho}{\hat\rho_j} + (1-\rho) \log\frac{1-\rho}{1-\hat\rho_j}
 
-    Zero where the mean activation equals the target, and growing monotonically away from it. Mean activations of
-    exactly 0 or 1, to which a saturated sigmoid rounds, are moved inwards by the resolution of their type, so that
-    value and gradient stay finite.
+    Zero where the mean activation equals the target, and growing monotonically away from it. Of a sigmoid unit that is
+    off, the gradient with respect to its logit tends to -rho, so that it can become active again. Mean activations
+    below 1e-19, and those that round to 1, take value and gradient of the nearest one inside, so that both stay finite
+    (in 32 bits, logits below -44 and above 17; above it the sigmoid itself has no gradient).
 
     Args:
       mean_activation: mean over the batch of each hidden unit's activation, in [0, 1], ``[units]``.
@@ -31,10 +33,13 @@ def kl_sparsity(mean_activation: Float[Array, " units"], target: Number) -> Floa
     References:
       Ng, *Sparse autoencoder*, CS294A lecture notes, 2011.
     """
-    resolution = jnp.finfo(mean_activation.dtype).eps
-    rate = jnp.clip(mean_activation, resolution, 1.0 - resolution)
+    number = jnp.finfo(mean_activation.dtype)
+    # The reciprocal of the lowest rate has a square within the type, as the second moments of Adam need it.
+    inside = jnp.clip(mean_activation, number.tiny**0.5, 1.0 - number.epsneg)
+    rate = mean_activation + jax.lax.stop_gradient(inside - mean_activation)
     rho = jnp.asarray(target, rate.dtype)
-    return xlogy(rho, rho / rate) + xlogy(1.0 - rho, (1.0 - rho) / (1.0 - rate))
+    entropy = xlogy(rho, rho) + xlogy(1.0 - rho, 1.0 - rho)
+    return entropy - rho * jnp.log(rate) - (1.0 - rho) * jnp.log1p(-rate)
 
 
 def l1(code: Float[Array, "batch units"]) -> Float[Array, " batch"]:
@@ -97,6 +102,9 @@ def lifetime_sparsity(z: Float[Array, "batch units"], rate: Number) -> Float[Arr
     Returns:
       The kept activations at their places, ``[batch, units]``, in units of the code.
 
+    Raises:
+      InvalidInput: an empty batch, of which no unit can keep one.
+
     Example:
       >>> lifetime_sparsity(jnp.array([[1.0, 0.0], [3.0, 5.0], [2.0, 4.0], [0.0, 0.0]]), 0.5)
       Array([[0., 0.],
@@ -108,6 +116,10 @@ def lifetime_sparsity(z: Float[Array, "batch units"], rate: Number) -> Float[Arr
       Makhzani and Frey, *Winner-take-all autoencoders*, NeurIPS 2015, section 2 (rate 0.05).
     """
     examples = z.shape[0]
+    if examples == 0:
+        raise InvalidInput(
+            f"lifetime_sparsity was given an empty batch of shape {z.shape}: expected an example or more."
+        )
     count = jnp.clip(jnp.round(jnp.asarray(rate, z.dtype) * examples), 1, examples).astype(int)
     return _largest(z, count, axis=0)
 

@@ -15,6 +15,7 @@ from ae_jax.corruptions import Gaussian
 from ae_jax.data import Scaling, Split, from_arrays, from_splits
 from ae_jax.evaluation import (
     METRICS,
+    NOISE,
     SCORES,
     TASKS,
     Context,
@@ -24,6 +25,7 @@ from ae_jax.evaluation import (
     clustering_agreement,
     code_correlation,
     continuity,
+    corrupted,
     denoising_grid,
     evaluate,
     frechet_distance,
@@ -352,12 +354,17 @@ def test_examples_that_are_no_images_have_no_ssim_and_another_range():
     x = np.random.default_rng(0).normal(size=(60, 5)).astype(np.float32)
     data = from_arrays(x, name="table")
     trained = ae_jax.fit(ae_jax.undercomplete(code=2, hidden=()), data, epochs=1, batch_size=16)
-    (answer,) = evaluate(trained, data, ["reconstruction"])
+    answer, summary = evaluate(trained, data, ["reconstruction", "summary"])
     width = np.ptp(data.train.x)
+    in_decibels = f"PSNR and SSIM are relative to the training split's range, {width:.4g} model units."
     assert answer.messages == (
-        f"PSNR and SSIM are relative to the training split's range, {width:.4g} model units.",
+        in_decibels,
         "SSIM was left out: examples are not images of at least 3 pixels on a side.",
     )
+    assert summary.messages == (in_decibels,)
+    denoised = trained.reconstruct(corrupted(NOISE, jax.random.key(0), data.test.x))
+    decibels = psnr(denoised, data.test.x, data_range=float(width)).mean()
+    assert found(summary)["psnr_corrupted"] == pytest.approx(decibels, rel=1e-4)
     values = found(answer, autoencoder="undercomplete")
     assert values["psnr"] == pytest.approx(10 * np.log10(width**2 / values["mse"]))
     assert "ssim" not in values

@@ -75,6 +75,32 @@ def test_bernoulli_nll_is_finite_at_extreme_logits():
     np.testing.assert_allclose(slope, (logits > 0) - targets, atol=1e-6)
 
 
+@pytest.mark.parametrize("loss", [losses.gaussian_nll, losses.laplace_nll])
+@pytest.mark.parametrize("constant", [False, True])
+def test_densities_of_small_scales_have_the_value_and_slopes_of_double_precision(loss, constant):
+    def found(target, log_scale):
+        return jax.value_and_grad(lambda mean, s: loss(mean, target, s).sum(), argnums=(0, 1))(
+            jnp.zeros_like(target), log_scale
+        )
+
+    traced = jax.jit(found)
+    for log_scale in (-14.0, -30.0, -44.0, -60.0, -80.0, -89.0, -100.0)[constant::2]:
+        # On the mean or median and, where that is a normal number, two scales from it.
+        target = np.array([[0.0, 0.0 if log_scale < -86 else 2 * np.exp(log_scale)]], np.float32)
+        if constant:
+            value, slopes = jax.jit(lambda target, s=log_scale: found(target, s))(jnp.asarray(target))
+        else:
+            value, slopes = traced(jnp.asarray(target), jnp.full((1, 2), log_scale))
+        z = target * np.exp(-log_scale)
+        if loss is losses.gaussian_nll:
+            nll, of_mean, of_scale = -stats.norm.logpdf(z), -z * np.exp(-log_scale), 1 - z**2
+        else:
+            nll, of_mean, of_scale = -stats.laplace.logpdf(z), -np.sign(z) * np.exp(-log_scale), 1 - z
+        np.testing.assert_allclose(value, np.sum(nll + log_scale), rtol=1e-5)
+        np.testing.assert_allclose(slopes[0], of_mean, rtol=1e-4)
+        np.testing.assert_allclose(slopes[1], of_scale.sum() if constant else of_scale, rtol=1e-4, atol=1e-5)
+
+
 @pytest.mark.parametrize("loss", LOSSES)
 @pytest.mark.parametrize("shapes", [((3, 4), (1, 4)), ((3, 4), (4,))])
 def test_never_broadcasts(loss, shapes, unchecked):

@@ -4,6 +4,7 @@ import numpy as np
 import pytest
 from scipy import special
 
+from ae_jax import InvalidInput
 from ae_jax.losses import kl_sparsity, l1, lifetime_sparsity, top_k
 
 RATES = np.linspace(0.01, 0.99, 33).astype(np.float32)
@@ -17,11 +18,30 @@ def test_kl_sparsity_equals_the_relative_entropy_of_two_coins(target):
 
 
 @pytest.mark.parametrize("target", [0.05, 0.5])
-def test_kl_sparsity_is_finite_at_saturated_units(target):
-    value, slope = jax.value_and_grad(lambda r: kl_sparsity(r, target).sum())(jnp.array([0.0, 1.0]))
-    assert np.isfinite(value)
-    assert np.isfinite(slope).all()
-    assert (kl_sparsity(jnp.array([0.0, 1.0]), target) > kl_sparsity(jnp.array([0.01, 0.99]), target)).all()
+def test_kl_sparsity_of_logits_equals_its_formula_also_where_units_are_off(target):
+    logits = np.array([-40.0, -30.0, -20.0, -17.0, -16.0, -15.0, -5.0, 0.0, 5.0])
+    value, slope = jax.value_and_grad(lambda logit: kl_sparsity(jax.nn.sigmoid(logit), target).sum())(
+        jnp.float32(logits)
+    )
+    off, on = special.log_expit(logits), special.log_expit(-logits)
+    entropy = target * np.log(target) + (1 - target) * np.log(1 - target)
+    np.testing.assert_allclose(value, np.sum(entropy - target * off - (1 - target) * on), rtol=1e-6)
+    # The slope at each logit is the mean activation less the target.
+    np.testing.assert_allclose(slope, special.expit(logits) - target, rtol=2e-5)
+
+
+@pytest.mark.parametrize("target", [0.05, 0.5])
+@pytest.mark.parametrize(("saturated", "nearest"), [(0.0, np.finfo(np.float32).tiny ** 0.5), (1.0, 1 - 2.0**-24)])
+def test_kl_sparsity_of_saturated_units_is_that_of_the_nearest_activation(target, saturated, nearest):
+    rates = np.array([saturated, nearest])
+    value = kl_sparsity(jnp.float32(rates), target)
+    slope = jax.grad(lambda r: 1e4 * kl_sparsity(r, target).sum())(jnp.float32(rates)) / 1e4
+    expected = special.rel_entr(target, nearest) + special.rel_entr(1 - target, 1 - nearest)
+    np.testing.assert_allclose(value, [expected] * 2, rtol=1e-5)
+    np.testing.assert_allclose(slope, [(1 - target) / (1 - nearest) - target / nearest] * 2, rtol=1e-5)
+    assert np.isfinite(jnp.square(slope)).all()
+    through = jax.grad(lambda logit: 1e4 * kl_sparsity(jax.nn.sigmoid(logit), target).sum())(jnp.array([-1e3, 1e3]))
+    np.testing.assert_array_equal(through, [0.0, 0.0])
 
 
 def test_l1_sums_absolute_activations_of_each_example():
@@ -73,3 +93,8 @@ def test_gradients_flow_through_winners_only(z, winners):
 def test_nan_is_not_taken_for_a_loser(z, winners):
     kept = winners(jnp.asarray(z).at[3, 4].set(jnp.nan))
     assert np.flatnonzero(np.isnan(kept)).tolist() == [3 * 7 + 4]
+
+
+def test_the_share_of_an_empty_batch_is_refused():
+    with pytest.raises(InvalidInput, match=r"given an empty batch of shape \(0, 3\): expected an example or more"):
+        lifetime_sparsity(jnp.zeros((0, 3)), 0.05)

@@ -113,6 +113,18 @@ def test_kl_sparsity_sums_over_units_the_divergence_of_their_mean_activation():
     np.testing.assert_allclose(value, expected, rtol=1e-5)
 
 
+def test_kl_sparsity_revives_units_that_are_off_for_every_example():
+    model = bound(MLP(hidden=(), code=3, code_activation="sigmoid"))
+    x = jax.random.normal(KEY, (5, *SHAPE))
+
+    def penalty(bias):
+        code = jax.nn.sigmoid(0.1 * x.reshape(5, -1)[:, :3] + bias[None])
+        return KLSparsity(target=0.2)(model, KEY, Batch(x), code)
+
+    # Where all activations of a unit are near zero, its slope is -rho whatever they are.
+    np.testing.assert_allclose(jax.grad(penalty)(jnp.array([-17.0, -25.0, -35.0])), [-0.2] * 3, rtol=1e-4)
+
+
 def test_kl_sparsity_refuses_a_code_of_another_activation():
     model = bound(MLP(hidden=(), code=3, code_activation="tanh"))
     with pytest.raises(InvalidInput, match="KLSparsity was given a tanh code: expected activations in"):
