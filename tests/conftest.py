@@ -15,7 +15,7 @@ import pytest
 
 import ae_jax
 from ae_jax import Run
-from ae_jax.data import Dataset, Scaling, Split
+from ae_jax.data import Dataset, Scaling, Split, from_arrays
 
 jax.config.update("jax_numpy_rank_promotion", "raise")
 jax.local_devices()  # now, before a command that a test calls makes the CPU several of them
@@ -75,6 +75,12 @@ def small(digits: Dataset) -> Dataset:
         test=first(digits.test, 20),
         scaling=Scaling(scale=16.0),
     )
+
+
+@pytest.fixture(scope="session")
+def redrawn(digits: Dataset) -> Dataset:
+    """108 digits, 76 of them to train on, 11 to validate and 21 to test, split at random."""
+    return from_arrays(digits.train.x[:108], digits.train.labels[:108], name="redrawn", scaling=Scaling(scale=16.0))
 
 
 @pytest.fixture(scope="session")

@@ -1,7 +1,7 @@
 """A data set: train, validation and test arrays of one shape, with labels where there are any, and a scaling."""
 
 import dataclasses
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from functools import cached_property
 from typing import Any, NamedTuple
 
@@ -85,6 +85,38 @@ def _as_label(label: Any) -> Any:
     return int(label) if isinstance(label, (bool, float)) and float(label).is_integer() else label
 
 
+def draw_rows(
+    examples: int, held_out: Mapping[str, int], labels: np.ndarray | None, seed: int
+) -> dict[str, np.ndarray]:
+    """Rows of the splits of examples, ascending, drawn at random: of each held-out split so many, and ``"train"``.
+
+    Splits are stratified where every class has examples for both sides.
+
+    Example:
+      >>> {name: len(rows) for name, rows in draw_rows(10, {"test": 2, "validation": 1}, None, seed=0).items()}
+      {'train': 7, 'test': 2, 'validation': 1}
+    """
+    rest, rows = np.arange(examples), {}
+    for name in sorted(held_out):  # the test split first, which is then the same for any number of validation examples
+        rest, rows[name] = _take(rest, held_out[name], labels, seed)
+    return {"train": np.sort(rest)} | rows
+
+
+def _take(rows: np.ndarray, count: int, labels: np.ndarray | None, seed: int) -> tuple[np.ndarray, np.ndarray]:
+    """Rows left and rows taken at random; stratified where every class has examples for both."""
+    if count == 0:
+        return rows, rows[:0]
+    from sklearn.model_selection import train_test_split  # which takes a second to import
+
+    strata = None
+    if labels is not None:
+        classes, sizes = np.unique(labels[rows], return_counts=True)
+        if sizes.min() >= 2 and len(classes) <= min(count, len(rows) - count):
+            strata = labels[rows]
+    left, taken = train_test_split(rows, test_size=count, stratify=strata, random_state=seed)
+    return np.asarray(left), np.sort(taken)
+
+
 @dataclasses.dataclass(frozen=True, kw_only=True)
 class Dataset:
     """Data as they are stored, split, with the scaling that brings them to model units.
@@ -101,6 +133,8 @@ class Dataset:
       stream: all training examples of a source larger than the device's budget; then ``train`` is a sample of them,
         which probes and baselines learn from.
       statistics: of all training examples; by default those of ``train``.
+      drawn: of splits that were drawn at random from one source, the rows of each in it, ``"train"`` among them; None
+        of splits that are given, as in every data set that ``dataclasses.replace`` makes.
 
     Raises:
       InvalidInput: splits that are no arrays of numbers, of different shapes, with labels of another length or
@@ -116,6 +150,7 @@ class Dataset:
     reading: ReadOptions = ReadOptions()
     stream: Stream | None = None
     statistics: Statistics | None = None
+    drawn: Mapping[str, np.ndarray] | None = dataclasses.field(default=None, init=False, repr=False)
 
     def __post_init__(self) -> None:
         for name, split in self._splits().items():
@@ -205,6 +240,68 @@ class Dataset:
             raise InvalidInput(f"the data set {self.name} has no {name} examples: expected some; choose another split.")
         return splits[name]
 
+    @property
+    def redrawn(self) -> tuple[str, ...]:
+        """Names of the held-out splits that :meth:`resplit` draws anew; none of data whose splits are given."""
+        return tuple(name for name, rows in (self.drawn or {}).items() if name != "train" and len(rows))
+
+    def resplit(self, seed: int) -> "Dataset":
+        """The same examples under the split of another seed, stratified, each split as large as here.
+
+        It depends on the source and the seed alone: ``digits(seed=1).resplit(2)`` has the splits of ``digits(seed=2)``.
+        An official test or validation split stays. The scaling stays as well, fitted on the training examples here, so
+        that errors under different splits have the same units.
+
+        Args:
+          seed: from 0 to 2**32 - 1.
+
+        Raises:
+          InvalidInput: the splits are given, or the training examples streamed.
+
+        Example:
+          >>> from ae_jax.data import digits
+          >>> first, second = digits().resplit(1), digits().resplit(2)
+          >>> len(first.test.x) == len(second.test.x), bool((first.test.x == second.test.x).all())
+          (True, False)
+        """
+        source, rows = self.source(), self.draw(seed)
+        splits = {
+            name: Split(source.x[own], None if source.labels is None else source.labels[own])
+            for name, own in rows.items()
+        }
+        return remember(dataclasses.replace(self, **splits), rows)
+
+    def draw(self, seed: int) -> dict[str, np.ndarray]:
+        """Rows of :meth:`source` of the splits that :meth:`resplit` makes of them; same Raises."""
+        drawn = self._require_drawn()
+        held_out = {name: len(rows) for name, rows in drawn.items() if name != "train"}
+        return draw_rows(sum(map(len, drawn.values())), held_out, self.source_labels(), seed)
+
+    def source(self) -> Split:
+        """The examples that the splits were drawn from, in the order of their source; Raises as :meth:`resplit`."""
+        x = np.empty((sum(map(len, self._require_drawn().values())), *self.shape), self.train.x.dtype)
+        for name, rows in self._require_drawn().items():
+            x[rows] = self._splits()[name].x
+        return Split(x, self.source_labels())
+
+    def source_labels(self) -> np.ndarray | None:
+        """The labels of :meth:`source`; same Raises."""
+        rows = [(self._splits()[name].labels, own) for name, own in self._require_drawn().items() if len(own)]
+        labels = [of_split for of_split, _ in rows if of_split is not None]
+        if len(labels) < len(rows):
+            return None
+        joined = np.concatenate(labels)
+        return joined[np.argsort(np.concatenate([own for _, own in rows]))]
+
+    def _require_drawn(self) -> Mapping[str, np.ndarray]:
+        if not self.redrawn or self.drawn is None:
+            why = "has splits that are given" if self.stream is None else "is streamed"
+            raise InvalidInput(
+                f"{self.name} {why}, which cannot be drawn anew for each seed: expected data in memory, split at "
+                "random by from_arrays or load; or train on one split (resplit=False)."
+            )
+        return self.drawn
+
     def with_validation(self) -> "Dataset":
         """The same data with the validation examples added to the training examples.
 
@@ -236,3 +333,9 @@ class Dataset:
 
     def _splits(self) -> dict[str, Split]:
         return {"train": self.train, "validation": self.validation, "test": self.test}
+
+
+def remember(dataset: Dataset, drawn: Mapping[str, np.ndarray] | None) -> Dataset:
+    """The data set, which from now on knows the rows that its splits were drawn as (:attr:`Dataset.drawn`)."""
+    object.__setattr__(dataset, "drawn", drawn)
+    return dataset

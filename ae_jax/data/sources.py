@@ -9,7 +9,7 @@ import numpy as np
 
 from ae_jax.data import files
 from ae_jax.data.arrays import RawData
-from ae_jax.data.dataset import Dataset
+from ae_jax.data.dataset import Dataset, remember
 from ae_jax.data.downloads import read_prepared
 from ae_jax.data.prepared import prepared_rows
 from ae_jax.data.published import PUBLISHED
@@ -86,7 +86,8 @@ def load(
         data = EMBEDDED[source](seed=seed)
         if scaling is None or (scaling == "unit" and data.spec.unit_interval):
             return data
-        return from_splits(data.train, data.validation, data.test, name=data.name, scaling=scaling)
+        scaled = from_splits(data.train, data.validation, data.test, name=data.name, scaling=scaling)
+        return remember(scaled, data.drawn)
     path, key = parse_path(source)
     name = path.stem if path.is_file() else path.resolve().name
     if is_named(name):

@@ -9,7 +9,7 @@ import numpy as np
 
 from ae_jax._checks import size
 from ae_jax.data.arrays import RawData, as_examples, as_labels, warn_of_lost_digits
-from ae_jax.data.dataset import Dataset, Split
+from ae_jax.data.dataset import Dataset, Split, draw_rows, remember
 from ae_jax.data.frames import from_frame, is_frame
 from ae_jax.data.scaling import Scaling, Statistics, fitted
 from ae_jax.data.spec import ReadOptions
@@ -61,15 +61,12 @@ def from_arrays(
       (6, 2, 2)
     """
     whole, names = _as_split(x, labels, columns, name)
-    held_out = _counts(len(whole.x), validation, test, seed)
-    rest, rows = np.arange(len(whole.x)), {}
-    for split in ("test", "validation"):
-        rest, rows[split] = _take(rest, held_out[split], whole.labels, seed)
+    rows = draw_rows(len(whole.x), _counts(len(whole.x), validation, test, seed), whole.labels, seed)
     splits = {
         split: Split(whole.x[index], None if whole.labels is None else whole.labels[index])
-        for split, index in ({"train": np.sort(rest)} | rows).items()
+        for split, index in rows.items()
     }
-    return _scaled(name, splits, names, scaling)
+    return remember(_scaled(name, splits, names, scaling), rows)
 
 
 def from_splits(
@@ -140,10 +137,12 @@ def from_raw(
         scaling=scaling if "all" in contents else "none",
         seed=seed,
     )
+    drawn = split.drawn or {}
     if "all" not in contents:
         held_out = [contents[part][:2] if part in contents else getattr(split, part) for part in ("validation", "test")]
         split = from_splits(split.train, *held_out, name=name, columns=source.columns, scaling=scaling)
-    return dataclasses.replace(split, reading=reading)
+    drawn = {part: rows for part, rows in drawn.items() if part == "train" or part not in contents}
+    return remember(dataclasses.replace(split, reading=reading), drawn)
 
 
 def from_rows(
@@ -287,18 +286,3 @@ def _as_split(x: Any, labels: Any, columns: Sequence[str] | None, what: str) -> 
         x, labels, names = contents.x, contents.labels if named else labels, contents.columns
     x = as_examples(x, what)
     return Split(x, None if labels is None else as_labels(labels, len(x), f"the labels of {what}")), names
-
-
-def _take(rows: np.ndarray, count: int, labels: np.ndarray | None, seed: int) -> tuple[np.ndarray, np.ndarray]:
-    """Rows left and rows taken at random; stratified where every class has examples for both."""
-    if count == 0:
-        return rows, rows[:0]
-    from sklearn.model_selection import train_test_split  # which takes a second to import
-
-    strata = None
-    if labels is not None:
-        classes, sizes = np.unique(labels[rows], return_counts=True)
-        if sizes.min() >= 2 and len(classes) <= min(count, len(rows) - count):
-            strata = labels[rows]
-    left, taken = train_test_split(rows, test_size=count, stratify=strata, random_state=seed)
-    return np.asarray(left), np.sort(taken)

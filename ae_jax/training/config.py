@@ -19,6 +19,9 @@ class TrainConfig:
       epochs: how often every example is seen, at most.
       batch_size: examples in a step; at most the number of examples.
       patience: epochs without a lower validation loss after which a member stops; None trains all epochs.
+      resplit: whether each member is trained and validated on the split of its own seed
+        (:meth:`ae_jax.data.Dataset.resplit`), so that results of several seeds vary with the split too. None redraws
+        nothing in :func:`ae_jax.fit`; a study redraws what was drawn at random.
       on_divergence: the policy for a loss or a gradient that is NaN or infinite. ``"stop"`` ends the member with its
         last good parameters; ``"skip"`` leaves that step out, and ends the member with an epoch of which every step was
         left out; ``"rollback"`` takes the member back to before the epoch (or the chunk that is dispatched at once) and
@@ -39,6 +42,7 @@ class TrainConfig:
     epochs: int = 200
     batch_size: int = 64
     patience: int | None = None
+    resplit: bool | None = None
     on_divergence: OnDivergence = "stop"
     mesh: Devices | None = None
 
@@ -61,4 +65,5 @@ class TrainConfig:
 
     def to_json(self) -> dict[str, Any]:
         """The settings that decide the result, ready for JSON; devices are not among them."""
-        return {name: getattr(self, name) for name in ("epochs", "batch_size", "patience", "on_divergence")}
+        named = {name: getattr(self, name) for name in ("epochs", "batch_size", "patience", "on_divergence")}
+        return named | {"resplit": bool(self.resplit)}

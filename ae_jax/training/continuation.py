@@ -94,15 +94,14 @@ def _schedules(value: Any) -> Iterator[Any]:
 
 
 def _digest(planned: Plan) -> str:
-    """A digest of the training and validation examples; of a stream, of its held-out examples and a sample of rows."""
+    """A digest of all examples trained or validated on; of a stream, of its held-out examples and a sample of rows."""
     dataset, found = planned.dataset, hashlib.sha256()
     arrays: list[Any] = []
-    for split in (dataset.train, dataset.validation):
+    for split in (dataset.train, dataset.validation, *([dataset.test] if planned.config.resplit else [])):
         arrays.append(split.x)
         if planned.autoencoder.conditional:
             arrays.append(split.condition(dataset.classes))
-    if planned.subsets is not None:
-        arrays.append(planned.subsets)
+    arrays += [rows for rows in (planned.subsets, planned.validation_subsets) if rows is not None]
     if dataset.stream is not None:
         arrays.extend(_sample(dataset.stream.rows))
     for array in arrays:

@@ -60,7 +60,7 @@ class DataIterator:
 
     @cached_property
     def _whole(self) -> Any:
-        return put_split(self.plan, self.dataset.train)
+        return put_split(self.plan, self.plan.source)
 
     @property
     def lengths(self) -> list[int]:

@@ -23,12 +23,17 @@ _ONE_BATCH = 512
 
 
 class Member(NamedTuple):
-    """One member of a population; of a whole population, every leaf has a leading member axis."""
+    """One member of a population; of a whole population, every leaf has a leading member axis.
+
+    ``validation`` are the rows of the training data that the member is validated on, ``[n]``; None for the validation
+    split that all members share.
+    """
 
     state: State
     best: BestState
     autoencoder: Autoencoder
     seed: Any
+    validation: Any = None
 
 
 class EpochData(NamedTuple):
@@ -36,7 +41,7 @@ class EpochData(NamedTuple):
 
     Attributes:
       train: training examples before scaling, in their storage type, and their conditions.
-      validation: the same of the validation split; None where there is none.
+      validation: the same of the validation split; None where there is none, or each member has its own rows.
       scaling: maps stored values to model units.
       patience: epochs without a lower validation metric after which a member stops; infinite for none.
       last_step: the last step of training, at which validation takes the value of schedules.
@@ -86,36 +91,49 @@ def train_epoch(
     one_step = algorithm(member.autoencoder, data.train.x.shape[1:], on_divergence).step
 
     def body(state: State, inputs: BatchIndices) -> tuple[State, Metrics]:
-        raw = jax.tree.map(lambda values: values.at[inputs.rows].get(mode="promise_in_bounds"), data.train)
-        return one_step(state, inputs.keys, over_data(raw._replace(x=data.scaling(raw.x))))
+        return one_step(state, inputs.keys, over_data(_scaled(_rows_of(data.train, inputs.rows), data)))
 
     state, metrics = jax.lax.scan(body, member.state, indices)
     return state, jax.tree.map(jnp.nanmean if on_divergence == "skip" else jnp.mean, metrics)
 
 
-def validate(state: State, autoencoder: Autoencoder, key: Key, data: EpochData, batch_size: int) -> Metrics:
+def _rows_of(examples: Batch, rows: Array) -> Batch:
+    return jax.tree.map(lambda values: values.at[rows].get(mode="promise_in_bounds"), examples)
+
+
+def _scaled(batch: Batch, data: EpochData) -> Batch:
+    return batch._replace(x=data.scaling(batch.x))
+
+
+def validate(
+    state: State, autoencoder: Autoencoder, key: Key, data: EpochData, batch_size: int, own: Array | None = None
+) -> Metrics:
     """The mean of every term and of the loss over the validation split, each example once, in evaluation mode.
+
+    The split is that of the data, or the member's ``own`` rows of the training data.
 
     Weights that a schedule changes are those of the last step of training, so that losses of different epochs measure
     the same quantity. The split is one batch where it is small, else batches of nearly one size, at most that of
     training: a remainder of one or two examples would distort terms that are functions of a batch.
     """
-    split: Any = data.validation
-    examples, spec = len(split.x), autoencoder.spec(split.x.shape[1:])
+    source: Any = data.validation if own is None else data.train
+    split = source if own is None else own
+    examples, spec = len(jax.tree.leaves(split)[0]), autoencoder.spec(source.x.shape[1:])
     count = 1 if examples <= _ONE_BATCH else -(-examples // batch_size)
     size, longer = divmod(examples, count)
 
-    def of_one(inputs: tuple[Key, Batch]) -> Metrics:
+    def of_one(inputs: tuple[Key, Any]) -> Metrics:
         model = functional.bind(spec, state.params, state.model_state)
-        batch = over_data(inputs[1]._replace(x=data.scaling(inputs[1].x)))
-        loss, metrics = autoencoder.objective(model, inputs[0], batch, data.last_step)
+        raw = inputs[1] if own is None else _rows_of(source, inputs[1])
+        loss, metrics = autoencoder.objective(model, inputs[0], over_data(_scaled(raw, data)), data.last_step)
         return metrics | {"loss": loss}
 
-    def of_batches(purpose: int, rows: Batch, batch: int) -> Metrics:
-        """The share of the split in each mean."""
-        keys = jax.random.split(jax.random.fold_in(key, purpose), len(rows.x) // batch)
-        batches = jax.tree.map(lambda values: values.reshape(-1, batch, *values.shape[1:]), rows)
-        share = len(rows.x) / examples
+    def of_batches(purpose: int, part: Any, batch: int) -> Metrics:
+        """The share of a part of the split, examples or rows, in each mean."""
+        count = len(jax.tree.leaves(part)[0])
+        keys = jax.random.split(jax.random.fold_in(key, purpose), count // batch)
+        batches = jax.tree.map(lambda values: values.reshape(-1, batch, *values.shape[1:]), part)
+        share = count / examples
         return jax.tree.map(lambda values: share * jnp.mean(values), jax.lax.map(of_one, (keys, batches)))
 
     cut = longer * (size + 1)
@@ -135,13 +153,14 @@ def advance(
     stops once every step of a whole epoch was skipped. Under ``"rollback"`` it goes on from the state it had at half
     the learning rate, :data:`ROLLBACKS` times at most.
     """
-    state, best, autoencoder, seed = member
+    state, best, autoencoder, seed, own = member
     policy = settings.on_divergence
     trained, metrics = train_epoch(member, indices, data, policy)
     taken = trained.step - state.step - (trained.skipped - state.skipped)
     history = {"train": metrics}
-    if settings.finish and data.validation is not None:
-        values = validate(trained, autoencoder, key_for(seed, VALIDATE), data, settings.batch_size)
+    validated = settings.finish and (data.validation is not None or own is not None)
+    if validated:
+        values = validate(trained, autoencoder, key_for(seed, VALIDATE), data, settings.batch_size, own)
         # Of a member that stopped in an earlier chunk these would be values of parameters that are not kept.
         history["validation"] = jax.tree.map(lambda value: jnp.where(best.running, value, jnp.nan), values)
     known = history
@@ -160,7 +179,7 @@ def advance(
     best = best._replace(running=keeps | again, finite=best.finite & (finite | again | ~best.running))
     if settings.finish:
         metric = autoencoder.objective.selection
-        loss = None if metric is None or data.validation is None else history["validation"][metric]
+        loss = None if metric is None or not validated else history["validation"][metric]
         best = select(best, keeps, trained, loss, number, data.patience)
     return state, best, EpochInfo(taken, history)
 

@@ -67,6 +67,7 @@ class Loop:
         self.mesh, self.agreed = planned.mesh, Agreement(planned.mesh)
         self.iterator = DataIterator(planned)
         self._members = put_members(planned.mesh, planned.autoencoder)
+        self._validation_rows = put_members(planned.mesh, planned.validation_subsets)
         self.position, self.running = Position(1), np.ones(len(planned.seeds), bool)
         self.rows: list[Row] = []
         self._chunks: list[EpochInfo] = []
@@ -125,7 +126,7 @@ class Loop:
         config = self.plan.config
         self.state, self._latest, trained = advance_population(
             self.state,
-            (self._latest, self._members, self.plan.seeds),
+            (self._latest, self._members, self.plan.seeds, self._validation_rows),
             self._indices[1],
             chunk.first,
             chunk.counters[0],
@@ -190,9 +191,10 @@ class Loop:
     def _data(self) -> EpochData:
         """What the epochs share; the training examples come with each chunk."""
         dataset, config = self.plan.dataset, self.plan.config
+        shared = len(dataset.validation.x) and self.plan.validation_subsets is None
         return EpochData(
             train=None,
-            validation=put_split(self.plan, dataset.validation) if len(dataset.validation.x) else None,
+            validation=put_split(self.plan, dataset.validation) if shared else None,
             scaling=dataset.scaling,
             patience=np.float32(np.inf if config.patience is None else config.patience),
             last_step=np.int32(config.epochs * self.plan.steps),

@@ -33,7 +33,9 @@ class Plan(NamedTuple):
       config: the settings; the batch size is at most the number of examples.
       single: one autoencoder and one seed were asked for, so that results have no member axis.
       mesh: the devices, or None for one.
-      subsets: the training rows of each member, ``[members, rows]``; None for all.
+      subsets: the rows of :attr:`source` that each member is trained on, ``[members, rows]``; None for all.
+      validation_subsets: the rows of :attr:`source` that each member is validated on, likewise; None for the
+        validation split.
     """
 
     autoencoder: Autoencoder
@@ -43,11 +45,17 @@ class Plan(NamedTuple):
     single: bool
     mesh: Mesh | None = None
     subsets: np.ndarray | None = None
+    validation_subsets: np.ndarray | None = None
 
     @property
     def examples(self) -> int:
         """Number of examples that each member is trained on."""
         return self.dataset.training_examples if self.subsets is None else self.subsets.shape[1]
+
+    @property
+    def source(self) -> Split:
+        """The examples on the device, from which batches are taken: of all splits that members draw anew."""
+        return self.dataset.source() if self.config.resplit else self.dataset.train
 
     @property
     def steps(self) -> int:
@@ -81,13 +89,14 @@ def plan(
         if choice.objective.likelihood.unit_interval:
             require_unit_interval(*dataset.range, f"the Bernoulli likelihood of {choice.name}")
         if choice.conditional:
-            _require_classes(choice, dataset)
+            _require_classes(choice, dataset, resplit=bool(config.resplit))
     population = stack([choice for choice in choices for _ in members])
     batch_size = min(config.batch_size, dataset.training_examples)
     config = dataclasses.replace(config, batch_size=batch_size)
     parameters = _feasible(choices[0], dataset, config)
     count = len(choices) * len(members)
     mesh = _default_mesh(count, parameters) if config.mesh is None else config.mesh
+    subsets, validation_subsets = _subsets(dataset, members * len(choices)) if config.resplit else (None, None)
     return Plan(
         autoencoder=population,
         seeds=np.array([seed for _ in choices for seed in members], np.uint32),
@@ -95,7 +104,17 @@ def plan(
         config=config,
         single=not several and not several_seeds,
         mesh=mesh_of(mesh, members=count, batch_size=batch_size),
+        subsets=subsets,
+        validation_subsets=validation_subsets,
     )
+
+
+def _subsets(dataset: Dataset, seeds: Sequence[int]) -> tuple[np.ndarray, np.ndarray | None]:
+    """The training and validation rows of the member of each seed; None for a validation split that is given."""
+    drawn = {seed: dataset.draw(seed) for seed in set(seeds)}
+    names = ["train", *({"validation"} & set(dataset.redrawn))]
+    rows = [np.stack([drawn[seed][name] for seed in seeds]).astype(np.int32) for name in names]
+    return rows[0], rows[1] if len(rows) > 1 else None
 
 
 def _default_mesh(members: int, parameters: int) -> Devices | None:
@@ -106,7 +125,7 @@ def _default_mesh(members: int, parameters: int) -> Devices | None:
     return {MEMBER: accelerators} if accelerators > 1 and fits else None
 
 
-def _require_classes(autoencoder: Autoencoder, dataset: Dataset) -> None:
+def _require_classes(autoencoder: Autoencoder, dataset: Dataset, *, resplit: bool) -> None:
     """Raises if data for a conditional autoencoder have no class labels, or more than it takes."""
     if dataset.stream is not None:
         raise InvalidInput(
@@ -123,7 +142,7 @@ def _require_classes(autoencoder: Autoencoder, dataset: Dataset) -> None:
             f"{autoencoder.name} was given data of {len(dataset.classes)} classes: expected at most {most}; give it "
             f"classes={len(dataset.classes)}."
         )
-    for split in (dataset.train, dataset.validation):
+    for split in (dataset.train, dataset.validation, *([dataset.test] if resplit else [])):
         if len(split.x):
             split.condition(dataset.classes)
 

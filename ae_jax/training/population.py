@@ -155,7 +155,7 @@ def state_budget() -> int | None:
 @partial(jax.jit, static_argnames="settings", donate_argnames="state")
 def advance_population(
     state: State,
-    others: tuple[BestState, Autoencoder, Any],
+    others: tuple[BestState, Autoencoder, Any, Any],
     indices: BatchIndices,
     first: Any,
     number: Any,

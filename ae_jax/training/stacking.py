@@ -90,6 +90,11 @@ def fit_layerwise(
         raise InvalidInput(
             f"{data.name} is streamed: expected data in memory to train layers on; raise the device budget."
         )
+    if config.resplit:
+        raise InvalidInput(
+            "fit_layerwise was given resplit=True: expected one split, as each layer has a seed of its own; call it "
+            "with data.resplit(seed) for each seed."
+        )
     if checkpoints is not None and not isinstance(checkpoints, Checkpoints):
         checkpoints = Checkpoints(folder=Path(checkpoints))
     stacks: list[list[Run]] = []

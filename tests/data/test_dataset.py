@@ -1,3 +1,4 @@
+import dataclasses
 import json
 
 import numpy as np
@@ -6,7 +7,8 @@ import pytest
 
 from ae_jax import InvalidInput
 from ae_jax.components import from_config
-from ae_jax.data import Dataset, ReadOptions, Scaling, Split, from_arrays, from_splits, load
+from ae_jax.data import Dataset, RawData, ReadOptions, Scaling, Split, from_arrays, from_splits, load
+from ae_jax.data.splits import from_raw
 
 X = np.arange(60, dtype=np.float32).reshape(30, 2)
 LABELS = np.repeat([0, 1, 2], 10)
@@ -22,6 +24,40 @@ def test_splits_hold_every_example_once_with_its_label_and_every_class_in_its_sh
     for split, each in ((data.train, 5), (data.validation, 2), (data.test, 3)):
         np.testing.assert_array_equal(split.labels, LABELS[rows(split)])
         assert np.bincount(split.labels).tolist() == [each] * 3
+
+
+def test_another_split_is_that_of_its_seed_whatever_the_first_was():
+    first, second = (from_arrays(X, LABELS, test=0.3, seed=seed) for seed in (0, 7))
+    assert first.redrawn == ("test", "validation")
+    for data in (first.resplit(7), first.resplit(3).resplit(7)):
+        for ours, theirs in zip(data._splits().values(), second._splits().values(), strict=True):
+            np.testing.assert_array_equal(ours.x, theirs.x)
+            np.testing.assert_array_equal(ours.labels, theirs.labels)
+    assert rows(first.test) != rows(second.test)
+    np.testing.assert_array_equal(first.source().x, X)
+
+
+def test_an_official_split_and_the_scaling_stay():
+    contents = {"train": RawData(X, LABELS), "test": RawData(X[:4], LABELS[:4])}
+    data = from_raw(contents, name="official", scaling="standard")
+    other = data.resplit(5)
+    assert data.redrawn == ("validation",)
+    assert (other.test.x is data.test.x, other.scaling is data.scaling) == (True, True)
+    assert rows(other.validation) != rows(data.validation)
+    assert sorted(rows(other.train) + rows(other.validation)) == list(range(30))
+
+
+def test_given_and_streamed_splits_cannot_be_redrawn(tmp_path):
+    np.save(tmp_path / "x.npy", X)
+    drawn = from_arrays(X, name="mine")
+    given = dataclasses.replace(drawn, test=Split(drawn.test.x))  # who replaced one may have damaged it
+    for data in (from_splits(X, X[:3], X[:2], name="mine"), given):
+        with pytest.raises(
+            InvalidInput, match=r"mine has splits that are given, .*: expected data in memory, split at"
+        ):
+            data.resplit(1)
+    with pytest.raises(InvalidInput, match="x is streamed, which cannot be drawn anew for each seed"):
+        load(str(tmp_path / "x.npy"), ReadOptions(budget=100)).resplit(1)
 
 
 def test_a_split_is_asked_for_by_name():

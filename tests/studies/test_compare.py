@@ -71,6 +71,7 @@ def test_results_are_ready_for_json_and_say_how_they_came_about(comparison):
         "batch_size": 16,
         "patience": None,
         "on_divergence": "stop",
+        "resplit": False,
         "seeds": [5, 6],
     }
     assert results["data"]["examples"] == {"train": 64, "validation": 24, "test": 20}

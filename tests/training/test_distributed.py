@@ -125,9 +125,10 @@ def test_work_is_divided_among_devices(moved):
     assert alone["programs"] == eighth["programs"] == 0
 
 
-# Any two of name, members and stream meet.
+# Any two of name, members and stream meet; data in memory are split anew for each of two seeds, or for none.
 KINDS = [
-    {"name": name, "members": members, "stream": (members == 2) != turned}
+    {"name": name, "members": members, "stream": (stream := (members == 2) != turned)}
+    | {"resplit": members == 2 and not stream}
     for name, turned in (("undercomplete", False), ("sparse", True), ("variational", False), ("convolutional", True))
     for members in (1, 2)
 ]

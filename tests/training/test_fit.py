@@ -88,7 +88,8 @@ def test_the_seed_decides_everything_and_a_configuration_is_handed_on_whole(run,
     again = ae_jax.fit(undercomplete(), small, config, seeds=5, epochs=EPOCHS)
     assert_same(again.params, run.params)
     assert_same(again.history, run.history)
-    assert again.settings == {"epochs": EPOCHS, "batch_size": BATCH, "patience": None, "on_divergence": "stop"}
+    expected = {"epochs": EPOCHS, "batch_size": BATCH, "patience": None, "on_divergence": "stop", "resplit": False}
+    assert again.settings == expected
     other = fit(undercomplete(), small, seeds=6)
     assert not np.array_equal(other.history["train"]["loss"], run.history["train"]["loss"])
 

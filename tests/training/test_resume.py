@@ -91,20 +91,20 @@ def stateful() -> ae_jax.Autoencoder:
 TRAININGS = {
     "stateful": (stateful(), {"seeds": [5, 6]}),
     "single": (undercomplete(), {}),
-    "patience": ([variational(1e-3), variational(0.3)], {"seeds": [5, 6], "patience": 2}),
+    "patience": ([variational(1e-3), variational(0.3)], {"seeds": [5, 6], "patience": 2, "resplit": True}),
     "streamed": (undercomplete(), {"seeds": [5, 6]}),
     "in chunks": (undercomplete(), {}),
 }
 
 
 @pytest.fixture
-def training(request, small, streamed, monkeypatch) -> Training:
-    """The training of that name; "in chunks", an epoch has three of unequal length."""
+def training(request, small, redrawn, streamed, monkeypatch) -> Training:
+    """The training of that name; "in chunks", an epoch has three of unequal length; "patience" redraws splits."""
     if request.param == "in chunks":
         monkeypatch.setattr(data_iterator, "_CHUNK_STEPS", (2, 2))
         small = dataclasses.replace(small, train=small.train._replace(x=small.train.x[:40], labels=None))
     autoencoder, settings = TRAININGS[request.param]
-    return Training(autoencoder, streamed if request.param == "streamed" else small, settings)
+    return Training(autoencoder, {"streamed": streamed, "patience": redrawn}.get(request.param, small), settings)
 
 
 of_one_kind = pytest.mark.parametrize("training", ["single"], indirect=True)

@@ -15,7 +15,7 @@ import jax
 import numpy as np
 
 import ae_jax
-from ae_jax.data import Dataset, ReadOptions, Scaling, Split
+from ae_jax.data import Dataset, ReadOptions, Scaling, Split, from_arrays
 from ae_jax.data.shards import ArrayRows
 from ae_jax.data.splits import from_rows
 from ae_jax.training import Checkpoints, TrainingInterrupted, initialize, loop
@@ -38,6 +38,11 @@ def in_memory() -> Dataset:
     return Dataset(name="small", train=train, validation=validation, test=train, scaling=Scaling(scale=16.0))
 
 
+def redrawn() -> Dataset:
+    """108 digits, split at random."""
+    return from_arrays(ae_jax.data.digits().train.x[:108], scaling=Scaling(scale=16.0))
+
+
 def streamed() -> Dataset:
     """120 digits to train on in chunks of 32, the last of which is shorter."""
     rows = ArrayRows(ae_jax.data.digits().train.x[:200])
@@ -49,6 +54,7 @@ def train(
     *,
     members: int = 1,
     stream: bool = False,
+    resplit: bool = False,
     mesh: str | None = None,
     checkpoints: str | None = None,
     resume: bool = False,
@@ -60,6 +66,7 @@ def train(
       name: of the autoencoder.
       members: how many rates.
       stream: the data come in chunks.
+      resplit: there are two seeds, each with its own split.
       mesh: as ``fit`` takes it.
       checkpoints: their folder.
       resume: as ``fit`` takes it.
@@ -69,9 +76,10 @@ def train(
     if ended_by == jax.process_index():
         DataIterator.epoch = _with_signal(DataIterator.epoch)
     every = None if checkpoints is None else Checkpoints(folder=Path(checkpoints), every_steps=2)
-    data = streamed() if stream else in_memory()
+    data = streamed() if stream else redrawn() if resplit else in_memory()
+    how = {"seeds": [0, 1] if resplit else 0, "resplit": resplit, "epochs": 3, "batch_size": 16}
     try:
-        run = ae_jax.fit(choices, data, epochs=3, batch_size=16, mesh=mesh, checkpoints=every, resume=resume)
+        run = ae_jax.fit(choices, data, **how, mesh=mesh, checkpoints=every, resume=resume)
         stopped = 0
     except TrainingInterrupted as interruption:
         run, stopped = interruption.run, interruption.signal
