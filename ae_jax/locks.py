@@ -28,6 +28,8 @@ def locked(path: Path, sentence: str) -> Iterator[None]:
       ...     pass
     """
     lock = FileLock(path, blocking=False)
+    if path.is_symlink() or (path.exists() and not path.is_file()):
+        raise InvalidInput(f"{path} is a link or no file: expected a lock file or none; remove it.")
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
         lock.acquire()

@@ -1,4 +1,5 @@
 import contextlib
+import os
 import subprocess
 import sys
 from pathlib import Path
@@ -58,7 +59,10 @@ def test_neither_a_link_nor_what_a_file_holds_is_touched(path):
     assert path.read_text() == "notes"
     link = path.with_name("link")
     link.symlink_to(path)
-    assert "cannot be written" in refused(link)
+    os.mkfifo(pipe := path.with_name("pipe"))
+    for other in (link, pipe):
+        assert "is a link or no file: expected a lock file" in refused(other)
+    assert path.read_text() == "notes"
 
 
 def test_a_folder_that_cannot_be_written_is_refused(path):

@@ -1,6 +1,9 @@
 """Data sets prepared by TensorFlow Datasets, read by its public API without TensorFlow."""
 
+import json
 import os
+from collections.abc import Iterator
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -63,8 +66,11 @@ def prepared_rows(name: str) -> dict[str, PreparedRows]:
     import tensorflow_datasets as tfds
 
     with reading(name, _EXPECTED):
-        data_dir = os.environ.get("TFDS_DATA_DIR")  # TFDS itself reads it only when it is first imported
-        builder = tfds.builder(name.removeprefix("tfds:").replace(":", "/"), data_dir=data_dir)
+        # TFDS itself reads the variable only when it is first imported.
+        data_dir = os.environ.get("TFDS_DATA_DIR", tfds.core.constants.DATA_DIR)
+        path = name.removeprefix("tfds:").replace(":", "/")
+        _require_own_features(Path(data_dir).expanduser() / path.split("/")[0])
+        builder = tfds.builder(path, data_dir=data_dir)
         sources: Any = builder.as_data_source()
         example, label = _keys(builder.info)
     if "train" not in sources:
@@ -74,6 +80,28 @@ def prepared_rows(name: str) -> dict[str, PreparedRows]:
         for split in ("train", "validation", "test")
         if split in sources
     }
+
+
+def _require_own_features(folder: Path) -> None:
+    """Raises where a prepared folder names a class outside TFDS, whose module TFDS would import."""
+    for file in folder.rglob("features.json"):
+        for name in _class_names(json.loads(file.read_text())):
+            if not name.startswith("tensorflow_datasets."):
+                raise InvalidInput(
+                    f"{file} names the class {name!r:.200}: expected classes of TFDS alone, as others are code that "
+                    "would be run; prepare the data set without features of your own."
+                )
+
+
+def _class_names(features: Any) -> Iterator[str]:
+    """The names of classes anywhere in a description of features, in both formats of TFDS."""
+    items = (
+        features.items() if isinstance(features, dict) else enumerate(features if isinstance(features, list) else ())
+    )
+    for key, value in items:
+        if key in ("type", "proto_cls", "pythonClassName", "python_class_name") and isinstance(value, str):
+            yield value
+        yield from _class_names(value)
 
 
 def _keys(info: Any) -> tuple[str, str | None]:

@@ -1,5 +1,6 @@
 """Data sets prepared by TensorFlow Datasets, read without TensorFlow."""
 
+import json
 import sys
 from collections.abc import Callable
 from pathlib import Path
@@ -134,4 +135,19 @@ def test_another_split_or_format_is_refused(folder: Path) -> None:
         load("tfds:mine")
     info.write_text(info.read_text().replace('"array_record"', '"tfrecord"'))
     with pytest.raises(InvalidInput, match=r"tfds:mine cannot be read .* prepared as array_record"):
+        load("tfds:mine")
+
+
+@pytest.mark.parametrize("legacy", [False, True])
+def test_features_of_classes_outside_tfds_are_refused_and_never_imported(
+    folder: Path, monkeypatch: pytest.MonkeyPatch, legacy: bool
+) -> None:
+    (folder / "hostile.py").write_text("raise SystemExit('this code was run')")
+    monkeypatch.syspath_prepend(folder)
+    path = labelled(folder) / "features.json"
+    features = {"type": "hostile.Feature", "content": {}} if legacy else {"pythonClassName": "hostile.Feature"}
+    path.write_text(
+        json.dumps({"pythonClassName": "tensorflow_datasets.x.y", "featuresDict": {"features": [features]}})
+    )
+    with pytest.raises(InvalidInput, match=r"names the class 'hostile.Feature': expected classes of TFDS alone"):
         load("tfds:mine")

@@ -98,6 +98,16 @@ def test_checkpoints_that_cannot_be_read_are_not_removed(tmp_path: Path):
     assert (tmp_path / "two" / "4").is_dir()
 
 
+@pytest.mark.parametrize("name", ["../outside", "/outside", ".."])
+def test_a_record_that_names_folders_outside_removes_nothing(tmp_path: Path, name: str):
+    folder = tmp_path / "study"
+    (tmp_path / "outside" / "4").mkdir(parents=True)
+    write_state(folder / STATE, {"populations": {name: {}}, "finished": True})
+    with pytest.raises(InvalidInput, match=f"names folders outside of {folder}: expected the record of a study"):
+        begin_study(folder, TWO, resume=False)
+    assert (tmp_path / "outside" / "4").is_dir()
+
+
 def test_a_finished_study_gives_way_to_another(tmp_path: Path):
     begin_study(tmp_path, TWO, resume=False)
     (tmp_path / "one").mkdir()
