@@ -67,9 +67,9 @@ def prepared_rows(name: str) -> dict[str, PreparedRows]:
 
     with reading(name, _EXPECTED):
         # TFDS itself reads the variable only when it is first imported.
-        data_dir = os.environ.get("TFDS_DATA_DIR", tfds.core.constants.DATA_DIR)
+        data_dir = Path(os.environ.get("TFDS_DATA_DIR") or "~/tensorflow_datasets").expanduser()
         path = name.removeprefix("tfds:").replace(":", "/")
-        _require_own_features(Path(data_dir).expanduser() / path.split("/")[0])
+        _require_own_features(data_dir / path.split("/")[0])
         builder = tfds.builder(path, data_dir=data_dir)
         sources: Any = builder.as_data_source()
         example, label = _keys(builder.info)
@@ -95,10 +95,9 @@ def _require_own_features(folder: Path) -> None:
 
 def _class_names(features: Any) -> Iterator[str]:
     """The names of classes anywhere in a description of features, in both formats of TFDS."""
-    items = (
-        features.items() if isinstance(features, dict) else enumerate(features if isinstance(features, list) else ())
-    )
-    for key, value in items:
+    if isinstance(features, list):
+        features = dict(enumerate(features))
+    for key, value in features.items() if isinstance(features, dict) else ():
         if key in ("type", "proto_cls", "pythonClassName", "python_class_name") and isinstance(value, str):
             yield value
         yield from _class_names(value)

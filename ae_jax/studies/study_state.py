@@ -44,7 +44,8 @@ def begin_study(folder: Path, populations: Mapping[str, Any], *, resume: Resume)
     before = read_state(folder / STATE, "populations", "finished")
     if before is not None and any(name != path_component(name) for name in before["populations"]):
         raise InvalidInput(
-            f"{folder / STATE} names folders outside of {folder}: expected the record of a study; remove it to start anew."
+            f"{folder / STATE} names folders outside of {folder}: expected the record of a study; remove it to start "
+            "anew."
         )
     if before is not None and resume:
         if before["populations"].keys() != populations.keys():
