@@ -1,4 +1,4 @@
-"""Exact nearest neighbours with ties in the order of the index."""
+"""Exact nearest neighbours with ties in random order."""
 
 from typing import NamedTuple
 
@@ -38,7 +38,8 @@ def search(
     .. math:: \|a - b\|, \qquad 1 - \frac{a^\top b}{\|a\| \|b\|}, \qquad |\{j : a_j \ne b_j\}|
 
     Candidates are found by :math:`\|a\|^2 + \|b\|^2 - 2 a^\top b` and ordered by differences, in double precision.
-    Rows whose distances are the same 32-bit number are in the order of their index.
+    Rows whose distances are the same 32-bit number, as many are between short binary codes, are in random order, drawn
+    for each query by its position: the order of the database, often that of classes, would favour some.
 
     Args:
       queries: ``[queries, units]``.
@@ -56,9 +57,9 @@ def search(
         ``"hamming"`` that are not binary, or queries that are not the database where it excludes them.
 
     Example:
-      >>> database = np.array([[0.0], [2.0], [3.0], [2.0]])
-      >>> search(np.array([[1.75]]), database, k=3)
-      Neighbors(indices=array([[1, 3, 2]]), distances=array([[0.25, 0.25, 1.25]], dtype=float32))
+      >>> database = np.array([[0.0], [2.0], [3.0]])
+      >>> search(np.array([[1.75]]), database, k=2)
+      Neighbors(indices=array([[1, 2]]), distances=array([[0.25, 1.25]], dtype=float32))
     """
     if metric not in DISTANCES:
         raise unknown("metric of search", metric, DISTANCES)
@@ -86,7 +87,7 @@ def search(
         for row, (query, candidates) in enumerate(zip(left[part], near, strict=True), start):
             places = np.flatnonzero(candidates)
             distances = _distances(query, right[places], metric)
-            order = np.argsort(distances, kind="stable")[:k]
+            order = np.lexsort((np.random.default_rng(row).random(len(places)), distances))[:k]
             found.indices[row], found.distances[row] = places[order], distances[order]
     return found
 

@@ -98,6 +98,21 @@ def test_metrics_are_those_of_a_loop_over_queries(exclude_self):
     )
 
 
+def test_codes_without_information_have_the_base_rate_also_where_classes_are_sorted():
+    rows, classes = 600, 10
+    labels = np.repeat(np.arange(classes), rows // classes)
+    codes = np.ones((rows, 8), bool)
+    found = retrieval_metrics(search(codes, codes, k=rows, metric="hamming").indices, labels, labels, k=rows)
+    # Of a random order, an item at place i is relevant with probability p, and so is each of those before it, which
+    # leave R - 1 of n - 1: the mean of AP is the base rate p and what the item adds to its own precision.
+    others = (rows // classes - 1) / (rows - 1)
+    expected = others + (1 - others) * np.mean(1 / np.arange(1, rows + 1))
+    assert abs(expected - 1 / classes) < 0.011
+    assert found["map_at_k"] == pytest.approx(expected, rel=0.01)
+    first = retrieval_metrics(search(codes, codes, k=20, metric="hamming").indices, labels, labels, k=20)
+    assert first["precision_at_k"] == pytest.approx(1 / classes, rel=0.05)
+
+
 def test_metrics_of_labels_that_do_not_fit_are_refused():
     indices, labels = np.array([[0, 1], [1, 0]]), np.array(["a", "b"])
     with pytest.raises(InvalidInput, match="given 2 neighbours a query for k=3: find more"):
