@@ -20,7 +20,7 @@ class Corruption(Protocol):
 
 @component
 class Gaussian:
-    r"""Adds independent Gaussian noise of standard deviation ``scale``, in units of the data.
+    r"""Adds independent Gaussian noise of standard deviation ``scale``, in model units.
 
     .. math:: \tilde x = x + \sigma \epsilon, \quad \epsilon \sim \mathcal{N}(0, I)
 
@@ -66,7 +66,13 @@ class Masking:
 
 @component
 class SaltAndPepper:
-    r"""Sets each feature with the given probability to its lowest or highest value, by a fair coin.
+    r"""Sets each feature with the given probability to the lowest or the highest value of the data, by a fair coin.
+
+    .. math:: \tilde x_i = x_i \text{ with probability } 1 - p, \text{ else } a \text{ or } b
+
+    Attributes:
+      probability: p.
+      low, high: a and b, in model units; 0 and 1 suit data in [0, 1], other data need their own.
 
     Example:
       >>> x = SaltAndPepper(probability=1.0)(jax.random.key(0), jnp.full((1, 3), 0.5))

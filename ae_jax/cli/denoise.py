@@ -8,7 +8,7 @@ import numpy as np
 
 from ae_jax.cli.options import Json, Member, Picture, RunFolder, Source, SplitName, option
 from ae_jax.cli.use import Use, check_seed, condition_of, examples_of
-from ae_jax.corruptions import Corruption
+from ae_jax.corruptions import Corruption, SaltAndPepper
 from ae_jax.data.sources import is_named
 from ae_jax.errors import InvalidInput, require_known
 from ae_jax.training import Run
@@ -38,7 +38,7 @@ def denoise(
 
     Args:
       corrupt: noise that is added first, its level in model units: gaussian:STANDARD_DEVIATION, masking:PROBABILITY or
-        salt_and_pepper:PROBABILITY.
+        salt_and_pepper:PROBABILITY, which writes 0 and 1 or, where the data leave [0, 1], their extreme values.
       seed: of the noise.
       clean: the same examples without noise, to compare with.
       out: .npy, .csv, .tsv or .parquet; of images also a folder for pictures 000000.png, and so on.
@@ -58,7 +58,8 @@ def denoise(
     examples = examples_of(use.run, data, split)
     noisy, known = examples.x, None
     if corruption is not None:
-        noisy, known = add_noise(use.run, noisy, corruption, check_seed(seed)), noisy
+        known = noisy
+        noisy, corruption = add_noise(use.run, known, corruption, check_seed(seed))
         use.summary.update({"corruption": str(corruption), "noise_seed": seed})
     elif clean is not None:
         known = examples_of(use.run, clean, split).x
@@ -82,23 +83,31 @@ def parse_corruption(text: str) -> Corruption:
       >>> parse_corruption("gaussian:0.25")
       Gaussian(scale=0.25)
     """
-    from ae_jax.evaluation import FAMILIES
+    from ae_jax.evaluation import families_within
 
     family, _, level = text.partition(":")
     try:
         number = float(level)
     except ValueError:
         raise InvalidInput(f"--corrupt was given {text!r}: expected FAMILY:LEVEL, such as gaussian:0.3.") from None
-    require_known("corruption", family, FAMILIES)
-    kind: Any = next(iter(FAMILIES[family].values()))
+    families = families_within()
+    require_known("corruption", family, families)
+    kind: Any = next(iter(families[family].values()))
     return dataclasses.replace(kind, **{dataclasses.fields(kind)[0].name: number})
 
 
-def add_noise(run: Run, x: np.ndarray, corruption: Corruption, seed: int) -> np.ndarray:
-    """Returns corrupted examples, in the units of the data; raises where they leave the range of the data."""
+def add_noise(run: Run, x: np.ndarray, corruption: Corruption, seed: int) -> tuple[np.ndarray, Corruption]:
+    """Returns corrupted examples, in the units of the data, and the corruption within their range.
+
+    Raises:
+      InvalidInput: corrupted examples leave the range of the data.
+    """
     from ae_jax.evaluation import corrupted
 
     model_units = np.asarray(run.scaling(run.data.raw(x)))
+    if isinstance(corruption, SaltAndPepper) and not run.data.unit_interval:
+        low, high = float(model_units.min()), float(model_units.max())
+        corruption = dataclasses.replace(corruption, low=low, high=high)
     noisy = np.asarray(run.scaling.invert(corrupted(corruption, jax.random.key(seed), model_units)))
     if run.data.unit_interval:
         try:
@@ -108,7 +117,7 @@ def add_noise(run: Run, x: np.ndarray, corruption: Corruption, seed: int) -> np.
                 f"--corrupt was given {corruption!r}, after which values reach from {noisy.min():g} to "
                 f"{noisy.max():g}: expected a lower level, in model units, which are from 0 to 1."
             ) from error
-    return noisy
+    return noisy, corruption
 
 
 def report_quality(use: Use, noisy: np.ndarray, denoised: np.ndarray, clean: np.ndarray) -> None:

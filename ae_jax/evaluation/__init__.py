@@ -11,7 +11,7 @@ from ae_jax.evaluation.labels import class_names, shortened
 from ae_jax.evaluation.likelihood import LogLikelihood, log_likelihood, negative_elbo
 from ae_jax.evaluation.metrics import METRICS, Metric
 from ae_jax.evaluation.neighbors import Neighbors, search
-from ae_jax.evaluation.noise import FAMILIES, NOISE, NOISY, corrupted, trained_on
+from ae_jax.evaluation.noise import NOISE, NOISY, corrupted, families_within, trained_on
 from ae_jax.evaluation.reconstruction import (
     explained_variance,
     image_quality,
@@ -41,7 +41,6 @@ from ae_jax.evaluation.sampling import subsample
 from ae_jax.evaluation.suite import SUMMARY, TASKS, Task, evaluate
 
 __all__ = [
-    "FAMILIES",
     "METRICS",
     "NOISE",
     "NOISY",
@@ -78,6 +77,7 @@ __all__ = [
     "denoising_grid",
     "evaluate",
     "explained_variance",
+    "families_within",
     "frechet_distance",
     "image_quality",
     "jacobian_norm",

@@ -161,9 +161,14 @@ class Context:
         return {"train_code": with_members(run, found)["code"]}
 
     @cached_property
+    def extremes(self) -> tuple[float, float]:
+        """The lowest and the highest value in model units: 0 and 1, or where data leave [0, 1] the training split's."""
+        return (0.0, 1.0) if self.dataset.spec.unit_interval else (float(self.train.min()), float(self.train.max()))
+
+    @property
     def data_range(self) -> float:
-        """The range of values in model units, 1 for data in [0, 1] and that of the training split otherwise."""
-        return 1.0 if self.dataset.spec.unit_interval else float(np.ptp(self.train)) or 1.0
+        """The width of the range of values in model units; 1 of constant data."""
+        return self.extremes[1] - self.extremes[0] or 1.0
 
     @property
     def range_messages(self) -> tuple[str, ...]:

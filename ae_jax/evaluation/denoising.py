@@ -12,7 +12,7 @@ from ae_jax.data import Scaling
 from ae_jax.evaluation.baselines import Baseline
 from ae_jax.evaluation.context import Context, Subject, with_members
 from ae_jax.evaluation.filters import FILTERS, are_images, best_width
-from ae_jax.evaluation.noise import FAMILIES, NOISY, Families, corrupted, trained_on
+from ae_jax.evaluation.noise import NOISY, Families, corrupted, families_within, trained_on
 from ae_jax.evaluation.reconstruction import image_quality
 from ae_jax.evaluation.results import Row
 from ae_jax.evaluation.sampling import subsample_split
@@ -23,7 +23,7 @@ _TUNING = 500
 """Number of examples that the width of a filter is chosen on."""
 
 
-def denoising_grid(context: Context, families: Families = FAMILIES, *, limit: int = 2000) -> list[Row]:
+def denoising_grid(context: Context, families: Families | None = None, *, limit: int = 2000) -> list[Row]:
     """Compares reconstructions of corrupted examples with the clean ones, for every corruption and level.
 
     Every subject and baseline sees the same corrupted examples. Decibels are relative to a range of 1 where the data
@@ -32,7 +32,7 @@ def denoising_grid(context: Context, families: Families = FAMILIES, *, limit: in
 
     Args:
       context: the run or baseline, the data and the seed of the corruptions.
-      families: the corruptions.
+      families: the corruptions; None for :func:`ae_jax.evaluation.families_within` the same range.
       limit: the largest number of examples, evenly spaced over the split.
 
     Returns:
@@ -56,6 +56,7 @@ def denoising_grid(context: Context, families: Families = FAMILIES, *, limit: in
       Vincent et al., *Stacked denoising autoencoders*, JMLR 2010; Jain and Seung, *Natural image denoising with
       convolutional networks*, NIPS 2008 (PSNR of learned denoisers).
     """
+    families = families_within(*context.extremes) if families is None else families
     part, rows = subsample_split(context.part, limit), []
     x = context.scaled(part.x)
     for family, levels in families.items():

@@ -14,13 +14,6 @@ from ae_jax.types import Key
 Families = Mapping[str, Mapping[float, Corruption]]
 """Corruptions by the name of their family and their level."""
 
-FAMILIES: Families = {
-    "gaussian": {level: Gaussian(scale=level) for level in (0.1, 0.2, 0.3, 0.5)},
-    "masking": {level: Masking(probability=level) for level in (0.1, 0.25, 0.5, 0.75)},
-    "salt_and_pepper": {level: SaltAndPepper(probability=level) for level in (0.05, 0.1, 0.25, 0.5)},
-}
-"""The corruptions that denoisers are compared on: the three of Vincent et al. (2010), at four levels each."""
-
 NOISY = "noisy input"
 """The name, in results, of the corrupted examples as they are."""
 
@@ -29,6 +22,25 @@ NOISE = Gaussian(scale=0.3)
 
 Of images in [0, 1] it is about their standard deviation; of standardised data, 0.3 of it: a tenth of the variance.
 """
+
+
+def families_within(low: float = 0.0, high: float = 1.0) -> Families:
+    """The corruptions that denoisers are compared on: the three of Vincent et al. (2010), at four levels each.
+
+    Args:
+      low, high: the lowest and the highest value of the data in model units, which salt and pepper writes.
+
+    Example:
+      >>> families_within(-1.0, 1.0)["salt_and_pepper"][0.1]
+      SaltAndPepper(probability=0.1, low=-1.0, high=1.0)
+    """
+    return {
+        "gaussian": {level: Gaussian(scale=level) for level in (0.1, 0.2, 0.3, 0.5)},
+        "masking": {level: Masking(probability=level) for level in (0.1, 0.25, 0.5, 0.75)},
+        "salt_and_pepper": {
+            level: SaltAndPepper(probability=level, low=low, high=high) for level in (0.05, 0.1, 0.25, 0.5)
+        },
+    }
 
 
 def corrupted(

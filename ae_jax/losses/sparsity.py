@@ -2,7 +2,7 @@
 
 import jax
 import jax.numpy as jnp
-from jax.scipy.special import xlogy
+from jax.scipy.special import xlog1py, xlogy
 from jaxtyping import Array, Float
 
 from ae_jax.errors import InvalidInput
@@ -38,8 +38,9 @@ def kl_sparsity(mean_activation: Float[Array, " units"], target: Number) -> Floa
     inside = jnp.clip(mean_activation, number.tiny**0.5, 1.0 - number.epsneg)
     rate = mean_activation + jax.lax.stop_gradient(inside - mean_activation)
     rho = jnp.asarray(target, rate.dtype)
-    entropy = xlogy(rho, rho) + xlogy(1.0 - rho, 1.0 - rho)
-    return entropy - rho * jnp.log(rate) - (1.0 - rho) * jnp.log1p(-rate)
+    on = xlogy(rho, rho) - rho * jnp.log(rate)
+    off = xlog1py(1.0 - rho, -rho) - (1.0 - rho) * jnp.log1p(-rate)
+    return on + off
 
 
 def l1(code: Float[Array, "batch units"]) -> Float[Array, " batch"]:

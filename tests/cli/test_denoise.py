@@ -4,7 +4,7 @@ import jax
 import numpy as np
 import pytest
 
-from ae_jax.corruptions import Masking
+from ae_jax.corruptions import Masking, SaltAndPepper
 from ae_jax.data import ReadOptions
 from ae_jax.data.files import read
 
@@ -42,6 +42,16 @@ def test_noise_is_added_by_a_seed_and_compared_with_the_clean_examples(call, run
     assert (summary["corruption"], summary["noise_seed"]) == ("Masking(probability=0.4)", 3)
     assert summary["data_range"] == 1.0
     outcome.picture("strip.png")
+
+
+def test_salt_and_pepper_is_at_the_extremes_of_the_data(call, small_one, file, x):
+    call("train", *small_one, "--scaling", "standard").ok()
+    line = ["denoise", "runs/train-undercomplete-few", "--data", file, "--corrupt", "salt_and_pepper:0.5", "--json"]
+    summary = call(*line).json()
+    extremes = SaltAndPepper(probability=0.5, low=float(x.min()), high=float(x.max()))
+    noisy = np.asarray(extremes(jax.random.key(0), jax.numpy.asarray(x, np.float32)))
+    decibels = 10 * np.log10(float(np.ptp(x)) ** 2 / np.square(noisy - x).mean())
+    assert summary["metrics"]["psnr_noisy"] == pytest.approx(decibels, rel=1e-4)
 
 
 def test_clean_examples_may_be_in_a_file(call, run_folder, run, file, x, tmp_path):

@@ -170,9 +170,16 @@ def test_data_beyond_the_unit_interval_are_judged_by_their_training_range(run, s
     flat = untrained(dataclasses.replace(run, data=data.spec), [ae_jax.undercomplete(code=8, hidden=())], [0])
     rows = denoising_grid(Context(evaluated=flat, dataset=data), ONE)
     noisy = corrupted(ONE["gaussian"][0.3], jax.random.key(0), data.test.x.astype(np.float32))
-    expected = decibels(np.square(noisy - data.test.x).mean(), data.train.x.max() - data.train.x.min())
+    width = data.train.x.max() - data.train.x.min()
+    expected = decibels(np.square(noisy - data.test.x).mean(), width)
     assert values_of(rows, autoencoder="noisy input")["psnr"] == pytest.approx(expected, rel=1e-5)
     assert {row["autoencoder"] for row in rows} == {"noisy input", "pca", "undercomplete"}
+    # Salt and pepper is at the extremes of the training split.
+    rows = denoising_grid(Context(evaluated=flat, dataset=data))
+    extremes = SaltAndPepper(probability=0.5, low=-7.0, high=4.0 * float(small.train.x[:, 0].max()) - 7.0)
+    noisy = corrupted(extremes, jax.random.key(0), data.test.x.astype(np.float32))
+    found = values_of(rows, autoencoder="noisy input", corruption="salt_and_pepper", level=0.5)
+    assert found["psnr"] == pytest.approx(decibels(np.square(noisy - data.test.x).mean(), width), rel=1e-5)
     # Without validation examples, which tables do not need, nothing is missing.
     bare = dataclasses.replace(data, validation=Split(data.validation.x[:0]))
-    assert denoising_grid(Context(evaluated=flat, dataset=bare), ONE) == rows
+    assert denoising_grid(Context(evaluated=flat, dataset=bare)) == rows
