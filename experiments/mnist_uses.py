@@ -117,7 +117,7 @@ def print_rows(rows: list[dict[str, Any]]) -> None:
     for row in rows:
         groups.setdefault(tuple(row[key] for key in keys if row.get(key) is not None), []).append(row["value"])
     for group, values in groups.items():
-        mean, half_width, count = interval(values)
+        mean, half_width, count, _ = interval(values)
         spread = "" if half_width is None else f" ± {half_width:.4f}"
         print(f"{', '.join(map(str, group))}: {mean:.4f}{spread} ({count})")
 

@@ -52,12 +52,12 @@ def evaluate(
     by_member = len(set(map(repr, loaded.members))) > 1
     results = {"study": "evaluate", "run": str(run), "data": dataset.describe(), **loaded.configuration()}
     if tasks is None:
-        rows = evaluation.evaluate(loaded, dataset, split=split).rows
+        summary = evaluation.evaluate(loaded, dataset, split=split)
         if json:
-            print_json(results | {"rows": rows})
+            print_json(results | {"rows": summary.rows})
         else:
             heading = "member" if by_member else "autoencoder"
-            print_table(summarise(rows, by=(heading,), split=split), heading)
+            print_table(summarise(summary.rows, by=(heading,), split=split, examples=summary.examples), (), heading)
         return 0
     if "all" in tasks and len(tasks) > 1:
         raise InvalidInput(f"--tasks was given {' '.join(tasks)}: expected all alone, or names.")

@@ -5,11 +5,11 @@ from pathlib import Path
 from typing import Any
 
 
-def print_table(summary: Any, heading: str) -> None:
-    """Prints a summary of results (:func:`ae_jax.studies.summarise`), as wide as the terminal."""
+def print_table(summary: Any, differences: Any, heading: str) -> None:
+    """Prints a summary of results and their tests (:func:`ae_jax.report.study_summary`), as wide as the terminal."""
     from ae_jax.report import results_table
 
-    print_rich(results_table(summary, heading=heading))
+    print_rich(results_table(summary, differences, heading=heading))
 
 
 def print_json(results: dict[str, Any]) -> None:

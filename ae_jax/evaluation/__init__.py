@@ -1,7 +1,7 @@
 """Evaluation of trained autoencoders and baselines: tasks, the metrics that they report, and anomaly scores."""
 
 from ae_jax.evaluation.anomaly import SCORES, AnomalyScore, Score, SumOverFeatures, anomaly_score, definition_of
-from ae_jax.evaluation.baselines import PCA, Baseline, Identity
+from ae_jax.evaluation.baselines import LABELLED, PCA, Baseline, Identity, is_baseline
 from ae_jax.evaluation.context import Context
 from ae_jax.evaluation.contraction import jacobian_norm, jacobian_spectrum
 from ae_jax.evaluation.denoising import denoising_grid
@@ -41,6 +41,7 @@ from ae_jax.evaluation.sampling import subsample
 from ae_jax.evaluation.suite import SUMMARY, TASKS, Task, evaluate
 
 __all__ = [
+    "LABELLED",
     "METRICS",
     "NOISE",
     "NOISY",
@@ -80,6 +81,7 @@ __all__ = [
     "families_within",
     "frechet_distance",
     "image_quality",
+    "is_baseline",
     "jacobian_norm",
     "jacobian_spectrum",
     "kernel_distance",

@@ -12,6 +12,9 @@ from ae_jax.data import Dataset
 from ae_jax.errors import InvalidInput
 from ae_jax.types import Shape
 
+LABELLED = ("linear_probe_accuracy", "knn_accuracy")
+"""Metrics by which codes of any size are compared with raw data and PCA."""
+
 
 class Baseline(ABC):
     """An autoencoder without networks that projects on orthonormal directions; arrays are in model units."""
@@ -123,3 +126,8 @@ class Identity(Baseline):
 def most_components(train: np.ndarray) -> int:
     """The largest number of components that PCA can have on training examples ``[n, *shape]``."""
     return min(len(train), math.prod(train.shape[1:]))
+
+
+def is_baseline(name: str) -> bool:
+    """Whether results of this name are of raw data or PCA."""
+    return name == "raw" or name == "pca" or (name.startswith("pca-") and name[4:].isdecimal())

@@ -14,7 +14,7 @@ from ae_jax.errors import InvalidInput, require_known
 from ae_jax.evaluation.baselines import PCA, Baseline, Identity, most_components
 from ae_jax.evaluation.contraction import norm_of_batch
 from ae_jax.evaluation.labels import class_name, class_names, shortened
-from ae_jax.evaluation.noise import NOISE, corrupted
+from ae_jax.evaluation.noise import with_noise
 from ae_jax.evaluation.results import Row
 from ae_jax.models import Autoencoder
 from ae_jax.networks import deterministic
@@ -32,8 +32,8 @@ class Subject(NamedTuple):
       seed: of the member; None of a baseline.
       member: position in the run; 0 of a baseline.
       output: gives by name an output for each example of the split: ``"code"`` (flat), ``"reconstruction"``,
-        ``"denoised"`` (the reconstruction of the example corrupted by :data:`NOISE`) and ``"jacobian_norm"``; and
-        ``"train_code"`` for each training example.
+        ``"denoised"`` (the reconstruction of the example corrupted by :data:`ae_jax.evaluation.NOISE`, another draw for
+        each seed) and ``"jacobian_norm"``; and ``"train_code"`` for each training example.
       parameters: number of parameters.
       diverged: the member's training met a value that was not finite.
     """
@@ -103,9 +103,9 @@ class Context:
         return self.scaled(self.dataset.train.x)
 
     @cached_property
-    def noisy(self) -> np.ndarray:
-        """The split corrupted by :data:`NOISE`, in model units, ``[n, *shape]``."""
-        return corrupted(NOISE, jax.random.key(self.seed), self.x)
+    def keys(self) -> Any:
+        """A key for each example of the split, ``[n]``, from which each seed of a member draws noise of its own."""
+        return jax.random.split(jax.random.key(self.seed), len(self.part.x))
 
     @cached_property
     def subjects(self) -> list[Subject]:
@@ -143,7 +143,7 @@ class Context:
             "code": lambda: baseline.encode(x),
             "train_code": lambda: baseline.encode(self.train),
             "reconstruction": lambda: baseline.reconstruct(x),
-            "denoised": lambda: baseline.reconstruct(self.noisy),
+            "denoised": lambda: baseline.reconstruct(np.asarray(with_noise(self.keys, 0, x))),
             "jacobian_norm": lambda: np.full(len(x), jacobian),
         }
         output = cache(lambda name: make[name]())
@@ -151,13 +151,14 @@ class Context:
 
     def _outputs(self, run: Run, name: str) -> dict[str, np.ndarray]:
         names = tuple(sorted(self.outputs | {name}))
-        arrays = [self.part.x.astype(np.float32)]
-        arrays += [run.scaling.invert(self.noisy)] if "denoised" in names else []
-        return with_members(run, run.apply(_Outputs(names), *arrays, condition=self.condition(self.part)))
+        arrays = [self.part.x.astype(np.float32), *([self.keys] if "denoised" in names else [])]
+        how = {"condition": self.condition(self.part), "per_member": np.asarray(run.seeds, np.uint32)}
+        return with_members(run, run.apply(_Outputs(names), *arrays, **how))
 
     def _train_codes(self, run: Run) -> dict[str, np.ndarray]:
         train = self.dataset.train
-        found = run.apply(_Outputs(("code",)), train.x.astype(np.float32), condition=self.condition(train))
+        how = {"condition": self.condition(train), "per_member": np.asarray(run.seeds, np.uint32)}
+        found = run.apply(_Outputs(("code",)), train.x.astype(np.float32), **how)
         return {"train_code": with_members(run, found)["code"]}
 
     @cached_property
@@ -258,17 +259,17 @@ class _Outputs:
     names: tuple[str, ...]
 
     def __call__(
-        self, autoencoder: Autoencoder, model: Any, scaling: Scaling, stored: Any, noisy: Any = None
+        self, autoencoder: Autoencoder, model: Any, scaling: Scaling, seed: Any, stored: Any, keys: Any = None
     ) -> dict[str, Any]:
-        mean = autoencoder.objective.likelihood.mean
+        mean, x = autoencoder.objective.likelihood.mean, scaling(stored)
 
         def code_of(x: Any) -> Any:
-            return deterministic(model.encode(scaling(x)))
+            return deterministic(model.encode(x))
 
         make: dict[str, Callable[[], Any]] = {
-            "code": lambda: code_of(stored).reshape(len(stored), -1),
-            "reconstruction": lambda: mean(model.decode(code_of(stored))),
-            "denoised": lambda: mean(model.decode(code_of(noisy))),
+            "code": lambda: code_of(x).reshape(len(x), -1),
+            "reconstruction": lambda: mean(model.decode(code_of(x))),
+            "denoised": lambda: mean(model.decode(code_of(with_noise(keys, seed, x)))),
             "jacobian_norm": lambda: norm_of_batch(autoencoder, model, scaling, stored),
         }
         return {name: make[name]() for name in self.names}

@@ -6,7 +6,7 @@ from typing import Any
 import jax
 import jax.numpy as jnp
 import numpy as np
-from jaxtyping import Array
+from jaxtyping import Array, Float
 
 from ae_jax.data import Scaling
 from ae_jax.models import Autoencoder
@@ -42,6 +42,32 @@ def jacobian_norm(run: Run, x: Any, condition: Any = None) -> np.ndarray:
       Rifai et al., *Contractive auto-encoders: explicit invariance during feature extraction*, ICML 2011, Table 1.
     """
     return run.apply(norm_of_batch, run.data.raw(x), condition=condition)
+
+
+def relative_norms(norms: Float[np.ndarray, " n"], codes: Float[np.ndarray, "n units"]) -> Float[np.ndarray, " n"]:
+    r"""Norm of the Jacobian at each example by the code's standard deviation, which scaling the code leaves as it is.
+
+    .. math:: \frac{\|J(x)\|_F}{\sigma}, \quad \sigma^2 = \sum_j \mathrm{Var}_x[z_j]
+
+    White noise of standard deviation s added to the input moves the code by about s times this ratio of its own spread.
+    To each value is added :math:`\frac{1}{2} (1 - \|z - \bar z\|^2 / \sigma^2)` of their mean, which adds up to
+    nothing and makes their variance over examples that of the ratio, sigma being estimated from the same examples.
+
+    Args:
+      norms: of the Jacobian at each example, ``[n]``.
+      codes: of the examples, ``[n, units]``.
+
+    Returns:
+      Values of each example, ``[n]``, in one over model units of data; infinite or NaN of a code that is constant.
+
+    Example:
+      >>> relative_norms(np.array([2.0, 2.0]), np.array([[0.0], [4.0]]))
+      array([1., 1.])
+    """
+    squares = np.square(codes - codes.mean(axis=0, dtype=np.float64)).sum(axis=1)
+    with np.errstate(divide="ignore", invalid="ignore"):
+        ratios = norms / np.sqrt(squares.mean())
+        return ratios + ratios.mean() * (1.0 - squares / squares.mean()) / 2.0
 
 
 def norm_of_batch(autoencoder: Autoencoder, model: Any, scaling: Scaling, stored: Any) -> Any:

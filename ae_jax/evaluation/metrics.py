@@ -1,6 +1,15 @@
 """Metrics: labels, units, and whether lower or higher is better."""
 
+import math
 from typing import Literal, NamedTuple
+
+_LIMITS = {
+    "fraction": (0.0, 1.0),
+    "of 1": (-math.inf, 1.0),
+    **dict.fromkeys(("squared model units", "squared feature units", "code / model units", "count"), (0.0, math.inf)),
+    "1 / model units": (0.0, math.inf),
+}
+"""The lowest and the highest possible value by unit; of others there is none."""
 
 
 class Metric(NamedTuple):
@@ -20,15 +29,21 @@ class Metric(NamedTuple):
     format: str
     meaning: str
 
+    @property
+    def limits(self) -> tuple[float, float]:
+        """The lowest and the highest possible value."""
+        return _LIMITS.get(self.unit, (-math.inf, math.inf))
+
 
 METRICS: dict[str, Metric] = {
+    "code_units": Metric("code", "count", None, ",.0f", "units of the code; only codes of one size are ranked"),
     "mse": Metric("MSE", "squared model units", "low", ".5f", "mean over features and examples of the squared error"),
     "psnr": Metric("PSNR", "dB", "high", ".2f", "peak signal-to-noise ratio, of the error of all examples"),
     "psnr_gain": Metric("PSNR gain", "dB", "high", ".2f", "PSNR less that of the corrupted input"),
     "ssim": Metric("SSIM", "of 1", "high", ".3f", "structural similarity to the clean image, mean over examples"),
     "ssim_gain": Metric("SSIM gain", "of 1", "high", ".3f", "SSIM less that of the corrupted input"),
     "explained_variance": Metric(
-        "explained", "fraction", "high", ".3f", "reconstructed share of the squared distance from the training mean"
+        "explained", "of 1", "high", ".3f", "reconstructed share of the squared distance from the training mean"
     ),
     "psnr_corrupted": Metric(
         "PSNR, corrupted", "dB", "high", ".2f", "of reconstructions of noisy inputs, mean over examples"
@@ -42,7 +57,8 @@ METRICS: dict[str, Metric] = {
     "mean_activation": Metric("mean act.", "code units", None, ".3f", "mean of the codes over units and examples"),
     "active_fraction": Metric("active", "fraction", None, ".2f", "units with 1% of the most active one's variance"),
     "code_correlation": Metric("|corr.|", "of 1", None, ".3f", "mean absolute correlation between two units"),
-    "jacobian_norm": Metric("‖J‖", "code / model units", "low", ".3f", "mean Frobenius norm of the encoder's Jacobian"),
+    "jacobian_norm": Metric("‖J‖", "code / model units", None, ".3f", "mean Frobenius norm of the encoder's Jacobian"),
+    "relative_jacobian": Metric("relative ‖J‖", "1 / model units", "low", ".3f", "‖J‖ by the spread of the code"),
     "roc_auc": Metric("ROC AUC", "fraction", "high", ".3f", "pairs of one abnormal and one normal that are in order"),
     "average_precision": Metric("AP", "fraction", "high", ".3f", "mean precision at the rank of each abnormal example"),
     "precision_at_n": Metric("P@n", "fraction", "high", ".3f", "abnormal among as many highest scores as are abnormal"),

@@ -55,6 +55,12 @@ def _corrupted(corruption: Corruption, key: Key, x: Any) -> Any:
     return corruption(key, x)
 
 
+@jax.jit
+def with_noise(keys: Any, seed: Any, x: Any) -> Any:
+    """Examples with :data:`NOISE`, which the seed of a member and the key of each example decide."""
+    return jax.vmap(lambda key, one: NOISE(jax.random.fold_in(key, seed), one))(keys, x)
+
+
 def trained_on(autoencoder: Autoencoder, corruption: Corruption) -> Literal["matched", "blind", "clean"]:
     """What the autoencoder saw in training: this very corruption and level, another corruption, or clean inputs.
 

@@ -32,6 +32,11 @@ def mean_squared_error(reconstruction: Examples, target: Examples) -> float:
     return float(np.mean(_squared_errors(reconstruction, target)))
 
 
+def mean_squared_errors(reconstruction: Examples, target: Examples) -> Float[np.ndarray, " n"]:
+    """Mean over features of the squared error of each example, ``[n]``; :func:`mean_squared_error` is their mean."""
+    return np.mean(_squared_errors(reconstruction, target), axis=1)
+
+
 def psnr(reconstruction: Examples, target: Examples, *, data_range: float | int = 1.0) -> Float[np.ndarray, " n"]:
     r"""Peak signal-to-noise ratio of each example.
 
@@ -53,7 +58,7 @@ def psnr(reconstruction: Examples, target: Examples, *, data_range: float | int 
     """
     require_positive("psnr", data_range=data_range)
     with np.errstate(divide="ignore"):
-        errors = 10.0 * np.log10(np.mean(_squared_errors(reconstruction, target), axis=1))
+        errors = 10.0 * np.log10(mean_squared_errors(reconstruction, target))
     return 20.0 * np.log10(data_range) - errors
 
 

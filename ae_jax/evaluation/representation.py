@@ -2,6 +2,7 @@
 
 import math
 import warnings
+from typing import Any
 
 import numpy as np
 from jaxtyping import Float
@@ -50,12 +51,16 @@ def linear_probe_accuracy(train_codes: Codes, train_labels: np.ndarray, codes: C
     References:
       Alain and Bengio, *Understanding intermediate layers using linear classifier probes*, ICLR workshop 2017.
     """
+    return float(np.mean(_probe_hits(train_codes, train_labels, codes, labels)))
+
+
+def _probe_hits(train_codes: Codes, train_labels: np.ndarray, codes: Codes, labels: np.ndarray) -> np.ndarray:
     if len(np.unique(train_labels)) < 2:
         raise InvalidInput("the linear probe was given labels of one class: expected at least two classes.")
     probe = make_pipeline(StandardScaler(), LogisticRegression(max_iter=2000))
     # On small problems BLAS threads wait for one another, and for JAX's, ten times longer than they work.
     with threadpool_limits(1 if train_codes.size < _WORTH_THREADS else None):
-        return float(probe.fit(train_codes, train_labels).score(codes, labels))
+        return probe.fit(train_codes, train_labels).predict(codes) == labels
 
 
 def knn_accuracy(
@@ -71,20 +76,24 @@ def knn_accuracy(
     References:
       Cover and Hart, *Nearest neighbor pattern classification*, IEEE Transactions on Information Theory 1967.
     """
+    return float(np.mean(_knn_hits(train_codes, train_labels, codes, labels, neighbors)))
+
+
+def _knn_hits(train_codes: Codes, train_labels: np.ndarray, codes: Codes, labels: np.ndarray, neighbors: int) -> Any:
     if len(train_codes) < neighbors:
         raise InvalidInput(f"{len(train_codes)} training codes for {neighbors} neighbours: give more codes, or fewer.")
-    classifier = KNeighborsClassifier(n_neighbors=neighbors)
-    return float(classifier.fit(train_codes, train_labels).score(codes, labels))
+    return KNeighborsClassifier(n_neighbors=neighbors).fit(train_codes, train_labels).predict(codes) == labels
 
 
-def label_accuracies(train: Codes, train_labels: Labels, codes: Codes, labels: Labels) -> dict[str, float]:
-    """Accuracies of a linear probe and of nearest neighbours, where labels are classes.
+def label_hits(train: Codes, train_labels: Labels, codes: Codes, labels: Labels) -> dict[str, Any]:
+    """Whether a linear probe and nearest neighbours name each example's class, where labels are classes.
 
     Both splits need labels with class names (:func:`ae_jax.evaluation.class_names`), some of them in both; the training
     split needs at least five rows and two classes, at most half as many as rows.
 
     Returns:
-      ``linear_probe_accuracy`` and ``knn_accuracy``, each in [0, 1], NaN where codes are not finite; or nothing.
+      ``linear_probe_accuracy`` and ``knn_accuracy``, 1 of each example whose class is named and 0 of others, ``[n]``;
+      NaN where codes are not finite; or nothing.
     """
     train_names, names = class_names(train_labels), class_names(labels)
     if train_names is None or names is None or are_too_many(train_names) or len(train) < _NEIGHBORS:
@@ -94,7 +103,13 @@ def label_accuracies(train: Codes, train_labels: Labels, codes: Codes, labels: L
     if not (np.isfinite(train).all() and np.isfinite(codes).all()):
         return {"linear_probe_accuracy": math.nan, "knn_accuracy": math.nan}
     known = (train, train_names, codes, names)
-    return {"linear_probe_accuracy": linear_probe_accuracy(*known), "knn_accuracy": knn_accuracy(*known)}
+    hits = {"linear_probe_accuracy": _probe_hits(*known), "knn_accuracy": _knn_hits(*known, _NEIGHBORS)}
+    return {name: of_each.astype(np.float64) for name, of_each in hits.items()}
+
+
+def label_accuracies(train: Codes, train_labels: Labels, codes: Codes, labels: Labels) -> dict[str, float]:
+    """The means of :func:`label_hits`, which are accuracies in [0, 1]."""
+    return {name: float(np.mean(of_each)) for name, of_each in label_hits(train, train_labels, codes, labels).items()}
 
 
 def clustering_agreement(codes: Codes, labels: np.ndarray, *, seed: int = 0) -> dict[str, float]:

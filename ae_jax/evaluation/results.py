@@ -1,6 +1,6 @@
 """Results of evaluation: rows in the long format, messages and curves."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
@@ -33,6 +33,8 @@ class TaskResult(NamedTuple):
       messages: what was left out or cut, why, and what to do about it.
       curves: of the anomaly task, name of a score -> scores and labels, of the first member that stayed finite.
       scorer: of the anomaly task, the score of the run with the highest area under those curves.
+      examples: of the summary, the values of each test example beside each row, ``[n]``, of which the row's is the
+        mean; None beside a row that is no mean.
     """
 
     task: str
@@ -40,6 +42,7 @@ class TaskResult(NamedTuple):
     messages: tuple[str, ...] = ()
     curves: Mapping[str, ScoredLabels] = {}
     scorer: "AnomalyScore | None" = None
+    examples: Sequence[np.ndarray | None] = ()
 
 
 class Evaluation(tuple[TaskResult, ...]):
@@ -49,3 +52,8 @@ class Evaluation(tuple[TaskResult, ...]):
     def rows(self) -> list[Row]:
         """The rows of all tasks."""
         return [row for result in self for row in result.rows]
+
+    @property
+    def examples(self) -> list[np.ndarray | None]:
+        """The values of test examples beside each row, or None."""
+        return [values for result in self for values in result.examples or [None] * len(result.rows)]

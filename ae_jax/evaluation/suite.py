@@ -12,6 +12,7 @@ from ae_jax.errors import InvalidInput, require_known
 from ae_jax.evaluation.anomaly import SCORES, AnomalyScore, anomaly_score
 from ae_jax.evaluation.baselines import Baseline
 from ae_jax.evaluation.context import Context, Features, Subject, with_members
+from ae_jax.evaluation.contraction import relative_norms
 from ae_jax.evaluation.denoising import denoising_grid
 from ae_jax.evaluation.detection_metrics import anomaly_metrics
 from ae_jax.evaluation.filters import are_images
@@ -19,13 +20,20 @@ from ae_jax.evaluation.generation import frechet_distance, kernel_distance, prec
 from ae_jax.evaluation.labels import are_too_many, class_names
 from ae_jax.evaluation.likelihood import has_prior, log_likelihood, negative_elbo
 from ae_jax.evaluation.neighbors import search
-from ae_jax.evaluation.reconstruction import explained_variance, image_quality, mean_squared_error, psnr
+from ae_jax.evaluation.reconstruction import (
+    explained_variance,
+    image_quality,
+    mean_squared_error,
+    mean_squared_errors,
+    psnr,
+)
 from ae_jax.evaluation.representation import (
     active_fraction,
     clustering_agreement,
     code_correlation,
     continuity,
     label_accuracies,
+    label_hits,
     mean_activation,
     trustworthiness,
 )
@@ -156,7 +164,7 @@ def evaluate(
 
 
 def summary_task(context: Context) -> TaskResult:
-    """The few numbers that comparisons report of every autoencoder."""
+    """The few numbers that comparisons report of every autoencoder, and their values at each example."""
     x, train_labels, labels = context.x, context.dataset.train.labels, context.part.labels
     bounds: dict[str, np.ndarray] = {}
     if isinstance(context.evaluated, Run) and has_prior(context.evaluated.autoencoder):
@@ -165,22 +173,24 @@ def summary_task(context: Context) -> TaskResult:
         )
         bounds = with_members(context.evaluated, found)
     rows: list[Row] = []
+    examples: list[np.ndarray | None] = []
     for subject in context.subjects:
-        code = subject.output("code")
+        code, norms = subject.output("code"), subject.output("jacobian_norm")
         values = {
-            "mse": mean_squared_error(subject.output("reconstruction"), x),
-            "psnr_corrupted": float(np.mean(psnr(subject.output("denoised"), x, data_range=context.data_range))),
-        }
-        values |= label_accuracies(subject.output("train_code"), train_labels, code, labels)
-        values |= {
-            "mean_activation": mean_activation(code),
+            "code_units": float(code.shape[1]),
+            "mse": mean_squared_errors(subject.output("reconstruction"), x),
+            "psnr_corrupted": psnr(subject.output("denoised"), x, data_range=context.data_range),
+            **label_hits(subject.output("train_code"), train_labels, code, labels),
+            "mean_activation": code.mean(axis=1, dtype=np.float64),
             "active_fraction": active_fraction(code),
-            "jacobian_norm": float(np.mean(subject.output("jacobian_norm"))),
-            **{name: float(np.mean(of_members[subject.member])) for name, of_members in bounds.items()},
+            "jacobian_norm": norms,
+            "relative_jacobian": relative_norms(norms, code),
+            **{name: of_members[subject.member] for name, of_members in bounds.items()},
             "parameters": float(subject.parameters),
         }
-        rows += context.rows(subject, values)
-    return TaskResult(SUMMARY, rows, context.range_messages)
+        rows += context.rows(subject, {name: float(np.mean(of_each)) for name, of_each in values.items()})
+        examples += [of_each if isinstance(of_each, np.ndarray) else None for of_each in values.values()]
+    return TaskResult(SUMMARY, rows, context.range_messages, examples=examples)
 
 
 def reconstruction_task(context: Context) -> TaskResult:
@@ -219,6 +229,7 @@ def representation_task(context: Context) -> TaskResult:
             "active_fraction": active_fraction(codes),
             "code_correlation": code_correlation(codes),
             "jacobian_norm": float(np.mean(subject.output("jacobian_norm"))),
+            "relative_jacobian": float(np.mean(relative_norms(subject.output("jacobian_norm"), codes))),
         }
 
     rows, failed = _beside_pca(context, "codes", values, ("code", "train_code", "jacobian_norm"))
@@ -383,7 +394,7 @@ TASKS: dict[str, Task] = {
     "representation": Task(
         representation_task,
         "What do the codes know, and how are they used?",
-        ("knn_accuracy", "trustworthiness", "jacobian_norm"),
+        ("knn_accuracy", "trustworthiness", "relative_jacobian"),
         ("code", "jacobian_norm"),
     ),
     "anomaly": Task(

@@ -23,7 +23,7 @@ from ae_jax.report.axes import (
     shorten,
     to_words,
 )
-from ae_jax.report.tables import BASELINE, Summary, arrow, shared_metrics
+from ae_jax.report.tables import BASELINE, Summary, arrow, limits, shared_metrics
 from ae_jax.studies import interval
 from ae_jax.training import Run
 
@@ -118,7 +118,11 @@ def comparison_summary(summary: Summary) -> Figure | None:
             if answer is not None and np.isfinite(answer.mean):
                 marker, colour = ("D", GREY) if group == BASELINE else ("o", BLUE)
                 style: dict[str, Any] = {"markersize": 5, "capsize": 3, "linewidth": 1.5}
-                ax.errorbar(answer.mean, row, xerr=answer.half_width, fmt=marker, color=colour, **style)
+                reach = None
+                if answer.half_width is not None:
+                    low, high = limits(answer, metric)
+                    reach = [[answer.mean - low], [high - answer.mean]]
+                ax.errorbar(answer.mean, row, xerr=reach, fmt=marker, color=colour, **style)
         if metric in summary.get(BASELINE, {}):
             ax.axvline(summary[BASELINE][metric].mean, color=GREY, linewidth=1, linestyle=":", zorder=0)
         first = place % columns == 0

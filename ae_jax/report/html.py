@@ -16,23 +16,21 @@ from ae_jax.atomic import write_text
 from ae_jax.components import to_config
 from ae_jax.data import Dataset
 from ae_jax.errors import InvalidInput
-from ae_jax.evaluation import PCA, TASKS, TaskResult, evaluate
+from ae_jax.evaluation import PCA, TASKS, Evaluation, TaskResult, evaluate, is_baseline
 from ae_jax.networks import code_shape
 from ae_jax.report.axes import to_png
 from ae_jax.report.pictures import Picture, run_pictures, summary_pictures, task_pictures
 from ae_jax.report.sentences import data_facts, run_facts, task_sentence, task_tables, training_facts, verdict
 from ae_jax.report.tables import (
-    BASELINE,
     ResultsTable,
     Summary,
-    best_groups,
     explanations,
-    footnote,
     results_table,
+    shared_metrics,
     study_summary,
     swept_keys,
 )
-from ae_jax.studies import Comparison, Sweep, summarise
+from ae_jax.studies import Comparison, Difference, Sweep, best, paired_differences, summarise
 from ae_jax.training import Run
 
 
@@ -90,15 +88,15 @@ def report_html(
 
 
 def _page_of_comparison(comparison: Comparison) -> dict[str, Any]:
-    summary, heading = study_summary(comparison)
+    summary, differences, heading = study_summary(comparison)
     dataset, runs = comparison.dataset, comparison.runs
     missing = [f"{name} was not evaluated: training was interrupted." for name in runs if name not in summary]
     return {
         "heading": f"Comparison of {len(runs)} autoencoders on {dataset.name}",
-        "answer": verdict(summary),
+        "answer": verdict(summary, differences),
         "facts": f"{data_facts(dataset)} {training_facts(comparison.record)}",
         "notes": [*comparison.messages, *missing],
-        "sections": [_results(summary, heading), *_sections_of(runs, dataset)],
+        "sections": [_results(summary, differences, heading), *_sections_of(runs, dataset)],
         "configuration": _configuration(comparison.results()),
     }
 
@@ -106,21 +104,22 @@ def _page_of_comparison(comparison: Comparison) -> dict[str, Any]:
 def _page_of_sweep(sweep: Sweep) -> dict[str, Any]:
     """The report of a sweep, with figures of the best settings."""
     keys, dataset = swept_keys(sweep), sweep.dataset
-    summary, heading = study_summary(sweep)
+    summary, differences, heading = study_summary(sweep)
     first_members = {
         ", ".join(f"{key}={setting[key]}" for key in keys): run[place * len(sweep.seeds)]
         for name, run in sweep.runs.items()
         for place, setting in enumerate(to_config(point.setting) for point in sweep.populations[name])
     }
-    shown = list(dict.fromkeys(best_groups(summary).values())) or list(summary)[:1]
+    leading = dict.fromkeys(best(summary, metric) for metric in shared_metrics(summary))
+    shown = [group for group in leading if group is not None] or list(summary)[:1]
     name = next(iter(first_members.values())).name if first_members else "an autoencoder"
     return {
         "heading": f"Sweep of {name} over {' and '.join(keys)} on {dataset.name}",
-        "answer": verdict(summary),
+        "answer": verdict(summary, differences),
         "facts": f"{data_facts(dataset)} {len(sweep.settings)} settings. {training_facts(sweep.record)}",
         "notes": sweep.messages,
         "sections": [
-            _results(summary, heading),
+            _results(summary, differences, heading),
             *_sections_of({group: first_members[group] for group in shown}, dataset),
         ],
         "configuration": _configuration(sweep.results()),
@@ -129,22 +128,24 @@ def _page_of_sweep(sweep: Sweep) -> dict[str, Any]:
 
 def _page_of_run(run: Run, dataset: Dataset | None) -> dict[str, Any]:
     """The report of one run; with a data set, results beside those of PCA, and figures of examples."""
-    summary: Summary = {}
+    results, answer = [], ""
     if dataset is not None and len(dataset.test.x):
         features = int(np.prod(run.shape))
         code = min(math.prod(code_shape(run.autoencoder.networks)), len(dataset.train.x), features)
-        summary = summarise([*evaluate(PCA.fit(dataset, code), dataset).rows, *evaluate(run, dataset).rows])
-    results = [_results(summary, "autoencoder")] if summary else []
+        found = Evaluation([*evaluate(PCA.fit(dataset, code), dataset), *evaluate(run, dataset)])
+        summary = summarise(found.rows, examples=found.examples)
+        differences = [] if _of_settings(run) else paired_differences(found.rows, examples=found.examples)
+        results, answer = [_results(summary, differences, "autoencoder")], verdict(summary, differences)
     return _about(run, dataset) | {
         "heading": f"{run.name} on {run.data.name if dataset is None else dataset.name}",
-        "answer": verdict(summary) if summary else "",
+        "answer": answer,
         "sections": [*results, Section("Figures", pictures=run_pictures(run, dataset))],
     }
 
 
 def _page_of_tasks(run: Run, dataset: Dataset, results: Sequence[TaskResult]) -> dict[str, Any]:
     sentences = [sentence for result in results if (sentence := task_sentence(result, run.name))]
-    by_member = len(set(map(repr, run.members))) > 1
+    by_member = _of_settings(run)
     return _about(run, dataset) | {
         "heading": f"Evaluation of {run.name} on {dataset.name}",
         "answer": " ".join(sentences) or "No task could be evaluated with this run and these data.",
@@ -159,6 +160,11 @@ def _page_of_tasks(run: Run, dataset: Dataset, results: Sequence[TaskResult]) ->
             for result in results
         ],
     }
+
+
+def _of_settings(run: Run) -> bool:
+    """Whether members differ in more than their seeds."""
+    return len(set(map(repr, run.members))) > 1
 
 
 def _about(run: Run, dataset: Dataset | None) -> dict[str, Any]:
@@ -176,8 +182,8 @@ def _sections_of(runs: Mapping[str, Run], dataset: Dataset) -> list[Section]:
     return [Section(name, facts=run_facts(run), pictures=run_pictures(run, dataset)) for name, run in runs.items()]
 
 
-def _results(summary: Summary, heading: str) -> Section:
-    table = results_table(summary, heading=heading)
+def _results(summary: Summary, differences: Sequence[Difference], heading: str) -> Section:
+    table = results_table(summary, differences, heading=heading)
     if not table.columns:
         return Section("Results", text="There are no results to show.")
     return Section("Results", tables=[table], pictures=summary_pictures(summary))
@@ -193,6 +199,10 @@ def _data_url(figure: Figure) -> str:
     return f"data:image/png;base64,{base64.b64encode(to_png(figure)).decode('ascii')}"
 
 
+def _footnotes(tables: Sequence[ResultsTable]) -> list[str]:
+    return list(dict.fromkeys(note for table in tables if (note := table.footnote("shaded"))))
+
+
 @functools.cache
 def _template() -> jinja2.Template:
     """The page's template beside this file; every value is escaped."""
@@ -204,5 +214,5 @@ def _template() -> jinja2.Template:
         lstrip_blocks=True,
     )
     environment.filters["data_url"] = _data_url
-    environment.globals |= {"baseline": BASELINE, "explanations": explanations, "footnote": footnote("shaded")}
+    environment.globals |= {"is_baseline": is_baseline, "explanations": explanations, "footnotes": _footnotes}
     return environment.get_template("report.html")

@@ -44,7 +44,7 @@ def summary_pictures(summary: Summary) -> list[Picture]:
     baseline = " The dotted line is PCA." if BASELINE in summary else ""
     return _picture(
         charts.comparison_summary(summary),
-        f"Mean and 95% confidence interval over seeds.{baseline} Arrows show which way is better.",
+        f"Mean and 95% confidence interval, as in the table.{baseline} Arrows show which way is better.",
     )
 
 

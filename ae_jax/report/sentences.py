@@ -4,32 +4,51 @@ from collections.abc import Sequence
 from typing import Any
 
 from ae_jax.data import Dataset
-from ae_jax.evaluation import METRICS, NOISY, TASKS, Row, TaskResult
-from ae_jax.report.tables import ResultsTable, Summary, best_groups, format_interval, results_table
-from ae_jax.studies import best, summarise
+from ae_jax.evaluation import METRICS, NOISY, TASKS, Row, TaskResult, is_baseline
+from ae_jax.report.tables import ResultsTable, Summary, format_interval, listed, results_table
+from ae_jax.studies import Difference, best, summarise, undefeated
 from ae_jax.training import Run
 
 _NO_BASELINES = (NOISY, "training data")
 
 
-def verdict(summary: Summary) -> str:
-    """Names the group with the best mean of each metric, and the groups whose intervals overlap the best one.
+def verdict(summary: Summary, differences: Sequence[Difference]) -> str:
+    """Names the groups that are shown to be better than all others of their code size, and those that may be the best.
 
-    A metric that only one group has, or of which no way is better, is left out.
+    Args:
+      summary: as :func:`ae_jax.studies.summarise` returns it.
+      differences: as :func:`ae_jax.studies.paired_differences` returns them.
 
     Example:
       >>> from ae_jax.studies import Interval
-      >>> verdict({"pca": {"mse": Interval(0.3, None, 1)}, "sparse": {"mse": Interval(0.1, 0.02, 5)}})
-      'sparse has the lowest MSE (0.10000 ± 0.02000).'
+      >>> summary = {"pca": {"mse": Interval(0.3, None, 1)}, "sparse": {"mse": Interval(0.1, 0.02, 5)}}
+      >>> difference = Interval(0.2, 0.02, 5, ("training", "test examples"))
+      >>> verdict(summary, [Difference({"metric": "mse"}, "pca", "sparse", difference, 0.001, 0.01, "sparse")])
+      'sparse is shown to have the lowest MSE (0.10000 ± 0.02000).'
     """
     won: dict[str, list[str]] = {}
-    for metric, winner in best_groups(summary).items():
-        won.setdefault(winner, []).append(_claim(summary, winner, metric))
-    if not won:
-        return "Nothing can be compared: no metric was measured for two groups."
-    text = " ".join(f"{winner} has {_listed(claims)}." for winner, claims in won.items())
-    seeds = max(answer.count for metrics in summary.values() for answer in metrics.values())
-    return text if seeds > 1 else f"{text} Only one seed was trained: differences may be due to chance."
+    level: list[str] = []
+    for metric, what in METRICS.items():
+        asked = [one for one in differences if one.question["metric"] == metric]
+        tested = undefeated(asked)
+        leading = [name for name, unbeaten in tested.items() if unbeaten]
+        winners = [
+            name
+            for name in leading
+            if all(one.shown() and one.better == name for one in asked if name in (one.first, one.second))
+        ]
+        for name in winners:
+            won.setdefault(name, []).append(_claim(summary, name, metric))
+        if others := [name for name in leading if name not in winners]:
+            few = len(others) <= 3 and not any("," in name for name in others)
+            level.append(f"{listed(others) if few else f'{len(others)} of {len(tested)}'} in {what.label}")
+    sentences = [f"{name} is shown to have {listed(claims)}." for name, claims in won.items()]
+    sentences += [f"Not shown to be worse than the best: {'; '.join(level)}."] * bool(level)
+    if not sentences:
+        return "Nothing can be compared: no metric has a test between two groups."
+    if max(answer.count for metrics in summary.values() for answer in metrics.values()) == 1:
+        sentences.append("Only one seed was trained: intervals and tests do not contain training.")
+    return " ".join(sentences)
 
 
 def task_tables(result: TaskResult, *, by_member: bool = False) -> list[ResultsTable]:
@@ -119,20 +138,14 @@ def run_facts(run: Run) -> str:
     return f"{networks} with {of_code}{run.parameters:,} parameters; {members}, parameters of {kept}."
 
 
-def _claim(summary: Summary, winner: str, metric: str) -> str:
+def _claim(summary: Summary, name: str, metric: str) -> str:
     what = METRICS[metric]
-    value = f"{format_interval(summary[winner][metric], metric)}{_unit(metric)}"
-    of_metric = {group: of[metric] for group, of in summary.items() if metric in of}
-    mean, half_width = of_metric[winner].mean, of_metric[winner].half_width or 0.0  # without interval: exact
-    level = [
-        group
-        for group, other in of_metric.items()
-        if group != winner and abs(other.mean - mean) <= half_width + (other.half_width or 0.0)
-    ]
-    if level:
-        named = len(level) <= 2 and not any("," in group for group in level)
-        value += f", overlapping with {_listed(level) if named else f'{len(level)} others'}"
-    return f"the {'lowest' if what.better == 'low' else 'highest'} {what.label} ({value})"
+    value = f"{format_interval(summary[name][metric], metric)}{_unit(metric)}"
+    sizes = {of["code_units"].mean for group, of in summary.items() if "code_units" in of and not is_baseline(group)}
+    size = (
+        f" of codes of {summary[name]['code_units'].mean:.0f} units" if len(sizes) > 1 and not is_baseline(name) else ""
+    )
+    return f"the {'lowest' if what.better == 'low' else 'highest'} {what.label}{size} ({value})"
 
 
 def _headline(rows: list[Row], metric: str, by: tuple[str, ...], *, grid: bool) -> str:
@@ -148,10 +161,6 @@ def _headline(rows: list[Row], metric: str, by: tuple[str, ...], *, grid: bool) 
 
 def _unit(metric: str) -> str:
     return f" {METRICS[metric].unit}" if METRICS[metric].unit in ("dB", "nats") else ""
-
-
-def _listed(items: Sequence[str]) -> str:
-    return " and ".join([", ".join(items[:-1]), items[-1]] if len(items) > 1 else items)
 
 
 def _joined(*parts: object) -> str:

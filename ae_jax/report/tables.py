@@ -10,15 +10,15 @@ from rich.console import Console, ConsoleOptions
 from rich.table import Table
 from rich.text import Text
 
-from ae_jax.evaluation import METRICS, Metric
-from ae_jax.studies import Comparison, Interval, Sweep, best, summarise
+from ae_jax.evaluation import METRICS, Metric, is_baseline
+from ae_jax.studies import Comparison, Difference, Interval, Sweep, paired_differences, summarise, undefeated
 from ae_jax.studies.results import intervals
 
 Summary = dict[str, dict[str, Interval]]
 """Group -> metric -> interval, as :func:`ae_jax.studies.summarise` returns it."""
 
 BASELINE = "pca"
-"""The group that tables list first and figures draw as a line."""
+"""The group that figures draw as a line."""
 
 _MISSING = "—"
 _BETTER = {"low": ", lower is better", "high": ", higher is better", None: ""}
@@ -38,13 +38,14 @@ class Cell(NamedTuple):
 
     Attributes:
       mean: in the metric's format; a dash if it was not measured or is not finite.
-      half_width: half-width of the confidence interval with its sign, ``"± 0.1"``; empty if there is none.
-      best: whether this is the best mean of the column; None in columns without a best.
+      half_width: half-width of the confidence interval with its sign, ``"± 0.1"``, or its limits where it is cut to
+        the possible values; empty if there is none.
+      undefeated: whether no other group is shown to be better; None of groups that no test compared.
     """
 
     mean: str
     half_width: str = ""
-    best: bool | None = None
+    undefeated: bool | None = None
 
     def __str__(self) -> str:
         return f"{self.mean} {self.half_width}".rstrip()
@@ -60,6 +61,7 @@ class ResultsTable:
       rows: group -> its cells, in the order of the columns.
       title: what all rows share; empty if the table stands alone.
       explained: whether the console and Markdown show the meaning of the columns below the table.
+      contents: what the intervals contain, in words; empty if there are none.
 
     Example:
       >>> table = results_table({"a": {"mse": Interval(0.5, 0.01, 5)}}, explained=False)
@@ -74,12 +76,27 @@ class ResultsTable:
     rows: Mapping[str, tuple[Cell, ...]]
     title: str = ""
     explained: bool = True
+    contents: str = ""
+
+    def footnote(self, mark: str) -> str:
+        """Explains the cells, of which those of undefeated groups carry a mark."""
+        cells, parts = [cell for of_group in self.rows.values() for cell in of_group], []
+        if self.contents:
+            parts.append(f"Mean ± half-width of the 95% confidence interval, which contains {self.contents}")
+        if any(cell.undefeated is not None for cell in cells):
+            parts.append(
+                f"{mark}: not shown to be worse than the best, by paired tests with p < 0.05, corrected by Holm's "
+                "method for all tests of the table"
+            )
+        if any(cell.mean == _MISSING for cell in cells):
+            parts.append(f"{_MISSING}: not measured")
+        return "; ".join(parts)
 
     def to_markdown(self) -> str:
-        """Returns a table of GitHub's Markdown, padded so that it also reads as plain text; best means are bold."""
+        """Returns a table of GitHub's Markdown, padded so that it also reads as plain text; marks are bold."""
         lines = [[self.heading, *(column.label for column in self.columns)]]
         for group, cells in self.rows.items():
-            lines.append([group, *(f"**{cell}**" if cell.best else str(cell) for cell in cells)])
+            lines.append([group, *(f"**{cell}**" if cell.undefeated else str(cell) for cell in cells)])
         lines = [[" ".join(text.split()).replace("|", "\\|") for text in line] for line in lines]
         widths = [max(3, *map(len, texts)) for texts in zip(*lines, strict=True)]
         lines.insert(1, ["-" * widths[0], *("-" * (width - 1) + ":" for width in widths[1:])])
@@ -91,7 +108,7 @@ class ResultsTable:
         if not self.explained:
             return text
         meanings = "\n".join(f"- {label}: {meaning}" for label, meaning in explanations(self))
-        return f"{text}\n\n{footnote('bold')}.\n\n{meanings}"
+        return "\n\n".join([text, *[f"{note}." for note in [self.footnote("bold")] if note], meanings])
 
     def __rich_console__(self, console: Console, options: ConsoleOptions) -> Iterator[Table | Text]:
         """Splits the columns over as many tables as the width of the console requires."""
@@ -123,22 +140,23 @@ class ResultsTable:
             meanings = Table.grid(padding=(0, 2))
             for label, meaning in explanations(self):
                 meanings.add_row(Text(label, no_wrap=True), Text(meaning))
-            yield from (Text(), meanings, Text(footnote("*")))
+            yield from (Text(), meanings, Text(self.footnote("*")))
 
 
 def _aligned(label: str, cells: Sequence[Cell]) -> list[Text]:
-    """Cells of one width, with means below each other; a star marks the best where the console shows no colours."""
+    """Cells of one width, with means below each other; a star marks undefeated ones where there are no colours."""
     room = max(len(cell.half_width) for cell in cells)
     marks = {True: " *", False: "  ", None: ""}
     lines = [f"{cell.mean} {cell.half_width:<{room}}".rstrip(" " if not room else "") for cell in cells]
-    lines = [line + marks[cell.best] for line, cell in zip(lines, cells, strict=True)]
+    lines = [line + marks[cell.undefeated] for line, cell in zip(lines, cells, strict=True)]
     width = max(map(len, [*label.split(" "), *lines]))
-    styles = ["bold green" if cell.best else "" for cell in cells]
+    styles = ["bold green" if cell.undefeated else "" for cell in cells]
     return [Text(line.rjust(width), style=style, justify="left") for line, style in zip(lines, styles, strict=True)]
 
 
 def results_table(
     summary: Summary,
+    differences: Sequence[Difference] = (),
     *,
     heading: str = "autoencoder",
     title: str = "",
@@ -146,10 +164,12 @@ def results_table(
     digits: int | Mapping[str, int] | None = None,
     explained: bool = True,
 ) -> ResultsTable:
-    """Returns means with their intervals as a table; the baseline comes first and best means are marked.
+    """Returns means with their intervals as a table; baselines come first.
 
     Args:
       summary: as :func:`ae_jax.studies.summarise` returns it.
+      differences: as :func:`ae_jax.studies.paired_differences` returns them; groups that are not shown to be worse than
+        the best are marked.
       heading: what the groups are.
       title: what all rows share.
       columns: metrics to show, in that order, each with its heading; by default all, the package's own first.
@@ -158,34 +178,53 @@ def results_table(
 
     Example:
       >>> results_table({"a": {"mse": Interval(0.5, 0.01, 5)}}).rows
-      {'a': (Cell(mean='0.50000', half_width='± 0.01000', best=None),)}
+      {'a': (Cell(mean='0.50000', half_width='± 0.01000', undefeated=None),)}
     """
     if columns is None:
         found = dict.fromkeys(metric for metrics in summary.values() for metric in metrics)
         ordered = dict.fromkeys([*(metric for metric in METRICS if metric in found), *found])
         columns = {metric: describe(metric).label for metric in ordered}
     places = digits if isinstance(digits, Mapping) else dict.fromkeys(columns, digits)
-    winners = best_groups(summary)
     headings = []
-    rows: dict[str, tuple[Cell, ...]] = dict.fromkeys(sorted(summary, key=lambda group: group != BASELINE), ())
+    rows: dict[str, tuple[Cell, ...]] = dict.fromkeys(sorted(summary, key=lambda group: not is_baseline(group)), ())
     for metric, label in columns.items():
         known = describe(metric)
         meaning = f"{known.meaning} ({known.unit}{_BETTER[known.better]})" if known.meaning else ""
         headings.append(Column(label + arrow(metric), known.unit, meaning))
         style = known.format if places.get(metric) is None else f".{places[metric]}f"
+        leading = undefeated(one for one in differences if one.question["metric"] == metric)
         for group in rows:
             cell = format_interval(summary[group].get(metric), metric, style)
-            rows[group] += (cell._replace(best=winners[metric] == group if metric in winners else None),)
-    return ResultsTable(heading, tuple(headings), rows, title, explained)
+            rows[group] += (cell._replace(undefeated=leading.get(group)),)
+    return ResultsTable(heading, tuple(headings), rows, title, explained, _contents(summary, columns))
 
 
-def study_summary(study: Comparison | Sweep) -> tuple[Summary, str]:
-    """Returns the means of a study on the test split and the heading of its groups: autoencoders, or settings."""
-    if isinstance(study, Comparison):
-        return summarise(study.rows), "autoencoder"
-    keys = swept_keys(study)
-    summary = summarise(study.rows, by=keys)
-    return ({f"{keys[0]}={group}": of for group, of in summary.items()} if len(keys) == 1 else summary), "setting"
+def _contents(summary: Summary, columns: Mapping[str, str]) -> str:
+    """What the intervals of most columns contain, and in brackets those of the others."""
+    found: dict[str, list[str]] = {}
+    for metric, label in columns.items():
+        answers = [of[metric] for of in summary.values() if metric in of]
+        parts = dict.fromkeys(part for answer in answers if answer.half_width for part in answer.over)
+        if parts:
+            found.setdefault(listed(list(parts)) if len(parts) > 1 else f"{next(iter(parts))} alone", []).append(label)
+    first, *others = sorted(found, key=lambda parts: -len(found[parts])) or [""]
+    bracket = "; ".join(f"{', '.join(found[parts])}: {parts}" for parts in others)
+    return f"{first} ({bracket})" if bracket else first
+
+
+def listed(items: Sequence[str]) -> str:
+    """Items as in a sentence."""
+    return " and ".join([", ".join(items[:-1]), items[-1]] if len(items) > 1 else items)
+
+
+def study_summary(study: Comparison | Sweep) -> tuple[Summary, list[Difference], str]:
+    """Returns the means of a study on the test split, their tests, and the heading of the groups that they are of."""
+    keys = swept_keys(study) if isinstance(study, Sweep) else []
+    rows = study.rows
+    if keys:
+        rows = [row | {"autoencoder": ", ".join(f"{key}={row[key]}" for key in keys)} for row in rows]
+    heading = "setting" if keys else "autoencoder"
+    return summarise(rows, **study.tested), paired_differences(rows, **study.tested), heading
 
 
 def swept_keys(sweep: Sweep) -> list[str]:
@@ -235,8 +274,16 @@ def format_interval(answer: Interval | None, metric: str, style: str | None = No
         return Cell(_MISSING)
     style = style or describe(metric).format
     mean = f"{answer.mean:{style}}"
-    exact = answer.half_width is None or (answer.half_width == 0 and describe(metric).unit == "count")
-    return Cell(mean) if exact else Cell(mean, f"± {answer.half_width:{style}}")
+    if answer.half_width is None or (answer.half_width == 0 and describe(metric).unit == "count"):
+        return Cell(mean)
+    (low, high), ends = limits(answer, metric), (answer.mean - answer.half_width, answer.mean + answer.half_width)
+    return Cell(mean, f"± {answer.half_width:{style}}" if (low, high) == ends else f"({low:{style}} to {high:{style}})")
+
+
+def limits(answer: Interval, metric: str) -> tuple[float, float]:
+    """The interval, cut to the possible values of the metric."""
+    (low, high), half_width = describe(metric).limits, answer.half_width or 0.0
+    return max(answer.mean - half_width, low), min(answer.mean + half_width, high)
 
 
 def shared_metrics(summary: Summary) -> list[str]:
@@ -245,20 +292,6 @@ def shared_metrics(summary: Summary) -> list[str]:
     return [metric for metric in METRICS if finite.count(metric) >= 2]
 
 
-def best_groups(summary: Summary) -> dict[str, str]:
-    """Metric -> the group with the best mean, for each metric that groups share and of which one way is better."""
-    winners = {metric: best(summary, metric) for metric in shared_metrics(summary)}
-    return {metric: winner for metric, winner in winners.items() if winner is not None}
-
-
 def explanations(*tables: ResultsTable) -> list[tuple[str, str]]:
     """Label and meaning of each column of the tables, every metric once."""
     return list(dict.fromkeys((c.label, c.meaning) for table in tables for c in table.columns if c.meaning))
-
-
-def footnote(mark: str) -> str:
-    """Explains the cells of a table whose best means carry a mark."""
-    return (
-        f"mean ± half-width of the 95% confidence interval over seeds; {mark}: best mean of the column; "
-        f"{_MISSING}: not measured"
-    )

@@ -2,7 +2,15 @@
 
 from ae_jax.studies.compare import DEFAULT_AUTOENCODERS, Comparison, compare, default_autoencoders, suited
 from ae_jax.studies.results import Interval, as_json, best, interval, intervals, summarise, write_results
-from ae_jax.studies.statistics import Difference, Ranking, average_ranks, holm, nemenyi, paired_differences
+from ae_jax.studies.statistics import (
+    Difference,
+    Ranking,
+    average_ranks,
+    holm,
+    nemenyi,
+    paired_differences,
+    undefeated,
+)
 from ae_jax.studies.study_results import StudyResults
 from ae_jax.studies.study_state import path_component
 from ae_jax.studies.submit import EXECUTORS, SweepSpec, submit_sweep
@@ -34,5 +42,6 @@ __all__ = [
     "suited",
     "summarise",
     "sweep",
+    "undefeated",
     "write_results",
 ]

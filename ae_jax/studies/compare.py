@@ -122,6 +122,7 @@ def compare(
     # A sparse code is larger than the data, where principal components reconstruct exactly and compare with nothing.
     code = min(math.prod(code_shape(autoencoder.networks)) for autoencoder in chosen)
     code = min(code, len(dataset.train.x), math.prod(dataset.shape))
-    baseline = evaluate(PCA.fit(dataset, code), dataset).rows
-    study = Comparison(dataset=dataset, rows=list(baseline), messages=[*messages, *said])
+    baseline = evaluate(PCA.fit(dataset, code), dataset)
+    found = {"rows": baseline.rows, "examples": baseline.examples}
+    study = Comparison(dataset=dataset, **found, messages=[*messages, *said])
     return run_study(study, {autoencoder.name: autoencoder for autoencoder in chosen}, config, seeds=seeds, **training)

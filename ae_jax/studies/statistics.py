@@ -1,20 +1,27 @@
-"""Statistical tests of results: paired tests over seeds, and ranks over many questions."""
+"""Statistical tests of results: paired tests over seeds and test examples, and ranks over many questions."""
 
 import itertools
 import math
-from collections.abc import Sequence
-from typing import Any, Literal, NamedTuple
+from collections.abc import Iterable, Sequence
+from typing import Any, NamedTuple
 
 import numpy as np
 from scipy import stats
 
 from ae_jax._checks import require_inside, size
 from ae_jax.errors import InvalidInput, require_known
-from ae_jax.evaluation import METRICS, Row
-from ae_jax.studies.results import Interval, interval
+from ae_jax.evaluation import LABELLED, METRICS, Row, is_baseline
+from ae_jax.studies.results import Examples, Interval, estimate
 
-_Values = dict[int | None, float]
-"""Seed -> value, NaN of a member that diverged; the seed of a baseline is None."""
+LEVEL = 0.05
+"""The probability of any false difference among all that one table shows."""
+
+
+class _Values(NamedTuple):
+    """Values of an autoencoder by seed, NaN of a member that diverged, and their test examples."""
+
+    of_seeds: dict[int | None, float]
+    examples: dict[int | None, Examples]
 
 
 class Difference(NamedTuple):
@@ -24,9 +31,9 @@ class Difference(NamedTuple):
       question: its keys and their values, such as ``{"metric": "mse"}``.
       first, second: names of the autoencoders.
       difference: mean and 95% confidence interval of the first one's values less the second one's.
-      p_value: two-sided; NaN of fewer than two shared seeds, and by Student's test where all differences are equal.
+      p_value: two-sided; NaN where nothing was repeated, and where all differences are equal but not zero.
       corrected: the p value by Holm's step-down correction over all differences of one call.
-      better: name of the one with the better mean; None where the means are equal or no direction is better.
+      better: name of the one with the better mean; None where the means are equal.
     """
 
     question: dict[str, Any]
@@ -36,6 +43,10 @@ class Difference(NamedTuple):
     p_value: float
     corrected: float
     better: str | None
+
+    def shown(self, level: float = LEVEL) -> bool:
+        """Whether one is shown to be better than the other."""
+        return self.corrected < level
 
 
 class Ranking(NamedTuple):
@@ -65,27 +76,32 @@ def paired_differences(
     *,
     over: Sequence[str] = ("metric",),
     split: str = "test",
-    test: Literal["t", "wilcoxon"] = "t",
+    examples: Sequence[Examples] = (),
+    resampled: float | None = None,
 ) -> list[Difference]:
-    r"""Tests the difference of every pair of autoencoders in every question, over the seeds that both have.
+    r"""Tests the difference of every pair of autoencoders in every question, over seeds and test examples.
 
-    .. math:: t = \bar d \sqrt{n} / s_d, \quad d_i = a_i - b_i
+    The p value is the level at which the interval of :func:`ae_jax.studies.interval` just reaches zero, for the
+    differences :math:`a_{ji} - b_{ji}` of seeds j and test examples i; by seeds alone it is that of Student's paired
+    test, which takes the test examples of all seeds to be the whole population.
 
-    A baseline without seeds, such as PCA, has the same value beside every seed. Members that diverged are left out.
+    A value without a seed stands beside every seed. Members that diverged are left out, and so are metrics of which no
+    way is better. Codes of different size, by the rows of ``code_units``, are compared with raw data and PCA by their
+    accuracies alone.
 
     Args:
       rows: long-format results.
       over: the keys that make a question, ``"metric"`` among them.
       split: the split whose rows are compared.
-      test: Student's, for normal differences, or Wilcoxon's signed-rank test, whose p value of n seeds is at least
-        ``2**(1 - n)``.
+      examples: the values of test examples of each row, or None (:attr:`ae_jax.evaluation.Evaluation.examples`).
+      resampled: as of :func:`ae_jax.studies.interval`.
 
     Returns:
       A difference for each question and pair, in the order of appearance.
 
     Raises:
-      InvalidInput: an unknown test or metric, no metric in ``over``, a row that lacks a key, or an autoencoder with two
-        values of one seed in a question.
+      InvalidInput: an unknown metric, no metric in ``over``, a row that lacks a key, or an autoencoder with two values
+        of one seed in a question.
 
     Example:
       >>> values = {("a", 0): 1.0, ("a", 1): 2.0, ("a", 2): 3.0, ("b", 0): 1.5, ("b", 1): 2.6, ("b", 2): 3.4}
@@ -98,25 +114,47 @@ def paired_differences(
       ('a', -0.5, 0.013)
 
     References:
-      Student, *The probable error of a mean*, Biometrika 1908; Wilcoxon, *Individual comparisons by ranking methods*,
-      Biometrics Bulletin 1945.
+      As of :func:`ae_jax.studies.interval`; Holm 1979 (:func:`holm`).
     """
-    require_known("test", test, ("t", "wilcoxon"))
+    units = {row["autoencoder"]: row["value"] for row in rows if row["metric"] == "code_units"}
     found = []
-    for question, by_name in _by_question(rows, over, split):
+    for question, by_name in _by_question(rows, over, split, examples):
+        metric = question["metric"]
         for (first, ours), (second, theirs) in itertools.combinations(by_name.items(), 2):
-            if seeds := [seed for seed in {**ours, **theirs} if seed is not None]:
-                pairs = [[of.get(seed, of.get(None, math.nan)) for of in (ours, theirs)] for seed in seeds]
-                differences = -np.diff(pairs, axis=1)[:, 0]
-                differences = differences[np.isfinite(differences)]
-                difference, better = interval(list(differences)), None
-                if difference.mean > 0 or difference.mean < 0:
-                    high, low = (first, second) if difference.mean > 0 else (second, first)
-                    better = {"high": high, "low": low, None: None}[METRICS[question["metric"]].better]
-                p_value = _p_value(differences, test)
-                found.append(Difference(question, first, second, difference, p_value, math.nan, better))
+            seeds = list(dict.fromkeys([*ours.of_seeds, *theirs.of_seeds]))
+            seeds = [seed for seed in seeds if seed is not None] or seeds
+            by_labels = metric in LABELLED and (is_baseline(first) or is_baseline(second))
+            if METRICS[metric].better is None or not (by_labels or units.get(first) == units.get(second)):
+                continue
+            pairs = [[_of_seed(of, seed) for of in (ours, theirs)] for seed in seeds]
+            of_examples = [None if a is None or b is None or len(a) != len(b) else a - b for (_, a), (_, b) in pairs]
+            estimated = estimate([a - b for (a, _), (b, _) in pairs], of_examples, resampled=resampled)
+            high, low = (first, second) if estimated.mean > 0 else (second, first)
+            better = (high if METRICS[metric].better == "high" else low) if abs(estimated.mean) > 0 else None
+            difference = estimated.interval()
+            found.append(Difference(question, first, second, difference, estimated.p_value, math.nan, better))
     corrected = holm([difference.p_value for difference in found])
     return [difference._replace(corrected=float(p)) for difference, p in zip(found, corrected, strict=True)]
+
+
+def undefeated(differences: Iterable[Difference], level: float = LEVEL) -> dict[str, bool]:
+    """Returns name -> whether no other is shown to be better, of all that a test over test examples compared.
+
+    Example:
+      >>> close = Difference({"metric": "mse"}, "a", "b", Interval(-0.1, 0.2, 3, ("test examples",)), 0.2, 0.4, "a")
+      >>> undefeated([close, close._replace(second="c", corrected=0.01)])
+      {'a': True, 'b': True, 'c': False}
+    """
+    tested = [one for one in differences if one.corrected <= 1 and "test examples" in one.difference.over]
+    names = dict.fromkeys(name for one in tested for name in (one.first, one.second))
+    worse = {name for one in tested if one.shown(level) for name in (one.first, one.second) if name != one.better}
+    return {name: name not in worse for name in names}
+
+
+def _of_seed(values: _Values, seed: int | None) -> tuple[float, Examples]:
+    """The value of a seed and of its test examples, or those of an autoencoder without seeds."""
+    own = seed if seed in values.of_seeds else None
+    return values.of_seeds.get(own, math.nan), values.examples.get(own)
 
 
 def holm(p_values: Sequence[float] | np.ndarray) -> np.ndarray:
@@ -187,7 +225,9 @@ def average_ranks(
             f"average_ranks was given {len(names)} autoencoders in {len(questions)} questions: expected at least three "
             "in at least two."
         )
-    costs = np.array([[_cost(keys, name, by_name.get(name, {})) for name in names] for keys, by_name in questions])
+    costs = np.array(
+        [[_cost(keys, name, by_name.get(name, _Values({}, {}))) for name in names] for keys, by_name in questions]
+    )
     averages = stats.rankdata(costs, axis=1).mean(axis=0)
     ranks = {names[place]: float(averages[place]) for place in np.argsort(averages, kind="stable")}
     statistic, p_value = 0.0, 1.0
@@ -225,50 +265,40 @@ def nemenyi(autoencoders: int, questions: int, *, level: float = 0.05) -> float:
 
 
 def _by_question(
-    rows: Sequence[Row], over: Sequence[str], split: str
+    rows: Sequence[Row], over: Sequence[str], split: str, examples: Sequence[Examples] = ()
 ) -> list[tuple[dict[str, Any], dict[str, _Values]]]:
     """Returns the keys of each question, and the values of each autoencoder in it."""
     if "metric" not in over:
         raise InvalidInput(f"over was given as {', '.join(over)}: expected metric among the keys of a question.")
     questions: dict[tuple[Any, ...], dict[str, _Values]] = {}
-    for row in rows:
+    for row, of_row in zip(rows, examples or [None] * len(rows), strict=True):
         if lacking := {"autoencoder", "metric", "seed", "split", "value"} - set(row):
             raise InvalidInput(f"a row lacks {', '.join(sorted(lacking))}: expected it of every row that is compared.")
         require_known("metric", row["metric"], METRICS)
         if row["split"] != split:
             continue
-        question = tuple(row.get(key) for key in over)
-        values = questions.setdefault(question, {}).setdefault(row["autoencoder"], {})
-        if row["seed"] in values:
+        question, seed = tuple(row.get(key) for key in over), row["seed"]
+        values = questions.setdefault(question, {}).setdefault(row["autoencoder"], _Values({}, {}))
+        if seed in values.of_seeds:
             raise InvalidInput(
-                f"{row['autoencoder']} has two values of seed {row['seed']} in the question "
+                f"{row['autoencoder']} has two values of seed {seed} in the question "
                 f"{_in_words(dict(zip(over, question, strict=True)))}: expected one; add a key that separates them to "
                 "over."
             )
         value: Any = row["value"] if row.get("finite", True) else None
-        values[row["seed"]] = math.nan if value is None else float(value)
+        values.of_seeds[seed] = math.nan if value is None else float(value)
+        values.examples[seed] = of_row
     return [(dict(zip(over, question, strict=True)), by_name) for question, by_name in questions.items()]
 
 
-def _p_value(differences: np.ndarray, test: str) -> float:
-    if len(differences) < 2:
-        return math.nan
-    if not differences.any():
-        return 1.0
-    if test == "t" and np.ptp(differences) <= 1e-12 * np.abs(differences).max():
-        return math.nan
-    found: Any = stats.wilcoxon(differences) if test == "wilcoxon" else stats.ttest_1samp(differences, 0.0)
-    return float(found.pvalue)
-
-
-def _cost(question: dict[str, Any], name: str, values: _Values) -> float:
+def _cost(question: dict[str, Any], name: str, values: _Values | None) -> float:
     """Returns the mean over seeds, low being better."""
     better = METRICS[question["metric"]].better
     if better is None:
         raise InvalidInput(
             f"average_ranks was given the metric {question['metric']}: expected one with a better direction."
         )
-    mean = interval(list(values.values())).mean
+    mean = estimate([] if values is None else list(values.of_seeds.values())).mean
     if math.isnan(mean):
         raise InvalidInput(
             f"{name} has no finite value in the question {_in_words(question)}: expected one of every autoencoder; "

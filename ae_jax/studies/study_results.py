@@ -40,6 +40,7 @@ class StudyResults:
       dataset: what the runs were trained and evaluated on.
       runs: by name.
       rows: long-format results, those of baselines first.
+      examples: the values of test examples beside each row, or None (:attr:`ae_jax.evaluation.Evaluation.examples`).
       record: settings, versions, device, wall and compile time.
       messages: what a reader of the results must know: autoencoders left out, members that diverged.
       costs: seconds and programs of each training and each evaluation.
@@ -48,13 +49,20 @@ class StudyResults:
     dataset: Dataset
     runs: dict[str, Run] = dataclasses.field(default_factory=dict)
     rows: list[Row] = dataclasses.field(default_factory=list)
+    examples: list[np.ndarray | None] = dataclasses.field(default_factory=list)
     record: dict[str, Any] = dataclasses.field(default_factory=dict)
     messages: list[str] = dataclasses.field(default_factory=list)
     costs: list[dict[str, Any]] = dataclasses.field(default_factory=list)
 
-    def add_rows(self, name: str, rows: list[Row]) -> None:
+    def add_rows(self, name: str, rows: list[Row], examples: Sequence[np.ndarray | None]) -> None:
         """Adds the results of the run of that name."""
         self.rows += rows
+        self.examples += examples
+
+    @property
+    def tested(self) -> dict[str, Any]:
+        """What :func:`ae_jax.studies.summarise` and :func:`ae_jax.studies.paired_differences` take beside the rows."""
+        return {"examples": self.examples}
 
     def results(self) -> dict[str, Any]:
         """Returns everything but the parameters, ready for JSON."""
@@ -161,14 +169,14 @@ def _evaluate(study: StudyResults, name: str, checkpoints: Checkpoints | None, *
     kept = None if checkpoints is None else read_rows(checkpoints.folder, run, study.dataset)
     if kept is None:
         with watch_compilation() as compilation:
-            rows = evaluate(run, study.dataset).rows
+            found = evaluate(run, study.dataset)
         cost = compilation.cost()
         if checkpoints is not None and keep:
             with _warn_if_unwritable("a study that is resumed evaluates this run again"):
-                write_rows(checkpoints.folder, run, study.dataset, rows, cost)
-        kept = rows, cost
-    study.add_rows(name, kept[0])
-    study.costs.append(kept[1])
+                write_rows(checkpoints.folder, run, study.dataset, found, cost)
+        kept = found.rows, found.examples, cost
+    study.add_rows(name, *kept[:2])
+    study.costs.append(kept[2])
 
 
 @contextlib.contextmanager

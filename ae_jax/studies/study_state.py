@@ -4,6 +4,7 @@ Each file is written as a whole with a digest of its contents; a file that was d
 """
 
 import hashlib
+import io
 import json
 import re
 from collections.abc import Mapping, Sequence
@@ -13,15 +14,16 @@ from typing import Any
 import jax
 import numpy as np
 
-from ae_jax.atomic import write_text
+from ae_jax.atomic import replacing, write_text
 from ae_jax.data import Dataset
 from ae_jax.errors import InvalidInput
-from ae_jax.evaluation import Row
+from ae_jax.evaluation import Evaluation, Row
 from ae_jax.training import Run
 from ae_jax.training.checkpoint import checkpoint_info, latest_checkpoint, remove_checkpoints
 from ae_jax.training.continuation import Resume, differences
 
-STATE, ROWS = "study.json", "answers.json"
+STATE, ROWS, EXAMPLES = "study.json", "answers.json", "examples.npz"
+_KEYS = ("of", "rows", "examples", "cost")
 
 
 def path_component(name: str) -> str:
@@ -65,7 +67,8 @@ def begin_study(folder: Path, populations: Mapping[str, Any], *, resume: Resume)
             _require_no_checkpoints(folder, list(before["populations"]))
         for name in before["populations"]:
             remove_checkpoints(folder / name)
-            (folder / name / ROWS).unlink(missing_ok=True)
+            for kept in (ROWS, EXAMPLES):
+                (folder / name / kept).unlink(missing_ok=True)
     write_state(folder / STATE, {"populations": dict(populations), "finished": False})
 
 
@@ -98,7 +101,7 @@ def forget_study(folder: Path, names: Sequence[str]) -> None:
 def is_evaluated(folder: Path) -> bool:
     """Whether the population with checkpoints in this folder is trained to its end and evaluated."""
     info = checkpoint_info(folder)
-    return info is not None and info.finished and read_state(folder / ROWS, "of", "rows", "cost") is not None
+    return info is not None and info.finished and read_state(folder / ROWS, *_KEYS) is not None
 
 
 def write_state(path: Path, facts: dict[str, Any]) -> None:
@@ -125,15 +128,31 @@ def read_state(path: Path, *keys: str) -> dict[str, Any] | None:
         return None
 
 
-def write_rows(folder: Path, run: Run, dataset: Dataset, rows: list[Row], cost: dict[str, Any]) -> None:
+def write_rows(folder: Path, run: Run, dataset: Dataset, found: Evaluation, cost: dict[str, Any]) -> None:
     """Writes the results of a run, and the cost of its evaluation, into the folder of its checkpoints."""
-    write_state(folder / ROWS, {"of": digest_of_run(run, dataset), "rows": rows, "cost": cost})
+    arrays: dict[str, Any] = {str(place): values for place, values in enumerate(found.examples) if values is not None}
+    with replacing(folder / EXAMPLES) as scratch:
+        np.savez(scratch, **arrays)
+        digest = hashlib.sha256(scratch.read_bytes()).hexdigest()
+    facts = {"of": digest_of_run(run, dataset), "rows": found.rows, "examples": digest, "cost": cost}
+    write_state(folder / ROWS, facts)
 
 
-def read_rows(folder: Path, run: Run, dataset: Dataset) -> tuple[list[Row], dict[str, Any]] | None:
-    """Returns the rows and cost that :func:`write_rows` wrote of these very parameters and data, or None."""
-    kept = read_state(folder / ROWS, "of", "rows", "cost")
-    return (kept["rows"], kept["cost"]) if kept is not None and kept["of"] == digest_of_run(run, dataset) else None
+def read_rows(
+    folder: Path, run: Run, dataset: Dataset
+) -> tuple[list[Row], list[np.ndarray | None], dict[str, Any]] | None:
+    """Returns the rows, examples and cost that :func:`write_rows` wrote of these parameters and data, or None."""
+    kept = read_state(folder / ROWS, *_KEYS)
+    if kept is None or kept["of"] != digest_of_run(run, dataset):
+        return None
+    try:
+        written = (folder / EXAMPLES).read_bytes()
+    except OSError:
+        return None
+    if hashlib.sha256(written).hexdigest() != kept["examples"]:
+        return None
+    arrays = np.load(io.BytesIO(written))
+    return kept["rows"], [arrays.get(str(place)) for place in range(len(kept["rows"]))], kept["cost"]
 
 
 def digest_of_run(run: Run, dataset: Dataset) -> str:

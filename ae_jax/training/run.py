@@ -191,8 +191,8 @@ class Run:
         """New data: latents from the model's prior, decoded to means, in the units of the data.
 
         Args:
-          n: how many; every member draws by the same key.
-          seed: of the latents.
+          n: how many; members of one seed draw by the same key.
+          seed: of the latents, beside that of the member.
           condition: as of :meth:`encode`.
 
         Returns:
@@ -211,7 +211,8 @@ class Run:
             )
         if "prior" not in self.autoencoder.objective.parts:
             raise InvalidInput(f"{self.name} has no prior to sample from: expected a variational autoencoder.")
-        latents = _sample((self.params, self.state, self.autoencoder), jax.random.key(seed), shape=self.shape, n=count)
+        members = self.params, self.state, self.autoencoder, np.asarray(self.seeds, np.uint32)
+        latents = _sample(members, jax.random.key(seed), shape=self.shape, n=count)
         decoded = [
             member.apply(_decode, np.asarray(own), condition=condition)
             for member, own in zip(map(self.__getitem__, range(len(self))), latents, strict=True)
@@ -350,9 +351,9 @@ def _apply(
 
 
 @partial(jax.jit, static_argnames=("shape", "n"))
-def _sample(members: tuple[Params, ModelState, Autoencoder], key: Any, shape: Shape, n: int) -> Any:
-    def one(params: Params, state: ModelState, autoencoder: Autoencoder) -> Any:
-        return autoencoder.bind(shape, params, state).prior.sample(key, n)
+def _sample(members: tuple[Params, ModelState, Autoencoder, Any], key: Any, shape: Shape, n: int) -> Any:
+    def one(params: Params, state: ModelState, autoencoder: Autoencoder, seed: Any) -> Any:
+        return autoencoder.bind(shape, params, state).prior.sample(jax.random.fold_in(key, seed), n)
 
     return jax.vmap(one)(*members)
 

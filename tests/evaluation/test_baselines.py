@@ -33,7 +33,8 @@ def test_every_value_of_pca_is_that_of_scikit_learn_s_components(rows, digits):
     train, test = flat(digits.train), flat(digits.test)
     pca = decomposition.PCA(16, svd_solver="full").fit(train)
     codes, train_codes = pca.transform(test), pca.transform(train)
-    noisy = np.asarray(Gaussian(scale=0.3)(jax.random.key(0), jax.numpy.asarray(test.reshape(-1, 8, 8), "float32")))
+    keys = jax.vmap(jax.random.fold_in, (0, None))(jax.random.split(jax.random.key(0), len(test)), 0)
+    noisy = np.asarray(jax.vmap(Gaussian(scale=0.3))(keys, jax.numpy.asarray(test.reshape(-1, 8, 8), "float32")))
     denoised = pca.inverse_transform(pca.transform(noisy.reshape(-1, 64)))
     scaler = StandardScaler().fit(train_codes)
     probe = LogisticRegression(max_iter=2000).fit(scaler.transform(train_codes), digits.train.labels)
@@ -46,7 +47,9 @@ def test_every_value_of_pca_is_that_of_scikit_learn_s_components(rows, digits):
         "mean_activation": codes.mean(),
         # The sixteenth component of digits has a fifteenth of the first one's variance.
         "active_fraction": 1.0,
+        "code_units": 16,
         "jacobian_norm": np.linalg.norm(pca.components_),
+        "relative_jacobian": np.linalg.norm(pca.components_) / codes.var(axis=0).sum() ** 0.5,
         "parameters": pca.components_.size + pca.mean_.size,
     }
     found = by_metric(rows)

@@ -101,9 +101,10 @@ def test_the_summary_has_the_values_of_the_pure_functions(split, population, sma
     part = getattr(small, split)
     rows = evaluate(population, small, split=split, seed=3).rows
     x = part.x.astype(np.float32) / 16
-    noisy = np.asarray(Gaussian(scale=0.3)(jax.random.key(3), jax.numpy.asarray(x)))
     for member in range(4):
         one = population[member]
+        keys = jax.vmap(jax.random.fold_in, (0, None))(jax.random.split(jax.random.key(3), len(x)), one.seeds[0])
+        noisy = np.asarray(jax.vmap(Gaussian(scale=0.3))(keys, jax.numpy.asarray(x)))
         codes, train = one.encode(part.x), one.encode(small.train.x)
         expected = {
             "mse": mean_squared_error(one.reconstruct(x * 16) / 16, x),
@@ -112,7 +113,9 @@ def test_the_summary_has_the_values_of_the_pure_functions(split, population, sma
             "knn_accuracy": knn_accuracy(train, small.train.labels, codes, part.labels),
             "mean_activation": mean_activation(codes),
             "active_fraction": active_fraction(codes),
+            "code_units": 3,
             "jacobian_norm": jacobian_norm(one, part.x).mean(),
+            "relative_jacobian": jacobian_norm(one, part.x).mean() / codes.var(axis=0).sum() ** 0.5,
             **{name: values.mean() for name, values in negative_elbo(one, part.x, seed=3).items()},
             # 64 - 12 - two heads of 3, and 3 - 12 - 64, with biases.
             "parameters": (64 * 12 + 12 + 12 * 6 + 6) + (3 * 12 + 12 + 12 * 64 + 64),
@@ -173,6 +176,7 @@ def test_representation_is_judged_beside_pca(answers, run, small):
             "continuity": continuity(flat(small.test), test_codes),
             "code_correlation": code_correlation(test_codes),
             "jacobian_norm": norm,
+            "relative_jacobian": norm / test_codes.var(axis=0).sum() ** 0.5,
             **clustering_agreement(test_codes, small.test.labels, seed=0),
         }
         values = found(answers["representation"], autoencoder=name)

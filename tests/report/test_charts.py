@@ -90,19 +90,21 @@ def test_projection_of_one_two_and_more_units():
 
 
 def test_comparison_summary_shows_every_mean_and_interval(comparison: Comparison):
-    summary, _ = study_summary(comparison)
+    summary, _, _ = study_summary(comparison)
     figure = drawn(comparison_summary(summary))
     labels = [METRICS[metric].label for metric in METRICS if metric in summary["pca"]]
     assert [title.split(" ↓")[0].split(" ↑")[0] for title in titles(figure)] == labels
-    ax = figure.axes[0]
-    assert [label.get_text() for label in ax.get_yticklabels()] == list(summary)
+    ax = figure.axes[labels.index("MSE")]
+    assert [label.get_text() for label in figure.axes[0].get_yticklabels()] == list(summary)
     means = [container.lines[0].get_xdata()[0] for container in ax.containers]
     assert means == pytest.approx([answers["mse"].mean for answers in summary.values()])
     colours = [container.lines[0].get_color() for container in ax.containers]
     assert colours == [GREY if group == "pca" else BLUE for group in summary]
     low, high = ax.containers[1].lines[2][0].get_segments()[0][:, 0]
     answer = summary[list(summary)[1]]["mse"]
-    assert (low, high) == pytest.approx((answer.mean - answer.half_width, answer.mean + answer.half_width))
+    assert answer.half_width is not None
+    expected = max(answer.mean - answer.half_width, 0.0), answer.mean + answer.half_width  # an error is not below zero
+    assert (low, high) == pytest.approx(expected)
     assert comparison_summary({"a": {"mse": Interval(1.0, None, 1)}}) is None
 
 

@@ -81,7 +81,12 @@ def test_comparison_has_every_number_and_figure(comparison: Comparison, page_of_
         assert f"{answers['mse'].mean:.5f}" in texts
     # The summary; loss, reconstruction, codes and filters of each; samples of one.
     assert page_of_comparison.count("<figcaption>") == 1 + 2 * 4 + 1
-    assert re.search(r'<p class="lede">.* the lowest MSE \(0\.\d{5}', page_of_comparison)
+    assert re.search(
+        r'<p class="lede">.*(is shown to have the|Not shown to be worse than the best:) ', page_of_comparison
+    )
+    assert re.search(
+        r'<p class="facts">Mean ± .* which contains .*; shaded: not shown to be worse than', page_of_comparison
+    )
     assert page_of_comparison.count('class="best"') > 1
     configuration = page_of_comparison[page_of_comparison.index('<section id="configuration">') :]
     assert "&#34;jax&#34;" in configuration
@@ -107,20 +112,22 @@ def test_names_and_messages_are_escaped(
 def test_interrupted_comparison_names_what_was_not_evaluated(comparison: Comparison):
     rows = [row | {"value": float("nan")} for row in comparison.rows if row["autoencoder"] != "variational"]
     runs = {"variational": dataclasses.replace(comparison.runs["variational"], history={})}
-    page = report_html(dataclasses.replace(comparison, rows=rows, runs=runs, messages=["sparse diverged."]))
+    page = report_html(
+        dataclasses.replace(comparison, rows=rows, examples=[], runs=runs, messages=["sparse diverged."])
+    )
     assert "variational was not evaluated: training was interrupted." in page
     assert "Nothing can be compared" in page
     assert "sparse diverged." in page
 
 
 def test_sweep_shows_the_best_settings(swept: Sweep, page_of_sweep: str, read: Reader):
-    summary, _ = study_summary(swept)
+    summary, _, _ = study_summary(swept)
     assert list(summary) == ["weight=0.01", "weight=1.0"]
     texts = read(page_of_sweep).texts
     best = min(summary, key=lambda group: summary[group]["mse"].mean)
     assert texts.count(best) >= 3  # the table, the link and the heading of its figures
     assert "Sweep of contractive over weight on small" in texts
-    assert "There are no results to show." in report_html(dataclasses.replace(swept, rows=[], runs={}))
+    assert "There are no results to show." in report_html(dataclasses.replace(swept, rows=[], examples=[], runs={}))
 
 
 def test_run_without_data_has_curves_samples_and_filters(population: Run, read: Reader):

@@ -9,20 +9,33 @@ from rich.console import Console
 from ae_jax.evaluation import METRICS
 from ae_jax.report import results_table, study_summary, verdict
 from ae_jax.report.tables import explanations
-from ae_jax.studies import Comparison, Interval
+from ae_jax.studies import Comparison, Difference, Interval
 
 Summary = dict[str, dict[str, Interval]]
+BOTH = ("training", "test examples")
 
 
 @pytest.fixture
 def summary() -> Summary:
     """PCA last, so that the table must move it; b is best in MSE, a in accuracy."""
+    accuracy = Interval(0.9, 0.02, 5, BOTH)
     return {
-        "a": {"mse": Interval(0.02, 0.001, 5), "knn_accuracy": Interval(0.9, 0.02, 5), "kl": Interval(3.0, 0.5, 5)},
-        "b": {"mse": Interval(0.01, 0.002, 5), "knn_accuracy": Interval(0.85, 0.01, 5)},
+        "a": {"mse": Interval(0.02, 0.001, 5, BOTH), "knn_accuracy": accuracy, "kl": Interval(3.0, 0.5, 5, BOTH[:1])},
+        "b": {"mse": Interval(0.01, 0.002, 5, BOTH), "knn_accuracy": Interval(0.85, 0.01, 5, BOTH)},
         "broken": {"mse": Interval(float("nan"), None, 0)},
         "pca": {"mse": Interval(0.0115, None, 1), "knn_accuracy": Interval(0.6, None, 1)},
     }
+
+
+@pytest.fixture
+def differences() -> list[Difference]:
+    """The tests: b is better than a in MSE and not than PCA, a than all in accuracy, PCA's being worst."""
+
+    def of(metric: str, first: str, second: str, p: float) -> Difference:
+        return Difference({"metric": metric}, first, second, Interval(1.0, 0.5, 5, BOTH), p / 6, p, first)
+
+    errors = [of("mse", "b", "a", 0.01), of("mse", "b", "pca", 0.4), of("mse", "pca", "a", 0.3)]
+    return [*errors, *(of("knn_accuracy", *pair, 0.01) for pair in (("a", "b"), ("a", "pca"), ("b", "pca")))]
 
 
 def printed(renderable: Any, width: int) -> list[str]:
@@ -31,22 +44,28 @@ def printed(renderable: Any, width: int) -> list[str]:
     return console.file.getvalue().splitlines()  # pyright: ignore[reportAttributeAccessIssue]
 
 
-def test_the_baseline_is_first_and_best_means_of_shared_metrics_are_marked(summary: Summary):
-    table = results_table(summary, explained=False)
+def test_the_baseline_is_first_and_those_not_shown_to_be_worse_are_marked(
+    summary: Summary, differences: list[Difference]
+):
+    table = results_table(summary, differences, explained=False)
     for lines in (printed(table, 120), table.to_markdown().splitlines()):
         assert [line.strip("| ").split()[0] for line in lines[2:6]] == ["pca", "a", "b", "broken"]
     assert [str(cell) for cell in table.rows["broken"]] == ["—", "—", "—"]
     constant = results_table({"a": {"parameters": Interval(41552.0, 0.0, 5)}})
     assert str(constant.rows["a"][0]) == "41,552"  # a count that never varies has no interval
     assert printed(results_table({}), 80) == ["There are no results to show."]
-    assert {line.split()[0]: line.count("*") for line in printed(table, 120) if "*" in line} == {"a": 1, "b": 1}
+    assert {line.split()[0]: line.count("*") for line in printed(table, 120) if "*" in line} == {
+        "pca": 1,
+        "a": 1,
+        "b": 1,
+    }
     assert "**0.01000 ± 0.00200**" in table.to_markdown()
     assert "| 3.00 ± 0.50 |" in table.to_markdown()
 
 
 def test_console_table_fits_its_width_and_shows_every_number(comparison: Comparison):
-    summary, _ = study_summary(comparison)
-    for width, tables in ((60, 5), (120, 2), (250, 1)):
+    summary, _, _ = study_summary(comparison)
+    for width, tables in ((60, 6), (120, 3), (250, 1)):
         lines = printed(results_table(summary), width)
         assert max(map(len, lines)) <= width
         text = "\n".join(lines)
@@ -87,10 +106,34 @@ def test_names_are_never_markup(hostile: str):
     assert table.to_markdown().splitlines()[2].startswith("| [red]x\\|y <script>")
 
 
-def test_verdict_names_winners_and_overlapping_groups(summary: Summary):
-    assert "Nothing can be compared" in verdict({"a": {"mse": Interval(1.0, None, 1)}})
-    one = {name: {"mse": Interval(value, None, 1)} for name, value in (("a", 1.0), ("b", 2.0))}
-    assert "Only one seed" in verdict(one)
-    assert verdict(summary) == (
-        "b has the lowest MSE (0.01000 ± 0.00200, overlapping with pca). a has the highest kNN (0.900 ± 0.020)."
+def test_a_table_says_what_its_intervals_contain_and_what_is_bold(summary: Summary, differences: list[Difference]):
+    note = results_table(summary, differences).footnote("bold")
+    assert "interval, which contains training and test examples (KL: training alone); bold: not shown to be" in note
+    assert "bold" not in results_table(summary).footnote("bold")
+    alone = {"a": {"mse": Interval(0.02, 0.001, 1, ("test examples",))}}
+    assert results_table(alone).footnote("bold").endswith("which contains test examples alone")
+
+
+def test_intervals_are_cut_to_the_possible_values():
+    answers = {"mse": Interval(0.01, 0.02, 3, BOTH), "knn_accuracy": Interval(0.95, 0.1, 3, BOTH)}
+    assert list(map(str, results_table({"a": answers}).rows["a"])) == [
+        "0.01000 (0.00000 to 0.03000)",
+        "0.950 (0.850 to 1.000)",
+    ]
+
+
+def test_verdict_names_winners_and_those_that_may_be_the_best(summary: Summary, differences: list[Difference]):
+    assert "Nothing can be compared" in verdict(summary, [])
+    one = {name: {"mse": answers["mse"]._replace(count=1)} for name, answers in summary.items()}
+    assert "Only one seed" in verdict(one, differences[:3])
+    expected = (
+        "a is shown to have the highest kNN (0.900 ± 0.020). Not shown to be worse than the best: b and pca in MSE."
     )
+    assert verdict(summary, differences) == expected
+    by_seeds = [one._replace(difference=one.difference._replace(over=("training",))) for one in differences]
+    assert "Nothing can be compared" in verdict(summary, by_seeds)
+    sizes = {
+        name: answers | {"code_units": Interval(units, 0.0, 5)}
+        for (name, answers), units in zip(summary.items(), (16, 128, 16, 16), strict=True)
+    }
+    assert "the highest kNN of codes of 16 units (0.900" in verdict(sizes, differences)

@@ -38,6 +38,7 @@ def test_every_autoencoder_and_pca_answer_for_every_seed(comparison):
     whose = {(row["autoencoder"], row["member"], row["seed"]) for row in comparison.rows}
     assert whose == {("pca", 0, None)} | {(name, m, s) for name in ("tiny", "sparse") for m, s in ((0, 5), (1, 6))}
     asked = {
+        "code_units",
         "mse",
         "psnr_corrupted",
         "linear_probe_accuracy",
@@ -45,6 +46,7 @@ def test_every_autoencoder_and_pca_answer_for_every_seed(comparison):
         "mean_activation",
         "active_fraction",
         "jacobian_norm",
+        "relative_jacobian",
         "parameters",
     }
     for name, members in (("pca", 1), ("tiny", 2), ("sparse", 2)):

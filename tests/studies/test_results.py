@@ -18,14 +18,14 @@ def means(**values):
 def test_an_interval_is_student_s_own():
     # Student 1908, hours of sleep gained by ten patients; R 4.3, t.test(sleep): 1.58, from 0.7001142 to 2.4598858.
     hours = [1.2, 2.4, 1.3, 1.3, 0.0, 1.0, 1.8, 0.8, 4.6, 1.4]
-    mean, half_width, count = interval(hours)
+    mean, half_width, count, _ = interval(hours)
     np.testing.assert_allclose([mean, mean - half_width, mean + half_width], [1.58, 0.7001142, 2.4598858], rtol=1e-7)
     assert count == 10
 
 
 def test_one_value_has_no_interval_and_none_has_no_mean():
     assert interval([4.0]) == Interval(4.0, None, 1)
-    mean, half_width, count = interval([])
+    mean, half_width, count, _ = interval([])
     assert np.isnan(mean)
     assert (half_width, count) == (None, 0)
     # None is what results.json holds in place of NaN.

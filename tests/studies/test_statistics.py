@@ -7,6 +7,7 @@ from scipy import stats
 from ae_jax import InvalidInput
 from ae_jax.evaluation import METRICS
 from ae_jax.studies import Interval, average_ranks, holm, interval, nemenyi, paired_differences
+from ae_jax.studies.results import estimate
 
 
 def rows_of(values, metric="mse", **further):
@@ -30,25 +31,17 @@ def test_differences_are_those_of_student_s_paired_test():
     (found,) = paired_differences(rows_of(SLEEP))
     assert (found.first, found.second, found.question) == ("first", "second", {"metric": "mse"})
     assert found.p_value == pytest.approx(0.002832890)
-    mean, half_width, count = found.difference
+    mean, half_width, count, _ = found.difference
     np.testing.assert_allclose([mean - half_width, mean + half_width], [-2.4598858, -0.7001142], rtol=1e-7)
     assert count == 10
     assert found.corrected == found.p_value
 
 
-def test_wilcoxon_s_test_is_scipy_s():
-    values = {name: np.random.default_rng(seed).normal(size=9).tolist() for seed, name in enumerate("ab")}
-    (found,) = paired_differences(rows_of(values), test="wilcoxon")
-    assert found.p_value == pytest.approx(stats.wilcoxon(values["a"], values["b"]).pvalue)
-    values = {"a": [1.0, 2.0, 3.0, 4.0, 5.0], "b": [0.9, 1.8, 2.7, 3.6, 4.5]}
-    assert paired_differences(rows_of(values), test="wilcoxon")[0].p_value == 2 ** (1 - 5)
-
-
 def test_the_better_one_has_the_better_mean_if_any_way_is_better():
     values = {"a": [1.0, 2.0, 3.0], "b": [0.5, 1.4, 2.6]}
-    metrics = ("mse", "psnr", "kl")
-    assert [METRICS[metric].better for metric in metrics] == ["low", "high", None]
-    assert [paired_differences(rows_of(values, metric))[0].better for metric in metrics] == ["b", "a", None]
+    assert [METRICS[metric].better for metric in ("mse", "psnr", "kl")] == ["low", "high", None]
+    found = paired_differences([row for metric in ("mse", "psnr", "kl") for row in rows_of(values, metric)])
+    assert [(one.question["metric"], one.better) for one in found] == [("mse", "b"), ("psnr", "a")]
     assert paired_differences(rows_of({"a": [1.0, 2.0], "b": [2.0, 1.0]}))[0].better is None
 
 
@@ -61,15 +54,16 @@ def test_every_pair_of_every_question_is_corrected_together():
     np.testing.assert_allclose([one.p_value for one in found], 2 * expected)
     np.testing.assert_allclose([one.corrected for one in found], holm(2 * expected))
     lone, _ = paired_differences(rows_of({"a": [1.0], "b": [2.0]}) + rows_of({"a": [1.0, 2.0], "b": [1, 3]}, "psnr"))
-    assert lone.difference == Interval(-1.0, None, 1)
+    assert lone.difference == Interval(-1.0, None, 1, ())
     assert np.isnan([lone.p_value, lone.corrected]).all()
 
 
 def test_a_baseline_is_the_same_beside_every_seed():
     found = paired_differences(rows_of({"pca": 0.3, "raw": 0.4, "a": [0.1, 0.2, 0.4]}))
-    assert [(one.first, one.second) for one in found] == [("pca", "a"), ("raw", "a")]
-    assert found[0].difference == interval([0.3 - 0.1, 0.3 - 0.2, 0.3 - 0.4])
-    assert found[0].p_value == pytest.approx(stats.ttest_1samp([0.1, 0.2, 0.4], 0.3).pvalue)
+    assert [(one.first, one.second) for one in found] == [("pca", "raw"), ("pca", "a"), ("raw", "a")]
+    assert np.isnan(found[0].p_value)
+    assert found[1].difference == interval([0.3 - 0.1, 0.3 - 0.2, 0.3 - 0.4])
+    assert found[1].p_value == pytest.approx(stats.ttest_1samp([0.1, 0.2, 0.4], 0.3).pvalue)
 
 
 def test_seeds_that_one_lacks_or_that_diverged_are_left_out():
@@ -86,6 +80,94 @@ def test_seeds_that_one_lacks_or_that_diverged_are_left_out():
 def test_of_differences_that_are_all_the_same_nothing_is_known_but_of_zeros(second, p_value):
     (found,) = paired_differences(rows_of({"a": [1.0, 2.0, 3.0], "b": second}))
     np.testing.assert_equal([found.p_value, found.corrected], [p_value, p_value])
+
+
+def correct(names, rng, seeds=3, examples=400):
+    """Rows of kNN accuracy with correctness of each test example."""
+    hits = {name: rng.random((seeds, examples)) < rate for name, rate in names.items()}
+    rows = rows_of({name: of.mean(axis=1).tolist() for name, of in hits.items()}, "knn_accuracy")
+    return rows, [of_seed.astype(float) for of in hits.values() for of_seed in of], hits
+
+
+def test_of_one_seed_the_test_over_examples_agrees_with_mcnemar_s():
+    rows, examples, hits = correct({"a": 0.9, "b": 0.85}, np.random.default_rng(0), seeds=1)
+    (found,) = paired_differences(rows, examples=examples)
+    only_a, only_b = np.sum(hits["a"] > hits["b"]), np.sum(hits["b"] > hits["a"])
+    assert found.difference.over == ("test examples",)
+    assert found.p_value == pytest.approx(stats.chi2.sf((only_a - only_b) ** 2 / (only_a + only_b), 1), rel=0.05)
+    assert found.p_value == pytest.approx(stats.ttest_rel(*examples).pvalue)
+
+
+def test_seeds_and_shared_examples_add_the_squares_of_their_half_widths():
+    rows, examples, _ = correct({"a": 0.9, "b": 0.85}, np.random.default_rng(1))
+    (found,) = paired_differences(rows, examples=examples)
+    by_seeds = np.array([row["value"] for row in rows]).reshape(2, 3)
+    by_seeds = by_seeds[0] - by_seeds[1]
+    by_examples = np.mean(np.subtract(*np.reshape(examples, (2, 3, 400))), axis=0)
+    widths = [np.ptp(stats.ttest_1samp(of, 0.0).confidence_interval()) / 2 for of in (by_seeds, by_examples)]
+    assert found.difference == (
+        pytest.approx(by_seeds.mean()),
+        pytest.approx(np.hypot(*widths)),
+        3,
+        found.difference[3],
+    )
+    assert found.difference.over == ("training", "test examples")
+    # A bootstrap over the test examples has the variance of which the second half-width is made.
+    drawn = np.random.default_rng(2).integers(400, size=(4000, 400))
+    assert by_examples[drawn].mean(axis=1).std() == pytest.approx(by_examples.std(ddof=1) / 20, rel=0.05)
+
+
+def test_codes_of_other_sizes_are_compared_with_raw_data_and_pca_by_accuracies_alone():
+    values = {name: [0.1, 0.2, 0.4] for name in ("raw", "pca", "a", "b", "sparse")}
+    units = rows_of(dict.fromkeys(values, 16.0) | {"raw": 64.0, "sparse": 128.0}, "code_units")
+    found = paired_differences(units + rows_of(values) + rows_of(values, "knn_accuracy"))
+    pairs = {metric: {(x.first, x.second) for x in found if x.question["metric"] == metric} for metric in METRICS}
+    assert pairs["mse"] == {("pca", "a"), ("pca", "b"), ("a", "b")}
+    assert pairs["knn_accuracy"] - pairs["mse"] == {("raw", name) for name in ("pca", "a", "b", "sparse")} | {
+        ("pca", "sparse")
+    }
+
+
+SIMULATED = 1000
+
+
+def rejected(values, examples=None, resampled=None):
+    """Shares of simulated nulls that the test, and Student's over seeds alone, reject at 0.05."""
+    pairs = zip(values.tolist(), [()] * SIMULATED if examples is None else map(list, examples), strict=True)
+    found = [estimate(of, own, resampled=resampled) for of, own in pairs]
+    ours = np.mean([abs(one.mean) > one.half_width(0.05) for one in found])
+    return ours, np.mean(stats.ttest_1samp(values, 0.0, axis=1).pvalue < 0.05)
+
+
+@pytest.mark.parametrize("seeds", [3, 5])
+@pytest.mark.parametrize(("training", "fails"), [(0.3, 0.5), (1.0, 0.15), (5.0, 0.04)])
+def test_of_shared_examples_a_twentieth_of_nulls_is_rejected(seeds, training, fails):
+    """``training`` is the deviation over seeds by that of the mean over test examples."""
+    rng, n = np.random.default_rng(seeds), 50
+    of_seeds = rng.normal(scale=training / n**0.5, size=(SIMULATED, seeds, 1))
+    examples = of_seeds + rng.normal(size=(SIMULATED, 1, n)) + rng.normal(scale=0.1, size=(SIMULATED, seeds, n))
+    ours, by_seeds = rejected(examples.mean(axis=2), examples)
+    assert ours <= 0.06
+    assert by_seeds >= fails
+
+
+@pytest.mark.parametrize("seeds", [3, 5])
+def test_of_splits_of_their_own_a_twentieth_of_nulls_is_rejected(seeds):
+    """Least squares on either half of features that are alike, whose expected errors are equal."""
+    rng, n, tests, trains, features = np.random.default_rng(seeds), 120, 36, 66, 3
+    x = rng.normal(size=(SIMULATED, n, 2, features))
+    y = x.sum(axis=(2, 3)) + rng.normal(size=(SIMULATED, n))
+    values = np.empty((SIMULATED, seeds))
+    for seed in range(seeds):
+        of_test, of_train = np.split(rng.permuted(np.tile(np.arange(n), (SIMULATED, 1)), axis=1), [tests], axis=1)
+        of_train, every = of_train[:, :trains], np.arange(SIMULATED)[:, None]
+        given, sought = np.moveaxis(x[every, of_train], 2, 1), np.moveaxis(x[every, of_test], 2, 1)
+        weights = np.linalg.pinv(given) @ y[every, of_train][:, None, :, None]
+        errors = np.square((sought @ weights)[..., 0] - y[every, of_test][:, None]).mean(axis=2)
+        values[:, seed] = errors[:, 0] - errors[:, 1]
+    ours, by_seeds = rejected(values, resampled=tests / trains)
+    assert ours <= 0.06
+    assert by_seeds > 0.08
 
 
 def test_holm_is_r_s():
@@ -186,7 +268,6 @@ def test_rankings_that_cannot_be_made_are_refused(values, options, fragment):
         ({"seed": 0}, {}, r"a has two values of seed 0 in the question metric=mse"),
         ({}, {"over": ("split",)}, "over was given as split: expected metric"),
         ({"split": None}, {}, "a row lacks split"),
-        ({}, {"test": "anova"}, "unknown test 'anova'"),
     ],
 )
 def test_rows_that_cannot_be_compared_are_refused(unchecked, change, options, fragment):

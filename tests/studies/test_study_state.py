@@ -10,6 +10,7 @@ import pytest
 
 from ae_jax import InvalidInput
 from ae_jax.data import Split
+from ae_jax.evaluation import Evaluation, TaskResult
 from ae_jax.studies.study_state import (
     ROWS,
     STATE,
@@ -55,14 +56,17 @@ def test_another_file_counts_as_missing(tmp_path: Path, text: str):
 
 def test_rows_are_kept_for_the_same_parameters_and_data_alone(tmp_path: Path, run, population, small):
     rows = [{"metric": "mse", "value": float("nan"), "member": 0}, {"metric": "mse", "value": 0.1}]
-    write_rows(tmp_path, run, small, rows, {"wall_s": 1.5})
-    kept, cost = read_rows(tmp_path, run, small)
+    found = Evaluation([TaskResult("summary", rows, examples=[None, np.array([0.0, 0.2])])])
+    write_rows(tmp_path, run, small, found, {"wall_s": 1.5})
+    kept, examples, cost = read_rows(tmp_path, run, small)
     assert np.isnan(kept[0]["value"])
-    assert (kept[1], cost) == (rows[1], {"wall_s": 1.5})
+    assert (kept[1], examples[0], examples[1].tolist(), cost) == (rows[1], None, [0.0, 0.2], {"wall_s": 1.5})
     other = dataclasses.replace(run, params=jax.tree.map(lambda leaf: leaf + 1e-6, run.params))
     later = dataclasses.replace(run, record=run.record | {"versions": run.record["versions"] | {"ae_jax": "9"}})
     for changed in (other, later, population):
         assert read_rows(tmp_path, changed, small) is None
+    (tmp_path / "examples.npz").write_bytes(b"damaged")
+    assert read_rows(tmp_path, run, small) is None
 
 
 def test_the_digest_depends_on_examples_labels_and_scaling(small, run):
