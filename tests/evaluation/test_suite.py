@@ -15,7 +15,6 @@ from ae_jax.corruptions import Gaussian
 from ae_jax.data import Scaling, Split, from_arrays, from_splits
 from ae_jax.evaluation import (
     METRICS,
-    NOISE,
     SCORES,
     TASKS,
     Context,
@@ -25,7 +24,6 @@ from ae_jax.evaluation import (
     clustering_agreement,
     code_correlation,
     continuity,
-    corrupted,
     denoising_grid,
     evaluate,
     frechet_distance,
@@ -46,6 +44,7 @@ from ae_jax.evaluation import (
     trustworthiness,
 )
 from ae_jax.evaluation import suite as module
+from ae_jax.evaluation.noise import with_noise
 from ae_jax.evaluation.sampling import subsample
 from ae_jax.training import run as run_module
 
@@ -366,7 +365,8 @@ def test_examples_that_are_no_images_have_no_ssim_and_another_range():
         "SSIM was left out: examples are not images of at least 3 pixels on a side.",
     )
     assert summary.messages == (in_decibels,)
-    denoised = trained.reconstruct(corrupted(NOISE, jax.random.key(0), data.test.x))
+    noisy = np.asarray(with_noise(jax.random.split(jax.random.key(0), len(data.test.x)), 0, data.test.x))
+    denoised = trained.reconstruct(noisy)
     decibels = psnr(denoised, data.test.x, data_range=float(width)).mean()
     assert found(summary)["psnr_corrupted"] == pytest.approx(decibels, rel=1e-4)
     values = found(answer, autoencoder="undercomplete")
