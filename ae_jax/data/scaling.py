@@ -61,6 +61,15 @@ class Scaling:
         axes = np.ndim(values)
         return values * _aligned(self.scale, axes) + _aligned(self.offset, axes)
 
+    def log_determinant(self, shape: Shape) -> float:
+        """Adds to a log-density of an example of this shape in model units what makes it one of stored values, in nats.
+
+        Example:
+          >>> round(Scaling(scale=16.0).log_determinant((8, 8)), 2)
+          -177.45
+        """
+        return -float(np.log(np.abs(np.broadcast_to(np.asarray(self.scale, np.float64), shape))).sum())
+
     def __eq__(self, other: object) -> bool:
         return isinstance(other, Scaling) and self._bits() == other._bits()
 

@@ -12,12 +12,14 @@ from ae_jax._checks import positive_whole
 from ae_jax.data import Scaling
 from ae_jax.errors import InvalidInput
 from ae_jax.models import Autoencoder
-from ae_jax.objectives import SquaredError
+from ae_jax.objectives import BernoulliLikelihood, SquaredError
 from ae_jax.objectives.elbo import log_ratios, nll_of_latents, sample_latents
 from ae_jax.training import Run
 from ae_jax.types import Batch
 
 _SAMPLES = 16
+_EFFECTIVE = 10
+"""Effective sample size below which a standard error is half of the spread or less, as of log-normal weights."""
 _EXAMPLES = 8
 """Number of examples whose weights are computed at a time; divides every batch of :meth:`ae_jax.Run.apply`."""
 _CHUNK = 128
@@ -29,7 +31,7 @@ class LogLikelihood(NamedTuple):
 
     Attributes:
       log_likelihood: of each example, in nats.
-      standard_error: of it, in nats; NaN of one sample.
+      standard_error: of it, in nats; NaN where fewer than 10 effective samples would make it half as large as it is.
       effective_samples: effective sample size, from 1 to the number of samples.
     """
 
@@ -67,7 +69,11 @@ def log_likelihood(run: Run, x: Any, *, condition: Any = None, samples: int = 50
 
     In expectation a lower bound, the ELBO with one sample, which rises to log p(x) as samples are added. The latents'
     keys depend only on the seed and the positions of the example and the sample. The standard error is that of the
-    delta method, :math:`\mathrm{std}(w) / (\bar w \sqrt S)`; it is unreliable where the effective sample size is small.
+    delta method, :math:`\mathrm{std}(w) / (\bar w \sqrt S)`. Where the effective sample size is below 10 it would be
+    too small by half or more, and the estimate too low by nats: take more samples.
+
+    Under a likelihood that is a density, such as a Gaussian, it is that of the data in model units;
+    :meth:`ae_jax.data.Scaling.log_determinant` is what that of the stored data has more.
 
     Args:
       run: a trained population of variational autoencoders.
@@ -108,7 +114,25 @@ def log_likelihood(run: Run, x: Any, *, condition: Any = None, samples: int = 50
     effective = np.clip(np.square(total) / squares, 1.0, samples)
     with np.errstate(invalid="ignore"):  # one sample has no spread
         error = np.sqrt((samples / effective - 1.0) / np.float32(samples - 1))
+    error = np.where(effective < _EFFECTIVE, np.float32(np.nan), error)
     return LogLikelihood(largest + np.log(total / samples), error, effective)
+
+
+def cautions(run: Run, estimate: LogLikelihood) -> list[str]:
+    """Sentences for a reader of estimates: which units they have, and how many of them rest on few samples."""
+    messages = []
+    determinant = run.scaling.log_determinant(run.shape)
+    if not isinstance(run.autoencoder.objective.likelihood, BernoulliLikelihood) and determinant:
+        messages.append(
+            f"Log-likelihoods and bounds are densities in model units: add {determinant:.2f} nats, the log-determinant "
+            "of the scaling, for those of the stored data."
+        )
+    if few := np.mean(estimate.effective_samples < _EFFECTIVE):
+        messages.append(
+            f"Fewer than {_EFFECTIVE} effective samples stand behind {few:.0%} of the log-likelihoods, which may be "
+            "nats too low and have no standard error: take more by ae_jax.evaluation.log_likelihood(samples=...)."
+        )
+    return messages
 
 
 def has_prior(autoencoder: Autoencoder) -> bool:

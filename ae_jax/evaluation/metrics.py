@@ -65,9 +65,9 @@ METRICS: dict[str, Metric] = {
     "map_at_k": Metric("mAP@k", "fraction", "high", ".3f", "mean average precision of the k nearest, by label"),
     "precision_at_k": Metric("P@k", "fraction", "high", ".3f", "results among the k nearest that have the label"),
     "recall_at_k": Metric("R@k", "fraction", "high", ".4f", "items of the label that are among the k nearest"),
-    "log_likelihood": Metric("log p(x)", "nats", "high", ".2f", "by importance sampling, mean over examples"),
+    "log_likelihood": Metric("log p(x)", "nats", "high", ".2f", "by importance sampling, of the data in model units"),
     "effective_samples": Metric("eff. samples", "count", None, ",.0f", "importance samples of equal weight, mean"),
-    "negative_elbo": Metric("-ELBO", "nats", "low", ".2f", "negative evidence lower bound"),
+    "negative_elbo": Metric("-ELBO", "nats", "low", ".2f", "negative evidence lower bound, of the data in model units"),
     "negative_log_likelihood": Metric("E[-log p(x|z)]", "nats", None, ".2f", "the part of -ELBO that reconstructs"),
     "kl": Metric("KL", "nats", None, ".2f", "the part of -ELBO that keeps the posterior near the prior"),
     "frechet_distance": Metric(

@@ -18,7 +18,7 @@ from ae_jax.evaluation.detection_metrics import anomaly_metrics
 from ae_jax.evaluation.filters import are_images
 from ae_jax.evaluation.generation import frechet_distance, kernel_distance, precision_recall
 from ae_jax.evaluation.labels import are_too_many, class_names
-from ae_jax.evaluation.likelihood import has_prior, log_likelihood, negative_elbo
+from ae_jax.evaluation.likelihood import cautions, has_prior, log_likelihood, negative_elbo
 from ae_jax.evaluation.neighbors import search
 from ae_jax.evaluation.reconstruction import (
     explained_variance,
@@ -360,6 +360,7 @@ def likelihood_task(context: Context) -> TaskResult:
     estimate = log_likelihood(run, x, samples=_SAMPLES, **further)
     bound = negative_elbo(run, x, **further)
     messages = [f"Log-likelihoods are of {len(x):,} examples, by {_SAMPLES:,} importance samples each."]
+    messages += cautions(run, estimate)
     scaled = context.scaled(x)
     if isinstance(run.autoencoder.objective.likelihood, BernoulliLikelihood) and np.any(scaled * (1 - scaled)):
         messages.append("The data are not binary: under a Bernoulli likelihood, compare their values with care.")

@@ -8,8 +8,8 @@ from scipy import special, stats
 
 import ae_jax
 from ae_jax import InvalidInput, Run
-from ae_jax.data import from_splits
-from ae_jax.evaluation import negative_elbo
+from ae_jax.data import Scaling, from_splits
+from ae_jax.evaluation import evaluate, negative_elbo
 from ae_jax.evaluation.likelihood import log_likelihood
 from ae_jax.objectives import GaussianLikelihood, ImportanceWeighted, SquaredError
 from ae_jax.training.population import stack
@@ -157,7 +157,7 @@ def test_an_exact_posterior_gives_the_exact_likelihood_with_any_number_of_sample
     bias, x = model[1], model[2]
     exact = stats.multivariate_normal(bias, weights @ weights.T + SCALE**2 * np.eye(5)).logpdf(x)
     run = linear_gaussian(linear, weights, bias)
-    for samples in (1, 10):
+    for samples in (1, 20):
         found = log_likelihood(run, x, samples=samples)
         np.testing.assert_allclose(found.log_likelihood, exact, rtol=1e-5, atol=1e-4)
         np.testing.assert_allclose(found.effective_samples, samples, rtol=1e-4)
@@ -167,15 +167,44 @@ def test_an_exact_posterior_gives_the_exact_likelihood_with_any_number_of_sample
     assert abs(np.mean(bound - exact)) < 0.1
 
 
+def test_few_effective_samples_have_no_standard_error_and_densities_say_their_units(linear, model):
+    weights, bias, x, _ = model
+    # A quarter as wide as the exact posterior, whose tails no draw reaches: the weights have no variance.
+    scale = np.array([2.0, 1.0, 4.0, 0.5, 8.0], np.float32)
+    data = from_splits(
+        scale[None] * x[:20], test=scale[None] * x[20:], name="scaled", scaling=Scaling(scale=scale.tolist())
+    )
+    narrow = dataclasses.replace(linear_gaussian(linear, weights, bias, widened=0.25), data=data.spec)
+    estimate = log_likelihood(narrow, data.test.x, samples=1000)
+    few = estimate.effective_samples < 10
+    assert few.any()
+    np.testing.assert_array_equal(np.isnan(estimate.standard_error), few)
+    (result,) = evaluate(narrow, data, "likelihood")
+    messages = " ".join(result.messages)
+    assert f"Fewer than 10 effective samples stand behind {few.mean():.0%} of the log-likelihoods" in messages
+    # The product of the scales is 32.
+    assert f"densities in model units: add {-np.log(32):.2f} nats" in messages
+
+
+def test_the_log_determinant_of_a_scaling_makes_a_density_one_of_stored_values(model):
+    weights, bias, x, exact = model
+    scale = np.array([2.0, -1.0, 4.0, 0.5, 8.0])
+    covariance = np.diag(scale) @ (weights @ weights.T + SCALE**2 * np.eye(5)) @ np.diag(scale)
+    stored = stats.multivariate_normal(3.0 + scale * bias, covariance)
+    scaling = Scaling(offset=3.0, scale=scale.tolist())
+    density = stored.logpdf(scaling.invert(x.astype(np.float64)))
+    np.testing.assert_allclose(density, exact + scaling.log_determinant((5,)), rtol=1e-5)
+
+
 def test_weights_are_those_of_scipy_s_densities(population, small, bound):
     run, networks = population[1], bound(population, 1)
     x, key = small.test.x[:2], jax.random.key(4)
-    found = log_likelihood(run, x, samples=7, seed=4)
+    found = log_likelihood(run, x, samples=30, seed=4)
     mean, scale = posterior_of(networks, x)
     for place, example_key in enumerate(jax.random.split(key, 2)):
-        keys = [jax.random.fold_in(example_key, sample) for sample in range(7)]
+        keys = [jax.random.fold_in(example_key, sample) for sample in range(30)]
         z = mean[place] + scale[place] * np.stack([jax.random.normal(one, (1, 3))[0] for one in keys])
-        logits = np.asarray(networks.decode(jnp.asarray(z, jnp.float32)), np.float64).reshape(7, 64)
+        logits = np.asarray(networks.decode(jnp.asarray(z, jnp.float32)), np.float64).reshape(30, 64)
         pixels = x[place].reshape(1, 64) / 16
         log_weights = (
             (pixels * special.log_expit(logits) + (1 - pixels) * special.log_expit(-logits)).sum(axis=1)
@@ -183,11 +212,12 @@ def test_weights_are_those_of_scipy_s_densities(population, small, bound):
             - stats.norm.logpdf(z, mean[place], scale[place]).sum(axis=1)
         )
         weights = np.exp(log_weights - log_weights.max())
-        expected = special.logsumexp(log_weights) - np.log(7)
+        expected = special.logsumexp(log_weights) - np.log(30)
         np.testing.assert_allclose(found.log_likelihood[place], expected, rtol=1e-5)
-        error = weights.std(ddof=1) / (weights.mean() * 7**0.5)
-        np.testing.assert_allclose(found.standard_error[place], error, rtol=1e-3)
-        np.testing.assert_allclose(found.effective_samples[place], weights.sum() ** 2 / (weights**2).sum(), rtol=1e-3)
+        error = weights.std(ddof=1) / (weights.mean() * 30**0.5)
+        effective = weights.sum() ** 2 / (weights**2).sum()
+        np.testing.assert_allclose(found.effective_samples[place], effective, rtol=1e-3)
+        np.testing.assert_allclose(found.standard_error[place], error if effective > 10 else np.nan, rtol=1e-3)
 
 
 def test_neither_chunks_of_samples_nor_of_examples_change_the_likelihood(wide, model, estimates, monkeypatch):
