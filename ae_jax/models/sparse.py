@@ -43,8 +43,8 @@ def sparse(
 
     Failure modes:
       - Dead units: with a target near zero or a large weight, units become inactive for every input, where the
-        sigmoid is flat and has no gradient, and the reconstruction becomes the mean example. Raise the target or lower
-        the weight.
+        sigmoid is flat and only the penalty has a gradient, and the reconstruction becomes the mean example. Raise the
+        target or lower the weight.
       - The penalty constrains the mean alone: units may be weakly active for all examples instead of active for a few,
         the more so the smaller the batch. The batch size times the target should be a few examples; 64 times 0.05 is 3.
       - The divergence is between probabilities: a code with another activation than a sigmoid is refused.
