@@ -6,6 +6,7 @@ from ae_jax.evaluation.context import Context
 from ae_jax.evaluation.contraction import jacobian_norm, jacobian_spectrum
 from ae_jax.evaluation.denoising import denoising_grid
 from ae_jax.evaluation.detection_metrics import anomaly_metrics, precision_at_n, threshold_for
+from ae_jax.evaluation.diagnosis import FAULTS, diagnose, diagnose_training, disqualified, sentences
 from ae_jax.evaluation.generation import frechet_distance, kernel_distance, precision_recall
 from ae_jax.evaluation.labels import class_names, shortened
 from ae_jax.evaluation.likelihood import LogLikelihood, log_likelihood, negative_elbo
@@ -41,6 +42,7 @@ from ae_jax.evaluation.sampling import subsample
 from ae_jax.evaluation.suite import SUMMARY, TASKS, Task, evaluate
 
 __all__ = [
+    "FAULTS",
     "LABELLED",
     "METRICS",
     "NOISE",
@@ -76,6 +78,9 @@ __all__ = [
     "corrupted",
     "definition_of",
     "denoising_grid",
+    "diagnose",
+    "diagnose_training",
+    "disqualified",
     "evaluate",
     "explained_variance",
     "families_within",
@@ -96,6 +101,7 @@ __all__ = [
     "psnr",
     "retrieval_metrics",
     "search",
+    "sentences",
     "shortened",
     "structural_similarity",
     "subsample",

@@ -33,6 +33,7 @@ class TaskResult(NamedTuple):
       messages: what was left out or cut, why, and what to do about it.
       curves: of the anomaly task, name of a score -> scores and labels, of the first member that stayed finite.
       scorer: of the anomaly task, the score of the run with the highest area under those curves.
+      findings: of the summary, faults of members (:func:`ae_jax.evaluation.diagnose`).
       examples: of the summary, the values of each test example beside each row, ``[n]``, of which the row's is the
         mean; None beside a row that is no mean.
     """
@@ -42,6 +43,7 @@ class TaskResult(NamedTuple):
     messages: tuple[str, ...] = ()
     curves: Mapping[str, ScoredLabels] = {}
     scorer: "AnomalyScore | None" = None
+    findings: Sequence[Row] = ()
     examples: Sequence[np.ndarray | None] = ()
 
 
@@ -52,6 +54,11 @@ class Evaluation(tuple[TaskResult, ...]):
     def rows(self) -> list[Row]:
         """The rows of all tasks."""
         return [row for result in self for row in result.rows]
+
+    @property
+    def findings(self) -> list[Row]:
+        """The findings of all tasks."""
+        return [finding for result in self for finding in result.findings]
 
     @property
     def examples(self) -> list[np.ndarray | None]:

@@ -15,6 +15,7 @@ from ae_jax.evaluation.context import Context, Features, Subject, with_members
 from ae_jax.evaluation.contraction import relative_norms
 from ae_jax.evaluation.denoising import denoising_grid
 from ae_jax.evaluation.detection_metrics import anomaly_metrics
+from ae_jax.evaluation.diagnosis import diagnose
 from ae_jax.evaluation.filters import are_images
 from ae_jax.evaluation.generation import frechet_distance, kernel_distance, precision_recall
 from ae_jax.evaluation.labels import are_too_many, class_names
@@ -94,9 +95,10 @@ def evaluate(
 ) -> Evaluation:
     """Evaluates a run or a baseline on one or several tasks.
 
-    ``"summary"`` has the few numbers that comparisons report. Each other task has rows of its baselines too. A task
-    that the run or the data do not allow has a result without rows, whose message says why and what to do. Rows of a
-    member that diverged, or whose outputs are not finite and values NaN, say ``"finite": False``.
+    ``"summary"`` has the few numbers that comparisons report, and what is wrong with members. Each other task has rows
+    of its baselines too. A task that the run or the data do not allow has a result without rows, whose message says why
+    and what to do. Rows of a member that diverged, or whose outputs are not finite and values NaN, say
+    ``"finite": False``.
 
     Args:
       evaluated: a trained population, or a baseline such as :class:`ae_jax.evaluation.PCA`.
@@ -112,7 +114,7 @@ def evaluate(
       features_name: what results call them.
 
     Returns:
-      A result for each task; ``.rows`` are those of all of them,
+      A result for each task; ``.findings`` and ``.rows`` are those of all of them, rows as
       ``{"autoencoder", "seed", "member", "metric", "value", "split"}`` with :data:`ae_jax.evaluation.METRICS` as
       metrics, and further keys: ``score`` of the anomaly task; ``representation``, ``distance`` and ``k`` of retrieval;
       ``corruption``, ``level`` and ``trained_on`` of denoising; ``features``, ``samples`` and ``examples`` of
@@ -190,7 +192,8 @@ def summary_task(context: Context) -> TaskResult:
         }
         rows += context.rows(subject, {name: float(np.mean(of_each)) for name, of_each in values.items()})
         examples += [of_each if isinstance(of_each, np.ndarray) else None for of_each in values.values()]
-    return TaskResult(SUMMARY, rows, context.range_messages, examples=examples)
+    found = diagnose(context, bounds.get("kl"))
+    return TaskResult(SUMMARY, rows, context.range_messages, findings=found, examples=examples)
 
 
 def reconstruction_task(context: Context) -> TaskResult:

@@ -16,7 +16,17 @@ from ae_jax.atomic import write_text
 from ae_jax.components import to_config
 from ae_jax.data import Dataset
 from ae_jax.errors import InvalidInput
-from ae_jax.evaluation import PCA, TASKS, Evaluation, TaskResult, evaluate, is_baseline
+from ae_jax.evaluation import (
+    PCA,
+    TASKS,
+    Evaluation,
+    TaskResult,
+    diagnose_training,
+    disqualified,
+    evaluate,
+    is_baseline,
+    sentences,
+)
 from ae_jax.networks import code_shape
 from ae_jax.report.axes import to_png
 from ae_jax.report.pictures import Picture, run_pictures, summary_pictures, task_pictures
@@ -24,6 +34,7 @@ from ae_jax.report.sentences import data_facts, run_facts, task_sentence, task_t
 from ae_jax.report.tables import (
     ResultsTable,
     Summary,
+    disqualified_groups,
     explanations,
     results_table,
     shared_metrics,
@@ -110,7 +121,8 @@ def _page_of_sweep(sweep: Sweep) -> dict[str, Any]:
         for name, run in sweep.runs.items()
         for place, setting in enumerate(to_config(point.setting) for point in sweep.populations[name])
     }
-    leading = dict.fromkeys(best(summary, metric) for metric in shared_metrics(summary))
+    judged = {group: of for group, of in summary.items() if group not in disqualified_groups(sweep)}
+    leading = dict.fromkeys(best(judged, metric) for metric in shared_metrics(summary))
     shown = [group for group in leading if group is not None] or list(summary)[:1]
     name = next(iter(first_members.values())).name if first_members else "an autoencoder"
     return {
@@ -128,27 +140,30 @@ def _page_of_sweep(sweep: Sweep) -> dict[str, Any]:
 
 def _page_of_run(run: Run, dataset: Dataset | None) -> dict[str, Any]:
     """The report of one run; with a data set, results beside those of PCA, and figures of examples."""
-    results, answer = [], ""
+    results, answer, findings = [], "", diagnose_training(run)
     if dataset is not None and len(dataset.test.x):
         features = int(np.prod(run.shape))
         code = min(math.prod(code_shape(run.autoencoder.networks)), len(dataset.train.x), features)
         found = Evaluation([*evaluate(PCA.fit(dataset, code), dataset), *evaluate(run, dataset)])
+        findings = found.findings
         summary = summarise(found.rows, examples=found.examples)
-        differences = [] if _of_settings(run) else paired_differences(found.rows, examples=found.examples)
+        testable = not (_of_settings(run) or disqualified(findings))
+        differences = [] if not testable else paired_differences(found.rows, examples=found.examples)
         results, answer = [_results(summary, differences, "autoencoder")], verdict(summary, differences)
     return _about(run, dataset) | {
         "heading": f"{run.name} on {run.data.name if dataset is None else dataset.name}",
         "answer": answer,
+        "notes": sentences(findings),
         "sections": [*results, Section("Figures", pictures=run_pictures(run, dataset))],
     }
 
 
 def _page_of_tasks(run: Run, dataset: Dataset, results: Sequence[TaskResult]) -> dict[str, Any]:
-    sentences = [sentence for result in results if (sentence := task_sentence(result, run.name))]
+    headlines = [sentence for result in results if (sentence := task_sentence(result, run.name))]
     by_member = _of_settings(run)
     return _about(run, dataset) | {
         "heading": f"Evaluation of {run.name} on {dataset.name}",
-        "answer": " ".join(sentences) or "No task could be evaluated with this run and these data.",
+        "answer": " ".join(headlines) or "No task could be evaluated with this run and these data.",
         "sections": [
             Section(
                 result.task.capitalize(),
@@ -170,10 +185,9 @@ def _of_settings(run: Run) -> bool:
 def _about(run: Run, dataset: Dataset | None) -> dict[str, Any]:
     """What every report of one run states."""
     data = [data_facts(dataset)] if dataset is not None else []
-    diverged = [seed for seed, finite in zip(run.seeds, run.finite, strict=True) if not finite]
     return {
         "facts": " ".join([*data, run_facts(run), training_facts(run.record | {"settings": run.settings})]),
-        "notes": [f"The member of seed {seed} diverged." for seed in diverged],
+        "notes": sentences(diagnose_training(run)),
         "configuration": _configuration(run.configuration()),
     }
 
@@ -190,8 +204,8 @@ def _results(summary: Summary, differences: Sequence[Difference], heading: str) 
 
 
 def _configuration(results: dict[str, Any]) -> str:
-    """Everything in results.json but rows and messages; values that are no JSON are shown as text."""
-    stated = {key: value for key, value in results.items() if key not in ("rows", "messages")}
+    """Everything in results.json but rows, findings and messages; values that are no JSON are shown as text."""
+    stated = {key: value for key, value in results.items() if key not in ("rows", "findings", "messages")}
     return json.dumps(stated, indent=2, ensure_ascii=False, default=str)
 
 

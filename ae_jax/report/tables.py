@@ -10,7 +10,7 @@ from rich.console import Console, ConsoleOptions
 from rich.table import Table
 from rich.text import Text
 
-from ae_jax.evaluation import METRICS, Metric, is_baseline
+from ae_jax.evaluation import METRICS, Metric, Row, disqualified, is_baseline
 from ae_jax.studies import Comparison, Difference, Interval, Sweep, paired_differences, summarise, undefeated
 from ae_jax.studies.results import intervals
 
@@ -218,13 +218,27 @@ def listed(items: Sequence[str]) -> str:
 
 
 def study_summary(study: Comparison | Sweep) -> tuple[Summary, list[Difference], str]:
-    """Returns the means of a study on the test split, their tests, and the heading of the groups that they are of."""
-    keys = swept_keys(study) if isinstance(study, Sweep) else []
-    rows = study.rows
-    if keys:
-        rows = [row | {"autoencoder": ", ".join(f"{key}={row[key]}" for key in keys)} for row in rows]
-    heading = "setting" if keys else "autoencoder"
-    return summarise(rows, **study.tested), paired_differences(rows, **study.tested), heading
+    """Returns the means of a study on the test split, their tests, and the heading of the groups that they are of.
+
+    There are no tests of groups that a fault disqualifies.
+    """
+    rows, excluded = _by_group(study, study.rows), disqualified_groups(study)
+    tests = paired_differences(rows, **study.tested)
+    tests = [one for one in tests if not excluded & {one.first, one.second}]
+    return summarise(rows, **study.tested), tests, "setting" if isinstance(study, Sweep) else "autoencoder"
+
+
+def disqualified_groups(study: Comparison | Sweep) -> set[str]:
+    """Returns the groups of a study that have a disqualifying fault (:func:`ae_jax.evaluation.disqualified`)."""
+    return disqualified(_by_group(study, study.findings))
+
+
+def _by_group(study: Comparison | Sweep, rows: list[Row]) -> list[Row]:
+    """Rows in which the groups of the study's table are the autoencoders."""
+    if isinstance(study, Comparison):
+        return rows
+    keys = swept_keys(study)
+    return [row | {"autoencoder": ", ".join(f"{key}={row[key]}" for key in keys)} for row in rows]
 
 
 def swept_keys(sweep: Sweep) -> list[str]:

@@ -13,7 +13,7 @@ import numpy as np
 from ae_jax.components import to_config
 from ae_jax.data import Dataset
 from ae_jax.errors import InvalidInput, TrainingDiverged
-from ae_jax.evaluation import Row, evaluate
+from ae_jax.evaluation import Row, evaluate, sentences
 from ae_jax.models import Autoencoder
 from ae_jax.studies.study_state import (
     begin_study,
@@ -40,6 +40,7 @@ class StudyResults:
       dataset: what the runs were trained and evaluated on.
       runs: by name.
       rows: long-format results, those of baselines first.
+      findings: faults of members (:func:`ae_jax.evaluation.diagnose`); messages have their sentences.
       examples: the values of test examples beside each row, or None (:attr:`ae_jax.evaluation.Evaluation.examples`).
       record: settings, versions, device, wall and compile time.
       messages: what a reader of the results must know: autoencoders left out, members that diverged.
@@ -49,14 +50,17 @@ class StudyResults:
     dataset: Dataset
     runs: dict[str, Run] = dataclasses.field(default_factory=dict)
     rows: list[Row] = dataclasses.field(default_factory=list)
+    findings: list[Row] = dataclasses.field(default_factory=list)
     examples: list[np.ndarray | None] = dataclasses.field(default_factory=list)
     record: dict[str, Any] = dataclasses.field(default_factory=dict)
     messages: list[str] = dataclasses.field(default_factory=list)
     costs: list[dict[str, Any]] = dataclasses.field(default_factory=list)
 
-    def add_rows(self, name: str, rows: list[Row], examples: Sequence[np.ndarray | None]) -> None:
+    def add(self, name: str, rows: list[Row], findings: list[Row], examples: Sequence[np.ndarray | None]) -> None:
         """Adds the results of the run of that name."""
         self.rows += rows
+        self.findings += findings
+        self.messages += sentences(findings)
         self.examples += examples
 
     @property
@@ -66,7 +70,8 @@ class StudyResults:
 
     def results(self) -> dict[str, Any]:
         """Returns everything but the parameters, ready for JSON."""
-        return {"data": self.dataset.describe(), **self.record, "messages": self.messages, "rows": self.rows}
+        found = {"messages": self.messages, "findings": self.findings, "rows": self.rows}
+        return {"data": self.dataset.describe(), **self.record, **found}
 
 
 Study = TypeVar("Study", bound=StudyResults)
@@ -155,8 +160,6 @@ def _train(study: StudyResults, name: str, population: Any, config: TrainConfig,
         run = fit(population, study.dataset, config, **how)
     except (TrainingDiverged, TrainingInterrupted) as error:
         run, interrupted = cast(Run, error.run), error
-    if "divergence" in run.record:
-        study.messages.append(run.record["divergence"])
     study.runs[name] = run
     study.costs.append({key: run.record[key] for key in COST})
     if isinstance(interrupted, TrainingInterrupted):
@@ -174,9 +177,9 @@ def _evaluate(study: StudyResults, name: str, checkpoints: Checkpoints | None, *
         if checkpoints is not None and keep:
             with _warn_if_unwritable("a study that is resumed evaluates this run again"):
                 write_rows(checkpoints.folder, run, study.dataset, found, cost)
-        kept = found.rows, found.examples, cost
-    study.add_rows(name, *kept[:2])
-    study.costs.append(kept[2])
+        kept = found.rows, found.findings, found.examples, cost
+    study.add(name, *kept[:3])
+    study.costs.append(kept[3])
 
 
 @contextlib.contextmanager

@@ -23,7 +23,7 @@ from ae_jax.training.checkpoint import checkpoint_info, latest_checkpoint, remov
 from ae_jax.training.continuation import Resume, differences
 
 STATE, ROWS, EXAMPLES = "study.json", "answers.json", "examples.npz"
-_KEYS = ("of", "rows", "examples", "cost")
+_KEYS = ("of", "rows", "findings", "examples", "cost")
 
 
 def path_component(name: str) -> str:
@@ -134,14 +134,15 @@ def write_rows(folder: Path, run: Run, dataset: Dataset, found: Evaluation, cost
     with replacing(folder / EXAMPLES) as scratch:
         np.savez(scratch, **arrays)
         digest = hashlib.sha256(scratch.read_bytes()).hexdigest()
-    facts = {"of": digest_of_run(run, dataset), "rows": found.rows, "examples": digest, "cost": cost}
+    results = {"rows": found.rows, "findings": found.findings, "examples": digest}
+    facts = {"of": digest_of_run(run, dataset), **results, "cost": cost}
     write_state(folder / ROWS, facts)
 
 
 def read_rows(
     folder: Path, run: Run, dataset: Dataset
-) -> tuple[list[Row], list[np.ndarray | None], dict[str, Any]] | None:
-    """Returns the rows, examples and cost that :func:`write_rows` wrote of these parameters and data, or None."""
+) -> tuple[list[Row], list[Row], list[np.ndarray | None], dict[str, Any]] | None:
+    """Returns rows, findings, examples and cost that :func:`write_rows` wrote of these parameters and data, or None."""
     kept = read_state(folder / ROWS, *_KEYS)
     if kept is None or kept["of"] != digest_of_run(run, dataset):
         return None
@@ -152,7 +153,8 @@ def read_rows(
     if hashlib.sha256(written).hexdigest() != kept["examples"]:
         return None
     arrays = np.load(io.BytesIO(written))
-    return kept["rows"], [arrays.get(str(place)) for place in range(len(kept["rows"]))], kept["cost"]
+    examples = [arrays.get(str(place)) for place in range(len(kept["rows"]))]
+    return kept["rows"], kept["findings"], examples, kept["cost"]
 
 
 def digest_of_run(run: Run, dataset: Dataset) -> str:

@@ -51,10 +51,11 @@ class Sweep(StudyResults):
         """Every point of the grid."""
         return [point.setting for points in self.populations.values() for point in points]
 
-    def add_rows(self, name: str, rows: list[Row], examples: Sequence[np.ndarray | None]) -> None:
+    def add(self, name: str, rows: list[Row], findings: list[Row], examples: Sequence[np.ndarray | None]) -> None:
         """Adds the results of a population, each with the setting that it is of."""
         members = [to_config(point.setting) for point in self.populations[name] for _ in self.seeds]
-        super().add_rows(name, [row | members[row["member"]] for row in rows], examples)
+        rows, findings = ([row | members[row["member"]] for row in each] for each in (rows, findings))
+        super().add(name, rows, findings, examples)
 
     def results(self) -> dict[str, Any]:
         """Returns everything but the parameters, ready for JSON."""

@@ -66,16 +66,16 @@ def comparison(small: Dataset) -> Comparison:
     """Two autoencoders, one of a hostile name, over two seeds."""
     autoencoders = [
         ae_jax.Autoencoder(name=HOSTILE, networks=Convolutional(channels=(4,), code=2), objective=Reconstruction()),
-        ae_jax.variational(code=3, hidden=(12,)),
+        ae_jax.variational(code=3, hidden=(12,), learning_rate=1e-2),
     ]
-    return compare(small, autoencoders, seeds=(0, 1), epochs=1, batch_size=16)
+    return compare(small, autoencoders, seeds=(0, 1), epochs=40, batch_size=16)
 
 
 @pytest.fixture(scope="session")
 def swept(small: Dataset) -> Sweep:
     """Two weights over two seeds."""
-    grid = {"weight": [0.01, 1.0], "code": [2], "hidden": [(12,)]}
-    return sweep("contractive", small, grid, seeds=(0, 1), epochs=1, batch_size=16)
+    grid = {"weight": [0.01, 1.0], "code": [2], "hidden": [(12,)], "learning_rate": [1e-2]}
+    return sweep("contractive", small, grid, seeds=(0, 1), epochs=20, batch_size=16)
 
 
 @pytest.fixture(scope="session")

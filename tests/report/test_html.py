@@ -130,6 +130,21 @@ def test_sweep_shows_the_best_settings(swept: Sweep, page_of_sweep: str, read: R
     assert "There are no results to show." in report_html(dataclasses.replace(swept, rows=[], examples=[], runs={}))
 
 
+def test_groups_with_a_disqualifying_fault_are_never_the_best(swept: Sweep, comparison: Comparison):
+    summary, differences, _ = study_summary(swept)
+    first, second = summary
+    assert {differences[0].first, differences[0].second} == {first, second}
+    finding = {"finding": "constant_code", "weight": float(first.split("=")[1]), "autoencoder": "contractive"}
+    told = dataclasses.replace(swept, findings=[finding], messages=["The code is constant."])
+    assert study_summary(told)[1] == []
+    page = report_html(told)
+    assert "The code is constant." in page
+    assert (f"<h2>{first}</h2>" in page, f"<h2>{second}</h2>" in page) == (False, True)
+    found = study_summary(dataclasses.replace(comparison, findings=[finding | {"autoencoder": "variational"}]))[1]
+    assert found
+    assert not any("variational" in (one.first, one.second) for one in found)
+
+
 def test_run_without_data_has_curves_samples_and_filters(population: Run, read: Reader):
     partly = dataclasses.replace(population, finite=np.array([True, False, True, True]))
     text = report_html(partly)
@@ -137,7 +152,7 @@ def test_run_without_data_has_curves_samples_and_filters(population: Run, read: 
     assert not page.unbalanced
     assert len(page.attributes("img", "alt")) == 3
     assert "table" not in {tag for tag, _ in page.tags}
-    assert "The member of seed 6 diverged." in text
+    assert "variational diverged, in 1 of 4 members, first with seed 6" in text
 
 
 def test_report_of_tasks_has_a_section_with_a_table_and_figures_for_each(

@@ -9,7 +9,7 @@ import pytest
 
 import ae_jax
 from ae_jax import InvalidInput, TrainingInterrupted
-from ae_jax.evaluation import evaluate
+from ae_jax.evaluation import evaluate, sentences
 from ae_jax.studies import StudyResults, study_results
 from ae_jax.studies.study_results import run_study
 
@@ -35,7 +35,7 @@ def whole(small) -> StudyResults:
 
 
 def assert_same(found: StudyResults, expected: StudyResults) -> None:
-    assert found.rows == expected.rows
+    assert (found.rows, found.findings) == (expected.rows, expected.findings)
     for mine, other in zip(found.runs.values(), expected.runs.values(), strict=True):
         jax.tree.map(np.testing.assert_array_equal, mine.params, other.params)
         jax.tree.map(np.testing.assert_array_equal, mine.history, other.history)
@@ -44,7 +44,8 @@ def assert_same(found: StudyResults, expected: StudyResults) -> None:
 def test_each_population_is_trained_and_evaluated_in_turn(small, whole):
     assert {name: len(run) for name, run in whole.runs.items()} == {"one": 2, "two": 4}
     assert whole.rows == [row for run in whole.runs.values() for row in evaluate(run, small).rows]
-    assert whole.messages == []
+    assert whole.findings == [row for run in whole.runs.values() for row in evaluate(run, small).findings]
+    assert whole.messages == sentences(whole.findings)
 
 
 def test_the_record_states_settings_versions_and_cost(whole):

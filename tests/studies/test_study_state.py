@@ -56,10 +56,13 @@ def test_another_file_counts_as_missing(tmp_path: Path, text: str):
 
 def test_rows_are_kept_for_the_same_parameters_and_data_alone(tmp_path: Path, run, population, small):
     rows = [{"metric": "mse", "value": float("nan"), "member": 0}, {"metric": "mse", "value": 0.1}]
-    found = Evaluation([TaskResult("summary", rows, examples=[None, np.array([0.0, 0.2])])])
+    found = Evaluation(
+        [TaskResult("summary", rows, findings=[{"finding": "dead_units"}], examples=[None, np.array([0.0, 0.2])])]
+    )
     write_rows(tmp_path, run, small, found, {"wall_s": 1.5})
-    kept, examples, cost = read_rows(tmp_path, run, small)
+    kept, findings, examples, cost = read_rows(tmp_path, run, small)
     assert np.isnan(kept[0]["value"])
+    assert findings == found.findings
     assert (kept[1], examples[0], examples[1].tolist(), cost) == (rows[1], None, [0.0, 0.2], {"wall_s": 1.5})
     other = dataclasses.replace(run, params=jax.tree.map(lambda leaf: leaf + 1e-6, run.params))
     later = dataclasses.replace(run, record=run.record | {"versions": run.record["versions"] | {"ae_jax": "9"}})
