@@ -35,7 +35,7 @@ are averaged over uses and data sets, which are not independent of each other: t
 
 import dataclasses
 import math
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from functools import cached_property, partial
 from pathlib import Path
 from typing import Any
@@ -43,16 +43,21 @@ from typing import Any
 import jax.numpy as jnp
 import numpy as np
 from matplotlib.figure import Figure
+from sklearn.decomposition import PCA
+from sklearn.ensemble import IsolationForest
 from sklearn.metrics import roc_auc_score
+from sklearn.model_selection import StratifiedKFold, train_test_split
 
 import ae_jax
-from ae_jax import NAMED, Autoencoder, InvalidInput, Run, evaluation
+from ae_jax import NAMED, Autoencoder, InvalidInput, Run
+from ae_jax.cli.session import say
 from ae_jax.components import to_config
 from ae_jax.corruptions import Gaussian, Masking, SaltAndPepper
 from ae_jax.data import Dataset, Split
 from ae_jax.errors import require_known
 from ae_jax.evaluation import (
     METRICS,
+    NOISY,
     Context,
     Metric,
     anomaly_score,
@@ -61,7 +66,6 @@ from ae_jax.evaluation import (
     linear_probe_accuracy,
     retrieval_metrics,
     search,
-    subsample,
 )
 from ae_jax.networks import MLP
 from ae_jax.objectives import Reconstruction
@@ -72,177 +76,222 @@ from ae_jax.training import fine_tune, untrained
 from experiment import Experiment, ExperimentLog, run_experiment
 
 Rows = Sequence[dict[str, Any]]
+Values = dict[str, float]
 
-BATCH, CODE, FEATURES, FEATURE_EPOCHS, NEAREST = 128, 16, 64, 20, 100
-PCA, LEVEL = "pca", 0.05
+BATCH, CODE, LARGE, FEATURES, FEATURE_EPOCHS, NEAREST, FOLDS, DRAWS = 128, 16, 128, 64, 20, 100, 10, 5
+LEVEL = 0.05
+BASELINES = {"pca": CODE, "large pca": LARGE, "raw": None}
+"""Components of the linear maps that stand in every use; None for the data as they are."""
+OWN = "denoising, own noise"
 NOISES = {
     "gaussian": {0.3: Gaussian(scale=0.3)},
     "masking": {0.25: Masking(probability=0.25)},
     "salt_and_pepper": {0.1: SaltAndPepper(probability=0.1)},
 }
+DENOISERS = (
+    MLP(hidden=(256,), code=CODE, activation="gelu"),
+    MLP(hidden=(256,), code=256, activation="gelu"),
+    MLP(hidden=(), code=1024, code_activation="gelu"),
+)
+"""Networks of which the denoiser that is trained on each noise has the best on validation examples."""
 QUESTION = ("data", "use", "metric")
 
 
 @dataclasses.dataclass(frozen=True, eq=False)
 class Subject:
-    """A data set on which autoencoders are compared.
+    """What one seed compares autoencoders on.
 
     Attributes:
-      data: examples with labels, no validation split, so that all train to the end.
+      data: examples with labels, drawn by the seed.
+      seed: of the draw and of everything that is trained and sampled.
+      held_out: the class that is to be detected.
     """
 
     data: Dataset
+    seed: int
+    held_out: Any
 
     @cached_property
     def features(self) -> Run:
         """Returns a classifier's encoder, in whose codes samples are compared with examples."""
-        encoder = untrained(ae_jax.undercomplete(code=FEATURES), self.data)
+        encoder = untrained(ae_jax.undercomplete(code=FEATURES), self.data, seeds=self.seed)
         return fine_tune(encoder, self.data, epochs=FEATURE_EPOCHS, batch_size=BATCH).run
 
-    def without(self, label: int) -> Dataset:
-        """Returns the data without the training examples of one class."""
-        train = self.data.train
-        kept = train.labels != label
-        if kept.all() or not kept.any():
-            raise InvalidInput(f"{self.data.name} was to hold out the class {label}: expected one of several.")
-        return dataclasses.replace(self.data, train=Split(train.x[kept], train.labels[kept]), statistics=None)
+    @cached_property
+    def normal(self) -> Dataset:
+        """Returns the data without the held-out class in training and validation; as many batches for every class."""
+        kept = {name: getattr(self.data, name).labels != self.held_out for name in ("train", "validation")}
+        count = max(1, int(0.875 * len(kept["train"])) // BATCH) * BATCH
+        rows = {name: np.flatnonzero(of)[: count if name == "train" else None] for name, of in kept.items()}
+        parts = {name: rows_of(getattr(self.data, name), of) for name, of in rows.items()}
+        return dataclasses.replace(self.data, **parts, statistics=None)
 
 
-def subject_of(source: str, examples: int, tests: int) -> Subject:
-    """Loads a data set with at most that many training and test examples, evenly spaced."""
-    whole = ae_jax.data.load(source).with_validation()
-    if whole.train.labels is None or whole.test.labels is None:
-        raise InvalidInput(f"{source} has no labels: expected classes, which four of the uses are judged by.")
-    parts = {}
-    for name, limit in (("train", examples), ("test", tests)):
-        split = whole.split(name)
-        rows = subsample(len(split.x), limit)
-        parts[name] = Split(split.x[rows], split.labels[rows])
-    return Subject(dataclasses.replace(whole, **parts, statistics=None))
+def rows_of(split: Split, rows: np.ndarray) -> Split:
+    assert split.labels is not None
+    return Split(split.x[rows], split.labels[rows])
 
 
-def reduced(run: Run, subject: Subject) -> list[float]:
-    train, test = subject.data.train, subject.data.test
-    return [
-        linear_probe_accuracy(of_train, train.labels, of_test, test.labels)
-        for of_train, of_test in zip(run.encode(train.x), run.encode(test.x), strict=True)
-    ]
+def subject_of(whole: Dataset, seed: int, examples: int, tests: int) -> Subject:
+    """Draws training, validation and test examples by a seed; ten seeds test on disjoint examples."""
+    splits = [split for split in (whole.train, whole.validation, whole.test) if len(split.x)]
+    if any(split.labels is None for split in splits):
+        raise InvalidInput(f"{whole.name} has no labels: expected classes, which four of the uses are judged by.")
+    pool = Split(np.concatenate([split.x for split in splits]), np.concatenate([split.labels for split in splits]))
+    folds = StratifiedKFold(FOLDS, shuffle=True, random_state=seed // FOLDS).split(pool.x, pool.labels)
+    rest, test = list(folds)[seed % FOLDS]
+
+    def drawn(rows: np.ndarray, count: int) -> tuple[np.ndarray, np.ndarray]:
+        """Draws rows, and the others."""
+        if count >= len(rows):
+            return rows, rows[:0]
+        one, other = train_test_split(rows, train_size=count, stratify=pool.labels[rows], random_state=seed)
+        return one, other
+
+    validation, rest = drawn(rest, min(tests, len(rest) // FOLDS))
+    parts = {"train": drawn(rest, examples)[0], "validation": validation, "test": drawn(test, tests)[0]}
+    data = dataclasses.replace(whole, **{name: rows_of(pool, of) for name, of in parts.items()}, statistics=None)
+    classes = np.unique(pool.labels)
+    return Subject(data, seed, classes[seed % len(classes)])
 
 
-def denoised(run: Run, subject: Subject) -> list[float]:
-    gains: dict[int, list[float]] = {}
-    for row in denoising_grid(Context(evaluated=run, dataset=subject.data), NOISES):
-        if row["metric"] == "psnr_gain" and row["seed"] is not None:
-            gains.setdefault(row["member"], []).append(row["value"])
-    return [float(np.mean(of_member)) for of_member in gains.values()]
+def used(run: Run, subject: Subject) -> Iterator[tuple[str, str, float]]:
+    """Returns use, metric and value of a run that was trained on all classes; the run is not single."""
+    data = subject.data
+    codes, found = (run.encode(split.x)[0] for split in (data.train, data.test))
+    yield "reduce", "linear_probe_accuracy", linear_probe_accuracy(codes, data.train.labels, found, data.test.labels)
+    yield "denoise", "psnr_gain", float(np.mean(list(gains(run, data)[run.name].values())))
+    nearest = search(found, codes, k=NEAREST, metric="cosine").indices
+    precision = retrieval_metrics(nearest, data.test.labels, data.train.labels, k=NEAREST)["map_at_k"]
+    yield "search", "map_at_k", precision
+    low, high = data.train.x.min(), data.train.x.max()
+    real = subject.features.encode(data.test.x)
+    samples = np.split(np.clip(samples_of(run, subject, codes), low, high), DRAWS)
+    distances = [frechet_distance(real, subject.features.encode(of)) for of in samples]
+    yield "generate", "frechet_distance", float(np.mean(distances))
 
 
-def searched(run: Run, subject: Subject) -> list[float]:
-    train, test = subject.data.train, subject.data.test
-    found = []
-    for among, sought in zip(run.encode(train.x), run.encode(test.x), strict=True):
-        nearest = search(sought, among, k=NEAREST, metric="cosine").indices
-        found.append(retrieval_metrics(nearest, test.labels, train.labels, k=NEAREST)["map_at_k"])
+def gains(run: Run, data: Dataset, split: str = "test", noises: Any = NOISES, **options: Any) -> dict[str, Values]:
+    """Returns decibels gained over noisy inputs: method -> noise -> gain."""
+    context = Context(evaluated=run, dataset=data, split=split, seed=int(run.seeds[0]))
+    found: dict[str, Values] = {}
+    for row in denoising_grid(context, noises, **({"baselines": False} | options)):
+        if row["metric"] == "psnr_gain" and row["autoencoder"] != NOISY:
+            found.setdefault(row["autoencoder"], {})[row["corruption"]] = row["value"]
     return found
 
 
-def generated(run: Run, subject: Subject) -> list[float]:
-    real = subject.features.encode(subject.data.test.x)
-    low, high = subject.data.train.x.min(), subject.data.train.x.max()
-    return [
-        frechet_distance(real, subject.features.encode(np.clip(samples, low, high)))
-        for samples in samples_of(run, subject.data)
-    ]
-
-
-def samples_of(run: Run, data: Dataset) -> list[np.ndarray]:
-    """Samples as many examples as there are in the test split, from the prior or a Gaussian fitted to codes."""
-    count = len(data.test.x)
+def samples_of(run: Run, subject: Subject, codes: np.ndarray) -> np.ndarray:
+    """Samples, from the prior or a Gaussian fitted to codes, several times as many as there are test examples."""
+    count = DRAWS * len(subject.data.test.x)
     if "prior" in run.autoencoder.objective.parts:
-        return list(run.sample(count))
-    normal = [(codes.mean(axis=0), np.cov(codes.T)) for codes in run.encode(data.train.x).astype(np.float64)]
-    drawn = [np.random.default_rng(0).multivariate_normal(*of, size=count, method="eigh") for of in normal]
-    return [run[member].decode(codes.astype(np.float32)) for member, codes in enumerate(drawn)]
+        return run.sample(count, seed=subject.seed)[0]
+    moments = codes.mean(axis=0, dtype=np.float64), np.cov(codes.T.astype(np.float64))
+    drawn = np.random.default_rng(subject.seed).multivariate_normal(*moments, size=count, method="eigh")
+    return run[0].decode(drawn.astype(np.float32))
 
 
-def detected(run: Run, normal: Dataset, label: int) -> list[float]:
-    """Returns the ROC AUC for a class that a run was trained without."""
-    scores = anomaly_score(run, "error_and_knn", normal.train.x).score(normal.test.x)
-    return [roc_auc_score(normal.test.labels == label, of_member) for of_member in scores]
+def detected(run: Run, subject: Subject, score: str = "error_and_knn") -> float:
+    """Returns the ROC AUC for the class that a run was trained without."""
+    scores = anomaly_score(run, score, subject.normal.train.x).score(subject.data.test.x)[0]
+    return float(roc_auc_score(subject.data.test.labels == subject.held_out, scores))
 
 
-USES: dict[str, tuple[str, Callable[[Run, Subject], list[float]]]] = {
-    "reduce": ("linear_probe_accuracy", reduced),
-    "denoise": ("psnr_gain", denoised),
-    "search": ("map_at_k", searched),
-    "generate": ("frechet_distance", generated),
-}
-"""What a run of all classes is put to, by which metric; what detects was trained without one."""
-
-
-def principal(data: Dataset) -> Run:
-    """Returns PCA as a run of linear networks with the components as weights."""
-    pca = evaluation.PCA.fit(data, CODE).fitted
-    linear = Autoencoder(name=PCA, networks=MLP(hidden=(), code=CODE), objective=Reconstruction())
+def linear(name: str, data: Dataset, seed: int) -> Run:
+    """Returns PCA, or the data as they are, as a run of linear networks."""
+    x = np.asarray(data.scaling(data.train.x.astype(np.float32))).reshape(len(data.train.x), -1)
+    components, mean = np.eye(x.shape[1], dtype=np.float32), np.zeros(x.shape[1], np.float32)
+    if (size := BASELINES[name]) is not None:
+        pca = PCA(min(size, *x.shape), svd_solver="covariance_eigh").fit(x)
+        components, mean = pca.components_, pca.mean_
+    networks = MLP(hidden=(), code=len(components))
     layers = {
-        "encoder": {"kernel": pca.components_.T, "bias": -pca.components_ @ pca.mean_},
-        "decoder": {"kernel": pca.components_, "bias": pca.mean_},
+        "encoder": {"kernel": components.T, "bias": -components @ mean},
+        "decoder": {"kernel": components, "bias": mean},
     }
     params = {part: {0: {name: jnp.asarray(of)[None] for name, of in layer.items()}} for part, layer in layers.items()}
-    return dataclasses.replace(untrained(linear, data), params={"networks": params}, single=False)
+    run = untrained(Autoencoder(name=name, networks=networks, objective=Reconstruction()), data, seeds=[seed])
+    return dataclasses.replace(run, params={"networks": params})
 
 
-def measured(
-    fitted: Callable[[Dataset, str], Run], subject: Subject, held_out: Sequence[int], seeds: Sequence[int | None]
-) -> Rows:
-    """Returns one number for each use and seed; ``fitted`` trains on data under a name."""
-    whole = fitted(subject.data, "all")
-    values = {use: (metric, ask(whole, subject)) for use, (metric, ask) in USES.items()}
-    areas = []
-    for label in held_out:
-        normal = subject.without(label)
-        areas.append(detected(fitted(normal, f"without-{label}"), normal, label))
-    values["detect"] = ("roc_auc", np.mean(areas, axis=0).tolist())
-    about = {"data": subject.data.name, "autoencoder": whole.name, "split": "test"}
-    return [
-        about | {"use": use, "seed": seed, "metric": metric, "value": float(value)}
-        for use, (metric, of_seeds) in values.items()
-        for seed, value in zip(seeds, of_seeds, strict=True)
-    ]
+def by_linear_maps(_: Path, subject: Subject) -> Rows:
+    """Measures PCA and raw data in every use, and baselines of one use each."""
+    rows: list[dict[str, Any]] = []
+    for name in BASELINES:
+        run, normal = linear(name, subject.data, subject.seed), linear(name, subject.normal, subject.seed)
+        rows += as_rows(name, subject, [*used(run, subject), ("detect", "roc_auc", detected(normal, subject))])
+        if name == "pca":
+            error = detected(normal, subject, "reconstruction_error")
+            rows += as_rows("pca error", subject, [("detect", "roc_auc", error)])
+            for method, of_noises in gains(run, subject.data, baselines=True).items():
+                if method != name:
+                    rows += as_rows(
+                        method, subject, [("denoise", "psnr_gain", float(np.mean(list(of_noises.values()))))]
+                    )
+    train, test = (split.x.reshape(len(split.x), -1) for split in (subject.normal.train, subject.data.test))
+    scores = -IsolationForest(random_state=subject.seed).fit(train).score_samples(test)
+    area = float(roc_auc_score(subject.data.test.labels == subject.held_out, scores))
+    return [*rows, *as_rows("isolation forest", subject, [("detect", "roc_auc", area)])]
+
+
+def trained(autoencoder: Autoencoder, data: Dataset, seed: int, steps: int) -> Run:
+    epochs = math.ceil(steps * BATCH / len(data.train.x))
+    return ae_jax.fit(autoencoder, data, seeds=[seed], epochs=epochs, batch_size=BATCH)
+
+
+def by_training(_: Path, subject: Subject, autoencoder: Autoencoder, steps: int) -> Rows:
+    """Measures an autoencoder in every use."""
+    whole, normal = (trained(autoencoder, data, subject.seed, steps) for data in (subject.data, subject.normal))
+    found = [*used(whole, subject), ("detect", "roc_auc", detected(normal, subject))]
+    return as_rows(autoencoder.name, subject, found)
+
+
+def by_own_noise(_: Path, subject: Subject, steps: int) -> Rows:
+    """Measures denoisers that were trained on each noise, with the networks that denoise validation examples best."""
+
+    def trained_on(noise: str, networks: MLP) -> Run:
+        (corruption,) = NOISES[noise].values()
+        optimizer, objective = ae_jax.denoising().optimizer, Reconstruction(corruption=corruption)
+        own = Autoencoder(name=OWN, networks=networks, objective=objective, optimizer=optimizer)
+        return trained(own, subject.data, subject.seed, steps)
+
+    def gain(run: Run, noise: str, split: str) -> float:
+        return gains(run, subject.data, split, {noise: NOISES[noise]})[OWN][noise]
+
+    tried = [trained_on("gaussian", networks) for networks in DENOISERS]
+    best = int(np.argmax([gain(run, "gaussian", "validation") for run in tried]))
+    runs = {noise: tried[best] if noise == "gaussian" else trained_on(noise, DENOISERS[best]) for noise in NOISES}
+    mean = float(np.mean([gain(run, noise, "test") for noise, run in runs.items()]))
+    return [row | {"networks": best} for row in as_rows(OWN, subject, [("denoise", "psnr_gain", mean)])]
+
+
+def as_rows(name: str, subject: Subject, found: Sequence[tuple[str, str, float]]) -> list[dict[str, Any]]:
+    about = {"data": subject.data.name, "autoencoder": name, "seed": subject.seed, "split": "test"}
+    return [about | {"use": use, "metric": metric, "value": float(value)} for use, metric, value in found]
 
 
 def study(log: ExperimentLog) -> None:
-    budget, seeds = log.budget, list(range(log.budget["seeds"]))
-    held_out = budget["held_out"]
-
-    def by_pca(_: Path, subject: Subject) -> Rows:
-        return measured(lambda data, _: principal(data), subject, held_out, [None])
-
-    def by_training(folder: Path, subject: Subject, autoencoder: Autoencoder) -> Rows:
-        def fitted(data: Dataset, training: str) -> Run:
-            epochs = math.ceil(budget["steps"] * BATCH / len(data.train.x))
-            kept = {"checkpoints": folder / training, "resume": True}
-            return ae_jax.fit(autoencoder, data, seeds=seeds, epochs=epochs, batch_size=BATCH, **kept)
-
-        return measured(fitted, subject, held_out, seeds)
-
+    budget, steps = log.budget, log.budget["steps"]
     for each in budget["autoencoders"]:
-        require_known("autoencoder", each, ALL)
-    subjects = {source: subject_of(source, budget["examples"], budget["tests"]) for source in log.sources}
-    for source, subject in subjects.items():
-        name = subject.data.name
-        asked = {"data": source} | {key: budget[key] for key in ("examples", "tests", "held_out")}
-        log.trial(f"{name}, {PCA}", partial(by_pca, subject=subject), **asked)
-        for each in budget["autoencoders"]:
-            autoencoder = NAMED[each]()
-            log.trial(
-                f"{name}, {each}",
-                partial(by_training, subject=subject, autoencoder=autoencoder),
-                **asked,
-                autoencoder=to_config(autoencoder),
-                steps=budget["steps"],
-                seeds=seeds,
-            )
+        require_known("autoencoder", each, NAMED)
+    whole = {source: ae_jax.data.load(source) for source in log.sources}
+    for seed in range(budget["seeds"]):
+        for source, data in whole.items():
+            subject = subject_of(data, seed, budget["examples"], budget["tests"])
+            drawn = {"data": source, "seed": seed} | {key: budget[key] for key in ("examples", "tests")}
+
+            def measured(
+                name: str, measure: Callable[..., Rows], subject: Any = subject, drawn: Any = drawn, **settings: Any
+            ) -> None:
+                rows = log.trial(f"{subject.data.name}, seed {drawn['seed']}, {name}", measure, **drawn, **settings)
+                say(", ".join(f"{row['autoencoder']} {row['use']} {row['value']:.3f}" for row in rows))
+
+            measured("linear maps", partial(by_linear_maps, subject=subject))
+            for each in budget["autoencoders"]:
+                autoencoder = NAMED[each]()
+                train = partial(by_training, subject=subject, autoencoder=autoencoder, steps=steps)
+                measured(each, train, autoencoder=to_config(autoencoder), steps=steps)
+            measured(OWN, partial(by_own_noise, subject=subject, steps=steps), steps=steps)
 
 
 def questions_of(rows: Rows) -> dict[tuple[str, str], list[dict[str, Any]]]:
@@ -338,45 +387,28 @@ def draw(rows: Rows) -> Figure:
 
 ORDER = ("reduce", "denoise", "detect", "search", "generate")
 PURPOSES = {"denoise": "denoising", "generate": "variational"}
-ALL = tuple(NAMED)
+ALL = ("undercomplete", "sparse", "contractive", "denoising", "convolutional", "variational")
 
 EXPERIMENT = Experiment(
     name="what_each_is_for",
     study=study,
     about={
-        "autoencoders": "that are compared with PCA, by their names",
+        "autoencoders": "that are compared, by their names",
         "examples": "to train on, at most (count)",
-        "tests": "to judge by, at most (count)",
+        "tests": "to judge by, and to choose by, at most (count)",
         "steps": "of each training (count)",
-        "held_out": "classes without which is trained to detect them",
-        "seeds": "trainings from other initial values (count)",
+        "seeds": "draws of examples, each with its own trainings and held-out class (count)",
     },
-    from_zero=("held_out",),
     budgets={
-        "default": {
-            "autoencoders": ALL,
-            "examples": 10_000,
-            "tests": 2_000,
-            "steps": 1_000,
-            "held_out": (4,),
-            "seeds": 5,
-        },
+        "default": {"autoencoders": ALL, "examples": 2_560, "tests": 500, "steps": 300, "seeds": 10},
         "smoke": {
             "autoencoders": ("undercomplete", "denoising", "variational"),
-            "examples": 1_000,
-            "tests": 300,
+            "examples": 512,
+            "tests": 100,
             "steps": 16,
-            "held_out": (4,),
             "seeds": 2,
         },
-        "full": {
-            "autoencoders": ALL,
-            "examples": 60_000,
-            "tests": 10_000,
-            "steps": 50_000,
-            "held_out": tuple(range(10)),
-            "seeds": 10,
-        },
+        "full": {"autoencoders": ALL, "examples": 50_000, "tests": 5_000, "steps": 20_000, "seeds": 10},
     },
     data=("digits", "mnist", "fashion_mnist"),
     expected=expected,

@@ -1,4 +1,4 @@
-"""Classical image filters at their best width, the baselines of denoising."""
+"""Classical image filters, baselines of denoising."""
 
 from collections.abc import Callable
 
@@ -50,21 +50,7 @@ FILTERS: dict[str, tuple[Callable[..., np.ndarray], tuple[float | int, ...]]] = 
     "gaussian filter": (gaussian_filter, (0.0, 0.4, 0.5, 0.6, 0.7, 0.8, 1.0, 1.25, 1.5, 2.0)),
     "median filter": (median_filter, (1, 3, 5, 7)),
 }
-"""Filters by name, each with the widths that :func:`best_width` chooses from."""
-
-
-def best_width(name: str, noisy: np.ndarray, clean: np.ndarray) -> float | int:
-    """The width of a filter with the lowest mean squared error; the smallest of equally good widths.
-
-    Choose it on examples that the comparison does not use, corrupted in the same way as those of the comparison.
-
-    Example:
-      >>> clean = np.zeros((1, 8, 8))
-      >>> best_width("gaussian filter", clean + np.eye(8), clean)
-      2.0
-    """
-    apply, widths = FILTERS[name]
-    return min(widths, key=lambda width: float(np.mean(np.square(apply(noisy, width).astype(np.float64) - clean))))
+"""Filters by name, each with the widths that are chosen from."""
 
 
 def are_images(x: np.ndarray) -> bool:
