@@ -115,21 +115,19 @@ def _restored(
     clean = context.scaled(tuning.x)
     tried = corrupted(corruption, jax.random.fold_in(jax.random.key(context.seed), 1), clean)
     kept = 1.0 - float(corruption.probability) if isinstance(corruption, Masking) else 1.0
+    scales = [scale for scale in (1.0, kept) if scale > 0]
+
+    def clipped(restore: Restore, scale: float) -> Restore:
+        return lambda x, condition: np.clip(restore(x / np.float32(scale), condition), *context.extremes)
+
+    def errors(way: Restore, members: int) -> np.ndarray:
+        made = way(tried, context.condition(tuning))
+        return np.square(made - clean[None]).reshape(members, -1).mean(axis=1, dtype=np.float64)
+
     for subjects, seen, restorations in methods:
-        ways = [(restore, scale) for restore in restorations for scale in sorted({1.0, kept} - {0.0})]
-
-        def apply(way: int, x: np.ndarray, condition: Any, ways: Any = ways) -> np.ndarray:
-            restore, scale = ways[way]
-            return np.clip(restore(x / np.float32(scale), condition), *context.extremes)
-
-        errors = [
-            np.square(apply(way, tried, context.condition(tuning)) - clean[None])
-            .reshape(len(subjects), -1)
-            .mean(axis=1)
-            for way in range(len(ways))
-        ]
-        best = np.argmin(errors, axis=0)
-        found = {way: apply(way, noisy, condition) for way in np.unique(best)}
+        ways = [clipped(restore, scale) for restore in restorations for scale in dict.fromkeys(scales)]
+        best = np.argmin([errors(way, len(subjects)) for way in ways], axis=0).tolist()
+        found = {choice: ways[choice](noisy, condition) for choice in set(best)}
         for member, (subject, of_training) in enumerate(zip(subjects, seen, strict=True)):
             yield subject, of_training, found[best[member]][member]
 
@@ -146,7 +144,7 @@ def _methods(context: Context, corruption: Corruption, components: PCA | None) -
         return
     if components is not None:
         yield alone(context.pca.name, "clean", [context.pca.reconstruct])
-        sizes = np.unique(np.geomspace(1, components.units, _SIZES).astype(int))
+        sizes = dict.fromkeys(np.geomspace(1, components.units, _SIZES).astype(int).tolist())
         yield alone("tuned pca", "clean", [partial(components.truncated, size=size) for size in sizes])
         key = jax.random.fold_in(jax.random.key(context.seed), 2)
         linear = LinearDenoiser.fit(components, context.train, corruption, key)

@@ -1,7 +1,7 @@
 import numpy as np
 import pytest
 
-from ae_jax.evaluation.filters import FILTERS, best_width, gaussian_filter, median_filter
+from ae_jax.evaluation.filters import gaussian_filter, median_filter
 
 
 def convolved(plane, sigma):
@@ -29,19 +29,3 @@ def test_filters_are_direct_sums_over_each_channel_alone(smooth, direct, width, 
     for place in np.ndindex(len(x), *channels):
         plane = (place[0], slice(None), slice(None), *place[1:])
         np.testing.assert_allclose(found[plane], direct(x[plane], width), rtol=1e-5)
-
-
-@pytest.mark.parametrize("name", FILTERS)
-def test_the_best_width_has_the_smallest_error_and_grows_with_noise(name):
-    smooth, widths = FILTERS[name]
-    rng = np.random.default_rng(1)
-    clean = np.zeros((4, 16, 16), np.float32)
-    clean[:, 4:12, 4:12] = 1.0
-    np.testing.assert_array_equal(smooth(clean, widths[0]), clean)
-    chosen = []
-    for noise in (0.0, 0.3, 3.0):
-        noisy = (clean + noise * rng.normal(size=clean.shape)).astype(np.float32)
-        errors = [np.mean((smooth(noisy, width) - clean) ** 2) for width in widths]
-        chosen.append(best_width(name, noisy, clean))
-        assert chosen[-1] == widths[int(np.argmin(errors))]
-    assert widths[0] == chosen[0] < chosen[1] < chosen[2]
