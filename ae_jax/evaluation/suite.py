@@ -5,6 +5,7 @@ from collections.abc import Callable, Iterable, Iterator
 from typing import Any, NamedTuple
 
 import numpy as np
+from sklearn.ensemble import IsolationForest
 
 from ae_jax._checks import non_negative_whole
 from ae_jax.data import Dataset, Split
@@ -448,11 +449,13 @@ def _split_messages(context: Context, task: str) -> list[str]:
 
 
 def _baseline_scores(context: Context, reference: np.ndarray) -> Iterator[tuple[Subject, str, np.ndarray]]:
-    """Scores without networks: reconstruction errors, and mean distances to the nearest normal training examples."""
+    """Scores without networks: errors, mean distances to as many normal examples as codes have, and isolation."""
     if isinstance(context.evaluated, Baseline):
         subjects = [(context.subjects[0], score) for score in ("reconstruction_error", "knn")]
     else:
         subjects = [(context.baseline(context.pca), "reconstruction_error"), (context.raw, "knn")]
+        forest = IsolationForest(random_state=context.seed).fit(_flat(context.train[reference]))
+        yield context.raw, "isolation_forest", -forest.score_samples(_flat(context.x))
     for subject, score in subjects:
         if score == "reconstruction_error":
             errors = np.square(_flat(subject.output("reconstruction")) - _flat(context.x)).sum(axis=1)

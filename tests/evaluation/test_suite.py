@@ -7,6 +7,7 @@ import numpy as np
 import pytest
 from sklearn import metrics
 from sklearn.decomposition import PCA
+from sklearn.ensemble import IsolationForest
 from sklearn.neighbors import NearestNeighbors
 
 import ae_jax
@@ -211,10 +212,12 @@ def test_detection_has_baselines_without_an_autoencoder(answers, small):
     train, x = flat(small.train), flat(small.test)
     abnormal = np.isin(small.test.labels, ABNORMAL)
     pca = pca_of(small)
-    near = NearestNeighbors(n_neighbors=5).fit(train[~np.isin(small.train.labels, ABNORMAL)])
+    normal = train[~np.isin(small.train.labels, ABNORMAL)].astype(np.float32)
+    near = NearestNeighbors(n_neighbors=5).fit(normal)
     expected = {
         ("pca", "reconstruction_error"): np.square(pca.inverse_transform(pca.transform(x)) - x).sum(axis=1),
         ("raw", "knn"): near.kneighbors(x)[0].mean(axis=1),
+        ("raw", "isolation_forest"): -IsolationForest(random_state=0).fit(normal).score_samples(x),
     }
     for (autoencoder, score), scores in expected.items():
         values = found(answers["anomaly"], autoencoder=autoencoder, score=score)
