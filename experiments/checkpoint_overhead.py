@@ -15,6 +15,7 @@ printed and must be equal, which shows that the work is the same.
 import argparse
 import json
 import statistics
+import sys
 import tempfile
 import time
 from pathlib import Path
@@ -45,7 +46,10 @@ def train(data: Dataset, epochs: int, checkpoints: Checkpoints | None) -> tuple[
 
 
 def measure(data: Dataset, folder: Path, rounds: int, epochs: int) -> dict[str, Any]:
-    """Returns the time ratio of training with checkpoints over training without; they alternate in going first."""
+    """Returns the time ratio of training with checkpoints over training without; they alternate in going first.
+
+    The ratio of each round is told on stderr as it is measured.
+    """
     ratios, losses, plain = [], {}, []
     ways = {"with": Checkpoints(folder=folder, every_epochs=1), "without": None}
     for number in range(rounds + 1):
@@ -55,6 +59,7 @@ def measure(data: Dataset, folder: Path, rounds: int, epochs: int) -> dict[str, 
         if number:  # the first compiles
             ratios.append(seconds["with"] / seconds["without"])
             plain.append(seconds["without"])
+            print(f"round {number} of {rounds}: ratio {ratios[-1]:.3f}", file=sys.stderr, flush=True)
     newest = max((path for path in folder.iterdir() if path.name.isdecimal()), key=lambda path: int(path.name))
     return {
         "work": f"{len(data.train.x):,} x {np.prod(data.shape)} bytes, VAE 784-512-16, batch {BATCH}",
@@ -80,7 +85,7 @@ def main() -> None:
     with tempfile.TemporaryDirectory() as name:
         row = measure(data, Path(name) / "checkpoints", arguments.rounds, arguments.epochs)
     if arguments.json:
-        print(json.dumps(row, indent=1))
+        print(json.dumps(row))
     else:
         losses = " and ".join(f"{loss:.3f} {name}" for name, loss in row["losses"].items())
         spread = f"{row['ratio_low']:.3f} to {row['ratio_high']:.3f}"

@@ -10,9 +10,8 @@ MEASURED
 """
 
 import argparse
-import json
 import statistics
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from typing import Any
 
 import jax
@@ -21,7 +20,7 @@ import ae_jax
 from ae_jax.objectives import Contractive, Reconstruction
 from ae_jax.training import algorithm
 from ae_jax.types import Batch
-from benchmarks.timing import interleave, timed
+from benchmarks.timing import interleave, print_rows, timed
 
 BATCH = 100
 NETWORKS = {
@@ -43,9 +42,8 @@ def gradient_step(networks: ae_jax.networks.MLP, method: str | None) -> Callable
     return lambda: compiled(*arguments)
 
 
-def measure(repetitions: int) -> list[dict[str, Any]]:
-    """Returns rows of ratios: each method's step over the step without the penalty."""
-    rows = []
+def measure(repetitions: int) -> Iterator[dict[str, Any]]:
+    """Measures rows of ratios: each method's step over the step without the penalty."""
     for name, networks in NETWORKS.items():
         one_layer = not networks.hidden
         ways = ("closed_form", "estimated") if one_layer else ("closed_form", "forward", "reverse", "estimated")
@@ -56,22 +54,21 @@ def measure(repetitions: int) -> list[dict[str, Any]]:
         if not one_layer:
             cheaper = min(ratios["forward"], ratios["reverse"])
             ratios["closed_form over the cheaper mode"] = ratios["closed_form"] / cheaper
-        rows += [{"networks": name, "way": way, "ratio_to_plain_step": ratio} for way, ratio in ratios.items()]
-    return rows
+        for way, ratio in ratios.items():
+            yield {"networks": name, "way": way, "ratio_to_plain_step": ratio}
 
 
 def main() -> None:
-    """Measures and prints one line for each ratio, or JSON."""
+    """Prints one line for each ratio, or JSON, as it is measured."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--repetitions", type=int, default=21, help="timed rounds (count)")
     parser.add_argument("--json", action="store_true", help="print JSON")
     arguments = parser.parse_args()
-    rows = measure(arguments.repetitions)
-    if arguments.json:
-        print(json.dumps(rows, indent=1))
-        return
-    for row in rows:
-        print(f"{row['networks']:34} {row['way']:34} {row['ratio_to_plain_step']:8.2f}")
+
+    def line(row: dict[str, Any]) -> str:
+        return f"{row['networks']:34} {row['way']:34} {row['ratio_to_plain_step']:8.2f}"
+
+    print_rows(measure(arguments.repetitions), line, as_json=arguments.json)
 
 
 if __name__ == "__main__":

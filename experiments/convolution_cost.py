@@ -9,9 +9,8 @@ MEASURED
 """
 
 import argparse
-import json
 import statistics
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from functools import partial
 from typing import Any
 
@@ -19,7 +18,7 @@ import jax
 import jax.numpy as jnp
 
 from ae_jax.networks.convolutional import convolve
-from benchmarks.timing import interleave, timed
+from benchmarks.timing import interleave, print_rows, timed
 
 BATCH, STEPS = 128, 8
 SHAPES = ((3, 3, 1, 16), (3, 3, 16, 32), (3, 3, 32, 64), (3, 3, 16, 4))
@@ -44,12 +43,11 @@ def epoch(convolution: Callable[..., jax.Array], kernels: list[jax.Array], x: ja
     return jax.lax.scan(body, kernels, x)
 
 
-def measure(repetitions: int) -> list[dict[str, Any]]:
-    """Returns ratios of ``lax.conv`` over ``convolve``, alone and as a population of four."""
+def measure(repetitions: int) -> Iterator[dict[str, Any]]:
+    """Measures ratios of ``lax.conv`` over ``convolve``, alone and as a population of four."""
     x = jax.random.uniform(jax.random.key(0), (STEPS, BATCH, 28, 28, 1))
     keys = jax.random.split(jax.random.key(1), len(SHAPES))
     kernels = [0.1 * jax.random.normal(key, shape) for key, shape in zip(keys, SHAPES, strict=True)]
-    rows = []
     for members in (1, 4):
         start = kernels if members == 1 else [jnp.stack([kernel] * members) for kernel in kernels]
         runs = {}
@@ -60,8 +58,7 @@ def measure(repetitions: int) -> list[dict[str, Any]]:
         seconds = interleave(calls, rounds=repetitions)
         losses = {name: float(jnp.mean(run(start, x)[1])) for name, run in runs.items()}
         medians = {name: statistics.median(values) for name, values in seconds.items()}
-        rows.append({"members": members, "ratio": medians["lax.conv"] / medians["convolve"], "losses": losses})
-    return rows
+        yield {"members": members, "ratio": medians["lax.conv"] / medians["convolve"], "losses": losses}
 
 
 def lax_convolution(x: jax.Array, kernel: jax.Array, **settings: Any) -> jax.Array:
@@ -70,17 +67,16 @@ def lax_convolution(x: jax.Array, kernel: jax.Array, **settings: Any) -> jax.Arr
 
 
 def main() -> None:
-    """Measures and prints one line for each population size, or JSON."""
+    """Prints one line for each population size, or JSON, as it is measured."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--repetitions", type=int, default=5, help="timed rounds (count)")
     parser.add_argument("--json", action="store_true", help="print JSON")
     arguments = parser.parse_args()
-    rows = measure(arguments.repetitions)
-    if arguments.json:
-        print(json.dumps(rows, indent=1))
-        return
-    for row in rows:
-        print(f"members {row['members']}: lax.conv takes {row['ratio']:.1f} times as long; mean losses {row['losses']}")
+
+    def line(row: dict[str, Any]) -> str:
+        return f"members {row['members']}: lax.conv takes {row['ratio']:.1f} times as long; mean losses {row['losses']}"
+
+    print_rows(measure(arguments.repetitions), line, as_json=arguments.json)
 
 
 if __name__ == "__main__":

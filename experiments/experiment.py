@@ -20,7 +20,7 @@ from ae_jax.studies.study_state import read_state, write_state
 from ae_jax.training.environment import environment
 
 MISSED = 4
-"""Exit code where an expectation was missed at another budget than ``smoke``."""
+"""Exit code where an expectation was missed; a smoke run judges none."""
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
@@ -200,6 +200,7 @@ def _run(experiment: Experiment, options: dict[str, Any]) -> int:
     log = ExperimentLog(experiment, folder, budget, changes, options["data"])
     experiment.study(log)
     met = experiment.expected(log.rows)
+    met = {} if budget == "smoke" else met  # whose budget, and often data, are not those of the expectations
     results = log.write(expected=[{"expected": sentence, "met": bool(holds)} for sentence, holds in met.items()])
     print(experiment.table(log.rows), end="\n\n")
     for sentence, holds in met.items():
@@ -208,7 +209,7 @@ def _run(experiment: Experiment, options: dict[str, Any]) -> int:
     if experiment.draw is not None and (figure := experiment.draw(log.rows)) is not None:
         figure.savefig(folder / f"{experiment.name}.png", dpi=110)
     say(f"{folder / 'results.json'}")
-    return 0 if budget == "smoke" or all(met.values()) else MISSED
+    return 0 if all(met.values()) else MISSED
 
 
 def _words(value: Any) -> str:

@@ -316,7 +316,7 @@ def stopped_badly(process: Process) -> str | None:
 
 
 def study(numbers: list[signal.Signals], runs: int, seed: int, folder: Path, cache: Path) -> list[tuple[str, Outcome]]:
-    """Returns the outcomes of that many trainings for each signal, each with its kind."""
+    """Returns the outcomes of that many trainings for each signal, and tells each on stderr as it comes."""
     found, trainings = [], kinds()
     expected = {name: reference(kind, folder / f"{name} alone", cache) for name, kind in trainings.items()}
     for number in numbers:
@@ -326,8 +326,8 @@ def study(numbers: list[signal.Signals], runs: int, seed: int, folder: Path, cac
             drawn = seed + 2 * count + (number == signal.SIGTERM)
             outcome = endure(name, trainings[name], expected[name], place, cache, number, drawn)
             found.append((number.name, outcome))
-            if sys.stderr.isatty():
-                print(f"\r{number.name} {count + 1} of {runs}", end="", file=sys.stderr, flush=True)
+            ended = f"ended in {', '.join(outcome.phases) or 'no phase'}: {outcome.fault or 'no fault'}"
+            print(f"{number.name} {count + 1} of {runs}, {name}, {ended}", file=sys.stderr, flush=True)
     return found
 
 
@@ -377,7 +377,7 @@ def main() -> None:
         numbers = [signal.Signals[number] for number in arguments.signals]
         rows = rows_of(study(numbers, arguments.runs, arguments.seed, Path(name), cache))
     if arguments.json:
-        print(json.dumps(rows, indent=1))
+        print(*map(json.dumps, rows), sep="\n")
     else:
         print(f"{'signal':8} {'training':12} {'runs':>5} {'starts':>7}  {'  '.join(PHASES)}  faults")
         for row in rows:

@@ -143,7 +143,7 @@ def main() -> int:
         rows += USES[use](data, range(options.seeds), EPOCHS[use] if options.epochs is None else options.epochs)
         print(f"{use}: {time.perf_counter() - started:.0f} s", file=sys.stderr)
     if options.json:
-        print(json.dumps(rows, indent=1))
+        print(*map(json.dumps, rows), sep="\n")
         return 0
     print_rows(rows)
     met = expectations(rows)

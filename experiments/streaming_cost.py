@@ -21,6 +21,7 @@ import subprocess
 import sys
 import tempfile
 import time
+from collections.abc import Iterator
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -32,7 +33,7 @@ from ae_jax.data import Dataset, ReadOptions, from_splits
 from ae_jax.data.shards import NpyRows
 from ae_jax.data.splits import from_rows
 from benchmarks.ours import EpochClock
-from benchmarks.timing import interleave, ratio
+from benchmarks.timing import interleave, print_rows, ratio
 
 EXAMPLES, FEATURES, BATCH = 60_000, 784, 128
 
@@ -109,8 +110,16 @@ def memory(folder: Path, gigabytes: float) -> dict[str, Any]:
     return {"work": f"epoch of a {gigabytes:g} GB file", **row}
 
 
+def line(row: dict[str, Any]) -> str:
+    if "peak_bytes" in row:
+        return f"{row['work']}: {row['examples']:,} examples, peak of memory {row['peak_bytes'] / 2**30:.2f} GB"
+    losses = ", ".join(f"{loss:.2f} {name}" for name, loss in row["losses"].items())
+    spread = f"{row['ratio_low']:.3f} to {row['ratio_high']:.3f}"
+    return f"{row['work']}: ratio {row['ratio']:.3f} ({spread}), loss {losses}"
+
+
 def main() -> None:
-    """Measures and prints one line for each measurement, or JSON."""
+    """Prints one line for each measurement, or JSON, as it is measured."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--rounds", type=int, default=7, help="interleaved rounds (count)")
     parser.add_argument("--epochs", type=int, default=6, help="epochs in a round (count)")
@@ -122,17 +131,13 @@ def main() -> None:
     if arguments.train is not None:
         print(json.dumps(train_large(arguments.train)))
         return
-    with tempfile.TemporaryDirectory() as name:
-        folder = Path(name)
-        cost = overhead(folder, arguments.rounds, arguments.epochs, arguments.examples)
-        peak = memory(folder, arguments.gigabytes)
-    if arguments.json:
-        print(json.dumps([cost, peak], indent=1))
-        return
-    spread = f"{cost['ratio_low']:.3f} to {cost['ratio_high']:.3f}"
-    losses = ", ".join(f"{loss:.2f} {name}" for name, loss in cost["losses"].items())
-    print(f"{cost['work']}: ratio {cost['ratio']:.3f} ({spread}), loss {losses}")
-    print(f"{peak['work']}: {peak['examples']:,} examples, peak of memory {peak['peak_bytes'] / 2**30:.2f} GB")
+
+    def measure() -> Iterator[dict[str, Any]]:
+        with tempfile.TemporaryDirectory() as name:
+            yield overhead(Path(name), arguments.rounds, arguments.epochs, arguments.examples)
+            yield memory(Path(name), arguments.gigabytes)
+
+    print_rows(measure(), line, as_json=arguments.json)
 
 
 if __name__ == "__main__":

@@ -13,9 +13,8 @@ printed, which shows that the work is the same.
 """
 
 import argparse
-import json
 import statistics
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from typing import Any
 
 import numpy as np
@@ -23,7 +22,7 @@ import numpy as np
 import ae_jax
 from benchmarks.baselines import prepare
 from benchmarks.ours import ours
-from benchmarks.timing import interleave, ratio
+from benchmarks.timing import interleave, print_rows, ratio
 from benchmarks.workloads import task_of
 
 WORK = {
@@ -33,9 +32,8 @@ WORK = {
 LEARNING_RATE = 1e-3
 
 
-def measure(rounds: int, epochs: int) -> list[dict[str, Any]]:
-    """Returns a row of ratios for each workload."""
-    rows = []
+def measure(rounds: int, epochs: int) -> Iterator[dict[str, Any]]:
+    """Measures a row of ratios for each workload."""
     for name, (shape, hidden, code, examples, batch_size) in WORK.items():
         data = np.random.default_rng(0).integers(0, 256, (examples, *shape), np.uint8)
         autoencoder = ae_jax.undercomplete(code=code, hidden=hidden, learning_rate=LEARNING_RATE)
@@ -51,35 +49,31 @@ def measure(rounds: int, epochs: int) -> list[dict[str, Any]]:
         calls = {way: lambda way=way, train=train, run=median_epoch: run(way, train) for way, train in ways.items()}
         seconds = interleave(calls, rounds=rounds)
         cost = ratio(seconds["fit"], seconds["hand"])
-        rows.append(
-            {
-                "work": f"{name}, batch {batch_size}",
-                "ratio": cost.median,
-                "ratio_low": cost.low,
-                "ratio_high": cost.high,
-                "loss_fit": losses["fit"],
-                "loss_by_hand": losses["hand"],
-            }
-        )
-    return rows
+        yield {
+            "work": f"{name}, batch {batch_size}",
+            "ratio": cost.median,
+            "ratio_low": cost.low,
+            "ratio_high": cost.high,
+            "loss_fit": losses["fit"],
+            "loss_by_hand": losses["hand"],
+        }
 
 
 def main() -> None:
-    """Measures and prints one line for each workload, or JSON."""
+    """Prints one line for each workload, or JSON, as it is measured."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--rounds", type=int, default=9, help="interleaved rounds (count)")
     parser.add_argument("--epochs", type=int, default=12, help="epochs in a round (count)")
     parser.add_argument("--json", action="store_true", help="print JSON")
     arguments = parser.parse_args()
-    rows = measure(arguments.rounds, arguments.epochs)
-    if arguments.json:
-        print(json.dumps(rows, indent=1))
-        return
-    for row in rows:
-        print(
+
+    def line(row: dict[str, Any]) -> str:
+        return (
             f"{row['work']:38} ratio {row['ratio']:.3f} ({row['ratio_low']:.3f} to {row['ratio_high']:.3f})"
             f"   loss {row['loss_fit']:.2f} by fit, {row['loss_by_hand']:.2f} by hand"
         )
+
+    print_rows(measure(arguments.rounds, arguments.epochs), line, as_json=arguments.json)
 
 
 if __name__ == "__main__":

@@ -1,8 +1,9 @@
 """Interleaved timing: every candidate runs in every round, so that a slow minute slows all of them."""
 
+import json
 import statistics
 import time
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import Any, NamedTuple
 
 import jax
@@ -43,6 +44,12 @@ def timed(call: Callable[[], Any]) -> Callable[[], float]:
         return time.perf_counter() - started
 
     return run
+
+
+def print_rows(rows: Iterable[dict[str, Any]], line: Callable[[dict[str, Any]], str], *, as_json: bool) -> None:
+    """Prints each row as soon as it is measured, as a line of text or of JSON."""
+    for row in rows:
+        print(json.dumps(row) if as_json else line(row), flush=True)
 
 
 def ratio(numerator: Sequence[float], denominator: Sequence[float]) -> Ratio:

@@ -32,7 +32,7 @@ def run(script: Path, *arguments: str, folder: Path) -> subprocess.CompletedProc
 def rows_of(name: str, *arguments: str, folder: Path) -> Any:
     finished = run(EXPERIMENTS / name, *arguments, "--json", folder=folder)
     assert finished.returncode == 0, finished.stderr
-    return json.loads(finished.stdout)
+    return [json.loads(line) for line in finished.stdout.splitlines()]
 
 
 def require_pca_error(value: dict) -> None:
@@ -98,7 +98,7 @@ def test_an_experiment_runs_at_its_smallest_budget(name, tmp_path):
 )
 def test_a_measurement_compares_ways_that_do_the_same_work(name, options, losses, tmp_path):
     rows = rows_of(name, *options.split(), folder=tmp_path)
-    for row in rows if isinstance(rows, list) else [rows]:
+    for row in rows:
         numbers = [value for value in row.values() if isinstance(value, float)]
         assert np.isfinite(numbers).all()
         if losses:

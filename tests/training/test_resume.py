@@ -367,7 +367,7 @@ def test_killed_at_random_moments_it_comes_to_the_same_bits(tmp_path):
     command = [sys.executable, str(KILL_TEST), "--runs", "3", "--signals", "SIGKILL", "--json"]
     finished = subprocess.run(command, cwd=tmp_path, env=os.environ, capture_output=True, text=True)
     assert finished.returncode == 0, finished.stderr
-    rows = json.loads(finished.stdout)
+    rows = [json.loads(line) for line in finished.stdout.splitlines()]
     assert sum(row["runs"] for row in rows) == 3
     assert [row["faults"] for row in rows] == [[], [], []]
     assert all(sum(row["ended"].values()) >= row["runs"] for row in rows)
