@@ -77,6 +77,8 @@ from experiment import Experiment, ExperimentLog, run_experiment
 
 Rows = Sequence[dict[str, Any]]
 Values = dict[str, float]
+Found = tuple[str, str, float | Values]
+"""Use, metric, and value, or values of which the mean is compared."""
 
 BATCH, CODE, LARGE, FEATURES, FEATURE_EPOCHS, NEAREST, FOLDS, DRAWS = 128, 16, 128, 64, 20, 100, 10, 5
 LEVEL = 0.05
@@ -155,12 +157,12 @@ def subject_of(whole: Dataset, seed: int, examples: int, tests: int) -> Subject:
     return Subject(data, seed, classes[seed % len(classes)])
 
 
-def used(run: Run, subject: Subject) -> Iterator[tuple[str, str, float]]:
-    """Returns use, metric and value of a run that was trained on all classes; the run is not single."""
+def used(run: Run, subject: Subject) -> Iterator[Found]:
+    """Returns what a run that was trained on all classes has in each use; the run is not single."""
     data = subject.data
     codes, found = (run.encode(split.x)[0] for split in (data.train, data.test))
     yield "reduce", "linear_probe_accuracy", linear_probe_accuracy(codes, data.train.labels, found, data.test.labels)
-    yield "denoise", "psnr_gain", float(np.mean(list(gains(run, data)[run.name].values())))
+    yield "denoise", "psnr_gain", gains(run, data)[run.name]
     nearest = search(found, codes, k=NEAREST, metric="cosine").indices
     precision = retrieval_metrics(nearest, data.test.labels, data.train.labels, k=NEAREST)["map_at_k"]
     yield "search", "map_at_k", precision
@@ -225,9 +227,7 @@ def by_linear_maps(_: Path, subject: Subject) -> Rows:
             rows += as_rows("pca error", subject, [("detect", "roc_auc", error)])
             for method, of_noises in gains(run, subject.data, baselines=True).items():
                 if method != name:
-                    rows += as_rows(
-                        method, subject, [("denoise", "psnr_gain", float(np.mean(list(of_noises.values()))))]
-                    )
+                    rows += as_rows(method, subject, [("denoise", "psnr_gain", of_noises)])
     train, test = (split.x.reshape(len(split.x), -1) for split in (subject.normal.train, subject.data.test))
     scores = -IsolationForest(random_state=subject.seed).fit(train).score_samples(test)
     area = float(roc_auc_score(subject.data.test.labels == subject.held_out, scores))
@@ -261,13 +261,19 @@ def by_own_noise(_: Path, subject: Subject, steps: int) -> Rows:
     tried = [trained_on("gaussian", networks) for networks in DENOISERS]
     best = int(np.argmax([gain(run, "gaussian", "validation") for run in tried]))
     runs = {noise: tried[best] if noise == "gaussian" else trained_on(noise, DENOISERS[best]) for noise in NOISES}
-    mean = float(np.mean([gain(run, noise, "test") for noise, run in runs.items()]))
-    return [row | {"networks": best} for row in as_rows(OWN, subject, [("denoise", "psnr_gain", mean)])]
+    found = {noise: gain(run, noise, "test") for noise, run in runs.items()}
+    return [row | {"networks": best} for row in as_rows(OWN, subject, [("denoise", "psnr_gain", found)])]
 
 
-def as_rows(name: str, subject: Subject, found: Sequence[tuple[str, str, float]]) -> list[dict[str, Any]]:
+def as_rows(name: str, subject: Subject, found: Sequence[Found]) -> list[dict[str, Any]]:
     about = {"data": subject.data.name, "autoencoder": name, "seed": subject.seed, "split": "test"}
-    return [about | {"use": use, "metric": metric, "value": float(value)} for use, metric, value in found]
+    about |= {"tests_per_example": len(subject.data.test.x) / len(subject.data.train.x)}
+    rows = []
+    for use, metric, value in found:
+        parts = {"parts": value} if isinstance(value, dict) else {}
+        value = float(np.mean(list(value.values()))) if isinstance(value, dict) else float(value)
+        rows.append(about | {"use": use, "metric": metric, "value": value} | parts)
+    return rows
 
 
 def study(log: ExperimentLog) -> None:
