@@ -5,14 +5,16 @@ COMMAND
     python experiments/mnist_uses.py
 EXPECTED
     denoising: an autoencoder trained on the noise, Gaussian of standard deviation 0.3 or masking of half the pixels,
-    beats the noisy input, PCA, and Gaussian and median filters of the best width in PSNR and in SSIM; retrieval: codes
+    beats PCA of its size and of the best, the linear denoiser, and Gaussian and median filters of the best width in
+    PSNR and in SSIM, all clipped to [0, 1]; retrieval: codes
     of 32 units beat raw pixels and 32 principal components in mean average precision.
 MEASURED
     all met, seeds 0 to 2: 19.20 ± 0.07 dB and 18.32 ± 0.03 dB, next 17.25 and 13.77; SSIM 0.708 ± 0.001 and 0.695 ±
     0.034, next 0.642 and 0.568; mAP@1,000 0.656 ± 0.007, next 0.616; 550 s on one of two cores of an AMD EPYC, beside
     other work; details in experiments/README.md.
 
-Denoising: hidden layer 512, code 128, on 2,000 images of the test split, evenly spaced. Retrieval: the training split
+Denoising: a code of 1,024 GELU units and no hidden layer, better on validation images than codes of 128 and 512 behind
+hidden layers of 512, on 2,000 images of the test split, evenly spaced. Retrieval: the training split
 is searched for each of the test split's first 2,000 images; images of the same label are relevant; AP@k is over the
 smaller of k and the number of relevant images, k = 1,000; raw pixels, PCA and codes have the better of Euclidean and
 cosine distance. Detection is ``anomaly_mnist_one_class.py``.
@@ -41,7 +43,7 @@ NOISES: dict[str, tuple[float, Corruption]] = {
     "gaussian": (0.3, Gaussian(scale=0.3)),
     "masking": (0.5, Masking(probability=0.5)),
 }
-CODE, RELEVANT, QUERIES = 32, 1_000, 2_000
+CODE, DENOISING, RELEVANT, QUERIES = 32, 1024, 1_000, 2_000
 RETRIEVING = ae_jax.convolutional(code=CODE)
 
 
@@ -51,7 +53,7 @@ def denoising(data: Dataset, seeds: Sequence[int], epochs: int) -> list[dict[str
     for family, (level, corruption) in NOISES.items():
         autoencoder = Autoencoder(
             name="denoising",
-            networks=MLP(hidden=(512,), code=128, activation="gelu"),
+            networks=MLP(hidden=(), code=DENOISING, code_activation="gelu"),
             objective=Reconstruction(corruption=corruption),
         )
         run = ae_jax.fit(autoencoder, data, seeds=list(seeds), epochs=epochs, batch_size=128)
