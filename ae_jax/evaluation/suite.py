@@ -129,7 +129,7 @@ def evaluate(
       >>> import ae_jax
       >>> data = ae_jax.data.digits()
       >>> rows = evaluate(ae_jax.evaluation.PCA.fit(data, 16), data).rows
-      >>> rows[0]["metric"], round(rows[0]["value"], 4)
+      >>> rows[1]["metric"], round(rows[1]["value"], 4)
       ('mse', 0.0117)
     """
     names = list(dict.fromkeys(_several(tasks)))

@@ -41,7 +41,8 @@ def verdict(summary: Summary, differences: Sequence[Difference]) -> str:
             won.setdefault(name, []).append(_claim(summary, name, metric))
         if others := [name for name in leading if name not in winners]:
             few = len(others) <= 3 and not any("," in name for name in others)
-            level.append(f"{listed(others) if few else f'{len(others)} of {len(tested)}'} in {what.label}")
+            count = "all" if len(others) == len(tested) else f"{len(others)} of {len(tested)}"
+            level.append(f"{listed(others) if few else count} in {what.label}")
     sentences = [f"{name} is shown to have {listed(claims)}." for name, claims in won.items()]
     sentences += [f"Not shown to be worse than the best: {'; '.join(level)}."] * bool(level)
     if not sentences:

@@ -12,7 +12,7 @@ from rich.text import Text
 
 from ae_jax.evaluation import METRICS, Metric, Row, disqualified, is_baseline
 from ae_jax.studies import Comparison, Difference, Interval, Sweep, paired_differences, summarise, undefeated
-from ae_jax.studies.results import intervals
+from ae_jax.studies.results import SOURCES, intervals
 
 Summary = dict[str, dict[str, Interval]]
 """Group -> metric -> interval, as :func:`ae_jax.studies.summarise` returns it."""
@@ -204,9 +204,9 @@ def _contents(summary: Summary, columns: Mapping[str, str]) -> str:
     found: dict[str, list[str]] = {}
     for metric, label in columns.items():
         answers = [of[metric] for of in summary.values() if metric in of]
-        parts = dict.fromkeys(part for answer in answers if answer.half_width for part in answer.over)
+        parts = [part for part in SOURCES if any(answer.half_width and part in answer.over for answer in answers)]
         if parts:
-            found.setdefault(listed(list(parts)) if len(parts) > 1 else f"{next(iter(parts))} alone", []).append(label)
+            found.setdefault(listed(parts) if len(parts) > 1 else f"{parts[0]} alone", []).append(label)
     first, *others = sorted(found, key=lambda parts: -len(found[parts])) or [""]
     bracket = "; ".join(f"{', '.join(found[parts])}: {parts}" for parts in others)
     return f"{first} ({bracket})" if bracket else first
@@ -283,12 +283,12 @@ def arrow(metric: str) -> str:
 
 
 def format_interval(answer: Interval | None, metric: str, style: str | None = None) -> Cell:
-    """Formats a mean and its interval; a count that is the same for every seed has no interval."""
+    """Formats a mean and its interval; a value that is always the same has none."""
     if answer is None or not np.isfinite(answer.mean):
         return Cell(_MISSING)
     style = style or describe(metric).format
     mean = f"{answer.mean:{style}}"
-    if answer.half_width is None or (answer.half_width == 0 and describe(metric).unit == "count"):
+    if answer.half_width is None or answer.half_width <= 1e-9 * abs(answer.mean):
         return Cell(mean)
     (low, high), ends = limits(answer, metric), (answer.mean - answer.half_width, answer.mean + answer.half_width)
     return Cell(mean, f"± {answer.half_width:{style}}" if (low, high) == ends else f"({low:{style}} to {high:{style}})")

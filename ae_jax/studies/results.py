@@ -15,6 +15,9 @@ from ae_jax.evaluation import METRICS, Row
 Examples = np.ndarray | None
 """The values of each test example, ``[n]``, of which a result is the mean; None where it is no mean."""
 
+SOURCES = ("training", "splits", "test examples")
+"""What intervals may contain; training is what the seed decides."""
+
 _LOWEST = math.log(1e-30)
 
 
@@ -25,7 +28,7 @@ class Interval(NamedTuple):
       mean: over the values that are finite.
       half_width: of the interval; None where nothing was repeated.
       count: of values.
-      over: what the interval contains: "training" (seeds), "splits" and "test examples".
+      over: what the interval contains, some of :data:`SOURCES`.
     """
 
     mean: float
@@ -79,13 +82,13 @@ def estimate(
     count, sources, over = len(finite), [], []
     if count > 1:
         sources.append((float(of_seeds.var(ddof=1) * (1 / count + (resampled or 0.0))), count - 1))
-        over += ["training"] if resampled is None else ["training", "splits", "test examples"]
+        over += SOURCES[:1] if resampled is None else SOURCES
     kept = [examples[place] for place in finite] if examples else [None]
     tested = [of_seed for of_seed in kept if of_seed is not None and len(of_seed) > 1]
     if len(tested) == count and (resampled is None or count == 1) and len({len(of_seed) for of_seed in tested}) == 1:
         means = np.mean(tested, axis=0, dtype=np.float64)
         sources.append((float(means.var(ddof=1) / len(means)), len(means) - 1))
-        over.append("test examples")
+        over.append(SOURCES[2])
     return Estimate(float(of_seeds.mean()) if count else math.nan, count, tuple(sources), tuple(over))
 
 
