@@ -11,7 +11,7 @@ from ae_jax._checks import non_negative_whole
 from ae_jax.data import Dataset, Split
 from ae_jax.errors import InvalidInput, require_known
 from ae_jax.evaluation.anomaly import SCORES, AnomalyScore, anomaly_score
-from ae_jax.evaluation.baselines import Baseline
+from ae_jax.evaluation.baselines import LABELLED, Baseline, Identity
 from ae_jax.evaluation.context import Context, Features, Subject, with_members
 from ae_jax.evaluation.contraction import relative_norms
 from ae_jax.evaluation.denoising import denoising_grid
@@ -191,6 +191,9 @@ def summary_task(context: Context) -> TaskResult:
             **{name: of_members[subject.member] for name, of_members in bounds.items()},
             "parameters": float(subject.parameters),
         }
+        if isinstance(context.evaluated, Identity):  # of raw data, only accuracies compare with those of codes
+            known = LABELLED[0] in values
+            values = {name: values[name] for name in ("code_units", *LABELLED)} if known else {}
         rows += context.rows(subject, {name: float(np.mean(of_each)) for name, of_each in values.items()})
         examples += [of_each if isinstance(of_each, np.ndarray) else None for of_each in values.values()]
     found = diagnose(context, bounds.get("kl"))

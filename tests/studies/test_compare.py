@@ -65,6 +65,16 @@ def test_runs_are_those_of_fit_and_rows_those_of_evaluate(comparison, small):
     assert [row for row in comparison.rows if row["autoencoder"] == "tiny"] == evaluate(by_fit, small).rows
 
 
+def test_means_over_test_examples_have_the_values_of_each_beside_them(comparison, small):
+    beside = list(zip(comparison.rows, comparison.examples, strict=True))
+    bare = {row["metric"] for row, values in beside if values is None}
+    assert bare == {"code_units", "active_fraction", "parameters"}
+    for row, values in beside:
+        if values is not None:
+            assert len(values) == len(small.test.x)
+            assert np.mean(values, dtype=np.float64) == pytest.approx(row["value"], rel=1e-5, abs=1e-7)
+
+
 def test_results_are_ready_for_json_and_say_how_they_came_about(comparison):
     results = json.loads(as_json(comparison.results()))
     assert results["study"] == "compare"

@@ -36,6 +36,7 @@ def whole(small) -> StudyResults:
 
 def assert_same(found: StudyResults, expected: StudyResults) -> None:
     assert (found.rows, found.findings) == (expected.rows, expected.findings)
+    np.testing.assert_equal(found.examples, expected.examples)
     for mine, other in zip(found.runs.values(), expected.runs.values(), strict=True):
         jax.tree.map(np.testing.assert_array_equal, mine.params, other.params)
         jax.tree.map(np.testing.assert_array_equal, mine.history, other.history)
