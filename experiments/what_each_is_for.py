@@ -283,9 +283,9 @@ def study(log: ExperimentLog) -> None:
     budget, steps = log.budget, log.budget["steps"]
     for each in budget["autoencoders"]:
         require_known("autoencoder", each, NAMED)
-    whole = {source: ae_jax.data.load(source) for source in log.sources}
-    for seed in range(budget["seeds"]):
-        for source, data in whole.items():
+    for source in log.sources:
+        data = ae_jax.data.load(source)
+        for seed in range(budget["seeds"]):
             subject = subject_of(data, seed, budget["examples"], budget["tests"])
             drawn = {"data": source, "seed": seed} | {key: budget[key] for key in ("examples", "tests")}
 
