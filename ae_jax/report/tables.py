@@ -120,10 +120,10 @@ class ResultsTable:
         room = 0
         for place, column in enumerate(self.columns):
             texts = _aligned(column.label, [cells[place] for cells in self.rows.values()])
-            width = len(texts[0]) + 1
+            width = len(texts[0]) + 2
             if not blocks or width > room:
                 blocks.append([])
-                room = options.max_width - first - 1
+                room = options.max_width - first
             blocks[-1].append((column.label, texts))
             room -= width
         for place, block in enumerate(blocks):
@@ -291,7 +291,7 @@ def format_interval(answer: Interval | None, metric: str, style: str | None = No
     if answer.half_width is None or answer.half_width <= 1e-9 * abs(answer.mean):
         return Cell(mean)
     (low, high), ends = limits(answer, metric), (answer.mean - answer.half_width, answer.mean + answer.half_width)
-    return Cell(mean, f"± {answer.half_width:{style}}" if (low, high) == ends else f"({low:{style}} to {high:{style}})")
+    return Cell(mean, f"± {answer.half_width:{style}}" if (low, high) == ends else f"[{low:{style}}, {high:{style}}]")
 
 
 def limits(answer: Interval, metric: str) -> tuple[float, float]:

@@ -62,11 +62,13 @@ def test_every_value_of_pca_is_that_of_scikit_learn_s_components(rows, digits):
     assert who == {("pca", None, 0, "test")}
 
 
-def test_the_identity_loses_nothing_and_removes_no_noise(digits):
+def test_raw_data_have_accuracies_alone(digits):
     values = by_metric(evaluate(Identity(digits.shape), digits).rows)
-    assert values["mse"] == 0.0
-    # Noise of standard deviation 0.3 stays, 10.46 dB and its mean logarithm's 0.07.
-    assert abs(values["psnr_corrupted"] - 10.53) < 0.15
+    assert set(values) == {"code_units", "linear_probe_accuracy", "knn_accuracy"}
+    known = KNeighborsClassifier(5).fit(flat(digits.train), digits.train.labels)
+    assert values["knn_accuracy"] == pytest.approx(known.score(flat(digits.test), digits.test.labels), abs=0.003)
+    bare = dataclasses.replace(digits, train=Split(digits.train.x), test=Split(digits.test.x))
+    assert evaluate(Identity(digits.shape), bare).rows == []
 
 
 @pytest.mark.parametrize("kind", ["pca", "raw"])

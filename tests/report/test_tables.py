@@ -117,8 +117,8 @@ def test_a_table_says_what_its_intervals_contain_and_what_is_bold(summary: Summa
 def test_intervals_are_cut_to_the_possible_values():
     answers = {"mse": Interval(0.01, 0.02, 3, BOTH), "knn_accuracy": Interval(0.95, 0.1, 3, BOTH)}
     assert list(map(str, results_table({"a": answers}).rows["a"])) == [
-        "0.01000 (0.00000 to 0.03000)",
-        "0.950 (0.850 to 1.000)",
+        "0.01000 [0.00000, 0.03000]",
+        "0.950 [0.850, 1.000]",
     ]
 
 
