@@ -6,6 +6,7 @@ from typing import Any, NamedTuple, Protocol, runtime_checkable
 
 import jax
 import jax.numpy as jnp
+import numpy as np
 from flax import nnx
 from jaxtyping import Array, Float
 
@@ -25,7 +26,9 @@ class Networks(Protocol):
     over it; ``decode`` maps codes back to ``[batch, *shape]``, or ``[batch, *shape, outputs]`` where the likelihood
     takes several numbers for each feature. Conditional networks take the condition as a second argument. Networks whose
     encoder is a chain of dense layers with elementwise activations may have ``dense_layers()``, which gives the closed
-    form of the contractive penalty, and None where their configuration makes the encoder another map.
+    form of the contractive penalty, and None where their configuration makes the encoder another map. Networks that
+    start from data have ``start_from(x)``: it is called once, before training, with a member's training examples
+    ``[n, *shape]`` in model units as a NumPy array, and sets variables.
     """
 
     def encode(self, x: Any) -> Any: ...
@@ -161,6 +164,20 @@ def bind(spec: ModelSpec, params: Params, state: ModelState | None = None, key: 
     if key is None:
         model.eval()
     return model
+
+
+@lru_cache(maxsize=256)
+def starts_from_data(spec: ModelSpec) -> bool:
+    """Whether the networks of a model have ``start_from``."""
+    return hasattr(nnx.eval_shape(lambda: spec.build(nnx.Rngs(0))).networks, "start_from")
+
+
+def start_from(spec: ModelSpec, params: Params, state: ModelState, x: np.ndarray) -> tuple[Params, ModelState]:
+    """Fresh parameters and state after the networks saw a member's training examples, ``[n, *shape]``."""
+    model = bind(spec, params, state)
+    model.networks.start_from(x)
+    _, started, _, after = nnx.split(model, nnx.Param, nnx.RngState, ...)
+    return nnx.to_pure_dict(started), nnx.to_pure_dict(after)
 
 
 def state_of(spec: ModelSpec, model: Any) -> ModelState:

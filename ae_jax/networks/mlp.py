@@ -1,8 +1,10 @@
 """Fully connected encoders and decoders."""
 
 import math
+from typing import Any
 
 import jax.numpy as jnp
+import numpy as np
 from flax import nnx
 from jaxtyping import Array, Float
 
@@ -35,10 +37,12 @@ class MLP:
         None keeps all.
       condition: number of classes or covariates that both networks are given beside their input; None for no
         condition. Class numbers are one-hot encoded.
+      shortcut: a linear map each way is added to the layers, whose last kernels start at zero, so that training starts
+        at the principal components of the training examples (:class:`ShortcutNetworks`).
 
     Raises:
       InvalidInput: a width not above zero, an unknown activation, ``top_k`` above the number of units, or tied
-        weights with a stochastic encoder, ``top_k`` or a condition that they do not go with.
+        weights or a shortcut with what they do not go with.
 
     Example:
       >>> MLP(hidden=(256,), code=8, activation="tanh").code
@@ -59,6 +63,7 @@ class MLP:
     stochastic: bool = static(default=False)
     top_k: int | None = static(default=None)
     condition: int | None = static(default=None)
+    shortcut: bool = static(default=False)
 
     def __post_init__(self) -> None:
         size(self, "code", self.code)
@@ -68,12 +73,17 @@ class MLP:
         if self.tied and (self.stochastic or self.condition is not None):
             other = "stochastic=True" if self.stochastic else f"condition={self.condition}"
             raise InvalidInput(f"MLP was given tied=True and {other}: expected one of the two; use tied=False.")
+        if self.shortcut and (self.tied or self.top_k is not None or self.code_activation != "linear"):
+            raise InvalidInput(
+                "MLP was given shortcut=True with tied weights, top_k or an activation of the code: expected none of "
+                "them, as the shortcut adds to a linear code."
+            )
         if self.condition is not None:
             size(self, "condition", self.condition)
         require_top_k(self)
 
     def __call__(self, shape: Shape, outputs: int, rngs: nnx.Rngs) -> "MLPNetworks":
-        return MLPNetworks(self, shape, outputs, rngs)
+        return (ShortcutNetworks if self.shortcut else MLPNetworks)(self, shape, outputs, rngs)
 
 
 class MLPNetworks(nnx.Module):
@@ -131,6 +141,59 @@ class MLPNetworks(nnx.Module):
         width = self.config.code
         layers[-1] = DenseLayer(kernel[:, :width], bias[:width], activation_named(self.config.code_activation))
         return tuple(layers)
+
+
+class ShortcutNetworks(MLPNetworks):
+    r"""Perceptrons beside linear maps, which start as the principal components of the training examples.
+
+    .. math:: h(x) = V^\top (x - \mu) + f(x), \quad g(z) = V z + \mu + r(z), \quad f = r = 0 \text{ before training}
+
+    So a reconstruction error starts at that of PCA with a code of the same size. All weights are trained.
+
+    References:
+      He et al., *Deep residual learning for image recognition*, CVPR 2016;
+      Zhang et al., *Fixup initialization*, ICLR 2019 (last kernels of zero).
+    """
+
+    def __init__(self, config: MLP, shape: Shape, outputs: int, rngs: nnx.Rngs):
+        super().__init__(config, shape, outputs, rngs)
+        for last in (self.encoder[-1], self.decoder[-1]):
+            last.kernel.set_value(jnp.zeros_like(last.kernel[...]))
+        features = math.prod(shape)
+        self.to_code = nnx.Linear(features, config.code, rngs=rngs)
+        self.from_code = nnx.Linear(config.code, features * outputs, rngs=rngs)
+
+    def encode(self, x: Float[Array, "batch *shape"], condition: Array | None = None) -> Code:
+        code, linear = super().encode(x, condition), self.to_code(x.reshape(x.shape[0], -1))
+        return code._replace(mean=code.mean + linear) if isinstance(code, DiagonalGaussian) else code + linear
+
+    def decode(self, z: Float[Array, "batch code"], condition: Array | None = None) -> Float[Array, "batch *rest"]:
+        outputs = super().decode(z, condition)
+        return outputs + self.from_code(z).reshape(outputs.shape)
+
+    def dense_layers(self) -> None:
+        """None: the encoder is no chain of layers."""
+
+    def start_from(self, x: np.ndarray) -> None:
+        """Makes the linear maps the principal components of examples ``[n, *shape]``."""
+        from sklearn.decomposition import PCA  # which takes a second to import
+
+        x = x.reshape(len(x), -1)
+        with np.errstate(invalid="ignore"):  # one example, or several equal ones, have no variance to share
+            fitted: Any = PCA(min(self.config.code, *x.shape), random_state=0).fit(x)
+        count, (features, code) = len(fitted.components_), self.to_code.kernel.shape
+        into = np.array(self.to_code.kernel[...])  # more units than components keep their draws and are not decoded
+        into[:, :count] = fitted.components_.T
+        back, offset = np.zeros((code, features, self.outputs)), np.zeros((features, self.outputs))
+        back[:count, :, 0], offset[:, 0] = fitted.components_, fitted.mean_
+        _set(self.to_code, into, -fitted.mean_ @ into)
+        _set(self.from_code, back.reshape(code, -1), offset.ravel())
+
+
+def _set(layer: nnx.Linear, kernel: np.ndarray, bias: np.ndarray) -> None:
+    assert layer.bias is not None
+    for variable, value in ((layer.kernel, kernel), (layer.bias, bias)):
+        variable.set_value(jnp.asarray(value, variable.dtype))
 
 
 def _arrays(layer: nnx.Linear) -> tuple[Array, Array]:

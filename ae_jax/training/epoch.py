@@ -175,11 +175,20 @@ def advance(
         again = best.running & ~finite & (best.undone < ROLLBACKS)
         state = state._replace(scale=jnp.where(again, 0.5 * state.scale, state.scale))
         best = best._replace(undone=best.undone + again)
+
+    def loss_of_start() -> Any:
+        """The validation metric before the first epoch, in which the best parameters are those of the start."""
+        start = trained._replace(params=member.best.params, model_state=member.best.model_state)
+        values = validate(start, autoencoder, key_for(seed, VALIDATE), data, settings.batch_size, own)
+        return values[autoencoder.objective.selection or "loss"]
+
     state = select_tree(keeps, trained, state)
     best = best._replace(running=keeps | again, finite=best.finite & (finite | again | ~best.running))
     if settings.finish:
         metric = autoencoder.objective.selection
         loss = None if metric is None or not validated else history["validation"][metric]
+        if loss is not None and functional.starts_from_data(autoencoder.spec(data.train.x.shape[1:])):
+            best = best._replace(loss=jax.lax.cond(number == 1, loss_of_start, lambda: best.loss))
         best = select(best, keeps, trained, loss, number, data.patience)
     return state, best, EpochInfo(taken, history)
 

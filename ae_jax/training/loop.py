@@ -7,6 +7,7 @@ from typing import Any, NamedTuple
 import jax
 import numpy as np
 
+from ae_jax.networks import functional
 from ae_jax.training.callbacks import Callback, Progress
 from ae_jax.training.checkpoint import Checkpoint, CheckpointWriter
 from ae_jax.training.data_iterator import Chunk, DataIterator, Position, put_split
@@ -21,6 +22,7 @@ from ae_jax.training.population import (
     memory_budget,
     population_indices,
     put_population,
+    take,
     vmap_size,
 )
 from ae_jax.training.snapshot import Row, Snapshot, arrays_of, copied
@@ -77,8 +79,9 @@ class Loop:
         self.stopped = False
 
     def start(self, snapshot: Snapshot | None, start: Start | None = None) -> None:
-        """Begins at a snapshot, at given parameters, or at fresh ones."""
+        """Begins at a snapshot, at given parameters, or at fresh ones, of networks that do so from the data."""
         if snapshot is None:
+            start = start or start_from_data(self.plan)
             with use_mesh(self.mesh):
                 population = self._members, self.plan.seeds
                 self.state, self.best = init_population(*population, self.plan.dataset.shape, start)
@@ -208,6 +211,21 @@ class Loop:
             return members
         parameters = sum(leaf.size for leaf in jax.tree.leaves(self.state.params)) // members
         return vmap_size(members, parameters, memory_budget())
+
+
+def start_from_data(planned: Plan) -> Start | None:
+    """The start of members whose networks begin with their training examples; None of other networks."""
+    dataset, spec = planned.dataset, planned.autoencoder.spec(planned.dataset.shape)
+    if not functional.starts_from_data(spec):
+        return None
+    drawn, _ = jax.device_get(init_population(planned.autoencoder, planned.seeds, dataset.shape))
+    started = []
+    for member in range(len(planned.seeds)):
+        rows = slice(None) if planned.subsets is None else planned.subsets[member]
+        x = np.asarray(dataset.scaling(planned.source.x[rows]))
+        params, model_state = take((drawn.params, drawn.model_state), member)
+        started.append(functional.start_from(spec, params, model_state, x))
+    return Start(*jax.tree.map(lambda *leaves: np.stack(leaves), *started))
 
 
 def _mean(chunks: list[EpochInfo]) -> dict[str, Any]:

@@ -2,6 +2,7 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 import pytest
+from sklearn.decomposition import PCA
 
 from ae_jax import InvalidInput
 from ae_jax.distributions import DiagonalGaussian
@@ -100,3 +101,24 @@ def test_choices_that_cannot_be_used_are_refused(choice, sentence):
 def test_tied_weights_refuse_a_likelihood_with_two_outputs(networks_of):
     with pytest.raises(InvalidInput, match="tied weights give one output"):
         networks_of(MLP(hidden=(), code=2, tied=True), SHAPE, outputs=2)
+
+
+@pytest.mark.parametrize(("rows", "outputs", "stochastic"), [(5, 1, False), (2, 2, True), (1, 1, False)])
+def test_a_shortcut_starts_at_the_principal_components(rows, outputs, stochastic):
+    networks, _ = bound(MLP(hidden=(6,), code=4, shortcut=True, stochastic=stochastic), outputs)
+    networks.encoder[-1].bias.set_value(jnp.zeros_like(networks.encoder[-1].bias[...]))
+    networks.decoder[-1].bias.set_value(jnp.zeros_like(networks.decoder[-1].bias[...]))
+    networks.start_from(X[:rows])
+    code = functional.deterministic(networks.encode(jnp.asarray(X)))
+    with np.errstate(invalid="ignore"):
+        fitted = PCA(min(4, rows)).fit(X[:rows].reshape(rows, 12))
+    expected = fitted.inverse_transform(fitted.transform(X.reshape(5, 12))).reshape(5, *SHAPE)
+    reconstruction = networks.decode(code).reshape(5, *SHAPE, outputs)[..., 0]
+    np.testing.assert_allclose(reconstruction, expected, atol=2e-5)
+    assert networks.dense_layers() is None
+
+
+@pytest.mark.parametrize("other", [{"tied": True}, {"code": 4, "top_k": 2}, {"code_activation": "sigmoid"}])
+def test_a_shortcut_goes_with_a_free_linear_code(other):
+    with pytest.raises(InvalidInput, match="shortcut=True"):
+        MLP(shortcut=True, **other)

@@ -8,8 +8,11 @@ import pytest
 import ae_jax
 from ae_jax import Optimizer, Run, TrainConfig, TrainingDiverged, TrainingInterrupted, losses
 from ae_jax.components import component
+from ae_jax.evaluation import PCA
 from ae_jax.training import Callback, load, untrained
 from ae_jax.training.compilation import watch_compilation
+from ae_jax.training.loop import start_from_data
+from ae_jax.training.plan import plan
 from ae_jax.types import Number
 
 EPOCHS, BATCH = 3, 16
@@ -257,3 +260,23 @@ def test_joined_processes_have_an_untrained_run_too(small, monkeypatch):
     monkeypatch.setattr(jax, "device_count", lambda: 4)
     untrained(undercomplete(), small, seeds=5)
     assert asked == [{"members": 1, "batch_size": 4}]
+
+
+def test_networks_that_start_from_data_are_never_worse_than_their_start(small):
+    slow, fast = (ae_jax.undercomplete(code=3, hidden=(12,), learning_rate=rate) for rate in (1e-3, 10.0))
+    run = fit([slow, fast], small, seeds=[5, 6])
+    start = untrained(slow, small, seeds=[5, 6])
+    assert run.best_epoch.tolist() == [EPOCHS, EPOCHS, 0, 0]
+    error = PCA.fit(small, 3).reconstruct(x := np.asarray(small.scaling(small.validation.x))) - x
+    losses_of_start = np.square(error).sum(axis=(1, 2)).mean()
+    assert (run.history["validation"]["loss"][:2, -1] < losses_of_start).all()
+    assert (run.history["validation"]["loss"][2:] > losses_of_start).all()
+    jax.tree.map(lambda kept, leaf: np.testing.assert_array_equal(kept[2:], leaf), run.params, start.params)
+
+
+def test_each_member_starts_from_the_rows_that_it_trains_on(small):
+    rows = np.array([[0, 1, 2, 3], [4, 5, 6, 7]], np.int32)
+    planned = plan(undercomplete(), small, TrainConfig(epochs=1, batch_size=2), seeds=[5, 6])
+    params, _ = start_from_data(planned._replace(subsets=rows))
+    for own, bias in zip(rows, params["networks"]["from_code"]["bias"], strict=True):
+        np.testing.assert_allclose(bias, small.scaling(small.train.x[own]).mean(axis=0).ravel(), atol=1e-6)
