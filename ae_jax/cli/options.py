@@ -78,7 +78,7 @@ class Data:
     transpose: bool = False
     scaling: Annotated[
         Literal["unit", "standard", "none"] | None,
-        option("{unit,standard,none}", "unit for bytes, none for other numbers"),
+        option("{unit,standard,none}", "unit for bytes, standard for tables that leave [0, 1]"),
     ] = None
     device_budget: Annotated[str, arg(metavar="SIZE")] = "1GB"
 

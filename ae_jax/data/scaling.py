@@ -135,18 +135,17 @@ class Statistics(NamedTuple):
         return reduce(Statistics.merge, pieces)
 
 
-def fitted(kind: str, statistics: Statistics, *, of_bytes: bool, names: Sequence[str] | None = None) -> Scaling:
+def fitted(kind: str, statistics: Statistics, *, of_bytes: bool) -> Scaling:
     """The scaling of that name, fitted to statistics of the training split.
 
     Args:
       kind: ``"unit"`` to [0, 1], bytes above 1 by 255 and anything else by its lowest and highest value;
-        ``"standard"`` to mean zero and standard deviation one; ``"none"``.
+        ``"standard"`` to mean zero and standard deviation one; ``"none"``. A constant feature becomes zero by both.
       statistics: of the training split; of rows, each feature is scaled by its own.
       of_bytes: whether the values are stored as bytes.
-      names: of the features, for errors.
 
     Raises:
-      InvalidInput: an unknown name, or ``"standard"`` of a feature that is constant; ``"unit"`` makes it zero.
+      InvalidInput: an unknown name.
 
     Example:
       >>> fitted("unit", Statistics.of([np.array([[1.0, 0.0], [3.0, 10.0]])]), of_bytes=False).scale
@@ -158,17 +157,11 @@ def fitted(kind: str, statistics: Statistics, *, of_bytes: bool, names: Sequence
     if kind == "unit" and of_bytes:
         return Scaling(scale=255.0)
     low, high = (np.asarray(extreme, np.float64) for extreme in (statistics.low, statistics.high))
-    constant = np.atleast_1d(high - low <= np.finfo(np.float32).eps * np.abs(low))
-    if kind == "standard" and constant.any():
-        place = int(constant.argmax())
-        what = f"column {names[place]!r}" if names else f"feature {place}" if low.ndim else "every value"
-        raise InvalidInput(
-            f"{what} is constant ({np.atleast_1d(low)[place]:g}) in the training split: expected values that differ, "
-            "as the scaling 'standard' divides by how much they do; leave it out, or choose 'unit' or 'none'."
-        )
+    constant = high - low <= np.finfo(np.float32).eps * np.abs(low)
     if kind == "standard":
-        return Scaling(offset=_number(statistics.mean), scale=_number(statistics.deviation))
-    offset, scale = np.float32(low), np.where(constant.reshape(low.shape), 1, high - low).astype(np.float32)
+        deviation = np.where(constant, 1.0, statistics.deviation)
+        return Scaling(offset=_number(statistics.mean), scale=_number(deviation if deviation.shape else deviation[()]))
+    offset, scale = np.float32(low), np.where(constant, 1, high - low).astype(np.float32)
     while (beyond := (np.float32(high) - offset) / scale > 1).any():  # by rounding, which no likelihood allows
         scale = np.where(beyond, np.nextafter(scale, np.float32(np.inf)), scale)
     return Scaling(offset=_number(offset), scale=_number(scale))

@@ -66,7 +66,8 @@ def load(
       reading: how the source is read; a ``.npy`` or ``.parquet`` file (of its own shape), a folder of shards, or a
         prepared data set that takes more bytes than the budget is streamed.
       scaling: a :class:`Scaling`; or ``"unit"``, ``"standard"`` or ``"none"``, fitted on the training split; by default
-        bytes above 1 are divided by 255 and anything else stays as it is.
+        bytes above 1 are divided by 255, a table of other numbers that leave [0, 1] is standardised, and anything else
+        stays as it is.
       seed: of the split into train, validation and test.
 
     Returns:

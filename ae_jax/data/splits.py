@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 
 from ae_jax._checks import size
-from ae_jax.data.arrays import RawData, as_examples, as_labels, warn_of_lost_digits
+from ae_jax.data.arrays import RawData, as_examples, as_labels, storage_type, warn_of_lost_digits
 from ae_jax.data.dataset import Dataset, Split, draw_rows, remember
 from ae_jax.data.frames import from_frame, is_frame
 from ae_jax.data.scaling import Scaling, Statistics, fitted
@@ -125,8 +125,13 @@ def from_raw(
     reading: ReadOptions = ReadOptions(),
     seed: int = 0,
 ) -> Dataset:
-    """A data set from ``"all"`` examples of a source, or from its splits; a missing one is held out of ``"train"``."""
+    """A data set from ``"all"`` examples of a source, or from its splits; a missing one is held out of ``"train"``.
+
+    By default a table is standardised: vectors of numbers that are no bytes and leave [0, 1].
+    """
     source = contents["all" if "all" in contents else "train"]
+    if scaling is None and _is_table(np.asarray(source.x)):
+        scaling = "standard"
     split = from_arrays(
         source.x,
         source.labels,
@@ -154,7 +159,7 @@ def from_rows(
     reading: ReadOptions = ReadOptions(),
     seed: int = 0,
 ) -> Dataset:
-    """A data set whose training examples are streamed; name, scaling and seed as in :func:`from_arrays`.
+    """A data set whose training examples are streamed; name, scaling and seed as in :func:`from_raw`.
 
     All examples are read once, to check them and to fit the scaling. A tenth and a fifth of them, but no more than
     10,000 each and a sixteenth of the budget, are held out for validation and test, and as many of the training
@@ -175,7 +180,9 @@ def from_rows(
     validation, test, sample = (np.sort(part) for part in np.split(chosen, np.cumsum(sizes)[:-1]))
     stream = Stream(rows=rows, held_out=np.sort(np.concatenate([validation, test])), budget=reading.budget, seed=seed)
     taken = {"train": sample, "validation": validation, "test": test}
-    statistics, found = survey(stream, taken, moments=scaling == "standard")
+    statistics, found = survey(stream, taken, moments=scaling in (None, "standard"))
+    if scaling is None and _is_table(np.array([statistics.low, statistics.high], rows.dtype)):
+        scaling = "standard"
     if np.dtype(rows.dtype).kind in "iu":
         warn_of_lost_digits(float(np.min(statistics.low)), float(np.max(statistics.high)), name)
     splits = {
@@ -235,7 +242,7 @@ def _scaled(
         raise InvalidInput(f"{name} was given {len(columns)} column names for examples of shape {train.shape[1:]}.")
     if isinstance(scaling, str):
         statistics = streamed.get("statistics") or Statistics.of([train], moments=scaling == "standard")
-        scaling = fitted(scaling, statistics, of_bytes=train.dtype == np.uint8, names=columns)
+        scaling = fitted(scaling, statistics, of_bytes=train.dtype == np.uint8)
     elif scaling is None:
         highest = [split.x for split in splits.values() if len(split.x)]
         if "statistics" in streamed:
@@ -243,6 +250,11 @@ def _scaled(
         scaling = Scaling.of(max(highest, key=np.max))
         _warn_of_spreads(name, train, columns)
     return Dataset(name=name, scaling=scaling, columns=columns, **splits, **streamed)
+
+
+def _is_table(x: np.ndarray) -> bool:
+    """Whether examples are vectors of numbers that are no bytes and leave [0, 1]."""
+    return x.ndim == 2 and storage_type(x.dtype) != np.uint8 and bool(x.min() < 0 or x.max() > 1)
 
 
 def _warn_of_spreads(name: str, x: np.ndarray, columns: tuple[str, ...] | None) -> None:

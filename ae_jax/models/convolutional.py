@@ -37,6 +37,7 @@ def convolutional(
       - ``channels=(16, 32)``, ``kernel=3``, ``activation="gelu"``, ``learning_rate=5e-3``: chosen on the validation
         split of the digits.
       - ``likelihood=SquaredError()``: the paper's.
+      - Training starts at the mean example (``Convolutional(centred=True)``), out of reach of few or small steps.
 
     Failure modes:
       - Images only: rows of numbers are refused, and a table whose columns have no order should not be made one.
@@ -55,7 +56,7 @@ def convolutional(
     """
     return Autoencoder(
         name="convolutional",
-        networks=Convolutional(channels=channels, kernel=kernel, code=code, activation=activation),
+        networks=Convolutional(channels=channels, kernel=kernel, code=code, activation=activation, centred=True),
         objective=Reconstruction(likelihood=likelihood),
         optimizer=Optimizer(learning_rate=learning_rate),
     )

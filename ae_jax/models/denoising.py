@@ -15,7 +15,7 @@ def denoising(
     activation: str = "gelu",
     noise: Number = 0.3,
     likelihood: Likelihood = SquaredError(),
-    learning_rate: Weight = 2e-3,
+    learning_rate: Weight = 5e-4,
 ) -> Autoencoder:
     r"""Reconstructs the clean example from a corrupted one.
 
@@ -36,7 +36,10 @@ def denoising(
 
     Defaults:
       - ``code=16``: a quarter of the digits' 64 pixels, the size at which autoencoders and PCA are compared.
-      - ``hidden=(256,)``, ``activation="gelu"``, ``learning_rate=2e-3``: chosen on the validation split of the digits.
+      - ``hidden=(256,)``, ``activation="gelu"``: chosen on the validation split of the digits.
+      - ``learning_rate=5e-4``: that of :func:`undercomplete`, from whose start at PCA training leaves
+        (``MLP(shortcut=True)``): 2 to 4 dB better from noisy inputs than a random start after 30 epochs on synthetic
+        heartbeats and scikit-learn's breast cancer data.
       - ``noise=0.3``: the level at which evaluations corrupt inputs, of data in [0, 1].
       - ``likelihood=SquaredError()``: one of the paper's two.
 
@@ -56,7 +59,7 @@ def denoising(
     """
     return Autoencoder(
         name="denoising",
-        networks=MLP(hidden=hidden, code=code, activation=activation),
+        networks=MLP(hidden=hidden, code=code, activation=activation, shortcut=True),
         objective=Reconstruction(likelihood=likelihood, corruption=Gaussian(scale=noise)),
         optimizer=Optimizer(learning_rate=learning_rate),
     )

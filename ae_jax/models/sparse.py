@@ -6,6 +6,9 @@ from ae_jax.objectives import KLSparsity, Likelihood, Reconstruction, SquaredErr
 from ae_jax.optimizers import Optimizer
 from ae_jax.types import Number, Weight
 
+_START = 0.05
+"""The mean activation before training, for any target: another one is not another program."""
+
 
 def sparse(
     *,
@@ -40,6 +43,8 @@ def sparse(
       - ``target=0.05``: the reference's rho.
       - ``weight=1.0``, ``learning_rate=5e-3``: chosen on the validation split of the digits.
       - ``likelihood=SquaredError()``: twice the reference's error.
+      - Before training, biases give each unit a mean activation of 0.05 over the training examples, and the decoder
+        their mean: from one of 0.5, few steps do not reach the target, and large ones leave units dead.
 
     Failure modes:
       - Dead units: with a target near zero or a large weight, units become inactive for every input, where the
@@ -62,7 +67,9 @@ def sparse(
     """
     return Autoencoder(
         name="sparse",
-        networks=MLP(hidden=hidden, code=code, activation=activation, code_activation="sigmoid"),
+        networks=MLP(
+            hidden=hidden, code=code, activation=activation, code_activation="sigmoid", mean_activation=_START
+        ),
         objective=Reconstruction(likelihood=likelihood, penalties=(KLSparsity(target=target, weight=weight),)),
         optimizer=Optimizer(learning_rate=learning_rate),
     )

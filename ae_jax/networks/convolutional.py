@@ -7,6 +7,7 @@ from typing import Any
 
 import jax
 import jax.numpy as jnp
+import numpy as np
 from flax import nnx
 from jaxtyping import Array, Float
 
@@ -36,6 +37,8 @@ class Convolutional:
       code_activation: of the code.
       stochastic: the encoder gives a diagonal Gaussian's mean and log-scale instead of a code.
       top_k, condition: as in :class:`ae_jax.networks.MLP`; the condition joins the dense layers beside the code.
+      centred: the decoder adds an image, of one trained value a pixel, that starts as the mean training example; the
+        last kernel starts at zero, so that training starts at that reconstruction.
 
     Raises:
       InvalidInput: no stage, a size not above zero, an unknown activation, ``top_k`` above the number of
@@ -61,6 +64,7 @@ class Convolutional:
     stochastic: bool = static(default=False)
     top_k: int | None = static(default=None)
     condition: int | None = static(default=None)
+    centred: bool = static(default=False)
 
     def __post_init__(self) -> None:
         size(self, "kernel", self.kernel)
@@ -83,7 +87,7 @@ class Convolutional:
             size(self, "condition", self.condition)
 
     def __call__(self, shape: Shape, outputs: int, rngs: nnx.Rngs) -> "ConvolutionalNetworks":
-        return ConvolutionalNetworks(self, shape, outputs, rngs)
+        return (CentredNetworks if self.centred else ConvolutionalNetworks)(self, shape, outputs, rngs)
 
 
 class ConvolutionalNetworks(nnx.Module):
@@ -156,6 +160,24 @@ class ConvolutionalNetworks(nnx.Module):
             conv_general_dilated=convolve,
             rngs=rngs,
         )
+
+
+class CentredNetworks(ConvolutionalNetworks):
+    """Convolutional networks that start at the mean training example, see :class:`Convolutional`."""
+
+    def __init__(self, config: Convolutional, shape: Shape, outputs: int, rngs: nnx.Rngs):
+        super().__init__(config, shape, outputs, rngs)
+        last = self.decoder[-1].kernel
+        last.set_value(jnp.zeros_like(last[...]))
+        self.offset = nnx.Param(jnp.zeros(shape if outputs == 1 else (*shape, outputs)))
+
+    def decode(self, z: Float[Array, "batch *code"], condition: Array | None = None) -> Float[Array, "batch *rest"]:
+        return super().decode(z, condition) + self.offset[...][None]
+
+    def start_from(self, x: np.ndarray) -> None:
+        """Makes the mean of examples ``[n, *shape]`` the reconstruction of every code."""
+        mean = jnp.asarray(x.mean(axis=0))
+        self.offset.set_value(mean if self.outputs == 1 else jnp.zeros_like(self.offset[...]).at[..., 0].set(mean))
 
 
 def convolve(

@@ -7,8 +7,9 @@ import jax.numpy as jnp
 import numpy as np
 from flax import nnx
 from jaxtyping import Array, Float
+from scipy.special import expit, logit
 
-from ae_jax._checks import size, widths
+from ae_jax._checks import require_inside, size, widths
 from ae_jax.components import component, static
 from ae_jax.distributions import DiagonalGaussian
 from ae_jax.errors import InvalidInput
@@ -18,6 +19,9 @@ from ae_jax.networks.conditions import with_condition
 from ae_jax.networks.functional import Code
 from ae_jax.networks.k_sparse import keep_top_k, require_top_k
 from ae_jax.types import Shape
+
+_SAMPLE, _HALVINGS = 2_000, 40
+"""Examples that biases are balanced by, and halvings of the interval that a bias is in."""
 
 
 @component
@@ -37,6 +41,8 @@ class MLP:
         None keeps all.
       condition: number of classes or covariates that both networks are given beside their input; None for no
         condition. Class numbers are one-hot encoded.
+      mean_activation: of each sigmoid unit over the training examples, before training; the biases of the decoder
+        then make the mean reconstruction that of the examples. None starts from biases of zero.
       shortcut: a linear map each way is added to the layers, whose last kernels start at zero, so that training starts
         at the principal components of the training examples (:class:`ShortcutNetworks`).
 
@@ -64,6 +70,7 @@ class MLP:
     top_k: int | None = static(default=None)
     condition: int | None = static(default=None)
     shortcut: bool = static(default=False)
+    mean_activation: float | None = static(default=None)
 
     def __post_init__(self) -> None:
         size(self, "code", self.code)
@@ -80,10 +87,18 @@ class MLP:
             )
         if self.condition is not None:
             size(self, "condition", self.condition)
+        if self.mean_activation is not None:
+            require_inside(self, 0, 1, mean_activation=self.mean_activation)
+            if self.code_activation != "sigmoid" or self.tied or self.stochastic or self.condition is not None:
+                raise InvalidInput(
+                    f"MLP was given mean_activation={self.mean_activation}: expected code_activation='sigmoid', and no "
+                    "tied weights, stochastic encoder or condition beside it."
+                )
         require_top_k(self)
 
     def __call__(self, shape: Shape, outputs: int, rngs: nnx.Rngs) -> "MLPNetworks":
-        return (ShortcutNetworks if self.shortcut else MLPNetworks)(self, shape, outputs, rngs)
+        kind = ShortcutNetworks if self.shortcut else MLPNetworks if self.mean_activation is None else BalancedNetworks
+        return kind(self, shape, outputs, rngs)
 
 
 class MLPNetworks(nnx.Module):
@@ -106,14 +121,18 @@ class MLPNetworks(nnx.Module):
 
     def encode(self, x: Float[Array, "batch *shape"], condition: Array | None = None) -> Code:
         """Codes ``[batch, code]`` of a batch, or their posterior."""
-        hidden = with_condition(self.config, x.reshape(x.shape[0], -1), condition)
-        for layer in self.encoder[:-1]:
-            hidden = apply(self.config.activation, layer(hidden))
-        code = self.encoder[-1](hidden)
+        code = self.pre_activation(x, condition)
         if not self.config.stochastic:
             return keep_top_k(self.config, apply(self.config.code_activation, code))
         mean, log_scale = jnp.split(code, 2, axis=-1)
         return DiagonalGaussian(apply(self.config.code_activation, mean), log_scale)
+
+    def pre_activation(self, x: Float[Array, "batch *shape"], condition: Array | None = None) -> Array:
+        """What the encoder's last layer gives, before the activation of the code."""
+        hidden = with_condition(self.config, x.reshape(x.shape[0], -1), condition)
+        for layer in self.encoder[:-1]:
+            hidden = apply(self.config.activation, layer(hidden))
+        return self.encoder[-1](hidden)
 
     def decode(self, z: Float[Array, "batch code"], condition: Array | None = None) -> Float[Array, "batch *rest"]:
         """The decoder's outputs ``[batch, *shape]``, with an axis more where there are several for each feature."""
@@ -141,6 +160,25 @@ class MLPNetworks(nnx.Module):
         width = self.config.code
         layers[-1] = DenseLayer(kernel[:, :width], bias[:width], activation_named(self.config.code_activation))
         return tuple(layers)
+
+
+class BalancedNetworks(MLPNetworks):
+    """Perceptrons whose code units start at one mean activation, and whose mean reconstruction starts at the data's."""
+
+    def start_from(self, x: np.ndarray) -> None:
+        """Sets the last biases of encoder and decoder by examples ``[n, *shape]``, of which it takes a sample."""
+        x = x[:: -(-len(x) // _SAMPLE)]
+        inputs, target = np.asarray(self.pre_activation(jnp.asarray(x))), logit(self.config.mean_activation)
+        low, high = target - inputs.max(axis=0), target - inputs.min(axis=0)
+        for _ in range(_HALVINGS):  # the mean activation grows with the bias
+            bias = (low + high) / 2
+            above = expit(inputs + bias).mean(axis=0) > self.config.mean_activation
+            low, high = np.where(above, low, bias), np.where(above, bias, high)
+        _shift(self.encoder[-1], low)
+        made = np.asarray(self.decode(jnp.asarray(expit(inputs + low)))).reshape(len(x), -1, self.outputs)
+        missing = np.zeros(made.shape[1:])
+        missing[:, 0] = x.reshape(len(x), -1).mean(axis=0) - made[..., 0].mean(axis=0)
+        _shift(self.decoder[-1], missing.ravel())
 
 
 class ShortcutNetworks(MLPNetworks):
@@ -188,6 +226,11 @@ class ShortcutNetworks(MLPNetworks):
         back[:count, :, 0], offset[:, 0] = fitted.components_, fitted.mean_
         _set(self.to_code, into, -fitted.mean_ @ into)
         _set(self.from_code, back.reshape(code, -1), offset.ravel())
+
+
+def _shift(layer: nnx.Linear, by: np.ndarray) -> None:
+    kernel, bias = _arrays(layer)
+    _set(layer, np.asarray(kernel), np.asarray(bias) + by)
 
 
 def _set(layer: nnx.Linear, kernel: np.ndarray, bias: np.ndarray) -> None:

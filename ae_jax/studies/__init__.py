@@ -1,6 +1,6 @@
 """Whole studies: several autoencoders or settings over several seeds, evaluated alike."""
 
-from ae_jax.studies.compare import DEFAULT_AUTOENCODERS, Comparison, compare, default_autoencoders, suited
+from ae_jax.studies.compare import DEFAULT_AUTOENCODERS, Comparison, compare, default_autoencoders
 from ae_jax.studies.results import Interval, as_json, best, interval, intervals, summarise, write_results
 from ae_jax.studies.statistics import (
     Difference,
@@ -14,6 +14,7 @@ from ae_jax.studies.statistics import (
 from ae_jax.studies.study_results import StudyResults
 from ae_jax.studies.study_state import path_component
 from ae_jax.studies.submit import EXECUTORS, SweepSpec, submit_sweep
+from ae_jax.studies.suited import suited
 from ae_jax.studies.sweep import Sweep, populations_of, sweep
 
 __all__ = [

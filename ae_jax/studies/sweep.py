@@ -15,8 +15,8 @@ from ae_jax.data import Dataset
 from ae_jax.errors import InvalidInput, unknown
 from ae_jax.evaluation import Row
 from ae_jax.models import Autoencoder, named
-from ae_jax.studies.compare import suited
 from ae_jax.studies.study_results import StudyResults, run_study
+from ae_jax.studies.suited import suited
 from ae_jax.training import TrainConfig
 from ae_jax.training.mesh import Devices, shares_of
 from ae_jax.training.population import members_that_fit, state_budget

@@ -53,6 +53,23 @@ def test_a_table_remembers_how_it_was_read(tmp_path):
         examples(str(tmp_path / "less.csv"), data.spec)
 
 
+@pytest.mark.parametrize("budget", [2**30, 2000])
+def test_a_table_is_standardised_unless_told_otherwise(tmp_path, budget):
+    rng, reading = np.random.default_rng(0), ReadOptions(budget=budget)
+    x = {"table": rng.normal(5.0, [1.0, 0.0, 100.0], (400, 3)), "unit": rng.uniform(size=(400, 3))}
+    x |= {"bytes": rng.integers(0, 9, (400, 3)).astype(np.uint8), "images": rng.normal(size=(400, 2, 2))}
+    for name, values in x.items():
+        np.save(tmp_path / f"{name}.npy", values)
+    data = load(str(tmp_path / "table.npy"), reading)
+    assert (data.stream is None) == (budget > 2000)
+    kept = data.scaling(data.train.x if data.stream is None else x["table"].astype(np.float32))
+    np.testing.assert_allclose(np.mean(kept, axis=0), np.zeros(3), atol=0.1)
+    np.testing.assert_allclose(np.std(kept, axis=0), [1.0, 0.0, 1.0], atol=0.1)
+    scalings = {name: load(str(tmp_path / f"{name}.npy"), reading).scaling for name in ("unit", "bytes", "images")}
+    assert scalings == {"unit": Scaling(), "bytes": Scaling(scale=255.0), "images": Scaling()}
+    assert load(str(tmp_path / "table.npy"), reading, scaling="none").scaling == Scaling()
+
+
 @pytest.mark.parametrize("kind", ["npy", "parquet"])
 @pytest.mark.parametrize("budget", [2**30, 1000])
 def test_a_folder_of_shards_is_one_data_set(tmp_path, kind, budget):

@@ -5,6 +5,7 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 import pytest
+from flax import nnx
 
 from ae_jax import InvalidInput
 from ae_jax.distributions import DiagonalGaussian
@@ -116,3 +117,12 @@ def test_choices_that_cannot_be_used_are_refused(choice, sentence):
 def test_data_that_are_no_images_are_refused(shape, networks_of):
     with pytest.raises(InvalidInput, match=r"given examples of shape \(.*\): expected images, \[height, width\]"):
         networks_of(Convolutional(), shape)
+
+
+@pytest.mark.parametrize("outputs", [1, 2])
+def test_centred_networks_start_at_the_mean_example(outputs):
+    x = np.random.default_rng(0).normal(size=(5, 6, 7)).astype(np.float32)
+    networks = Convolutional(channels=(3, 4), code=2, centred=True)((6, 7), outputs, nnx.Rngs(0))
+    networks.start_from(x)
+    made = networks.decode(networks.encode(jnp.asarray(x))).reshape(5, 6, 7, outputs)[..., 0]
+    np.testing.assert_allclose(made, np.broadcast_to(x.mean(axis=0), x.shape), atol=1e-6)

@@ -122,3 +122,20 @@ def test_a_shortcut_starts_at_the_principal_components(rows, outputs, stochastic
 def test_a_shortcut_goes_with_a_free_linear_code(other):
     with pytest.raises(InvalidInput, match="shortcut=True"):
         MLP(shortcut=True, **other)
+
+
+@pytest.mark.parametrize(("hidden", "outputs"), [((), 1), ((6,), 2)])
+def test_balanced_codes_start_at_one_mean_activation_and_at_the_mean_example(hidden, outputs):
+    networks, _ = bound(MLP(hidden=hidden, code=7, code_activation="sigmoid", mean_activation=0.1), outputs)
+    x = 30.0 * X
+    networks.start_from(x)
+    code = networks.encode(jnp.asarray(x))
+    np.testing.assert_allclose(code.mean(axis=0), np.full(7, 0.1), atol=1e-4)
+    made = networks.decode(code).reshape(5, *SHAPE, outputs)[..., 0]
+    np.testing.assert_allclose(made.mean(axis=0), x.mean(axis=0), atol=1e-3)
+
+
+@pytest.mark.parametrize("other", [{}, {"code_activation": "sigmoid", "tied": True}])
+def test_a_mean_activation_is_of_sigmoid_codes(other):
+    with pytest.raises(InvalidInput, match=r"mean_activation=0\.1"):
+        MLP(mean_activation=0.1, **other)

@@ -71,7 +71,8 @@ class After(Callback):
 
 def faulty(**fault) -> ae_jax.Autoencoder:
     sound = ae_jax.undercomplete(code=3, hidden=(12,), learning_rate=1e-3)
-    return dataclasses.replace(sound, objective=Faulty(objective=sound.objective, **fault))
+    networks = dataclasses.replace(sound.networks, shortcut=False)  # which starts from the key alone
+    return dataclasses.replace(sound, networks=networks, objective=Faulty(objective=sound.objective, **fault))
 
 
 def fit(autoencoder, data, **settings) -> Run:

@@ -21,7 +21,7 @@ def test_every_purpose_and_position_has_its_own_key():
 
 
 def test_a_member_starts_from_its_seed_alone():
-    choices = [ae_jax.undercomplete(code=2, hidden=(), learning_rate=rate) for rate in (1e-3, 1e-1, 1e-3)]
+    choices = [ae_jax.contractive(code=2, hidden=(), learning_rate=rate) for rate in (1e-3, 1e-1, 1e-3)]
     state, best = init_population(stack(choices), np.array([4, 4, 5], np.uint32), (3,))
     kernel = state.params["networks"]["encoder"][0]["kernel"]
     np.testing.assert_array_equal(kernel[0], kernel[1])
@@ -40,7 +40,7 @@ def test_an_epoch_returns_the_types_that_it_took_so_that_a_second_one_compiles_n
     def trained(state, best):
         indices = population_indices(seeds, np.zeros(1, int), (np.int32(1),), 8, 4)
         settings = EpochSettings(batch_size=4, steps=2)
-        others = best, population, seeds
+        others = best, population, seeds, None
         return advance_population(state, others, indices, np.int32(0), np.int32(1), data, settings)[:2]
 
     before = jax.eval_shape(lambda: init_population(population, seeds, (3,)))
