@@ -229,8 +229,8 @@ class ShortcutNetworks(MLPNetworks):
 
 
 def _shift(layer: nnx.Linear, by: np.ndarray) -> None:
-    kernel, bias = _arrays(layer)
-    _set(layer, np.asarray(kernel), np.asarray(bias) + by)
+    assert layer.bias is not None
+    _set(layer, np.asarray(layer.kernel[...]), np.asarray(layer.bias[...]) + by)
 
 
 def _set(layer: nnx.Linear, kernel: np.ndarray, bias: np.ndarray) -> None:

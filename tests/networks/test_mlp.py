@@ -2,6 +2,7 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 import pytest
+from flax import nnx
 from sklearn.decomposition import PCA
 
 from ae_jax import InvalidInput
@@ -128,6 +129,8 @@ def test_a_shortcut_goes_with_a_free_linear_code(other):
 def test_balanced_codes_start_at_one_mean_activation_and_at_the_mean_example(hidden, outputs):
     networks, _ = bound(MLP(hidden=hidden, code=7, code_activation="sigmoid", mean_activation=0.1), outputs)
     x = 30.0 * X
+    for variable in jax.tree.leaves(nnx.state(networks, nnx.Param), is_leaf=lambda leaf: isinstance(leaf, nnx.Param)):
+        variable.set_value(np.asarray(variable[...]))  # as training gives them
     networks.start_from(x)
     code = networks.encode(jnp.asarray(x))
     np.testing.assert_allclose(code.mean(axis=0), np.full(7, 0.1), atol=1e-4)

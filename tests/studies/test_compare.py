@@ -129,7 +129,9 @@ def test_flat_real_valued_data_leave_out_one_and_change_another_and_say_so(measu
     assert list(found.runs) == [name for name in DEFAULT_AUTOENCODERS if name != "convolutional"]
     assert isinstance(found.runs["variational"].members[0].objective.likelihood, GaussianLikelihood)
     assert found.messages[0] == "convolutional is left out: examples of shape (5,) are no images."
-    assert sum("variational has code=2 and likelihood=GaussianLikelihood" in sentence for sentence in found.messages) == 1
+    assert (
+        sum("variational has code=2 and likelihood=GaussianLikelihood" in sentence for sentence in found.messages) == 1
+    )
     assert found.results()["messages"] == list(found.messages)
     # Half as many as features, which PCA would reconstruct exactly.
     parameters = [row["value"] for row in found.rows if (row["autoencoder"], row["metric"]) == ("pca", "parameters")]
