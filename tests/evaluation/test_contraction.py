@@ -1,3 +1,5 @@
+import dataclasses
+
 import jax
 import jax.numpy as jnp
 import numpy as np
@@ -5,12 +7,13 @@ import pytest
 
 import ae_jax
 from ae_jax.evaluation import jacobian_norm, jacobian_spectrum
-from ae_jax.networks import deterministic
+from ae_jax.networks import MLP, deterministic
 from ae_jax.training import untrained
 
 
 def test_a_linear_encoder_s_norm_is_its_kernel_s_everywhere(small):
-    run = ae_jax.fit(ae_jax.undercomplete(code=3, hidden=()), small, seeds=[5, 6], epochs=1, batch_size=16)
+    linear = dataclasses.replace(ae_jax.undercomplete(), networks=MLP(hidden=(), code=3))
+    run = ae_jax.fit(linear, small, seeds=[5, 6], epochs=1, batch_size=16)
     norms = jacobian_norm(run, small.test.x)
     kernels = run.params["networks"]["encoder"][0]["kernel"]
     assert kernels.shape == (2, 64, 3)

@@ -60,7 +60,7 @@ def test_members_that_diverged_are_told_by_the_sentence_of_their_training(small)
 def test_errors_are_compared_with_the_mean_example_and_pca(digits, small):
     """An untrained network is worse than the mean example; PCA itself is never worse than PCA."""
     run = ae_jax.fit(
-        ae_jax.undercomplete(code=3, hidden=(12,), learning_rate=1e-9), small, **SETTINGS | dict[str, Any](epochs=1)
+        ae_jax.contractive(code=3, hidden=(12,), learning_rate=1e-9), small, **SETTINGS | dict[str, Any](epochs=1)
     )
     (found,) = (row for row in evaluate(run, small).findings if row["finding"] == "error_above_mean")
     x, train = small.test.x / 16.0, small.train.x / 16.0

@@ -15,7 +15,8 @@ SETTINGS = {"seeds": [5, 6], "epochs": 2, "batch_size": 16}
 
 
 def tiny(name="tiny", **choices):
-    return dataclasses.replace(ae_jax.undercomplete(**({"code": 3, "hidden": (12,)} | choices)), name=name)
+    whole = ae_jax.undercomplete(**({"code": 3, "hidden": (12,)} | choices))
+    return dataclasses.replace(whole, name=name, networks=dataclasses.replace(whole.networks, shortcut=False))
 
 
 def sparse():

@@ -110,7 +110,7 @@ def test_a_resumed_study_repeats_nothing(small, tmp_path: Path, whole, watch, mo
     assert extended.rows != whole.rows
     monkeypatch.setattr(study_results, "fit", lambda *_, **__: pytest.fail("was trained"))
     for other, fragment in (
-        ({"one": tiny(learning_rate=5e-3), "two": pair()["two"]}, r"learning_rate: 0.002 then, 0.005 now"),
+        ({"one": tiny(learning_rate=5e-3), "two": pair()["two"]}, r"learning_rate: 0.0005 then, 0.005 now"),
         ({"one": tiny()}, "its trainings are one, two, those asked for are one"),
     ):
         with pytest.raises(InvalidInput, match=fragment):
