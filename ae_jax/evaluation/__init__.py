@@ -1,7 +1,7 @@
 """Evaluation of trained autoencoders and baselines: tasks, the metrics that they report, and anomaly scores."""
 
 from ae_jax.evaluation.anomaly import SCORES, AnomalyScore, Score, SumOverFeatures, anomaly_score, definition_of
-from ae_jax.evaluation.baselines import LABELLED, PCA, Baseline, Identity, is_baseline
+from ae_jax.evaluation.baselines import LABELLED, PCA, Baseline, Identity, LinearDenoiser, is_baseline
 from ae_jax.evaluation.context import Context
 from ae_jax.evaluation.contraction import jacobian_norm, jacobian_spectrum
 from ae_jax.evaluation.denoising import denoising_grid
@@ -56,6 +56,7 @@ __all__ = [
     "Context",
     "Evaluation",
     "Identity",
+    "LinearDenoiser",
     "LogLikelihood",
     "Metric",
     "Neighbors",

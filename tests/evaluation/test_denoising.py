@@ -11,13 +11,13 @@ from ae_jax.data import Split, from_splits
 from ae_jax.evaluation import (
     PCA,
     Context,
+    LinearDenoiser,
     corrupted,
     denoising_grid,
     image_quality,
     structural_similarity,
     trained_on,
 )
-from ae_jax.evaluation.baselines import LinearDenoiser
 from ae_jax.evaluation.filters import FILTERS
 from ae_jax.objectives import ELBO, Reconstruction
 from ae_jax.training.population import stack
