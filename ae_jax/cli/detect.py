@@ -5,7 +5,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import numpy as np
 
-from ae_jax.cli.options import Json, Label, Labels, Member, Picture, RunFolder, Source, SplitName, option
+from ae_jax.cli.options import FROM_RUN, InputData, Json, Labels, Picture, RunFolder, option
 from ae_jax.cli.use import Use, condition_of, examples_of
 from ae_jax.data import RawData
 from ae_jax.data.sources import is_named
@@ -27,11 +27,8 @@ Share = Annotated[float | None, option("FLOAT", "no example is called abnormal")
 
 def detect(
     run: RunFolder,
+    data: InputData = FROM_RUN,
     *,
-    data: Source = None,
-    label: Label = None,
-    split: SplitName = None,
-    member: Member = None,
     score: str = "reconstruction_error",
     reference: Reference = None,
     contamination: Share = None,
@@ -46,6 +43,7 @@ def detect(
     Prints ROC AUC and average precision where labels tell which examples are abnormal.
 
     Args:
+      data: what the run is used on.
       score: reconstruction_error, in squared model units; whitened_error, relative to each feature's usual error;
         mahalanobis, of the code; knn_code, distance of the code to its nearest neighbours; error_and_knn, sum of the
         logarithms of reconstruction_error and knn_code; jacobian_corrected, in nats; negative_elbo, in nats, of a
@@ -62,10 +60,10 @@ def detect(
     require_known("anomaly score", score, SCORES)
     if contamination is not None and not 0 < contamination <= 0.5:
         raise InvalidInput(f"--contamination was given {contamination:g}: expected a share above 0 and at most 0.5.")
-    use = Use.open("detect", run, member, out, picture)
+    use = Use.open("detect", run, data.member, out, picture)
     if not 0 <= explain <= (features := math.prod(use.run.shape)):
         raise InvalidInput(f"--explain was given {explain}: expected a number of features, from 0 to {features}.")
-    examples = examples_of(use.run, data, split, label=label)
+    examples = examples_of(use.run, data.data, data.split, label=data.label)
     truth = abnormal_examples(examples.labels, abnormal)
     normal = reference_examples(use, reference, score, contamination, explain)
     known = None if normal is None else condition_of(use.run, normal.labels)

@@ -38,6 +38,20 @@ Labels = Annotated[tuple[str, ...] | None, _ABNORMAL]
 Json = Annotated[bool, arg(help="print results as JSON.")]
 
 
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class InputData:
+    """What a run is used on: data, the name of their labels, their split, and the member of the run."""
+
+    data: Source = None
+    label: Label = None
+    split: SplitName = None
+    member: Member = None
+
+
+FROM_RUN = InputData()
+"""The data that a run was trained on."""
+
+
 def parse_size(text: str) -> int:
     """Returns a number of bytes from text such as 512MB or 2GB.
 

@@ -4,7 +4,7 @@ from typing import TYPE_CHECKING, Annotated, Literal
 
 import numpy as np
 
-from ae_jax.cli.options import Json, Label, Member, Picture, RunFolder, Source, SplitName, option
+from ae_jax.cli.options import FROM_RUN, InputData, Json, Picture, RunFolder, option
 from ae_jax.cli.use import Use, examples_of
 from ae_jax.data import RawData, sources, writing
 from ae_jax.errors import InvalidInput
@@ -30,11 +30,8 @@ Metric = Annotated[
 
 def search(
     run: RunFolder,
+    data: InputData = FROM_RUN,
     *,
-    data: Source = None,
-    label: Label = None,
-    split: SplitName = None,
-    member: Member = None,
     queries: Queries = None,
     query_label: QueryLabel = None,
     k: int = 10,
@@ -50,6 +47,7 @@ def search(
     example is relevant if it has the label of the query.
 
     Args:
+      data: what is searched.
       queries: examples to find neighbours of.
       query_label: name of the labels of the queries.
       k: number of neighbours of each query.
@@ -65,23 +63,23 @@ def search(
         raise InvalidInput("hamming counts bits that differ, and codes are numbers: expected --binarise beside it.")
     if query_label is not None and queries is None:
         raise InvalidInput("--query-label was given without --queries, which alone uses it: give both or neither.")
-    use = Use.open("search", run, member, out, picture)
-    database = examples_of(use.run, data, split, label=label, by_default="train")
-    source = data or use.run.data.name
+    use = Use.open("search", run, data.member, out, picture)
+    database = examples_of(use.run, data.data, data.split, label=data.label, by_default="train")
+    source = data.data or use.run.data.name
     if queries is not None and not _same_source(source, queries):
-        if query_label is None and label is not None and not sources.is_named(queries):
+        if query_label is None and data.label is not None and not sources.is_named(queries):
             path, _ = sources.parse_path(queries)
-            query_label = label if path.exists() and sources.has_label(path, label) else None
+            query_label = data.label if path.exists() and sources.has_label(path, data.label) else None
         asked, same = examples_of(use.run, queries, None, label=query_label), False
-    elif not sources.is_named(source) or split == "test":
+    elif not sources.is_named(source) or data.split == "test":
         asked, same = database, True  # where a query must not find itself
-    elif split == "all":
+    elif data.split == "all":
         raise InvalidInput(
             f"search was given the queries of {source} among its database, and would find themselves: expected --split "
             "train, or other examples with --queries."
         )
     else:
-        asked, same = examples_of(use.run, data, "test", label=label), False
+        asked, same = examples_of(use.run, data.data, "test", label=data.label), False
     codes, wanted = use.encode(database), use.encode(asked)
     if binarise:
         thresholds = evaluation.thresholds_of(codes)

@@ -9,7 +9,7 @@ import numpy as np
 from tyro.conf import arg
 
 from ae_jax.atomic import replacing
-from ae_jax.cli.options import Json, Label, Member, Picture, RunFolder, Source, SplitName, option
+from ae_jax.cli.options import FROM_RUN, InputData, Json, Member, Picture, RunFolder, Source, SplitName, option
 from ae_jax.cli.printing import print_json
 from ae_jax.cli.session import say
 from ae_jax.data import Dataset, RawData, ReadOptions, load, sources, writing
@@ -77,11 +77,8 @@ def _write_array(
 
 def reduce(
     run: RunFolder,
+    data: InputData = FROM_RUN,
     *,
-    data: Source = None,
-    label: Label = None,
-    split: SplitName = None,
-    member: Member = None,
     out: str = "codes.csv",
     picture: Picture = None,
     json: Json = False,
@@ -89,14 +86,15 @@ def reduce(
     """Writes the codes of one member as a table, and a map of them.
 
     Args:
+      data: what the run is used on.
       out: .csv, .tsv or .parquet with columns z0, z1, ... and label; or .npy, [examples, code].
       picture: file for a map of the codes of at most 2,000 examples in two dimensions, by label.
     """
     from ae_jax.evaluation import subsample
     from ae_jax.report import code_map
 
-    use = Use.open("reduce", run, member, out, picture)
-    examples = examples_of(use.run, data, split, label=label)
+    use = Use.open("reduce", run, data.member, out, picture)
+    examples = examples_of(use.run, data.data, data.split, label=data.label)
     codes = use.encode(examples)
     use.summary.update({"examples": len(codes), "code": codes.shape[1]})
     use.lines.append(f"{len(codes):,} examples, {codes.shape[1]} numbers each")
