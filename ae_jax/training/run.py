@@ -258,12 +258,10 @@ class Run:
         members = self.params, self.state, self.autoencoder, *own
         chunks = []
         for start in range(0, count, _CHUNK):
-            rows = slice(start, start + _CHUNK)
-            batch = [array[rows] for array in (arrays if conditions is None else (*arrays, conditions))]
-            size = len(batch[0])
+            size = min(count - start, _CHUNK)
             padded = _CHUNK if count > _CHUNK else max(16, 1 << (size - 1).bit_length())
-            if size < padded:
-                batch = [array[np.minimum(np.arange(padded), size - 1)] for array in batch]
+            rows = start + np.minimum(np.arange(padded), size - 1)
+            batch = [_rows_of(array, rows) for array in (arrays if conditions is None else (*arrays, conditions))]
             given = None if conditions is None else batch.pop()
             result = _apply(members, self.scaling, given, *batch, function=function, shape=self.shape)
             chunks.append(jax.tree.map(lambda leaf, size=size: np.asarray(leaf)[:, :size], result))
@@ -331,6 +329,14 @@ def extended(run: Run, latest: Run) -> Run:
     costs = {name: round(run.record.get(name, 0) + latest.record[name], 3) for name in COST}
     settings = run.settings | {"epochs": epochs + 1, "batch_size": latest.settings["batch_size"]}
     return dataclasses.replace(latest, history=history, settings=settings, record=run.record | costs)
+
+
+def _rows_of(array: Any, rows: np.ndarray) -> Any:
+    """Rows of an array or of keys, taken on the host: each operation on a device would be a program of its own."""
+    if jax.dtypes.issubdtype(array.dtype, jax.dtypes.prng_key):
+        raw: Any = np.asarray(jax.random.key_data(array))[rows]
+        return jax.random.wrap_key_data(raw, impl=jax.random.key_impl(array))
+    return np.asarray(array)[rows]
 
 
 @partial(jax.jit, static_argnames=("function", "shape"))
