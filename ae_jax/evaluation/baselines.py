@@ -79,12 +79,13 @@ class PCA(Baseline):
     name: str = "pca"
 
     @classmethod
-    def fit(cls, train: Dataset | np.ndarray, code: int) -> "PCA":
+    def fit(cls, train: Dataset | np.ndarray, code: int, name: str = "pca") -> "PCA":
         """Fits components to a training split.
 
         Args:
           train: a data set, or its training examples in model units, ``[n, *shape]``.
           code: number of components.
+          name: in results.
 
         Raises:
           InvalidInput: more components than features or training examples.
@@ -96,7 +97,7 @@ class PCA(Baseline):
             )
         rows = x.reshape(len(x), -1)
         solver = "covariance_eigh" if len(rows) > rows.shape[1] else "full"
-        return cls(decomposition.PCA(code, svd_solver=solver).fit(rows), x.shape[1:])
+        return cls(decomposition.PCA(code, svd_solver=solver).fit(rows), x.shape[1:], name)
 
     @property
     def units(self) -> int:

@@ -9,7 +9,7 @@ from matplotlib.figure import Figure
 from matplotlib.ticker import FuncFormatter, LogLocator, MaxNLocator, NullFormatter
 from sklearn.metrics import precision_recall_curve, roc_curve
 
-from ae_jax.evaluation import METRICS, NOISY, Row, ScoredLabels, anomaly_metrics
+from ae_jax.evaluation import METRICS, NOISY, Row, ScoredLabels, anomaly_metrics, is_baseline
 from ae_jax.report.axes import (
     BLUE,
     CLASSES,
@@ -116,7 +116,7 @@ def comparison_summary(summary: Summary) -> Figure | None:
         for row, group in enumerate(groups):
             answer = summary[group].get(metric)
             if answer is not None and np.isfinite(answer.mean):
-                marker, colour = ("D", GREY) if group == BASELINE else ("o", BLUE)
+                marker, colour = ("D", GREY) if is_baseline(group) else ("o", BLUE)
                 style: dict[str, Any] = {"markersize": 5, "capsize": 3, "linewidth": 1.5}
                 reach = None
                 if answer.half_width is not None:

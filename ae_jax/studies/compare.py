@@ -1,14 +1,15 @@
-"""The main job: several autoencoders on one data set, evaluated alike, with PCA as the baseline."""
+"""The main job: several autoencoders on one data set, evaluated alike, beside raw data and PCA."""
 
 import dataclasses
 import math
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
+from functools import partial
 from typing import Any
 
 from ae_jax.components import to_config
 from ae_jax.data import Dataset
 from ae_jax.errors import InvalidInput
-from ae_jax.evaluation import PCA, evaluate
+from ae_jax.evaluation import PCA, Baseline, Identity, evaluate
 from ae_jax.models import Autoencoder
 from ae_jax.networks import code_shape
 from ae_jax.studies.study_results import StudyResults, run_study
@@ -65,7 +66,8 @@ def compare(
       training: further arguments of :func:`ae_jax.fit`; ``resume`` repeats nothing that was trained or evaluated.
 
     Returns:
-      The runs, the rows with PCA of the smallest code size as baseline, and the record.
+      The runs, their rows below those of baselines, and the record. Baselines are the raw data (``raw``, accuracies by
+      label alone) and PCA of each code size: ``pca`` of the smallest, ``pca-K`` of others.
 
     Raises:
       InvalidInput: as in :func:`ae_jax.fit`, or two autoencoders of one name.
@@ -82,10 +84,17 @@ def compare(
     names = [autoencoder.name for autoencoder in chosen]
     if len(set(names)) < len(names) or not names:
         raise InvalidInput(f"compare was given the autoencoders {', '.join(names)}: expected each name once.")
-    # A sparse code is larger than the data, where principal components reconstruct exactly and compare with nothing.
-    code = min(math.prod(code_shape(autoencoder.networks)) for autoencoder in chosen)
-    code = min(code, len(dataset.train.x), math.prod(dataset.shape))
-    baseline = evaluate(PCA.fit(dataset, code), dataset)
-    found = {"rows": baseline.rows, "examples": baseline.examples}
-    study = Comparison(dataset=dataset, **found, messages=[*messages, *said])
+    study = Comparison(dataset=dataset, messages=[*messages, *said])
+    for fit in _baselines(dataset, chosen):
+        found = evaluate(fit(dataset), dataset)
+        study.rows += found.rows
+        study.examples += found.examples
     return run_study(study, {autoencoder.name: autoencoder for autoencoder in chosen}, config, seeds=seeds, **training)
+
+
+def _baselines(dataset: Dataset, autoencoders: Sequence[Autoencoder]) -> list[Callable[[Dataset], Baseline]]:
+    """Raw data, and PCA of each size of a code, or with as many components as there are."""
+    most = min(len(dataset.train.x), math.prod(dataset.shape))
+    sizes = sorted({min(math.prod(code_shape(each.networks)), most) for each in autoencoders})
+    pca = [partial(PCA.fit, code=size, name=f"pca-{size}" if place else "pca") for place, size in enumerate(sizes)]
+    return [lambda data: Identity(data.shape), *pca]

@@ -27,7 +27,7 @@ def test_compare_prints_a_table_and_where_everything_is(compared):
 def test_compare_writes_results_runs_and_checkpoints_beside(compared):
     results = json.loads((compared.folder / "runs/compare-few/results.json").read_text())
     assert (results["study"], results["settings"]["seeds"]) == ("compare", [0, 1])
-    assert {row["autoencoder"] for row in results["rows"]} == {"pca", "variational"}
+    assert {row["autoencoder"] for row in results["rows"]} == {"raw", "pca", "variational"}
     assert ae_jax.load(compared.folder / "runs/compare-few/runs/variational").seeds.tolist() == [0, 1]
     names = {path.name for path in (compared.folder / "runs").iterdir()}
     assert names == {"compare-few", "compare-few.checkpoints"}

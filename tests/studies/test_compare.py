@@ -37,7 +37,8 @@ def measurements() -> Dataset:
 
 def test_every_autoencoder_and_pca_answer_for_every_seed(comparison):
     whose = {(row["autoencoder"], row["member"], row["seed"]) for row in comparison.rows}
-    assert whose == {("pca", 0, None)} | {(name, m, s) for name in ("tiny", "sparse") for m, s in ((0, 5), (1, 6))}
+    baselines = {(name, 0, None) for name in ("raw", "pca", "pca-64")}  # as many components as there are, not 128
+    assert whose == baselines | {(name, m, s) for name in ("tiny", "sparse") for m, s in ((0, 5), (1, 6))}
     asked = {
         "code_units",
         "mse",
@@ -50,11 +51,18 @@ def test_every_autoencoder_and_pca_answer_for_every_seed(comparison):
         "relative_jacobian",
         "parameters",
     }
-    for name, members in (("pca", 1), ("tiny", 2), ("sparse", 2)):
+    for name, members in (("pca", 1), ("pca-64", 1), ("tiny", 2), ("sparse", 2)):
         metrics = [row["metric"] for row in comparison.rows if row["autoencoder"] == name]
         assert sorted(metrics) == sorted(members * list(asked))
     assert {row["split"] for row in comparison.rows} == {"test"}
-    assert list(summarise(comparison.rows)) == ["pca", "tiny", "sparse"]
+    assert list(summarise(comparison.rows)) == ["raw", "pca", "pca-64", "tiny", "sparse"]
+    units = {row["autoencoder"]: row["value"] for row in comparison.rows if row["metric"] == "code_units"}
+    assert units == {"raw": 64, "pca": 3, "pca-64": 64, "tiny": 3, "sparse": 128}
+    assert {row["metric"] for row in comparison.rows if row["autoencoder"] == "raw"} == {
+        "code_units",
+        "linear_probe_accuracy",
+        "knn_accuracy",
+    }
 
 
 def test_runs_are_those_of_fit_and_rows_those_of_evaluate(comparison, small):
@@ -148,6 +156,6 @@ def test_ctrl_c_hands_over_the_comparison_so_far(comparison, small, watch):
     assert list(so_far.runs) == ["tiny", "sparse"]
     assert isinstance(so_far.runs["sparse"], Run)
     # What was evaluated before stands; nothing was evaluated after.
-    expected = [row for row in comparison.rows if row["autoencoder"] in ("pca", "tiny")]
-    assert so_far.rows == expected
+    expected = [row for row in comparison.rows if row["autoencoder"] in ("raw", "tiny")]
+    assert [row for row in so_far.rows if not row["autoencoder"].startswith("pca")] == expected
     assert json.loads(as_json(so_far.results()))["settings"]["epochs"] == 2
