@@ -79,7 +79,7 @@ def small(digits: Dataset) -> Dataset:
 
 @pytest.fixture(scope="session")
 def redrawn(digits: Dataset) -> Dataset:
-    """108 digits, 76 of them to train on, 11 to validate and 21 to test, split at random."""
+    """108 digits, 75 of them to train on, 11 to validate and 22 to test, split at random."""
     return from_arrays(digits.train.x[:108], digits.train.labels[:108], name="redrawn", scaling=Scaling(scale=16.0))
 
 

@@ -42,7 +42,7 @@ def evaluate(
     """
     from ae_jax import evaluation
     from ae_jax.report import task_tables, write_report
-    from ae_jax.studies import summarise, write_results
+    from ae_jax.studies import split_ratio, summarise, write_results
 
     for name, given in (("--abnormal", abnormal), ("--out", out)):
         if given is not None and tasks is None:
@@ -57,7 +57,8 @@ def evaluate(
             print_json(results | {"rows": summary.rows})
         else:
             heading = "member" if by_member else "autoencoder"
-            print_table(summarise(summary.rows, by=(heading,), split=split, examples=summary.examples), (), heading)
+            tested = {"examples": summary.examples, "resampled": split_ratio(loaded, dataset, split)}
+            print_table(summarise(summary.rows, by=(heading,), split=split, **tested), (), heading)
         return 0
     if "all" in tasks and len(tasks) > 1:
         raise InvalidInput(f"--tasks was given {' '.join(tasks)}: expected all alone, or names.")

@@ -125,6 +125,8 @@ class Training:
       epochs: passes over the training examples, at most.
       batch_size: examples in a step.
       patience: epochs without a lower validation loss after which a member stops.
+      fixed_split: train and evaluate every seed on one split; by default each has its own, drawn at random, where the
+        data have no official one.
       on_divergence: what to do about a loss or gradient that is NaN or infinite: stop ends the member with its last
         good parameters, skip leaves out the step, rollback goes back an epoch at half the learning rate.
       mesh: devices along two axes, such as data=4 or member=2,data=4: data divides every batch, member the members; a
@@ -144,6 +146,7 @@ class Training:
     epochs: int = 200
     batch_size: int = 64
     patience: Annotated[int | None, option("INT")] = None
+    fixed_split: bool = False
     on_divergence: Literal["stop", "skip", "rollback"] = "stop"
     mesh: Annotated[str | None, option("AXIS=N[,AXIS=N]")] = None
     distributed: Annotated[tuple[str, ...] | None, option("[HOST:PORT,INDEX/COUNT]")] = None
@@ -170,7 +173,8 @@ class Training:
     def config(self) -> TrainConfig:
         """Returns the settings of training."""
         names = ("epochs", "batch_size", "patience", "on_divergence", "mesh")
-        return TrainConfig(**{name: getattr(self, name) for name in names})
+        resplit = False if self.fixed_split else None
+        return TrainConfig(**{name: getattr(self, name) for name in names}, resplit=resplit)
 
     def study_options(self, checkpoints: Path) -> dict[str, Any]:
         """Returns all arguments of a study, with its checkpoints in a folder."""

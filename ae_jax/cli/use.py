@@ -254,7 +254,10 @@ def condition_of(run: Run, labels: Any) -> Any:
 
 
 def dataset_of(run: Run, source: str | None, label: str | None = None) -> Dataset:
-    """Loads a data set, read and scaled as the run's was; by default the one that it was trained on."""
+    """Loads a data set, read and scaled as the run's was, with the splits of a single member.
+
+    By default it is the one that the run was trained on.
+    """
     if source is None:
         if not sources.is_named(run.data.name):
             raise InvalidInput(f"the run was trained on {run.data.name}, which has no name here: give it as --data.")
@@ -264,7 +267,8 @@ def dataset_of(run: Run, source: str | None, label: str | None = None) -> Datase
     else:
         reading = sources.reading_of(sources.parse_path(source)[0], run.data)
         reading = reading if label is None else dataclasses.replace(reading, label=label)
-    return load(source, reading, scaling=run.scaling)
+    dataset = load(source, reading, scaling=run.scaling)
+    return run.own_split(dataset) if run.single else dataset
 
 
 def examples_of(
@@ -292,6 +296,10 @@ def examples_of(
             return found
     dataset = dataset_of(run, source, label)
     if split != "all":
+        if not run.single and run.has_own_splits(dataset):
+            say(
+                "note: members were trained on splits of their own; this split is of no member: choose one by --member."
+            )
         part = dataset.split(split or by_default)
         return RawData(part.x, part.labels)
     parts = [part for part in (dataset.train, dataset.validation, dataset.test) if len(part.x)]

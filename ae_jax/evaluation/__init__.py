@@ -39,7 +39,7 @@ from ae_jax.evaluation.retrieval import (
     thresholds_of,
 )
 from ae_jax.evaluation.sampling import subsample
-from ae_jax.evaluation.suite import SUMMARY, TASKS, Task, evaluate
+from ae_jax.evaluation.suite import SUMMARY, TASKS, Task, evaluate, evaluate_baseline
 
 __all__ = [
     "FAULTS",
@@ -83,6 +83,7 @@ __all__ = [
     "diagnose_training",
     "disqualified",
     "evaluate",
+    "evaluate_baseline",
     "explained_variance",
     "families_within",
     "frechet_distance",

@@ -2,7 +2,7 @@
 
 import dataclasses
 import math
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from functools import cache, cached_property, partial
 from typing import Any, NamedTuple
 
@@ -29,8 +29,8 @@ class Subject(NamedTuple):
 
     Attributes:
       name: of the autoencoder or baseline.
-      seed: of the member; None of a baseline.
-      member: position in the run; 0 of a baseline.
+      seed: of the member; of a baseline that of the split of the data, or None.
+      member: position in the run; None of a baseline.
       output: gives by name an output for each example of the split: ``"code"`` (flat), ``"reconstruction"``,
         ``"denoised"`` (the reconstruction of the example corrupted by :data:`ae_jax.evaluation.NOISE`, another draw for
         each seed) and ``"jacobian_norm"``; and ``"train_code"`` for each training example.
@@ -40,7 +40,7 @@ class Subject(NamedTuple):
 
     name: str
     seed: int | None
-    member: int
+    member: int | None
     output: Callable[[str], np.ndarray]
     parameters: int
     diverged: bool = False
@@ -57,6 +57,8 @@ class Context:
     Attributes:
       evaluated, dataset, split, seed, abnormal, features, features_name: as of :func:`ae_jax.evaluation.evaluate`.
       outputs: names of the outputs that the tasks need, which one program computes.
+      members: numbers of the members in the run that they are a part of; None where they are all of it.
+      split_seed: of the split of the data, where each seed has its own; baselines have it as their seed.
     """
 
     evaluated: Run | Baseline
@@ -67,6 +69,8 @@ class Context:
     features: Features | None = None
     features_name: str = "data"
     outputs: frozenset[str] = frozenset()
+    members: Sequence[int] | None = None
+    split_seed: int | None = None
 
     @cached_property
     def part(self) -> Split:
@@ -143,11 +147,11 @@ class Context:
             "code": lambda: baseline.encode(x),
             "train_code": lambda: baseline.encode(self.train),
             "reconstruction": lambda: baseline.reconstruct(x),
-            "denoised": lambda: baseline.reconstruct(np.asarray(with_noise(self.keys, 0, x))),
+            "denoised": lambda: baseline.reconstruct(np.asarray(with_noise(self.keys, self.split_seed or 0, x))),
             "jacobian_norm": lambda: np.full(len(x), jacobian),
         }
         output = cache(lambda name: make[name]())
-        return Subject(baseline.name, None, 0, output, baseline.parameters)
+        return Subject(baseline.name, self.split_seed, None, output, baseline.parameters)
 
     def _outputs(self, run: Run, name: str) -> dict[str, np.ndarray]:
         names = tuple(sorted(self.outputs | {name}))
@@ -181,10 +185,14 @@ class Context:
         """Stored examples in model units."""
         return np.asarray(self.dataset.scaling(stored.astype(np.float32)))
 
+    def number_of(self, subject: Subject) -> int | None:
+        """The number of a member in its run; None of a baseline."""
+        return subject.member if self.members is None or subject.member is None else self.members[subject.member]
+
     def rows(self, subject: Subject, values: Mapping[str, float], **further: Any) -> list[Row]:
         """Values of a subject as rows, which say where its training diverged."""
         further |= {"finite": False} if subject.diverged else {}
-        who = {"autoencoder": subject.name, "seed": subject.seed, "member": subject.member}
+        who = {"autoencoder": subject.name, "seed": subject.seed, "member": self.number_of(subject)}
         return [
             {**who, "metric": name, "value": value, "split": self.split, **further} for name, value in values.items()
         ]
@@ -209,7 +217,7 @@ class Context:
 
     def not_finite_messages(self, what: str, broken: Iterable[Subject]) -> list[str]:
         """The message about members whose outputs are not finite, where there are any."""
-        names = ", ".join(str(subject.member) for subject in broken)
+        names = ", ".join(str(self.number_of(subject)) for subject in broken)
         message = f"The {what} of member {names} are NaN or infinite, and so are its rows: train it anew."
         return [message] if names else []
 

@@ -112,13 +112,22 @@ def diagnose(context: "Context", kl: Float[np.ndarray, "members n"] | None = Non
     if code < features and code <= most_components(context.train):
         pca_error = mean_squared_error(context.baseline(context.pca).output("reconstruction"), context.x)
     found = _faults_of_training(run)
-    for subject in context.subjects:
+    for of_member, subject in zip(found, context.subjects, strict=True):
         if not subject.diverged:
             made, nats = subject.output("reconstruction"), None if kl is None else float(np.mean(kl[subject.member]))
             faults = faults_of_reconstructions(made, context.x, mean_error, pca_error, kl=nats)
             if not any(FAULTS[name].disqualifies for name, *_ in faults):
                 faults += faults_of_codes(subject.output("train_code"), latent=kl is not None)
-            found[subject.member] += faults
+            of_member += faults
+    return _findings(run, found)
+
+
+def join_findings(run: Run, parts: Iterable[tuple[Sequence[int], Sequence[Row]]]) -> list[Row]:
+    """Returns findings of a run from those of parts of it, each with the numbers of its members in the run."""
+    found: list[list[Found]] = [[] for _ in run.seeds]
+    for members, findings in parts:
+        for row in findings:
+            found[members[row["member"]]].append((row["finding"], row["value"], row["limit"]))
     return _findings(run, found)
 
 

@@ -16,7 +16,7 @@ from ae_jax.evaluation.context import Context, Features, Subject, with_members
 from ae_jax.evaluation.contraction import relative_norms
 from ae_jax.evaluation.denoising import denoising_grid
 from ae_jax.evaluation.detection_metrics import anomaly_metrics
-from ae_jax.evaluation.diagnosis import diagnose
+from ae_jax.evaluation.diagnosis import diagnose, join_findings
 from ae_jax.evaluation.filters import are_images
 from ae_jax.evaluation.generation import frechet_distance, kernel_distance, precision_recall
 from ae_jax.evaluation.labels import are_too_many, class_names
@@ -54,6 +54,8 @@ _GENERATED = 2_000
 """The largest number of samples that are compared with as many examples."""
 _EXAMPLES, _SAMPLES = 1_000, 1_000
 """The largest number of examples whose log-likelihood is estimated, and the importance samples of each."""
+
+_OWN_SPLITS = "Each member is evaluated on the split that it was trained on, which its seed drew."
 
 _FLATTERED = {
     "representation": "linear probe and kNN are tested on their own training examples",
@@ -101,6 +103,10 @@ def evaluate(
     and what to do. Rows of a member that diverged, or whose outputs are not finite and values NaN, say
     ``"finite": False``.
 
+    Members that were trained on splits of their own (``resplit=True``) are each evaluated on the split of their seed,
+    where the data have the size trained on and their splits were drawn at random; baselines are fitted to each of these
+    splits, and their rows have its seed.
+
     Args:
       evaluated: a trained population, or a baseline such as :class:`ae_jax.evaluation.PCA`.
       dataset: the data; their shape and scaling are the run's. Probes, scores and searches learn from its training
@@ -117,9 +123,9 @@ def evaluate(
     Returns:
       A result for each task; ``.findings`` and ``.rows`` are those of all of them, rows as
       ``{"autoencoder", "seed", "member", "metric", "value", "split"}`` with :data:`ae_jax.evaluation.METRICS` as
-      metrics, and further keys: ``score`` of the anomaly task; ``representation``, ``distance`` and ``k`` of retrieval;
-      ``corruption``, ``level`` and ``trained_on`` of denoising; ``features``, ``samples`` and ``examples`` of
-      generation and likelihood.
+      metrics, where ``member`` is None of a baseline, and further keys: ``score`` of the anomaly task;
+      ``representation``, ``distance`` and ``k`` of retrieval; ``corruption``, ``level`` and ``trained_on`` of
+      denoising; ``features``, ``samples`` and ``examples`` of generation and likelihood.
 
     Raises:
       InvalidInput: an unknown task or label, a seed that is not a whole number below 2**32, an unknown or empty split,
@@ -144,17 +150,50 @@ def evaluate(
     non_negative_whole("evaluate", "seed", seed)
     if seed >= 2**32:
         raise InvalidInput(f"evaluate was given seed={seed}: expected a whole number below 2**32.")
-    context = Context(
-        evaluated=evaluated,
-        dataset=dataset,
-        split=split,
-        seed=seed,
-        abnormal=None if abnormal is None else _several(abnormal),
-        features=features,
-        features_name=features_name,
-        outputs=frozenset(output for name in names for output in TASKS[name].outputs),
-    )
-    known = [names for names in map(class_names, (context.part.labels, dataset.train.labels)) if names is not None]
+    how = {
+        "split": split,
+        "seed": seed,
+        "abnormal": None if abnormal is None else _several(abnormal),
+        "features": features,
+        "features_name": features_name,
+        "outputs": frozenset(output for name in names for output in TASKS[name].outputs),
+    }
+    if isinstance(evaluated, Baseline) or not evaluated.has_own_splits(dataset):
+        return _results(Context(evaluated=evaluated, dataset=dataset, **how), names)
+    seeds, found = list(dict.fromkeys(evaluated.seeds.tolist())), []
+    parts = [np.flatnonzero(evaluated.seeds == own).tolist() for own in seeds]
+    for own, members in zip(seeds, parts, strict=True):
+        run = evaluated if len(members) == len(evaluated) else evaluated[members]
+        of_seed = how | {"members": members, "split_seed": own}
+        found.append(_results(Context(evaluated=run, dataset=run.own_split(dataset), **of_seed), names))
+    return Evaluation(_joined(evaluated, parts, results) for results in zip(*found, strict=True))
+
+
+def evaluate_baseline(
+    fit: Callable[[Dataset], Baseline], dataset: Dataset, seeds: Iterable[int] | None = None
+) -> Evaluation:
+    """Evaluates a baseline by the summary, fitted to the training split or, given seeds, to that of each seed's split.
+
+    Args:
+      fit: makes the baseline of a data set.
+      dataset: the data.
+      seeds: of the splits (:meth:`ae_jax.data.Dataset.resplit`), which the rows have as theirs.
+
+    Example:
+      >>> import ae_jax
+      >>> found = evaluate_baseline(lambda data: ae_jax.evaluation.PCA.fit(data, 16), ae_jax.data.digits(), [0, 1])
+      >>> [(row["seed"], round(row["value"], 4)) for row in found.rows if row["metric"] == "mse"]
+      [(0, 0.0117), (1, 0.0117)]
+    """
+    splits = [(None, dataset)] if seeds is None else [(seed, dataset.resplit(seed)) for seed in seeds]
+    outputs = frozenset(_SUMMARY_OUTPUTS)
+    contexts = [Context(evaluated=fit(data), dataset=data, outputs=outputs, split_seed=seed) for seed, data in splits]
+    return Evaluation(map(summary_task, contexts))
+
+
+def _results(context: Context, names: Iterable[str]) -> Evaluation:
+    labels = context.part.labels, context.dataset.train.labels
+    known = [names for names in map(class_names, labels) if names is not None]
     if context.abnormal is not None and known:
         context.abnormal_names(np.unique(np.concatenate(known)))
     results = []
@@ -164,6 +203,18 @@ def evaluate(
         except InvalidInput as error:
             results.append(TaskResult(name, [], (f"The task {name} could not be evaluated: {error}",)))
     return Evaluation(results)
+
+
+def _joined(run: Run, parts: list[list[int]], results: tuple[TaskResult, ...]) -> TaskResult:
+    """The result of a task from those of parts of a run, with the curves of the first member that stayed finite."""
+    shown = next(place for place, members in enumerate(parts) if np.argmax(run.finite) in members)
+    messages = dict.fromkeys(message for result in results for message in result.messages)
+    return results[shown]._replace(
+        rows=[row for result in results for row in result.rows],
+        messages=(_OWN_SPLITS, *messages),
+        findings=join_findings(run, zip(parts, [result.findings for result in results], strict=True)),
+        examples=[values for result in results for values in result.examples],
+    )
 
 
 def summary_task(context: Context) -> TaskResult:

@@ -24,6 +24,7 @@ from ae_jax.evaluation import (
     diagnose_training,
     disqualified,
     evaluate,
+    evaluate_baseline,
     is_baseline,
     sentences,
 )
@@ -41,7 +42,7 @@ from ae_jax.report.tables import (
     study_summary,
     swept_keys,
 )
-from ae_jax.studies import Comparison, Difference, Sweep, best, paired_differences, summarise
+from ae_jax.studies import Comparison, Difference, Sweep, best, paired_differences, split_ratio, summarise
 from ae_jax.training import Run
 
 
@@ -144,11 +145,14 @@ def _page_of_run(run: Run, dataset: Dataset | None) -> dict[str, Any]:
     if dataset is not None and len(dataset.test.x):
         features = int(np.prod(run.shape))
         code = min(math.prod(code_shape(run.autoencoder.networks)), len(dataset.train.x), features)
-        found = Evaluation([*evaluate(PCA.fit(dataset, code), dataset), *evaluate(run, dataset)])
+        own = list(dict.fromkeys(run.seeds.tolist())) if run.has_own_splits(dataset) else None
+        baseline = evaluate_baseline(lambda data: PCA.fit(data, code), dataset, own)
+        found = Evaluation([*baseline, *evaluate(run, dataset)])
         findings = found.findings
-        summary = summarise(found.rows, examples=found.examples)
+        tested = {"examples": found.examples, "resampled": split_ratio(run, dataset)}
+        summary = summarise(found.rows, **tested)
         testable = not (_of_settings(run) or disqualified(findings))
-        differences = [] if not testable else paired_differences(found.rows, examples=found.examples)
+        differences = [] if not testable else paired_differences(found.rows, **tested)
         results, answer = [_results(summary, differences, "autoencoder")], verdict(summary, differences)
     return _about(run, dataset) | {
         "heading": f"{run.name} on {run.data.name if dataset is None else dataset.name}",

@@ -31,6 +31,7 @@ def run_pictures(run: Run, dataset: Dataset | None) -> list[Picture]:
     )
     bounds = None
     if dataset is not None:
+        dataset = select_member(run).own_split(dataset)
         name = next(name for name in ("test", "validation", "train") if len(getattr(dataset, name).x))
         split = getattr(dataset, name)
         bounds = float(split.x.min()), float(split.x.max())
@@ -52,7 +53,7 @@ def task_pictures(result: TaskResult, run: Run, dataset: Dataset) -> list[Pictur
     """Returns the figures of a task's results; none if it has no rows."""
     if not result.rows:
         return []
-    name = result.rows[0]["split"]
+    name, dataset = result.rows[0]["split"], select_member(run).own_split(dataset)
     split = dataset.split(name)
     match result.task:
         case "reconstruction":
@@ -113,7 +114,7 @@ def _of_detection(result: TaskResult, run: Run, split: Split) -> list[Picture]:
     count = min(_EXTREMES, len(order) // 2)
     ends = np.concatenate([order[:count], order[len(order) - count :]])
     explained = result.scorer.explain(split.x[ends])
-    explained = explained if run.single else explained[int(np.argmax(run.finite))]
+    explained = explained if run.single else explained[int(np.argmax(result.scorer.run.finite))]
     extremes = _picture(
         examples.anomalous_examples(split.x[ends], scores[ends], explained, count=count),
         f"Scores by {result.scorer.name}, the run's score with the highest ROC AUC, and the contributions of the "

@@ -70,7 +70,7 @@ def task_tables(result: TaskResult, *, by_member: bool = False) -> list[ResultsT
     task = TASKS[result.task]
     parts: dict[str, list[Row]] = {}
     for row in result.rows:
-        member = f"member {row['member']}" if by_member and row["seed"] is not None else None
+        member = f"member {row['member']}" if by_member and row["member"] is not None else None
         group = _joined(*(row.get(key) for key in task.by), member)
         parts.setdefault(_joined(*(row[key] for key in task.over)), []).append(row | {"group": group})
     last = list(parts)[-1:]

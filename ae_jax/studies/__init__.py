@@ -1,7 +1,7 @@
 """Whole studies: several autoencoders or settings over several seeds, evaluated alike."""
 
 from ae_jax.studies.compare import DEFAULT_AUTOENCODERS, Comparison, compare, default_autoencoders
-from ae_jax.studies.results import Interval, as_json, best, interval, intervals, summarise, write_results
+from ae_jax.studies.results import Interval, as_json, best, interval, intervals, split_ratio, summarise, write_results
 from ae_jax.studies.statistics import (
     Difference,
     Ranking,
@@ -39,6 +39,7 @@ __all__ = [
     "paired_differences",
     "path_component",
     "populations_of",
+    "split_ratio",
     "submit_sweep",
     "suited",
     "summarise",

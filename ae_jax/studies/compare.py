@@ -9,10 +9,10 @@ from typing import Any
 from ae_jax.components import to_config
 from ae_jax.data import Dataset
 from ae_jax.errors import InvalidInput
-from ae_jax.evaluation import PCA, Baseline, Identity, evaluate
+from ae_jax.evaluation import PCA, Baseline, Identity, evaluate_baseline
 from ae_jax.models import Autoencoder
 from ae_jax.networks import code_shape
-from ae_jax.studies.study_results import StudyResults, run_study
+from ae_jax.studies.study_results import StudyResults, redraws, run_study
 from ae_jax.studies.suited import suited
 from ae_jax.training import TrainConfig
 
@@ -57,6 +57,10 @@ def compare(
 ) -> Comparison:
     """Trains autoencoders over the same seeds and evaluates each alike on the test split.
 
+    Where the splits of the data were drawn at random, each seed has a split of its own, unless ``resplit=False``: then
+    results vary over seeds with the split, the initialisation, the batches and the noise together, and baselines have
+    a result for each seed too. Official splits stay. The record says what varied.
+
     Args:
       dataset: the data.
       autoencoders: of different names, or names; by default :data:`DEFAULT_AUTOENCODERS`, or those that fit the data.
@@ -85,8 +89,9 @@ def compare(
     if len(set(names)) < len(names) or not names:
         raise InvalidInput(f"compare was given the autoencoders {', '.join(names)}: expected each name once.")
     study = Comparison(dataset=dataset, messages=[*messages, *said])
+    own = seeds if redraws(dataset, config, training) else None
     for fit in _baselines(dataset, chosen):
-        found = evaluate(fit(dataset), dataset)
+        found = evaluate_baseline(fit, dataset, own)
         study.rows += found.rows
         study.examples += found.examples
     return run_study(study, {autoencoder.name: autoencoder for autoencoder in chosen}, config, seeds=seeds, **training)

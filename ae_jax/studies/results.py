@@ -10,7 +10,9 @@ import numpy as np
 from scipy import optimize, special
 
 from ae_jax.atomic import write_text
+from ae_jax.data import Dataset
 from ae_jax.evaluation import METRICS, Row
+from ae_jax.training import Run
 
 Examples = np.ndarray | None
 """The values of each test example, ``[n]``, of which a result is the mean; None where it is no mean."""
@@ -90,6 +92,12 @@ def estimate(
         sources.append((float(means.var(ddof=1) / len(means)), len(means) - 1))
         over.append(SOURCES[2])
     return Estimate(float(of_seeds.mean()) if count else math.nan, count, tuple(sources), tuple(over))
+
+
+def split_ratio(run: Run, dataset: Dataset, split: str = "test") -> float | None:
+    """Examples of a split for each training example, where each seed of a run has its own; else None."""
+    own = run.has_own_splits(dataset) and split in ("train", *dataset.redrawn)
+    return len(dataset.split(split).x) / len(dataset.train.x) if own else None
 
 
 def interval(

@@ -15,6 +15,7 @@ from ae_jax.data import Dataset
 from ae_jax.errors import InvalidInput, TrainingDiverged
 from ae_jax.evaluation import Row, evaluate, sentences
 from ae_jax.models import Autoencoder
+from ae_jax.studies.results import split_ratio
 from ae_jax.studies.study_state import (
     begin_study,
     finish_study,
@@ -66,7 +67,8 @@ class StudyResults:
     @property
     def tested(self) -> dict[str, Any]:
         """What :func:`ae_jax.studies.summarise` and :func:`ae_jax.studies.paired_differences` take beside the rows."""
-        return {"examples": self.examples}
+        own = [split_ratio(run, self.dataset) for run in self.runs.values()]
+        return {"examples": self.examples, "resampled": next(iter(own), None)}
 
     def results(self) -> dict[str, Any]:
         """Returns everything but the parameters, ready for JSON."""
@@ -75,6 +77,12 @@ class StudyResults:
 
 
 Study = TypeVar("Study", bound=StudyResults)
+
+
+def redraws(dataset: Dataset, config: TrainConfig | None, settings: Mapping[str, Any]) -> bool:
+    """Whether each seed of a study has its own split: as asked, by default where splits were drawn at random."""
+    asked = settings.get("resplit", None if config is None else config.resplit)
+    return bool(dataset.redrawn) if asked is None else asked
 
 
 def run_study(
@@ -106,7 +114,7 @@ def run_study(
     """
     if np.ndim(seeds) == 0:
         raise InvalidInput(f"the study was given seeds={seeds!r}: expected a list of seeds, such as range(5).")
-    config = (config or TrainConfig()).with_settings(settings)
+    config = (config or TrainConfig()).with_settings(settings | {"resplit": redraws(study.dataset, config, settings)})
     study.dataset.split("test")
     planned = [plan(population, study.dataset, config, seeds=seeds) for population in populations.values()]
     joined, first = is_multiprocess(planned[0].mesh), is_main_process(planned[0].mesh)
@@ -131,6 +139,7 @@ def run_study(
             interrupted = error
     study.record = {
         "settings": config.to_json() | {"seeds": [int(seed) for seed in seeds]},
+        "varied": _varied(study.dataset, config),
         **{key: round(sum(cost[key] for cost in study.costs), 3) for key in COST},
         **environment(),
     }
@@ -143,6 +152,12 @@ def run_study(
         with _warn_if_unwritable("resuming the study finds nothing left to do"):
             finish_study(where.folder)
     return study
+
+
+def _varied(dataset: Dataset, config: TrainConfig) -> str:
+    """What differs between the seeds of a study."""
+    split = ("split" if "test" in dataset.redrawn else "validation split") if config.resplit else None
+    return ", ".join(filter(None, (split, "initialisation", "batches", "noise")))
 
 
 def _raise_if_stopped(stop: Stop, joined: bool) -> None:

@@ -165,7 +165,7 @@ def digest_of_run(run: Run, dataset: Dataset) -> str:
         labels = None if split.labels is None else np.asarray(split.labels).tolist()
         found.update(json.dumps(labels, default=str).encode())
     found.update(run.record["versions"]["ae_jax"].encode())
-    found.update(json.dumps(run.configuration()["members"]).encode())
+    found.update(json.dumps([run.configuration()["members"], run.settings.get("resplit", False)]).encode())
     for leaf in jax.tree.leaves(run.params):
         found.update(np.ascontiguousarray(leaf).data)
     return found.hexdigest()

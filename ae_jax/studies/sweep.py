@@ -83,7 +83,8 @@ def sweep(
 
     Points that differ only in numbers (a weight, a noise level, a learning rate) are one compiled program; each other
     structure (a code size) is one more. Where the states of a structure's members do not fit into half of the memory,
-    they are trained as several populations, one after the other.
+    they are trained as several populations, one after the other. Each seed has its own split, as in
+    :func:`ae_jax.studies.compare`.
 
     Args:
       name: of the autoencoder, one of :data:`ae_jax.NAMED`.

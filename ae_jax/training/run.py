@@ -3,7 +3,7 @@
 import dataclasses
 import math
 import signal
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from functools import partial
 from html import escape
 from pathlib import Path
@@ -14,7 +14,7 @@ import numpy as np
 
 from ae_jax._checks import size
 from ae_jax.components import to_config
-from ae_jax.data import DataSpec, Scaling, as_condition, as_examples, as_labels, require_shape
+from ae_jax.data import Dataset, DataSpec, Scaling, as_condition, as_examples, as_labels, require_shape
 from ae_jax.errors import InvalidInput
 from ae_jax.models import Autoencoder
 from ae_jax.networks import code_shape, deterministic
@@ -44,7 +44,7 @@ class Run:
     """A trained population and its uses.
 
     A run fitted with one autoencoder and one seed is ``single``: its codes are ``[n, code]``. Otherwise every result
-    has a leading member axis, and ``run[i]`` is a single run of one member.
+    has a leading member axis, ``run[i]`` is a single run of one member, and ``run[[i, j]]`` a population of several.
 
     Attributes:
       autoencoder: the members' autoencoders, stacked: their numbers have a leading member axis.
@@ -80,22 +80,39 @@ class Run:
     def __len__(self) -> int:
         return len(self.seeds)
 
-    def __getitem__(self, member: int) -> "Run":
-        """One member as a single run."""
-        if not -len(self) <= member < len(self):
-            raise IndexError(f"the run has {len(self)} members: there is no member {member}.")
-        rows = slice(member % len(self), member % len(self) + 1)
+    def __getitem__(self, member: int | Sequence[int]) -> "Run":
+        """One member as a single run, or several as a population."""
+        rows = np.atleast_1d(member)
+        for row in rows:
+            if not -len(self) <= row < len(self):
+                raise IndexError(f"the run has {len(self)} members: there is no member {row}.")
+        params, state = _members((self.params, self.state), rows % len(self))
         return dataclasses.replace(
             self,
-            autoencoder=stack([unstack(self.autoencoder, member)]),
+            autoencoder=stack([unstack(self.autoencoder, int(row)) for row in rows]),
             seeds=self.seeds[rows],
-            params=jax.tree.map(lambda leaf: leaf[rows], self.params),
-            state=jax.tree.map(lambda leaf: leaf[rows], self.state),
+            params=params,
+            state=state,
             history=jax.tree.map(lambda values: values[rows], self.history),
             best_epoch=self.best_epoch[rows],
             finite=self.finite[rows],
-            single=True,
+            single=np.ndim(member) == 0,
         )
+
+    def own_split(self, dataset: Dataset) -> Dataset:
+        """A data set under the split that the run's first member was trained on, so that it is tested on no example of
+        its training.
+
+        Returns:
+          The data set as it is, but for a run of ``resplit=True`` and data of the size trained on, whose splits were
+          drawn at random: :meth:`ae_jax.data.Dataset.resplit` by the member's seed.
+        """
+        return dataset.resplit(int(self.seeds[0])) if self.has_own_splits(dataset) else dataset
+
+    def has_own_splits(self, dataset: Dataset) -> bool:
+        """Whether :meth:`own_split` gives each seed another split of a data set."""
+        same = (dataset.shape, dataset.spec.examples) == (self.data.shape, self.data.examples)
+        return same and bool(dataset.redrawn) and self.settings.get("resplit", False)
 
     def _repr_html_(self) -> str:
         """A table of the run's facts, and of the last value of each metric as the mean over members."""
@@ -337,6 +354,11 @@ def _rows_of(array: Any, rows: np.ndarray) -> Any:
         raw: Any = np.asarray(jax.random.key_data(array))[rows]
         return jax.random.wrap_key_data(raw, impl=jax.random.key_impl(array))
     return np.asarray(array)[rows]
+
+
+@jax.jit
+def _members(tree: Any, rows: Any) -> Any:
+    return jax.tree.map(lambda leaf: leaf[rows], tree)
 
 
 @partial(jax.jit, static_argnames=("function", "shape"))

@@ -43,6 +43,14 @@ def test_train_prints_as_json_what_it_writes(trained, run_folder):
     assert (run_folder / "report.html").read_text().startswith("<!")
 
 
+def test_each_seed_has_its_own_split_unless_fixed(compared, call, small_one):
+    results = json.loads((compared.folder / "runs/compare-few/results.json").read_text())
+    assert results["varied"] == "split, initialisation, batches, noise"
+    assert {row["seed"] for row in results["rows"] if row["autoencoder"] == "pca"} == {0, 1}
+    fixed = call("train", *small_one, "--seeds", 2, "--fixed-split", "--json").json()
+    assert (fixed["settings"]["resplit"], fixed["varied"]) == (False, "initialisation, batches, noise")
+
+
 def test_sweep_prints_a_row_for_each_setting(swept):
     rows = [line.split()[0] for line in swept.ok().out.splitlines() if line.startswith(("setting", "learning_rate"))]
     assert rows[:3] == ["setting", "learning_rate=0.001", "learning_rate=0.01"]

@@ -26,6 +26,16 @@ def test_a_file_is_taken_whole_unless_a_split_is_named(call, variational, file):
     assert call("encode", variational, "--data", file, "--split", "test").array("codes.npy").shape == (2, 13, 16)
 
 
+def test_a_split_is_that_of_the_member_and_members_of_several_splits_say_so(call, variational, file):
+    chosen = ["--data", file, "--split", "test"]
+    together = call("encode", variational, *chosen, "--out", "both.npy")
+    assert "members were trained on splits of their own; this split is of no member" in together.err
+    alone = call("encode", variational, *chosen, "--member", 1)
+    assert alone.err == ""
+    own = ae_jax.data.load(str(file)).resplit(1).test
+    np.testing.assert_array_equal(alone.array("codes.npy"), ae_jax.load(variational)[1].encode(own.x))
+
+
 def test_one_member_has_no_leading_axis(call, variational, file, x):
     made = call("reconstruct", variational, "--data", file, "--member", 1).array("reconstructions.npy")
     np.testing.assert_array_equal(made, ae_jax.load(variational)[1].reconstruct(x))

@@ -153,6 +153,8 @@ def untrained(run, autoencoders, seeds):
         params=params,
         state=state,
         seeds=np.array(seeds),
+        history={},
+        best_epoch=np.zeros(len(seeds), int),
         finite=np.ones(len(seeds), bool),
         single=False,
     )
@@ -188,12 +190,12 @@ def test_rows_say_what_was_trained_on_and_whose_they_are(rows):
     assert all(type(row["value"]) is float and np.isfinite(row["value"]) for row in rows)
     of_noise = [row for row in rows if row["corruption"] == "gaussian" and row["metric"] == "psnr"]
     assert [(row["autoencoder"], row["seed"], row["member"], row["trained_on"]) for row in of_noise] == [
-        ("noisy input", None, 0, None),
-        ("pca", None, 0, "clean"),
-        ("tuned pca", None, 0, "clean"),
-        ("linear denoiser", None, 0, "matched"),
-        ("gaussian filter", None, 0, "matched"),
-        ("median filter", None, 0, "matched"),
+        ("noisy input", None, None, None),
+        ("pca", None, None, "clean"),
+        ("tuned pca", None, None, "clean"),
+        ("linear denoiser", None, None, "matched"),
+        ("gaussian filter", None, None, "matched"),
+        ("median filter", None, None, "matched"),
         ("denoising", 5, 0, "matched"),
         ("denoising", 6, 1, "matched"),
         ("denoising", 5, 2, "blind"),

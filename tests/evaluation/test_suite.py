@@ -270,7 +270,7 @@ def test_generation_compares_samples_with_as_many_examples(generated, population
     real = flat(small.test)
     samples = np.asarray(population.sample(20, seed=3)).reshape(4, 20, -1) / 16
     made = {("variational", member): samples[member] for member in range(4)}
-    made["training data", 0] = flat(small.train)[subsample(64, 20)]
+    made["training data", None] = flat(small.train)[subsample(64, 20)]
     for (name, member), drawn in made.items():
         expected = {
             "frechet_distance": frechet_distance(real, drawn),

@@ -7,7 +7,7 @@ import pytest
 import ae_jax
 from ae_jax import InvalidInput, Run, TrainingInterrupted
 from ae_jax.data import Dataset, Split, from_arrays
-from ae_jax.evaluation import evaluate, sentences
+from ae_jax.evaluation import PCA, Identity, evaluate, evaluate_baseline, sentences
 from ae_jax.objectives import GaussianLikelihood
 from ae_jax.studies import DEFAULT_AUTOENCODERS, Comparison, as_json, compare, summarise
 
@@ -37,7 +37,7 @@ def measurements() -> Dataset:
 
 def test_every_autoencoder_and_pca_answer_for_every_seed(comparison):
     whose = {(row["autoencoder"], row["member"], row["seed"]) for row in comparison.rows}
-    baselines = {(name, 0, None) for name in ("raw", "pca", "pca-64")}  # as many components as there are, not 128
+    baselines = {(name, None, None) for name in ("raw", "pca", "pca-64")}  # as many components as there are, not 128
     assert whose == baselines | {(name, m, s) for name in ("tiny", "sparse") for m, s in ((0, 5), (1, 6))}
     asked = {
         "code_units",
@@ -109,6 +109,25 @@ def test_results_are_ready_for_json_and_say_how_they_came_about(comparison):
     assert found["sentence"] in results["messages"]
     assert results["versions"]["jax"]
     assert results["wall_s"] > 0
+
+
+def test_each_seed_has_its_own_split_unless_one_is_asked_for(redrawn):
+    found = compare(redrawn, [tiny()], **SETTINGS)
+    assert found.record["varied"] == "split, initialisation, batches, noise"
+    assert found.rows == [
+        *evaluate_baseline(lambda data: Identity(data.shape), redrawn, [5, 6]).rows,
+        *evaluate_baseline(lambda data: PCA.fit(data, 3), redrawn, [5, 6]).rows,
+        *evaluate(ae_jax.fit(tiny(), redrawn, resplit=True, **SETTINGS), redrawn).rows,
+    ]
+    assert found.tested["resampled"] == 22 / 75
+    fixed = compare(redrawn, [tiny()], resplit=False, **SETTINGS)
+    assert fixed.record["varied"] == "initialisation, batches, noise"
+    assert fixed.rows == [
+        *evaluate(Identity(redrawn.shape), redrawn).rows,
+        *evaluate(PCA.fit(redrawn, 3), redrawn).rows,
+        *evaluate(ae_jax.fit(tiny(), redrawn, **SETTINGS), redrawn).rows,
+    ]
+    assert fixed.tested["resampled"] is None
 
 
 @pytest.mark.parametrize(
