@@ -79,7 +79,7 @@ def evaluate(
         print_json(results)
         return 0
     for result in found:
-        for table in task_tables(result, by_member=by_member):
+        for table in task_tables(result, by_member=by_member, resampled=split_ratio(loaded, dataset, split)):
             print(f"\n{result.task}{f' of {table.title}' if table.title else ''}\n")
             print_rich(table)
     print_paths(written)

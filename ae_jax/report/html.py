@@ -173,12 +173,16 @@ def _page_of_tasks(run: Run, dataset: Dataset, results: Sequence[TaskResult]) ->
                 result.task.capitalize(),
                 text=TASKS[result.task].meaning,
                 notes=result.messages,
-                tables=task_tables(result, by_member=by_member),
+                tables=task_tables(result, by_member=by_member, resampled=_ratio_of(result, run, dataset)),
                 pictures=task_pictures(result, run, dataset),
             )
             for result in results
         ],
     }
+
+
+def _ratio_of(result: TaskResult, run: Run, dataset: Dataset) -> float | None:
+    return split_ratio(run, dataset, result.rows[0]["split"]) if result.rows else None
 
 
 def _of_settings(run: Run) -> bool:

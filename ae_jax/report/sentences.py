@@ -6,7 +6,7 @@ from typing import Any
 from ae_jax.data import Dataset
 from ae_jax.evaluation import METRICS, NOISY, TASKS, Row, TaskResult, is_baseline
 from ae_jax.report.tables import ResultsTable, Summary, format_interval, listed, results_table
-from ae_jax.studies import Difference, best, summarise, undefeated
+from ae_jax.studies import Difference, best, paired_differences, summarise, undefeated
 from ae_jax.training import Run
 
 _NO_BASELINES = (NOISY, "training data")
@@ -52,7 +52,7 @@ def verdict(summary: Summary, differences: Sequence[Difference]) -> str:
     return " ".join(sentences)
 
 
-def task_tables(result: TaskResult, *, by_member: bool = False) -> list[ResultsTable]:
+def task_tables(result: TaskResult, *, by_member: bool = False, resampled: float | None = None) -> list[ResultsTable]:
     """Returns the tables of a task's results: several if its rows cover a grid, such as corruptions and levels.
 
     Only the last table is explained.
@@ -60,6 +60,7 @@ def task_tables(result: TaskResult, *, by_member: bool = False) -> list[ResultsT
     Args:
       result: as :func:`ae_jax.evaluation.evaluate` returns it.
       by_member: members are rows of their own, instead of seeds of one autoencoder.
+      resampled: as of :func:`ae_jax.studies.interval`; None where seeds share a split, of which nothing is tested.
 
     Example:
       >>> row = {"autoencoder": "a", "member": 0, "seed": 0, "metric": "psnr_gain", "value": 1.0, "split": "test"}
@@ -72,11 +73,12 @@ def task_tables(result: TaskResult, *, by_member: bool = False) -> list[ResultsT
     for row in result.rows:
         member = f"member {row['member']}" if by_member and row["member"] is not None else None
         group = _joined(*(row.get(key) for key in task.by), member)
-        parts.setdefault(_joined(*(row[key] for key in task.over)), []).append(row | {"group": group})
+        parts.setdefault(_joined(*(row[key] for key in task.over)), []).append(row | {"autoencoder": group})
     last = list(parts)[-1:]
     return [
         results_table(
-            summarise(rows, by=("group",), split=rows[0]["split"]),
+            summarise(rows, split=rows[0]["split"], resampled=resampled),
+            paired_differences(rows, split=rows[0]["split"], resampled=resampled) if resampled else (),
             heading=_joined(*task.by),
             title=title,
             explained=[title] == last,

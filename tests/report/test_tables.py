@@ -6,8 +6,8 @@ from typing import Any
 import pytest
 from rich.console import Console
 
-from ae_jax.evaluation import METRICS
-from ae_jax.report import results_table, study_summary, verdict
+from ae_jax.evaluation import METRICS, TaskResult
+from ae_jax.report import results_table, study_summary, task_tables, verdict
 from ae_jax.report.tables import explanations
 from ae_jax.studies import Comparison, Difference, Interval
 
@@ -112,6 +112,20 @@ def test_a_table_says_what_its_intervals_contain_and_what_is_bold(summary: Summa
     assert "bold" not in results_table(summary).footnote("bold")
     alone = {"a": {"mse": Interval(0.02, 0.001, 1, ("test examples",))}}
     assert results_table(alone).footnote("bold").endswith("which contains test examples alone")
+
+
+def test_tables_of_a_task_are_tested_where_each_seed_has_its_own_split():
+    rows = [
+        {"autoencoder": name, "seed": seed, "member": seed, "metric": "psnr", "value": value, "split": "test"}
+        for name, values in (("a", (10.0, 10.2, 10.1)), ("b", (20.0, 20.1, 20.3)), ("c", (20.2, 20.0, 20.4)))
+        for seed, value in enumerate(values)
+    ]
+    result = TaskResult("reconstruction", rows)
+    (shared,), (own,) = task_tables(result), task_tables(result, resampled=0.3)
+    assert "contains training alone" in shared.footnote("bold")
+    assert "contains training, splits and test examples; bold:" in own.footnote("bold")
+    assert {name: cells[0].undefeated for name, cells in own.rows.items()} == {"a": False, "b": True, "c": True}
+    assert {cells[0].undefeated for cells in shared.rows.values()} == {None}
 
 
 def test_intervals_are_cut_to_the_possible_values():
