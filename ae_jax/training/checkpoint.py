@@ -22,7 +22,7 @@ import numpy as np
 from ae_jax._checks import positive_whole, require_positive
 from ae_jax.errors import InvalidInput, first_line
 
-FORMAT = 2
+CHECKPOINT_FORMAT = 2
 """Version of the layout of a checkpoint."""
 
 _DAMAGED = "damaged-"
@@ -166,7 +166,11 @@ class CheckpointWriter:
         if checkpoint.step in self._manager.all_steps():
             return
         arrays = {name: np.asarray(array) for name, array in checkpoint.arrays.items()}
-        facts = {"format": FORMAT, **checkpoint.facts, "arrays": {name: _describe(one) for name, one in arrays.items()}}
+        facts = {
+            "format": CHECKPOINT_FORMAT,
+            **checkpoint.facts,
+            "arrays": {name: _describe(one) for name, one in arrays.items()},
+        }
         items = ocp.args.Composite(
             arrays=ocp.args.StandardSave({name: array for name, array in arrays.items() if array.size}),
             facts=ocp.args.JsonSave({"sha256": _digest(facts), "facts": facts}),
@@ -253,10 +257,10 @@ def _read(manager: Any, step: int) -> Checkpoint:
     import orbax.checkpoint as ocp
 
     facts = _read_facts(manager, step)
-    if facts["format"] != FORMAT:
+    if facts["format"] != CHECKPOINT_FORMAT:
         raise InvalidInput(
             f"the checkpoint {manager.directory / str(step)} has format {facts['format']!s:.80}: expected format "
-            f"{FORMAT}; use the version that wrote it."
+            f"{CHECKPOINT_FORMAT}; use the version that wrote it."
         )
     listed = facts.pop("arrays")
     arrays = {name: np.empty(shape, jnp.dtype(dtype)) for name, (dtype, shape, _) in listed.items()}

@@ -25,7 +25,7 @@ from ae_jax.training.population import (
     take,
     vmap_size,
 )
-from ae_jax.training.snapshot import Row, Snapshot, arrays_of, copied
+from ae_jax.training.snapshot import EpochRow, Snapshot, arrays_of, copied
 from ae_jax.training.state import BatchIndices, BestState, EpochInfo, State
 from ae_jax.types import ModelState, Params
 
@@ -71,7 +71,7 @@ class Loop:
         self._members = put_members(planned.mesh, planned.autoencoder)
         self._validation_rows = put_members(planned.mesh, planned.validation_subsets)
         self.position, self.running = Position(1), np.ones(len(planned.seeds), bool)
-        self.rows: list[Row] = []
+        self.rows: list[EpochRow] = []
         self._chunks: list[EpochInfo] = []
         self._unread: _Unread | None = None
         self.ended_by: int | None = None
@@ -165,7 +165,7 @@ class Loop:
         metrics = chunks[-1].metrics | {"train": _mean(chunks)}
         self.best = unread.best
         ran, self.running = self.running, running
-        self.rows.append(Row(ran, metrics))
+        self.rows.append(EpochRow(ran, metrics))
         if self.callbacks:
             means = jax.tree.map(lambda values: float(np.mean(values[ran])), metrics)
             name, done, most = self.plan.autoencoder.name, len(self.rows), self.plan.config.epochs

@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any
 
 import jax
+import jax.numpy as jnp
 import numpy as np
 
 from ae_jax._checks import size
@@ -20,7 +21,7 @@ from ae_jax.models import Autoencoder
 from ae_jax.networks import code_shape, deterministic
 from ae_jax.training.compilation import COST
 from ae_jax.training.population import stack, state_budget, take, unstack
-from ae_jax.training.run_folder import FORMAT, History, read_run, require_replaceable, write_run
+from ae_jax.training.run_folder import RUN_FORMAT, History, read_run, require_replaceable, write_run
 from ae_jax.types import ModelState, Params, Shape
 
 _CHUNK = 1024
@@ -306,7 +307,7 @@ class Run:
     def configuration(self) -> dict[str, Any]:
         """Everything but the arrays, ready for JSON."""
         return {
-            "format": FORMAT,
+            "format": RUN_FORMAT,
             "members": [
                 {"autoencoder": to_config(member), "seed": int(seed), "best_epoch": int(best), "finite": bool(finite)}
                 for member, seed, best, finite in zip(
@@ -350,9 +351,9 @@ def extended(run: Run, latest: Run) -> Run:
 
 def _rows_of(array: Any, rows: np.ndarray) -> Any:
     """Rows of an array or of keys, taken on the host: each operation on a device would be a program of its own."""
-    if jax.dtypes.issubdtype(array.dtype, jax.dtypes.prng_key):
-        raw: Any = np.asarray(jax.random.key_data(array))[rows]
-        return jax.random.wrap_key_data(raw, impl=jax.random.key_impl(array))
+    if jnp.issubdtype(array.dtype, jax.dtypes.prng_key):
+        raw = np.asarray(jax.random.key_data(array))[rows]
+        return jax.random.wrap_key_data(jax.device_put(raw), impl=jax.random.key_impl(array))
     return np.asarray(array)[rows]
 
 

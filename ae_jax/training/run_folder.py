@@ -29,7 +29,7 @@ from ae_jax.models import Autoencoder
 from ae_jax.training.population import stack
 from ae_jax.types import ModelState, Params, Shape
 
-FORMAT = 4
+RUN_FORMAT = 4
 """Version of the layout of a run's folder."""
 
 _CONFIGURATION, _HISTORY, _ARRAYS, _DIGESTS = "configuration.json", "history.json", "params.safetensors", "SHA256SUMS"
@@ -78,10 +78,10 @@ def read_run(folder: Path) -> dict[str, Any]:
     try:
         _require_undamaged(folder)
         configuration, history = (json.loads((folder / name).read_text()) for name in (_CONFIGURATION, _HISTORY))
-        if configuration["format"] != FORMAT:
+        if configuration["format"] != RUN_FORMAT:
             raise InvalidInput(
-                f"the run in {folder} has format {configuration['format']!r:.80}: expected format {FORMAT}; use the "
-                "version that wrote it, or train anew."
+                f"the run in {folder} has format {configuration['format']!r:.80}: expected format {RUN_FORMAT}; use "
+                "the version that wrote it, or train anew."
             )
         return _fields(folder, configuration, history)
     except InvalidInput:

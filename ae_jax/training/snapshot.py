@@ -14,15 +14,15 @@ from ae_jax.training.population import init_population
 from ae_jax.training.run_folder import History, misfits, named_leaves
 from ae_jax.training.state import BestState, EpochInfo, State
 
-Metrics = dict[str, dict[str, Any]]
+MetricsBySplit = dict[str, dict[str, Any]]
 """split -> term -> ``[members]``."""
 
 
-class Row(NamedTuple):
+class EpochRow(NamedTuple):
     """A finished epoch: which members trained in it, ``[members]``, and the metrics of each split."""
 
     running: np.ndarray
-    metrics: Metrics
+    metrics: MetricsBySplit
 
 
 class Snapshot(NamedTuple):
@@ -40,11 +40,11 @@ class Snapshot(NamedTuple):
     state: State
     best: BestState
     running: np.ndarray
-    rows: list[Row]
+    rows: list[EpochRow]
     chunks: list[EpochInfo]
 
 
-def history_of(rows: list[Row]) -> History:
+def history_of(rows: list[EpochRow]) -> History:
     """Metrics of every epoch, split -> term -> ``[members, epochs]``, NaN after a member stopped."""
     splits = rows[0].metrics if rows else {}
     return {
@@ -88,7 +88,7 @@ def snapshot_of(arrays: dict[str, np.ndarray], position: Position, planned: Plan
     restored = jax.tree.unflatten(jax.tree.structure(abstract), leaves)
     history, ran = _below(arrays, "history"), arrays.get("ran", np.empty((len(planned.seeds), 0), bool))
     rows = [
-        Row(ran[:, epoch], jax.tree.map(lambda values, epoch=epoch: values[:, epoch], history))
+        EpochRow(ran[:, epoch], jax.tree.map(lambda values, epoch=epoch: values[:, epoch], history))
         for epoch in range(ran.shape[1])
     ]
     chunks = [
@@ -98,9 +98,9 @@ def snapshot_of(arrays: dict[str, np.ndarray], position: Position, planned: Plan
     return Snapshot(position, restored["state"], restored["best"], arrays["running"], rows, chunks)
 
 
-def _below(arrays: dict[str, np.ndarray], prefix: str) -> Metrics:
+def _below(arrays: dict[str, np.ndarray], prefix: str) -> MetricsBySplit:
     """Split -> term -> array, of the names below a prefix."""
-    found: Metrics = {}
+    found: MetricsBySplit = {}
     for name, array in arrays.items():
         if name.startswith(f"{prefix}."):
             split, term = name.removeprefix(f"{prefix}.").split(".", 1)

@@ -8,7 +8,7 @@ from ae_jax.training import TrainConfig
 from ae_jax.training.data_iterator import Position
 from ae_jax.training.plan import plan
 from ae_jax.training.population import init_population
-from ae_jax.training.snapshot import Row, Snapshot, arrays_of, history_of, snapshot_of
+from ae_jax.training.snapshot import EpochRow, Snapshot, arrays_of, history_of, snapshot_of
 from ae_jax.training.state import EpochInfo
 
 NAN = np.nan
@@ -25,9 +25,9 @@ def trained(steps: int, first: float) -> EpochInfo:
 
 
 ROWS = [
-    Row(np.array([True, True]), metrics(0.0)),
-    Row(np.array([True, True]), metrics(10.0)),
-    Row(np.array([False, True]), metrics(20.0)),
+    EpochRow(np.array([True, True]), metrics(0.0)),
+    EpochRow(np.array([True, True]), metrics(10.0)),
+    EpochRow(np.array([False, True]), metrics(20.0)),
 ]
 
 

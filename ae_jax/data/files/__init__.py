@@ -9,8 +9,7 @@ import numpy as np
 
 from ae_jax.data.arrays import RawData, as_labels, require_examples
 from ae_jax.data.files.idx import has_idx_images, idx_images, idx_splits, is_idx
-from ae_jax.data.files.images import SUFFIXES as IMAGE_SUFFIXES
-from ae_jax.data.files.images import image_splits, images_of
+from ae_jax.data.files.images import IMAGE_SUFFIXES, image_splits, images_of
 from ae_jax.data.files.matlab import read_mat, variable_names
 from ae_jax.data.files.numpy_files import array_names, array_shape, read_npy, read_npz
 from ae_jax.data.files.tables import column_names, read_csv, read_parquet

@@ -10,7 +10,7 @@ from ae_jax.data.arrays import RawData
 from ae_jax.data.files.damage import reading
 from ae_jax.errors import InvalidInput
 
-SUFFIXES = (".png", ".jpg", ".jpeg", ".bmp", ".gif", ".tif", ".tiff", ".webp", ".ppm", ".pgm")
+IMAGE_SUFFIXES = (".png", ".jpg", ".jpeg", ".bmp", ".gif", ".tif", ".tiff", ".webp", ".ppm", ".pgm")
 
 _FORMATS = ("PNG", "JPEG", "BMP", "GIF", "TIFF", "WEBP", "PPM")
 """Formats that Pillow may take a file for, whatever its name: none that starts another program."""
@@ -35,7 +35,7 @@ def _listed(folder: Path) -> tuple[list[Path], list[Path]]:
     """Images and folders in a folder, by name, without hidden ones and those that macOS adds to archives."""
     with reading(folder, "a folder of images"):
         seen = sorted(path for path in folder.iterdir() if not path.name.startswith((".", "__MACOSX")))
-    images = [path for path in seen if path.suffix.lower() in SUFFIXES and path.is_file()]
+    images = [path for path in seen if path.suffix.lower() in IMAGE_SUFFIXES and path.is_file()]
     return images, [path for path in seen if path.is_dir()]
 
 
@@ -72,8 +72,8 @@ def _of_class(folder: Path) -> list[Path]:
     images, folders = _listed(folder)
     if not images:
         raise InvalidInput(
-            f"the folder {folder} holds no images: expected some ({', '.join(SUFFIXES)}), or a folder of them for each "
-            "class, or MNIST's idx files."
+            f"the folder {folder} holds no images: expected some ({', '.join(IMAGE_SUFFIXES)}), or a folder of them "
+            "for each class, or MNIST's idx files."
         )
     if folders:
         raise InvalidInput(
