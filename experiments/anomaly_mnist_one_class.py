@@ -15,8 +15,8 @@ digit. The paper normalises the contrast of each image and rescales by the norma
 
 How hyper-parameters were chosen: the autoencoder is :func:`ae_jax.convolutional` as it comes, whose defaults were
 chosen on scikit-learn's digits by what it reconstructs; the number of epochs was set by the time on two cores and
-not tuned; scores and their five neighbours are those of ``tabular_anomalies.py``, chosen on other
-data. No abnormal image was used, and the score that is compared with the paper is the paper's.
+not tuned; scores and their five neighbours were chosen on other data, ADBench's tables. No abnormal image was used, and
+the score that is compared with the paper is the paper's.
 """
 
 from collections.abc import Sequence

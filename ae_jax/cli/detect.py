@@ -44,10 +44,10 @@ def detect(
 
     Args:
       data: what the run is used on.
-      score: reconstruction_error, in squared model units; whitened_error, relative to each feature's usual error;
-        mahalanobis, of the code; knn_code, distance of the code to its nearest neighbours; error_and_knn, sum of the
-        logarithms of reconstruction_error and knn_code; jacobian_corrected, in nats; negative_elbo, in nats, of a
-        variational autoencoder.
+      score: reconstruction_error, in squared model units; reconstruction_nll, the negative log-likelihood given the
+        code; whitened_error, relative to each feature's usual error; mahalanobis, of the code; knn_code, distance of
+        the code to its nearest neighbours; error_and_knn, sum of the logarithms of reconstruction_error and knn_code;
+        jacobian_corrected, in nats; negative_elbo, in nats, of a variational autoencoder.
       reference: normal examples to compare with.
       contamination: share of the reference that is abnormal, above 0 and at most 0.5; an example is called abnormal (1)
         where its score is above the reference's quantile of that share.

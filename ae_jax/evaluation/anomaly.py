@@ -114,6 +114,26 @@ class ReconstructionError(SumOverFeatures):
 
 
 @dataclasses.dataclass(frozen=True)
+class ReconstructionNLL(Score):
+    r"""Negative log-likelihood of the example given its code; needs a reference for explanations only.
+
+    .. math:: -\log p(x \mid g(h(x)))
+
+    In nats where the likelihood is a density; a :class:`ae_jax.objectives.LearnedGaussianLikelihood` weighs each error
+    by the scale that it expects of this feature for this code.
+
+    References:
+      An and Cho, *Variational autoencoder based anomaly detection using reconstruction probability*, 2015.
+    """
+
+    needs_reference: ClassVar[bool] = False
+
+    def values(self, member: MemberModel, statistics: Any, x: Any, *draws: Any) -> Any:
+        code = deterministic(member.model.encode(x))
+        return member.autoencoder.objective.likelihood(member.model.decode(code), x)
+
+
+@dataclasses.dataclass(frozen=True)
 class WhitenedError(SumOverFeatures):
     r"""Sum over features of the squared error, each divided by its mean on the reference; about d for d features.
 
@@ -343,6 +363,7 @@ class NegativeELBO(Score):
 
 SCORES: dict[str, type[Score]] = {
     "reconstruction_error": ReconstructionError,
+    "reconstruction_nll": ReconstructionNLL,
     "whitened_error": WhitenedError,
     "mahalanobis": Mahalanobis,
     "knn_code": NearestCodes,

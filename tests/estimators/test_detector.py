@@ -76,7 +76,7 @@ def test_every_named_score_treats_each_row_by_itself_and_is_explained(rows, narr
         ({"anomaly_score": "knn_code", "score_options": {"neighbors": 60}}, "given 60 rows: expected at least 61, as"),
         ({"anomaly_score": "knn_code", "score_options": {"skip": 0.5}}, "knn_code was given skip=0.5: expected zero"),
         ({"score_options": 3}, "score_options=3 was given: expected a dict, such as"),
-        ({"anomaly_score": "reconstruction"}, "unknown anomaly score 'reconstruction': did you mean 'reconstruction_e"),
+        ({"anomaly_score": "mahalanobi"}, "unknown anomaly score 'mahalanobi': did you mean 'mahalanobis'"),
         (
             {"contamination": 0.6},
             r"AutoencoderDetector was given contamination=0.6: expected 'auto' or a fraction in \(",

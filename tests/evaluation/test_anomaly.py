@@ -14,6 +14,7 @@ import ae_jax
 from ae_jax import InvalidInput, Run
 from ae_jax.data import Dataset, from_splits
 from ae_jax.evaluation import SCORES, AnomalyScore, SumOverFeatures, anomaly_score, negative_elbo
+from ae_jax.objectives import LearnedGaussianLikelihood
 from ae_jax.training import run as run_module
 
 SUMS = [name for name in SCORES if issubclass(SCORES[name], SumOverFeatures)]
@@ -86,6 +87,23 @@ def test_reconstruction_error_is_the_squared_residual(of_run, of_population, run
     # Of a variational autoencoder the reconstruction is the likelihood's mean at the posterior's mean.
     squares = residuals(population, x) ** 2
     np.testing.assert_allclose(of_population["reconstruction_error"].score(x), squares.sum(axis=(2, 3)), rtol=1e-5)
+
+
+def test_reconstruction_nll_is_scipy_s_density_at_the_learned_scale(plane):
+    autoencoder = ae_jax.undercomplete(code=2, hidden=(), likelihood=LearnedGaussianLikelihood(smallest_log_scale=-1.0))
+    run = ae_jax.fit(autoencoder, from_splits(plane, name="plane"), epochs=1, batch_size=16)
+    x = z = plane.astype(np.float64)
+    for part in ("encoder", "decoder"):
+        layer = run.params["networks"][part][0]
+        z = z @ np.asarray(layer["kernel"][0], np.float64) + np.asarray(layer["bias"][0])
+    mean, s = np.moveaxis(z.reshape(-1, 5, 2), -1, 0)
+    density = stats.norm(mean, np.exp(-1.0 + np.logaddexp(0, s + 1.0)))
+    found = anomaly_score(run, "reconstruction_nll").score(plane)
+    np.testing.assert_allclose(found, -density.logpdf(x).sum(axis=1), rtol=1e-4)
+
+
+def test_reconstruction_nll_of_a_squared_error_is_that_error(of_run, x):
+    np.testing.assert_array_equal(of_run["reconstruction_nll"].score(x), of_run["reconstruction_error"].score(x))
 
 
 @pytest.mark.parametrize("name", ["knn_code", "error_and_knn"])
