@@ -4,18 +4,23 @@ COMMAND
     python experiments/tabular_anomalies.py --data FOLDER --half development --seeds 1   # what the choices were made on
     python experiments/tabular_anomalies.py --data FOLDER                                # what is reported
 EXPECTED
-    on the report sets, distinct rows: the denoising autoencoder's likelihood above kNN in AUROC, by a paired test over
-    sets (Wilcoxon, level 0.05); in every protocol above isolation forest.
+    on the report sets, in each protocol: the denoising autoencoder's likelihood above kNN and above isolation forest in
+    AUROC, by a paired test over sets (Wilcoxon, level 0.05, Holm's correction).
 MEASURED
-    TODO
+    missed, seeds 0 to 4, distinct rows: 85.70 ± 2.48 (kNN 85.61; ahead on 3 of 11 sets, +0.09 on average, -1.11 in the
+    median, p 0.32; isolation forest 82.45 ± 1.11; ahead on 7, p 0.21); 1,070 s on one of two cores of an AMD EPYC,
+    beside much other work; table in experiments/README.md. The unsupervised protocol was not measured.
 
-FOLDER holds files ``NUMBER_NAME.npz`` with X ``[rows, features]`` and y ``[rows]``, 1 where a row is abnormal, and may
-hold the published figures as ``dte_auroc.json``, protocol -> set -> method -> AUROC.
+FOLDER holds files ``NUMBER_NAME.npz`` with X ``[rows, features]`` and y ``[rows]``, 1 where a row is abnormal.
 
 Halves: of the files sorted by number, the first, third, ... are for *development* (annthyroid, cardio, glass, letter,
 musk, PageBlocks, Pima, satimage-2, SpamBase, vowels, WDBC); the second, fourth, ... are *reported* (breastw, fault,
-Ionosphere, mammography, optdigits, pendigits, satellite, shuttle, thyroid, Waveform, wine). Settings in :data:`CHOSEN`
-have the best mean AUROC of each method's grid in :data:`GRIDS` on the development sets.
+Ionosphere, mammography, optdigits, pendigits, satellite, shuttle, thyroid, Waveform, wine). Baselines in :data:`CHOSEN`
+have the best mean AUROC of their grid in :data:`GRIDS` on distinct rows of the development sets. The autoencoder was
+searched for there more widely, in steps of which its grid is the last: Gaussian noise of one level and of many, masked
+and swapped features with the error of those alone, plain, standardised and learned scales, means over corrupted copies
+of a row, smallest scales, activations, ensembles, and sums of two scores. Settings of the unsupervised protocol are from
+a coarser search.
 
 Protocols, by the random numbers of the code published with Livernoche et al., *On diffusion modeling for anomaly
 detection*, ICLR 2024, but for the first:
@@ -74,7 +79,7 @@ GRIDS: dict[str, dict[str, tuple[Any, ...]]] = {
     },
     KNN: {"aggregator": ("mean", "max"), "k": (1, 2, 5, 20, 50, 128)},
     FOREST: {"trees": (100, 300), "features": (0.5, 1.0), "rows": (256, 1024, MOST)},
-    "local outlier factor": {"k": (5, 10, 20, 50, 100, 200)},
+    "local outlier factor": {"k": (5, 10, 20, 50, 100)},
     "PCA": {"variance": (0.3, 0.5, 0.7, 0.8, 0.9, 0.95, 0.99)},
 }
 """The settings that each method was chosen from, by their names; all combinations."""
@@ -91,8 +96,8 @@ CHOSEN: dict[str, dict[str, tuple[Any, ...]]] = {
         AUTOENCODER: ((0.02, 1.0), "knn_code 128"),
         KNN: ("max", 50),
         FOREST: (100, 1.0, MOST),
-        "local outlier factor": (100,),
-        "PCA": (0.5,),
+        "local outlier factor": (50,),
+        "PCA": (0.7,),
     },
 }
 CHOSEN["semi-supervised"] = CHOSEN["duplicate-free"]
@@ -360,15 +365,14 @@ EXPERIMENT = Experiment(
     name="tabular_anomalies",
     study=study,
     budgets={
-        "default": {"half": "report", "protocols": tuple(PROTOCOLS), "seeds": 5, "steps": 800},
-        "smoke": {"half": "report", "protocols": tuple(PROTOCOLS), "seeds": 2, "steps": 20},
-        "full": {"half": "report", "protocols": tuple(PROTOCOLS), "seeds": 10, "steps": 800},
+        name: {"half": "report", "protocols": ("duplicate-free", "semi-supervised"), "seeds": seeds, "steps": steps}
+        for name, seeds, steps in (("default", 5, 800), ("smoke", 2, 20), ("full", 10, 800))
     },
     data=("adbench",),
     smoke_data=("adbench",),
     about={
         "half": "the sets that are measured: report, or development with every setting of the grids",
-        "protocols": "which of them",
+        "protocols": f"some of {', '.join(PROTOCOLS)}",
         "seeds": "number of seeds",
         "steps": "of the optimiser, of one autoencoder",
     },

@@ -32,7 +32,7 @@ def denoising(
       learning_rate: of Adam.
 
     When to use:
-      To clean data, to find anomalies in tables, and for codes that may be larger than the data without copying them.
+      To clean data, and for codes that may be larger than the data without copying them.
 
     Defaults:
       - ``code=16``: a quarter of the digits' 64 pixels, the size at which autoencoders and PCA are compared.
