@@ -19,8 +19,8 @@ Ionosphere, mammography, optdigits, pendigits, satellite, shuttle, thyroid, Wave
 have the best mean AUROC of their grid in :data:`GRIDS` on distinct rows of the development sets. The autoencoder was
 searched for there more widely, in steps of which its grid is the last: Gaussian noise of one level and of many, masked
 and swapped features with the error of those alone, plain, standardised and learned scales, means over corrupted copies
-of a row, smallest scales, activations, ensembles, and sums of two scores. Settings of the unsupervised protocol are from
-a coarser search.
+of a row, smallest scales, activations, ensembles, and sums of two scores. The unsupervised settings are from a coarser
+search.
 
 Protocols, by the random numbers of the code published with Livernoche et al., *On diffusion modeling for anomaly
 detection*, ICLR 2024, but for the first:

@@ -14,7 +14,8 @@ import ae_jax
 from ae_jax import InvalidInput, Run
 from ae_jax.data import Dataset, from_splits
 from ae_jax.evaluation import SCORES, AnomalyScore, SumOverFeatures, anomaly_score, negative_elbo
-from ae_jax.objectives import LearnedGaussianLikelihood
+from ae_jax.networks import MLP
+from ae_jax.objectives import LearnedGaussianLikelihood, Reconstruction
 from ae_jax.training import run as run_module
 
 SUMS = [name for name in SCORES if issubclass(SCORES[name], SumOverFeatures)]
@@ -90,7 +91,8 @@ def test_reconstruction_error_is_the_squared_residual(of_run, of_population, run
 
 
 def test_reconstruction_nll_is_scipy_s_density_at_the_learned_scale(plane):
-    autoencoder = ae_jax.undercomplete(code=2, hidden=(), likelihood=LearnedGaussianLikelihood(smallest_log_scale=-1.0))
+    objective = Reconstruction(likelihood=LearnedGaussianLikelihood(smallest_log_scale=-1.0))
+    autoencoder = ae_jax.Autoencoder(name="linear", networks=MLP(hidden=(), code=2), objective=objective)
     run = ae_jax.fit(autoencoder, from_splits(plane, name="plane"), epochs=1, batch_size=16)
     x = z = plane.astype(np.float64)
     for part in ("encoder", "decoder"):
