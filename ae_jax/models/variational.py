@@ -39,7 +39,8 @@ def variational(
       - ``beta=1.0``: the evidence lower bound itself.
       - ``samples=1``: enough for batches of about a hundred, according to the paper.
       - ``likelihood=BernoulliLikelihood()``: the paper's for MNIST, for data in [0, 1]; for other data the command line
-        takes a Gaussian (:func:`ae_jax.studies.suited`).
+        takes a Gaussian (:func:`ae_jax.studies.suited`). Of any likelihood whose outputs are means, training starts at
+        probabilistic PCA (``MLP(shortcut=True)``).
 
     Failure modes:
       - Posterior collapse: the posterior equals the prior for every input, the term ``kl`` is near zero, and every
@@ -59,9 +60,10 @@ def variational(
     References:
       Kingma and Welling, *Auto-encoding variational Bayes*, ICLR 2014.
     """
+    linear = not likelihood.unit_interval  # outputs are means, so that probabilistic PCA is a start
     return Autoencoder(
         name="variational",
-        networks=MLP(hidden=hidden, code=code, activation=activation, stochastic=True),
+        networks=MLP(hidden=hidden, code=code, activation=activation, stochastic=True, shortcut=linear),
         objective=ELBO(likelihood=likelihood, beta=beta, samples=samples),
         optimizer=Optimizer(learning_rate=learning_rate),
     )

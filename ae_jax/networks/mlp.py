@@ -20,6 +20,9 @@ from ae_jax.networks.functional import Code
 from ae_jax.networks.k_sparse import keep_top_k, require_top_k
 from ae_jax.types import Shape
 
+_LEAST_VARIANCE = 1e-4
+"""Of a posterior before training, in units of the prior's: where nothing is left out of the components."""
+
 _SAMPLE, _HALVINGS = 2_000, 40
 """Examples that biases are balanced by, and halvings of the interval that a bias is in."""
 
@@ -186,9 +189,13 @@ class ShortcutNetworks(MLPNetworks):
 
     .. math:: h(x) = V^\top (x - \mu) + f(x), \quad g(z) = V z + \mu + r(z), \quad f = r = 0 \text{ before training}
 
-    So a reconstruction error starts at that of PCA with a code of the same size. All weights are trained.
+    So a reconstruction error starts at that of PCA with a code of the same size. All weights are trained. A stochastic
+    encoder and its decoder start as probabilistic PCA: with variances :math:`\lambda` of the components and
+    :math:`\sigma^2`, the mean of those left out, :math:`W = V (\Lambda - \sigma^2)^{1/2}` decodes, and the posterior of
+    mean :math:`\Lambda^{-1} W^\top (x - \mu)` and variance :math:`\sigma^2 \Lambda^{-1}` is exact.
 
     References:
+      Tipping and Bishop, *Probabilistic principal component analysis*, JRSS B 1999;
       He et al., *Deep residual learning for image recognition*, CVPR 2016;
       Zhang et al., *Fixup initialization*, ICLR 2019 (last kernels of zero).
     """
@@ -220,10 +227,17 @@ class ShortcutNetworks(MLPNetworks):
         with np.errstate(invalid="ignore"):  # one example, or several equal ones, have no variance to share
             fitted: Any = PCA(min(self.config.code, *x.shape), random_state=0).fit(x)
         count, (features, code) = len(fitted.components_), self.to_code.kernel.shape
+        narrow = gain = np.ones(count)
+        if self.config.stochastic:
+            variance = np.maximum(np.nan_to_num(fitted.explained_variance_), np.finfo(np.float32).tiny)
+            noise = np.clip(np.nan_to_num(fitted.noise_variance_) / variance, _LEAST_VARIANCE, 1.0)
+            gain = np.sqrt(variance * (1.0 - noise))
+            narrow = gain / variance
+            _shift(self.encoder[-1], np.pad(0.5 * np.log(noise), (code, code - count)))
         into = np.array(self.to_code.kernel[...])  # more units than components keep their draws and are not decoded
-        into[:, :count] = fitted.components_.T
+        into[:, :count] = fitted.components_.T * narrow
         back, offset = np.zeros((code, features, self.outputs)), np.zeros((features, self.outputs))
-        back[:count, :, 0], offset[:, 0] = fitted.components_, fitted.mean_
+        back[:count, :, 0], offset[:, 0] = fitted.components_ * gain[:, None], fitted.mean_
         _set(self.to_code, into, -fitted.mean_ @ into)
         _set(self.from_code, back.reshape(code, -1), offset.ravel())
 

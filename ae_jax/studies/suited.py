@@ -35,8 +35,8 @@ def suited(name: str, dataset: Dataset, **hyperparameters: Any) -> tuple[Autoenc
     - ``weight`` of a penalty: the default times the data's total variance over that of the digits, 4.7, to one
       significant digit. The squared error grows with it and the penalty does not; with another likelihood it stays.
     - ``likelihood``: a likelihood of values in [0, 1] gives way to a Gaussian where the data leave that range, of the
-      standard deviation that PCA with a code of that size leaves: its maximum-likelihood estimate for a linear decoder,
-      but at least a tenth of the data's own.
+      standard deviation that PCA with a code of that size leaves in each direction left out: the maximum-likelihood
+      estimate of a linear decoder, but at least a tenth of the data's own.
     - ``classes``: the number of the data's classes.
 
     The rules were chosen on digits, wine, diabetes and breast cancer of scikit-learn, synthetic heartbeats, dSprites,
@@ -97,11 +97,11 @@ def _chosen(defaults: Mapping[str, Any], code: Any, dataset: Dataset) -> dict[st
 
 
 def _residual(x: np.ndarray, code: Any) -> float:
-    """Standard deviation of what PCA with a code of a size leaves of examples; at least a tenth of their own."""
+    """Standard deviation, in a direction left out, of PCA with a code of a size; at least a tenth of the data's own."""
     own = float(np.sqrt(x.var(axis=0).mean())) or 1.0
     units = math.prod(code) if isinstance(code, tuple) else int(code)
     left = PCA.fit(x, min(units, *x.shape)).reconstruct(x) - x
-    return max(0.1 * own, float(np.sqrt(np.square(left).mean())))
+    return max(0.1 * own, float(np.sqrt(np.square(left).sum() / len(x) / max(1, x.shape[1] - units))))
 
 
 def _rounded(value: float, digits: int) -> float:

@@ -58,7 +58,7 @@ def test_the_gaussian_has_the_scale_that_principal_components_leave():
     x = rng.normal(size=(400, 16)) @ rng.normal(size=(16, 40)) + noise
     likelihood = fit_for("variational", from_arrays(x, name="plane")).objective.likelihood
     assert isinstance(likelihood, GaussianLikelihood)
-    assert likelihood.scale == pytest.approx(2.0 * np.sqrt(24 / 40), rel=0.05)  # in 24 of 40 directions
+    assert likelihood.scale == pytest.approx(2.0, abs=0.15)
     exact = fit_for("variational", from_arrays(x - noise, name="exact")).objective.likelihood
     assert exact.scale == pytest.approx(0.1 * np.sqrt((x - noise).var(axis=0).mean()), rel=0.1)
 
