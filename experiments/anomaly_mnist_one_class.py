@@ -62,7 +62,7 @@ def normal_of(data: Dataset, digit: int) -> Dataset:
 
 def by_autoencoder(data: Dataset, seeds: Sequence[int], epochs: int, folder: Path) -> Scores:
     """Returns every score of a population that was trained on the normal digit alone."""
-    autoencoder = ae_jax.convolutional(code=CODE)
+    autoencoder = ae_jax.convolutional(code=CODE, centred=False)
     run = ae_jax.fit(autoencoder, data, seeds=seeds, epochs=epochs, batch_size=BATCH, checkpoints=folder, resume=True)
     found = {name: anomaly_score(run, name, data.train.x, **options) for name, options in SCORES.items()}
     return {name: dict(zip(seeds, score.score(data.test.x), strict=True)) for name, score in found.items()}

@@ -50,8 +50,10 @@ Rows = Sequence[dict[str, Any]]
 
 CODE, BATCH, TUNING_BATCH = 32, 128, 50
 KINDS: dict[str, Autoencoder] = {
-    "convolutional": ae_jax.convolutional(code=CODE),
-    "fully connected": dataclasses.replace(ae_jax.undercomplete(code=CODE), name="fully connected"),
+    "convolutional": ae_jax.convolutional(code=CODE, centred=False),
+    "fully connected": dataclasses.replace(
+        ae_jax.undercomplete(code=CODE, learning_rate=2e-3, shortcut=False), name="fully connected"
+    ),
 }
 CONVOLUTIONAL, CONNECTED = KINDS
 TUNING = Optimizer(learning_rate=1e-3)

@@ -46,7 +46,7 @@ NOISES: dict[str, tuple[float, Corruption]] = {
     "masking": (0.5, Masking(probability=0.5)),
 }
 CODE, DENOISING, RELEVANT, QUERIES = 32, 1024, 1_000, 2_000
-RETRIEVING = ae_jax.convolutional(code=CODE)
+RETRIEVING = ae_jax.convolutional(code=CODE, centred=False)
 
 
 def denoising(data: Dataset, seeds: Sequence[int], epochs: int) -> list[dict[str, Any]]:

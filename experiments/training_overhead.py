@@ -36,7 +36,7 @@ def measure(rounds: int, epochs: int) -> Iterator[dict[str, Any]]:
     """Measures a row of ratios for each workload."""
     for name, (shape, hidden, code, examples, batch_size) in WORK.items():
         data = np.random.default_rng(0).integers(0, 256, (examples, *shape), np.uint8)
-        autoencoder = ae_jax.undercomplete(code=code, hidden=hidden, learning_rate=LEARNING_RATE)
+        autoencoder = ae_jax.undercomplete(code=code, hidden=hidden, learning_rate=LEARNING_RATE, shortcut=False)
         by_hand = prepare("jax-scan", task_of(autoencoder, data, batch_size, scale=255.0))
         losses: dict[str, float] = {}
 

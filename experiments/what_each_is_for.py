@@ -120,7 +120,7 @@ class Subject:
     @cached_property
     def features(self) -> Run:
         """Returns a classifier's encoder, in whose codes samples are compared with examples."""
-        encoder = untrained(ae_jax.undercomplete(code=FEATURES), self.data, seeds=self.seed)
+        encoder = untrained(ae_jax.undercomplete(code=FEATURES, shortcut=False), self.data, seeds=self.seed)
         return fine_tune(encoder, self.data, epochs=FEATURE_EPOCHS, batch_size=BATCH).run
 
     @cached_property

@@ -15,6 +15,7 @@ def convolutional(
     activation: str = "gelu",
     likelihood: Likelihood = SquaredError(),
     learning_rate: Weight = 5e-3,
+    centred: bool = True,
 ) -> Autoencoder:
     r"""Shares its weights over the positions of an image.
 
@@ -27,6 +28,7 @@ def convolutional(
       activation: of every stage.
       likelihood: the reconstruction loss.
       learning_rate: of Adam.
+      centred: whether training starts at the mean example, by one trained value a pixel that the decoder adds.
 
     When to use:
       For images, the more so the larger they are: its error is at most that of :func:`undercomplete` on the digits,
@@ -37,7 +39,7 @@ def convolutional(
       - ``channels=(16, 32)``, ``kernel=3``, ``activation="gelu"``, ``learning_rate=5e-3``: chosen on the validation
         split of the digits.
       - ``likelihood=SquaredError()``: the paper's.
-      - Training starts at the mean example (``Convolutional(centred=True)``), out of reach of few or small steps.
+      - ``centred=True``: few or small steps do not reach the mean example.
 
     Failure modes:
       - Images only: rows of numbers are refused, and a table whose columns have no order should not be made one.
@@ -56,7 +58,7 @@ def convolutional(
     """
     return Autoencoder(
         name="convolutional",
-        networks=Convolutional(channels=channels, kernel=kernel, code=code, activation=activation, centred=True),
+        networks=Convolutional(channels=channels, kernel=kernel, code=code, activation=activation, centred=centred),
         objective=Reconstruction(likelihood=likelihood),
         optimizer=Optimizer(learning_rate=learning_rate),
     )

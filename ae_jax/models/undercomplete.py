@@ -14,13 +14,14 @@ def undercomplete(
     activation: str = "gelu",
     likelihood: Likelihood = SquaredError(),
     learning_rate: Weight = 5e-4,
+    shortcut: bool = True,
 ) -> Autoencoder:
     r"""The plain autoencoder: a code smaller than the data.
 
     .. math:: \min_{h, g} \; \mathbb{E} \|g(h(x)) - x\|^2, \quad \dim h(x) < \dim x
 
     With linear networks it finds the subspace of PCA (Baldi and Hornik, 1989); hidden layers bend it. Training starts
-    at PCA of the training examples, by linear maps beside the layers (``MLP(shortcut=True)``), and where no epoch has a
+    at PCA of the training examples, by linear maps beside the layers (``shortcut``), and where no epoch has a
     lower validation loss than that start, the start is kept.
 
     Args:
@@ -29,6 +30,7 @@ def undercomplete(
       activation: of the hidden layers.
       likelihood: the reconstruction loss.
       learning_rate: of Adam.
+      shortcut: whether training starts at PCA, by linear maps beside the layers.
 
     When to use:
       First, and as the reference for the others: to reduce dimensions, to compress, to find examples that reconstruct
@@ -39,6 +41,8 @@ def undercomplete(
       - ``hidden=(256,)``, ``activation="gelu"``: chosen on the validation split of the digits.
       - ``learning_rate=5e-4``: of 2e-3 to 2e-4, the largest that leaves the start at PCA without a detour on small
         tables (scikit-learn's wine, ADBench's Pima) and synthetic heartbeats; on the digits all come to one error.
+      - ``shortcut=True``: after 30 epochs on the digits 0.6 of PCA's error, without it 0.8; on small tables and
+        heartbeats at or below PCA's, without it above.
       - ``likelihood=SquaredError()``: the error that PCA minimises and that the reference reports.
 
     Failure modes:
@@ -58,7 +62,7 @@ def undercomplete(
     """
     return Autoencoder(
         name="undercomplete",
-        networks=MLP(hidden=hidden, code=code, activation=activation, shortcut=True),
+        networks=MLP(hidden=hidden, code=code, activation=activation, shortcut=shortcut),
         objective=Reconstruction(likelihood=likelihood),
         optimizer=Optimizer(learning_rate=learning_rate),
     )

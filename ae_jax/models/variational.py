@@ -16,6 +16,7 @@ def variational(
     samples: int = 1,
     likelihood: Likelihood = BernoulliLikelihood(),
     learning_rate: Weight = 2e-3,
+    shortcut: bool = True,
 ) -> Autoencoder:
     r"""A generative model: latents drawn from a learned posterior, kept near a standard normal prior.
 
@@ -29,6 +30,8 @@ def variational(
       samples: latents drawn for each example and step.
       likelihood: p(x | z).
       learning_rate: of Adam.
+      shortcut: whether training starts at probabilistic PCA, by linear maps beside the layers, where the outputs of the
+        likelihood are means.
 
     When to use:
       To sample new data, to measure a likelihood in nats, and to interpolate between latents.
@@ -39,8 +42,8 @@ def variational(
       - ``beta=1.0``: the evidence lower bound itself.
       - ``samples=1``: enough for batches of about a hundred, according to the paper.
       - ``likelihood=BernoulliLikelihood()``: the paper's for MNIST, for data in [0, 1]; for other data the command line
-        takes a Gaussian (:func:`ae_jax.studies.suited`). Of any likelihood whose outputs are means, training starts at
-        probabilistic PCA (``MLP(shortcut=True)``).
+        takes a Gaussian (:func:`ae_jax.studies.suited`).
+      - ``shortcut=True``: it has no effect with a Bernoulli likelihood.
 
     Failure modes:
       - Posterior collapse: the posterior equals the prior for every input, the term ``kl`` is near zero, and every
@@ -60,7 +63,7 @@ def variational(
     References:
       Kingma and Welling, *Auto-encoding variational Bayes*, ICLR 2014.
     """
-    linear = not likelihood.unit_interval  # outputs are means, so that probabilistic PCA is a start
+    linear = shortcut and not likelihood.unit_interval  # whose outputs are log-odds
     return Autoencoder(
         name="variational",
         networks=MLP(hidden=hidden, code=code, activation=activation, stochastic=True, shortcut=linear),

@@ -77,7 +77,7 @@ def test_an_example_s_value_depends_on_its_place_and_the_seed_only(population, s
 def linear(population) -> Run:
     """Networks without hidden layers under a Gaussian likelihood, whose weights tests replace."""
     data = from_splits(np.linspace(-1.0, 1.0, 40, dtype=np.float32).reshape(8, 5), name="linear")
-    autoencoder = ae_jax.variational(code=2, hidden=(), likelihood=GaussianLikelihood(scale=SCALE))
+    autoencoder = ae_jax.variational(code=2, hidden=(), likelihood=GaussianLikelihood(scale=SCALE), shortcut=False)
     return untrained(dataclasses.replace(population[0], data=data.spec), autoencoder)
 
 

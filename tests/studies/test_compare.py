@@ -15,8 +15,8 @@ SETTINGS = {"seeds": [5, 6], "epochs": 2, "batch_size": 16}
 
 
 def tiny(name="tiny", **choices):
-    whole = ae_jax.undercomplete(**({"code": 3, "hidden": (12,)} | choices))
-    return dataclasses.replace(whole, name=name, networks=dataclasses.replace(whole.networks, shortcut=False))
+    choices = {"code": 3, "hidden": (12,), "shortcut": False} | choices
+    return dataclasses.replace(ae_jax.undercomplete(**choices), name=name)
 
 
 def sparse():
