@@ -219,10 +219,10 @@ def start_from_data(planned: Plan) -> Start | None:
     if not functional.starts_from_data(spec):
         return None
     drawn, _ = jax.device_get(init_population(planned.autoencoder, planned.seeds, dataset.shape))
-    started = []
+    source, started = planned.source.x, []
     for member in range(len(planned.seeds)):
         rows = slice(None) if planned.subsets is None else planned.subsets[member]
-        x = np.asarray(dataset.scaling(planned.source.x[rows]))
+        x = np.asarray(dataset.scaling(source[rows]))
         params, model_state = take((drawn.params, drawn.model_state), member)
         started.append(functional.start_from(spec, params, model_state, x))
     return Start(*jax.tree.map(lambda *leaves: np.stack(leaves), *started))

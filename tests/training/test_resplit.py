@@ -83,7 +83,7 @@ def test_only_the_validation_rows_are_redrawn_of_a_test_split_that_is_given(digi
 
 @pytest.mark.usefixtures("unchecked")
 def test_what_has_one_split_is_refused_in_a_sentence(small, redrawn):
-    choice = ae_jax.undercomplete(code=3, hidden=())
+    choice = ae_jax.Autoencoder(name="linear", networks=MLP(hidden=(), code=3), objective=Reconstruction())
     with pytest.raises(InvalidInput, match="small has splits that are given, which cannot be drawn anew for each seed"):
         ae_jax.fit(choice, small, **SETTINGS)
     with pytest.raises(InvalidInput, match="fit_layerwise was given resplit=True: expected one split"):
