@@ -176,8 +176,9 @@ class CentredNetworks(ConvolutionalNetworks):
 
     def start_from(self, x: np.ndarray) -> None:
         """Makes the mean of examples ``[n, *shape]`` the reconstruction of every code."""
-        mean = jnp.asarray(x.mean(axis=0))
-        self.offset.set_value(mean if self.outputs == 1 else jnp.zeros_like(self.offset[...]).at[..., 0].set(mean))
+        offset = np.zeros((*self.shape, self.outputs), np.float32)
+        offset[..., 0] = x.mean(axis=0)
+        self.offset.set_value(offset.reshape(self.offset.shape))
 
 
 def convolve(

@@ -1,8 +1,10 @@
 """Fully connected encoders and decoders."""
 
 import math
+from functools import partial
 from typing import Any
 
+import jax
 import jax.numpy as jnp
 import numpy as np
 from flax import nnx
@@ -171,14 +173,14 @@ class BalancedNetworks(MLPNetworks):
     def start_from(self, x: np.ndarray) -> None:
         """Sets the last biases of encoder and decoder by examples ``[n, *shape]``, of which it takes a sample."""
         x = x[:: -(-len(x) // _SAMPLE)]
-        inputs, target = np.asarray(self.pre_activation(jnp.asarray(x))), logit(self.config.mean_activation)
+        inputs, target = _call(self, "pre_activation", x), logit(self.config.mean_activation)
         low, high = target - inputs.max(axis=0), target - inputs.min(axis=0)
         for _ in range(_HALVINGS):  # the mean activation grows with the bias
             bias = (low + high) / 2
             above = expit(inputs + bias).mean(axis=0) > self.config.mean_activation
             low, high = np.where(above, low, bias), np.where(above, bias, high)
         _shift(self.encoder[-1], low)
-        made = np.asarray(self.decode(jnp.asarray(expit(inputs + low)))).reshape(len(x), -1, self.outputs)
+        made = _call(self, "decode", expit(inputs + low)).reshape(len(x), -1, self.outputs)
         missing = np.zeros(made.shape[1:])
         missing[:, 0] = x.reshape(len(x), -1).mean(axis=0) - made[..., 0].mean(axis=0)
         _shift(self.decoder[-1], missing.ravel())
@@ -240,6 +242,17 @@ class ShortcutNetworks(MLPNetworks):
         back[:count, :, 0], offset[:, 0] = fitted.components_ * gain[:, None], fitted.mean_
         _set(self.to_code, into, -fitted.mean_ @ into)
         _set(self.from_code, back.reshape(code, -1), offset.ravel())
+
+
+def _call(networks: MLPNetworks, method: str, x: np.ndarray) -> np.ndarray:
+    """What a method of the networks returns, computed by one program for all members."""
+    graph, variables = nnx.split(networks)
+    return np.asarray(_called(variables, x.astype(np.float32), graph=graph, method=method))
+
+
+@partial(jax.jit, static_argnames=("graph", "method"))
+def _called(variables: Any, x: Array, graph: Any, method: str) -> Array:
+    return getattr(nnx.merge(graph, variables), method)(x)
 
 
 def _shift(layer: nnx.Linear, by: np.ndarray) -> None:

@@ -2,6 +2,7 @@
 
 from collections.abc import Callable, Sequence
 from contextlib import closing
+from functools import partial
 from typing import Any, NamedTuple
 
 import jax
@@ -218,7 +219,10 @@ def start_from_data(planned: Plan) -> Start | None:
     dataset, spec = planned.dataset, planned.autoencoder.spec(planned.dataset.shape)
     if not functional.starts_from_data(spec):
         return None
-    drawn, _ = jax.device_get(init_population(planned.autoencoder, planned.seeds, dataset.shape))
+    population = planned.autoencoder, planned.seeds, dataset.shape
+    abstract, _ = jax.eval_shape(partial(init_population, *population[:2], shape=dataset.shape))
+    empty = jax.tree.map(lambda leaf: np.zeros(leaf.shape, leaf.dtype), Start(abstract.params, abstract.model_state))
+    drawn, _ = jax.device_get(init_population(*population, empty, False))
     source, started = planned.source.x, []
     for member in range(len(planned.seeds)):
         rows = slice(None) if planned.subsets is None else planned.subsets[member]

@@ -68,14 +68,19 @@ def take(tree: Any, member: int) -> Any:
 
 
 @partial(jax.jit, static_argnames="shape")
-def init_population(autoencoder: Autoencoder, seeds: Any, shape: Shape, start: Any = None) -> tuple[State, BestState]:
-    """Every member before its first step, with its ``(params, state)`` to start from or drawn from its seed alone."""
+def init_population(
+    autoencoder: Autoencoder, seeds: Any, shape: Shape, start: Any = None, starts: Any = True
+) -> tuple[State, BestState]:
+    """Every member before its first step, with its ``(params, state)`` to start from or drawn from its seed alone.
+
+    Where ``starts`` is false, what they could start from only gives the program its form, and they are drawn.
+    """
 
     def of_one(one: Autoencoder, seed: Any, own: Any) -> tuple[State, BestState]:
-        if own is None:
-            state = algorithm(one, shape).init(key_for(seed, INIT))
-        else:
-            params, model_state = jax.tree.map(jnp.copy, tuple(own))
+        state = algorithm(one, shape).init(key_for(seed, INIT))
+        if own is not None:
+            drawn = state.params, state.model_state
+            params, model_state = jax.tree.map(partial(jnp.where, starts), tuple(own), drawn)
             state = init_state(params, model_state, one.transformation())
         return state, init_best(state)
 
