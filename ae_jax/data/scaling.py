@@ -54,7 +54,7 @@ class Scaling:
 
     def __call__(self, stored: Any) -> Float[Array, "*shape"]:
         """Stored values in model units, as floating-point numbers; features are the last axes."""
-        return _scaled(jnp.asarray(stored), self.offset, self.scale)
+        return _scaled(stored if isinstance(stored, jax.Array) else np.asarray(stored), self.offset, self.scale)
 
     def invert(self, values: Any) -> Any:
         """Values in model units back in the units of the data."""

@@ -178,7 +178,7 @@ class CentredNetworks(ConvolutionalNetworks):
         """Makes the mean of examples ``[n, *shape]`` the reconstruction of every code."""
         offset = np.zeros((*self.shape, self.outputs), np.float32)
         offset[..., 0] = x.mean(axis=0)
-        self.offset.set_value(offset.reshape(self.offset.shape))
+        self.offset.set_value(jax.device_put(offset.reshape(self.offset.shape)))
 
 
 def convolve(

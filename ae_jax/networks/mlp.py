@@ -263,7 +263,7 @@ def _shift(layer: nnx.Linear, by: np.ndarray) -> None:
 def _set(layer: nnx.Linear, kernel: np.ndarray, bias: np.ndarray) -> None:
     assert layer.bias is not None
     for variable, value in ((layer.kernel, kernel), (layer.bias, bias)):
-        variable.set_value(jnp.asarray(np.asarray(value, variable.dtype)))  # converted by NumPy, which compiles nothing
+        variable.set_value(jax.device_put(np.asarray(value, variable.dtype)))  # jnp.asarray compiles a program
 
 
 def _arrays(layer: nnx.Linear) -> tuple[Array, Array]:

@@ -85,7 +85,7 @@ class Loop:
             start = start or start_from_data(self.plan)
             with use_mesh(self.mesh):
                 population = self._members, self.plan.seeds
-                self.state, self.best = init_population(*population, self.plan.dataset.shape, start)
+                self.state, self.best = init_population(*population, self.plan.dataset.shape, start, True)
             return
         self.position, state, best, self.running = snapshot[:4]
         self.state, self.best = put_population(self.mesh, state, best)
