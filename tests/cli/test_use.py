@@ -137,7 +137,7 @@ def run_of_people(call_in, people, tmp_path_factory):
     options = ["--columns", "height", "income, net", "--label", "kind", "--scaling", "standard"]
     small = ["--code", 2, "--hidden", 4, "--epochs", 2, "--batch-size", 16, "--out", "run"]
     outcome = call_in(tmp_path_factory.mktemp("trained"), "train", "variational", "--data", people, *options, *small)
-    assert "variational has a Gaussian likelihood: values from" in outcome.ok().err
+    assert "variational has likelihood=GaussianLikelihood(scale=0.1), which fits the data" in outcome.ok().err
     return outcome.folder / "run"
 
 

@@ -54,6 +54,7 @@ def test_every_structure_is_a_population(structures):
     assert [setting["code"] for setting in structures.settings] == [2, 2, 4, 4]
     for code in (2, 4):
         expected = (64 * 12 + 12 + 12 * code + code) + (code * 12 + 12 + 12 * 64 + 64)
+        expected += (64 * code + code) + (code * 64 + 64)  # the linear shortcuts
         rows = [row for row in structures.rows if row["code"] == code]
         assert {row["value"] for row in rows if row["metric"] == "parameters"} == {expected}
         members = {(rate, seed) for rate in (1e-3, 1e-2) for seed in (5, 6)}
