@@ -74,6 +74,7 @@ from ae_jax.evaluation import (
 )
 from ae_jax.networks import MLP
 from ae_jax.objectives import Reconstruction
+from ae_jax.optimizers import Optimizer
 from ae_jax.report import annotate, arrow, new_axes
 from ae_jax.report.axes import BLUE
 from ae_jax.studies import Difference, Interval, average_ranks, interval, paired_differences, suited, undefeated
@@ -100,6 +101,7 @@ DENOISERS = (
     MLP(hidden=(), code=1024, code_activation="gelu"),
 )
 """Networks of which the denoiser that is trained on each noise has the best on validation examples."""
+RATE = 2e-3
 QUESTION = ("data", "use", "metric")
 
 
@@ -255,7 +257,7 @@ def by_own_noise(_: Path, subject: Subject, steps: int) -> Rows:
 
     def trained_on(noise: str, networks: MLP) -> Run:
         (corruption,) = NOISES[noise].values()
-        optimizer, objective = ae_jax.denoising().optimizer, Reconstruction(corruption=corruption)
+        objective, optimizer = Reconstruction(corruption=corruption), Optimizer(learning_rate=RATE)
         own = Autoencoder(name=OWN, networks=networks, objective=objective, optimizer=optimizer)
         return trained(own, subject.data, subject.seed, steps)
 
@@ -301,7 +303,8 @@ def study(log: ExperimentLog) -> None:
                 autoencoder, _ = suited(each, subject.data)
                 train = partial(by_training, subject=subject, autoencoder=autoencoder, steps=steps)
                 measured(each, train, autoencoder=to_config(autoencoder), steps=steps)
-            measured(OWN, partial(by_own_noise, subject=subject, steps=steps), steps=steps)
+            own = {"networks": [to_config(networks) for networks in DENOISERS], "rate": RATE}
+            measured(OWN, partial(by_own_noise, subject=subject, steps=steps), steps=steps, **own)
 
 
 def questions_of(rows: Rows) -> dict[tuple[str, str], list[dict[str, Any]]]:
