@@ -19,6 +19,7 @@ from ae_jax.evaluation import (
     trained_on,
 )
 from ae_jax.evaluation.filters import FILTERS
+from ae_jax.networks import MLP
 from ae_jax.objectives import ELBO, Reconstruction
 from ae_jax.training.population import stack
 
@@ -86,7 +87,8 @@ def test_baselines_are_clipped_and_the_best_on_validation_examples_with_other_no
 
 def test_an_autoencoder_with_the_weights_of_pca_has_its_values(run, small):
     pca = PCA.fit(small, 3).fitted
-    linear = untrained(run, [ae_jax.undercomplete(code=3, hidden=())], [0])
+    layers = dataclasses.replace(ae_jax.undercomplete(), networks=MLP(hidden=(), code=3))
+    linear = untrained(run, [layers], [0])
     encoder = {0: {"kernel": pca.components_.T[None], "bias": (-pca.components_ @ pca.mean_)[None]}}
     decoder = {0: {"kernel": pca.components_[None], "bias": pca.mean_[None]}}
     linear = dataclasses.replace(linear, params={"networks": {"encoder": encoder, "decoder": decoder}})
