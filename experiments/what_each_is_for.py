@@ -10,7 +10,7 @@ MEASURED
     seeds 0 to 9, 1 of 15 met: on digits, denoisers trained on each noise beat the linear denoiser by 0.47 ± 0.15 dB
     (p = 0.034). Missed: on MNIST and Fashion-MNIST the linear denoiser is better, by 0.52 ± 0.03 and 0.96 ± 0.09 dB; in
     reducing, detecting, searching and generating, no best autoencoder and best baseline are shown to differ. Tables in
-    experiments/README.md; 3,307 s on one of two cores of an AMD EPYC, beside other work.
+    experiments/README.md; 3,094 s on one of two cores of an AMD EPYC, beside other work.
 
 Each of ten seeds draws its own examples from all that there are, the published test split included: a tenth of them,
 up to 500, to test on, which no other seed tests on, and from the rest training examples, up to 2,560, and validation
