@@ -1,7 +1,7 @@
 """Models as pure functions of their parameters and state: the only file that splits and merges nnx modules."""
 
 from collections.abc import Callable, Hashable, Mapping
-from functools import lru_cache
+from functools import lru_cache, partial
 from typing import Any, NamedTuple, Protocol, runtime_checkable
 
 import jax
@@ -178,6 +178,17 @@ def start_from(spec: ModelSpec, params: Params, state: ModelState, x: np.ndarray
     model.networks.start_from(x)
     _, started, _, after = nnx.split(model, nnx.Param, nnx.RngState, ...)
     return nnx.to_pure_dict(started), nnx.to_pure_dict(after)
+
+
+def call(networks: nnx.Module, method: str, x: np.ndarray) -> np.ndarray:
+    """What a method of networks returns for a batch, computed by one program for all networks of one structure."""
+    graph, variables = nnx.split(networks)
+    return np.asarray(_called(variables, x.astype(np.float32), graph=graph, method=method))
+
+
+@partial(jax.jit, static_argnames=("graph", "method"))
+def _called(variables: Any, x: Array, graph: Any, method: str) -> Array:
+    return getattr(nnx.merge(graph, variables), method)(x)
 
 
 def state_of(spec: ModelSpec, model: Any) -> ModelState:

@@ -1,7 +1,6 @@
 """Fully connected encoders and decoders."""
 
 import math
-from functools import partial
 from typing import Any
 
 import jax
@@ -18,7 +17,7 @@ from ae_jax.errors import InvalidInput
 from ae_jax.losses.jacobian import DenseLayer
 from ae_jax.networks.activations import activation_named, apply, kernel_initializer
 from ae_jax.networks.conditions import with_condition
-from ae_jax.networks.functional import Code
+from ae_jax.networks.functional import Code, call
 from ae_jax.networks.k_sparse import keep_top_k, require_top_k
 from ae_jax.types import Shape
 
@@ -173,14 +172,14 @@ class BalancedNetworks(MLPNetworks):
     def start_from(self, x: np.ndarray) -> None:
         """Sets the last biases of encoder and decoder by examples ``[n, *shape]``, of which it takes a sample."""
         x = x[:: -(-len(x) // _SAMPLE)]
-        inputs, target = _call(self, "pre_activation", x), logit(self.config.mean_activation)
+        inputs, target = call(self, "pre_activation", x), logit(self.config.mean_activation)
         low, high = target - inputs.max(axis=0), target - inputs.min(axis=0)
         for _ in range(_HALVINGS):  # the mean activation grows with the bias
             bias = (low + high) / 2
             above = expit(inputs + bias).mean(axis=0) > self.config.mean_activation
             low, high = np.where(above, low, bias), np.where(above, bias, high)
         _shift(self.encoder[-1], low)
-        made = _call(self, "decode", expit(inputs + low)).reshape(len(x), -1, self.outputs)
+        made = call(self, "decode", expit(inputs + low)).reshape(len(x), -1, self.outputs)
         missing = np.zeros(made.shape[1:])
         missing[:, 0] = x.reshape(len(x), -1).mean(axis=0) - made[..., 0].mean(axis=0)
         _shift(self.decoder[-1], missing.ravel())
@@ -242,17 +241,6 @@ class ShortcutNetworks(MLPNetworks):
         back[:count, :, 0], offset[:, 0] = fitted.components_ * gain[:, None], fitted.mean_
         _set(self.to_code, into, -fitted.mean_ @ into)
         _set(self.from_code, back.reshape(code, -1), offset.ravel())
-
-
-def _call(networks: MLPNetworks, method: str, x: np.ndarray) -> np.ndarray:
-    """What a method of the networks returns, computed by one program for all members."""
-    graph, variables = nnx.split(networks)
-    return np.asarray(_called(variables, x.astype(np.float32), graph=graph, method=method))
-
-
-@partial(jax.jit, static_argnames=("graph", "method"))
-def _called(variables: Any, x: Array, graph: Any, method: str) -> Array:
-    return getattr(nnx.merge(graph, variables), method)(x)
 
 
 def _shift(layer: nnx.Linear, by: np.ndarray) -> None:

@@ -110,7 +110,7 @@ def test_a_folder_that_holds_something_else_is_not_replaced(call, tmp_path: Path
 
 def test_data_that_do_not_suit_an_autoencoder_are_refused(call, tmp_path: Path):
     np.save(tmp_path / "wide.npy", np.linspace(-3, 3, 200, dtype=np.float32).reshape(20, 10))
-    line = ["--data", "wide.npy", "--likelihood", "BernoulliLikelihood"]
+    line = ["--data", "wide.npy", "--scaling", "none", "--likelihood", "BernoulliLikelihood"]
     for command in (["train", "variational"], ["sweep", "variational", "--code", 2]):
         call(*command, *line).refused("the Bernoulli likelihood of variational was given values from -3 to 3")
     call("compare", "--only", "convolutional", *line[:2]).refused("convolutional networks were given examples of shape")

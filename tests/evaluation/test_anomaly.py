@@ -50,7 +50,8 @@ def plane() -> np.ndarray:
 @pytest.fixture(scope="module")
 def linear(plane: np.ndarray) -> Run:
     """A linear autoencoder whose weights are PCA's, its code moved and stretched, which undoes itself."""
-    run = ae_jax.fit(ae_jax.undercomplete(code=2, hidden=()), from_splits(plane, name="plane"), epochs=1, batch_size=16)
+    plain = ae_jax.undercomplete(code=2, hidden=(), shortcut=False)
+    run = ae_jax.fit(plain, from_splits(plane, name="plane"), epochs=1, batch_size=16)
     pca = PCA(2).fit(plane.astype(np.float64))
     stretch, shift = np.array([[3.0, 0.5], [0.0, 0.2]]), np.array([1.0, -2.0])
     encoder, decoder = pca.components_.T @ stretch, np.linalg.inv(stretch) @ pca.components_
