@@ -167,7 +167,7 @@ class Context:
 
     @cached_property
     def extremes(self) -> tuple[float, float]:
-        """The lowest and the highest value in model units: 0 and 1, or where data leave [0, 1] the training split's."""
+        """Lowest and highest value in model units, of the training split where data leave [0, 1], else 0 and 1."""
         return (0.0, 1.0) if self.dataset.spec.unit_interval else (float(self.train.min()), float(self.train.max()))
 
     @property
