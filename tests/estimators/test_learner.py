@@ -58,8 +58,8 @@ def test_results_do_not_depend_on_which_rows_come_together(fitted, rows):
 
 def test_a_column_far_from_zero_keeps_its_digits(rows, narrow):
     shift = np.array([2.0**30, 0, 0, 0, 0, 0])
-    narrow |= {"hyperparameters": {"hidden": (8,), "shortcut": False}}  # of which rounding decides no direction
-    near, far = (AutoencoderTransformer(**narrow).fit(x).transform(x) for x in (rows, rows + shift))
+    plain = narrow | {"hyperparameters": {"hidden": (8,), "shortcut": False}}  # of which rounding decides no direction
+    near, far = (AutoencoderTransformer(**plain).fit(x).transform(x) for x in (rows, rows + shift))
     np.testing.assert_allclose(far, near, atol=1e-4)
 
 
