@@ -5,14 +5,18 @@ components; fields made by :func:`static` are part of the tree structure, so tha
 """
 
 import dataclasses
+import difflib
+import importlib.util
 import math
+import sys
 from collections.abc import Callable, Mapping
+from pathlib import Path
 from typing import Any, TypeVar, dataclass_transform
 
 import jax
 import numpy as np
 
-from ae_jax.errors import InvalidInput, require_known
+from ae_jax.errors import InvalidInput, first_line, require_known
 
 T = TypeVar("T")
 
@@ -80,7 +84,41 @@ def register(function: Callable[..., Any]) -> None:
 
 
 def _name_of(function: Callable[..., Any]) -> str:
-    return f"{getattr(function, '__module__', '')}:{getattr(function, '__qualname__', repr(function))}"
+    module = getattr(function, "__module__", "")
+    script = getattr(sys.modules.get("__main__"), "__file__", None)
+    if module == "__main__" and script is not None:  # the name of the module where another process imports the script
+        module = Path(script).stem
+    return f"{module}:{getattr(function, '__qualname__', repr(function))}"
+
+
+def import_file(path: Path) -> None:
+    """Executes a Python file as a module named like it, so that runs with its components can be loaded.
+
+    Its functions and classes become nameable, as those of the module and as those of a notebook (``__main__``).
+
+    Raises:
+      InvalidInput: there is no such file, it raises an exception, or a module of its name is loaded already.
+    """
+    spec = importlib.util.spec_from_file_location(path.stem, path)
+    if spec is None or spec.loader is None or not path.is_file():
+        raise InvalidInput(f"--import was given {path}: expected a Python file, such as mine.py.")
+    module = sys.modules.get(path.stem)
+    if module is None:
+        module = sys.modules[path.stem] = importlib.util.module_from_spec(spec)
+        sys.path.append(str(path.resolve().parent))  # where it imports its neighbours from
+        try:
+            spec.loader.exec_module(module)
+        except (Exception, SystemExit) as error:
+            del sys.modules[path.stem]
+            raise InvalidInput(
+                f"--import was given {path}, which failed ({type(error).__name__}: {first_line(error)}): mend it."
+            ) from error
+    elif not path.samefile(getattr(module, "__file__", None) or "."):
+        raise InvalidInput(f"--import was given {path}, and a module {path.stem} is loaded already: rename the file.")
+    for value in vars(module).values():
+        if callable(value) and getattr(value, "__module__", None) == module.__name__:
+            register(value)
+            _functions.setdefault(f"__main__:{value.__qualname__}", value)
 
 
 def to_config(value: Any) -> Any:
@@ -128,10 +166,11 @@ def from_config(config: Any) -> Any:
         if not isinstance(config.get("name"), str) or config["name"] not in _functions:
             raise InvalidInput(
                 f"the configuration names the function {config.get('name')!s:.200}, which this process does not know: "
-                "call from_nnx with that function first."
+                "call from_nnx with that function first; on the command line give its file by --import FILE.py, which "
+                "executes it."
             )
         return _functions[config["name"]]
-    require_known("component", config["type"], _components)
+    _require_component(config["type"])
     cls = _components[config["type"]]
     names = [field.name for field in dataclasses.fields(cls)]
     for key in config:
@@ -143,3 +182,15 @@ def from_config(config: Any) -> Any:
             f"the configuration of {config['type']} has no {', '.join(missing)}: expected a value of each."
         )
     return cls(**{key: from_config(item) for key, item in config.items() if key != "type"})
+
+
+def _require_component(name: Any) -> None:
+    """Raises a sentence for what is not the name of a component."""
+    if isinstance(name, str) and name in _components:
+        return
+    near = difflib.get_close_matches(f"{name}", _components, n=1, cutoff=0.8)
+    raise InvalidInput(
+        f"unknown component {f'{name!s:.50}'!r}: "
+        + (f"did you mean {near[0]!r}? Otherwise " if near else "")
+        + "import the file that defines this class first, on the command line by --import FILE.py, which executes it."
+    )

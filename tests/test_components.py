@@ -1,4 +1,5 @@
 import json
+import sys
 
 import jax
 import jax.numpy as jnp
@@ -11,9 +12,11 @@ from ae_jax._checks import require_positive
 from ae_jax.components import (
     component,
     from_config,
+    import_file,
     static,
     to_config,
 )
+from ae_jax.networks import from_nnx
 
 
 @component
@@ -106,3 +109,102 @@ def test_a_configuration_cannot_hold_what_json_cannot_say(number):
 def test_a_type_that_is_no_name_is_unknown(kind):
     with pytest.raises(InvalidInput, match=r"unknown component .*: "):
         from_config({"type": kind})
+
+
+MINE = """
+from typing import ClassVar
+
+import jax.numpy as jnp
+from flax import nnx
+
+import ae_jax
+from ae_jax.networks import deterministic, from_nnx
+from ae_jax.objectives import Reconstruction
+
+
+@ae_jax.component
+class {penalty}:
+    name: ClassVar[str] = "spread"
+    weight: float = 0.1
+
+    def __call__(self, model, key, batch, code):
+        return jnp.square(deterministic(code)).sum(axis=-1)
+
+
+class Plain(nnx.Module):
+    def __init__(self, shape, rngs):
+        self.enter, self.leave = nnx.Linear(64, 2, rngs=rngs), nnx.Linear(2, 64, rngs=rngs)
+
+    def encode(self, x):
+        return self.enter(x.reshape(-1, 64))
+
+    def decode(self, z):
+        return self.leave(z).reshape(-1, 8, 8)
+
+
+def autoencoder():
+    objective = Reconstruction(penalties=({penalty}(weight=0.01),))
+    return ae_jax.Autoencoder(name="mine", networks=from_nnx(Plain, code=(2,)), objective=objective)
+
+
+if __name__ == "__main__":
+    ae_jax.fit(autoencoder(), ae_jax.data.digits(), epochs=1).save("saved")
+"""
+
+
+def test_a_file_that_is_imported_gives_its_classes_to_configurations(tmp_path):
+    path = tmp_path / "of_a_user.py"
+    path.write_text(MINE.format(penalty="SpreadInFile"))
+    with pytest.raises(InvalidInput, match=r"import the file that defines this class first, .* --import FILE.py"):
+        from_config({"type": "SpreadInFile"})
+    import_file(path)
+    import_file(path)  # again changes nothing
+    mine = sys.modules["of_a_user"]
+    config = json.loads(json.dumps(to_config(mine.autoencoder())))
+    assert config["networks"]["build"]["name"] == "of_a_user:Plain"
+    assert from_config(config) == mine.autoencoder()
+    config["networks"]["build"]["name"] = "__main__:Plain"  # from a notebook
+    assert from_config(config) == mine.autoencoder()
+
+
+def test_a_class_of_a_script_has_the_name_that_importing_the_script_gives_it(tmp_path, monkeypatch):
+    def build(shape, rngs): ...
+
+    monkeypatch.setattr(build, "__module__", "__main__")
+    monkeypatch.setattr(build, "__qualname__", "build")
+    monkeypatch.setattr(sys.modules["__main__"], "__file__", str(tmp_path / "my_script.py"))
+    assert to_config(from_nnx(build)) == {
+        "type": "FromNNX",
+        "build": {"type": "function", "name": "my_script:build"},
+        "code": [16],
+        "condition": None,
+    }
+
+
+@pytest.mark.parametrize(
+    ("name", "text", "sentence"),
+    [
+        ("absent.py", None, "absent.py: expected a Python file, such as mine.py"),
+        ("mine.txt", "", "mine.txt: expected a Python file"),
+        ("broken_file.py", "1 / 0", r"which failed \(ZeroDivisionError: division by zero\): mend it"),
+        ("json.py", "", "a module json is loaded already: rename the file"),
+    ],
+)
+def test_a_file_that_cannot_be_imported_is_refused(tmp_path, name, text, sentence):
+    if text is not None:
+        (tmp_path / name).write_text(text)
+    with pytest.raises(InvalidInput, match=sentence):
+        import_file(tmp_path / name)
+
+
+class Undecorated:
+    name = "undecorated"
+    weight = 0.1
+
+    def __call__(self, model, key, batch, code): ...
+
+
+def test_a_class_without_the_decorator_is_refused_where_it_is_given():
+    objective = ae_jax.objectives.Reconstruction(penalties=(Undecorated(),))
+    with pytest.raises(InvalidInput, match=r"objective.penalties.0=.* @ae_jax.component above the class Undecorated"):
+        ae_jax.Autoencoder(name="mine", networks=ae_jax.networks.MLP(), objective=objective)

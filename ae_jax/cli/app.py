@@ -1,5 +1,6 @@
 """The commands of ``ae-jax`` and their dispatch by Tyro."""
 
+import inspect
 from collections.abc import Callable, Sequence
 from functools import wraps
 from importlib import metadata
@@ -12,8 +13,10 @@ from ae_jax.cli import data, study, use
 from ae_jax.cli.denoise import denoise
 from ae_jax.cli.detect import detect
 from ae_jax.cli.evaluate import evaluate
+from ae_jax.cli.options import Imports
 from ae_jax.cli.search import search
 from ae_jax.cli.session import use_cache
+from ae_jax.components import import_file
 
 Command = Callable[..., int]
 
@@ -88,11 +91,25 @@ def _group(name: str) -> SubcommandApp:
 
 
 def _add(app: SubcommandApp, name: str, command: Command, described: Callable[..., object] | None = None) -> None:
-    """Adds a command that remembers its arguments; its summary is the first line of a docstring."""
+    """Adds a command that remembers its arguments; its summary is the first line of a docstring.
+
+    A command that loads a run, its parameter ``run``, gets the option ``--import``.
+    """
 
     @wraps(command)
-    def remember(*arguments: Any, **options: Any) -> Callable[[], int]:
-        return lambda: command(*arguments, **options)
+    def remember(*arguments: Any, imports: Imports = (), **options: Any) -> Callable[[], int]:
+        def call() -> int:
+            for path in imports:
+                import_file(path)
+            return command(*arguments, **options)
 
+        return call
+
+    signature = inspect.signature(command)
+    if "run" in signature.parameters:
+        own = inspect.Parameter("imports", inspect.Parameter.KEYWORD_ONLY, default=(), annotation=Imports)
+        remember.__signature__ = signature.replace(parameters=[*signature.parameters.values(), own])  # pyright: ignore[reportAttributeAccessIssue]
+        remember.__annotations__ = {**command.__annotations__, "imports": Imports}
+        del remember.__wrapped__  # Tyro would read its parameters
     summary = ((described or command).__doc__ or "").strip().split("\n")[0]
     app.command(name=name, help=summary)(remember)

@@ -35,6 +35,11 @@ Picture = Annotated[Path | None, option("FILE.png")]
 Folder = Annotated[Path | None, option("DIR", "in runs/")]
 _ABNORMAL = option("LABEL [LABEL ...]", "1, of labels 0 and 1", "labels of the abnormal examples.")
 Labels = Annotated[tuple[str, ...] | None, _ABNORMAL]
+_IMPORTS = "Python files that define components of the run (penalties, networks, optimisers); they are executed."
+Imports = Annotated[
+    tuple[Path, ...],
+    arg(name="import", metavar="FILE.py [FILE.py ...]", help=_IMPORTS, help_behavior_hint="(default: none)"),
+]
 Json = Annotated[bool, arg(help="print results as JSON.")]
 
 

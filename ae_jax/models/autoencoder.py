@@ -2,10 +2,13 @@
 
 from typing import Any
 
+import jax
+import numpy as np
 import optax
 
-from ae_jax._checks import require_part
+from ae_jax._checks import require_part, shown
 from ae_jax.components import component, static
+from ae_jax.errors import InvalidInput
 from ae_jax.networks import ModelSpec, NetworksBuilder, PartBuilder, functional
 from ae_jax.objectives import Likelihood, Objective
 from ae_jax.optimizers import Optimizer, require_optimizer, transformation_of
@@ -55,6 +58,13 @@ class Autoencoder:
         for name, part in self.objective.parts.items():
             require_part(self.objective, PartBuilder, "the builder of a part of the model", **{name: part})
         require_optimizer(self.optimizer)
+        for path, leaf in jax.tree.leaves_with_path(self):
+            if not isinstance(leaf, (int, float, np.ndarray, np.generic, jax.Array)):
+                kind, place = type(leaf).__name__, jax.tree_util.keystr(path, simple=True, separator=".")
+                raise InvalidInput(
+                    f"{self.name} was given {place}={shown(leaf)}: expected a number or a component; put the decorator "
+                    f"@ae_jax.component above the class {kind}, or make the field static()."
+                )
 
     def spec(self, shape: Shape) -> ModelSpec:
         """The structure of the model for examples of this shape."""

@@ -1,5 +1,8 @@
 """``encode``, ``reconstruct``, ``reduce`` and ``sample``: files are read back and compared with what Python gives."""
 
+import subprocess
+import sys
+
 import numpy as np
 import pandas
 import pytest
@@ -196,3 +199,43 @@ def test_uses_that_do_not_fit_the_run_are_refused(call, run_folder, file, line, 
     np.save(tmp_path / "rows.npy", np.zeros((4, 5), np.float32))
     call(*line.format(run=run_folder, file=file).split()).refused(REFUSED[line])
     assert sorted(path.name for path in tmp_path.iterdir()) == ["rows.npy"]
+
+
+OWN = """
+from typing import ClassVar
+
+import jax.numpy as jnp
+
+import ae_jax
+
+
+@ae_jax.component
+class Spread:
+    name: ClassVar[str] = "spread"
+    weight: float = 0.1
+
+    def __call__(self, model, key, batch, code):
+        return jnp.square(code).sum(axis=-1)
+
+
+if __name__ == "__main__":
+    objective = ae_jax.objectives.Reconstruction(penalties=(Spread(),))
+    networks = ae_jax.networks.MLP(hidden=(), code=2)
+    mine = ae_jax.Autoencoder(name="mine", networks=networks, objective=objective)
+    ae_jax.fit(mine, ae_jax.data.load("digits"), epochs=1).save("saved")
+"""
+
+
+@pytest.mark.slow
+def test_the_run_of_a_script_is_loaded_by_importing_the_script(call, tmp_path):
+    (tmp_path / "script.py").write_text(OWN)
+    subprocess.run([sys.executable, "script.py"], cwd=tmp_path, check=True)
+    call("encode", "saved").refused("unknown component 'Spread': import the file that defines this class first")
+    assert call("encode", "saved", "--import", tmp_path / "script.py").array("codes.npy").shape == (359, 2)
+
+
+@pytest.mark.parametrize("command", ["encode", "reconstruct", "sample", "evaluate", *USES])
+def test_every_command_that_loads_a_run_says_that_it_executes_what_it_imports(call, command):
+    text = " ".join(call(command, "--help").ok().out.replace("│", " ").split())
+    assert "--import FILE.py" in text
+    assert "they are executed" in text
