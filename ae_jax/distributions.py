@@ -12,14 +12,18 @@ from ae_jax.types import Key
 
 @runtime_checkable
 class Posterior(Protocol):
-    """A distribution over the latents of each example: its mean, a reparameterised draw and log-densities."""
+    """A distribution over the latents of each example: its mean, and a reparameterised draw with its log-density.
+
+    A family whose density is known at every latent has ``log_prob(z)``, too; one whose divergence from the standard
+    normal is closed form has ``kl()``.
+    """
 
     @property
     def mean(self) -> Float[Array, "batch *latent"]: ...
 
     def sample(self, key: Key) -> Float[Array, "batch *latent"]: ...
 
-    def log_prob(self, z: Float[Array, "batch *latent"]) -> Float[Array, " batch"]: ...
+    def sample_and_log_prob(self, key: Key) -> tuple[Float[Array, "batch *latent"], Float[Array, " batch"]]: ...
 
 
 class DiagonalGaussian(NamedTuple):
@@ -46,6 +50,11 @@ class DiagonalGaussian(NamedTuple):
     def sample(self, key: Key) -> Float[Array, "batch *latent"]:
         """A draw for each example, differentiable in mean and scale (reparameterised), of the shape of the mean."""
         return self.mean + jnp.exp(self.log_scale) * jax.random.normal(key, self.mean.shape, self.mean.dtype)
+
+    def sample_and_log_prob(self, key: Key) -> tuple[Float[Array, "batch *latent"], Float[Array, " batch"]]:
+        """A draw for each example and its log-density, in nats."""
+        z = self.sample(key)
+        return z, self.log_prob(z)
 
     def log_prob(self, z: Float[Array, "batch *latent"]) -> Float[Array, " batch"]:
         """Log-density of each example's latent, in nats, ``[batch]``.

@@ -12,8 +12,9 @@ from ae_jax._checks import positive_whole
 from ae_jax.data import Scaling
 from ae_jax.errors import InvalidInput
 from ae_jax.models import Autoencoder
+from ae_jax.networks.functional import pure_encoder
 from ae_jax.objectives import BernoulliLikelihood, SquaredError
-from ae_jax.objectives.elbo import log_ratios, nll_of_latents, sample_latents
+from ae_jax.objectives.elbo import nll_of_latents, sample_with_log_ratios
 from ae_jax.training import Run
 from ae_jax.types import Batch
 
@@ -136,28 +137,29 @@ def cautions(run: Run, estimate: LogLikelihood) -> list[str]:
 
 
 def has_prior(autoencoder: Autoencoder) -> bool:
-    """Whether the autoencoder has a prior over latents, and thus bounds the evidence."""
-    return "prior" in autoencoder.objective.parts
+    """Whether the autoencoder has a prior and a posterior over latents, and thus bounds the evidence."""
+    return "prior" in autoencoder.objective.parts and getattr(autoencoder.networks, "stochastic", True)
 
 
 def require_prior(autoencoder: Autoencoder) -> None:
-    """Raises InvalidInput where the autoencoder has no prior."""
+    """Raises InvalidInput where the autoencoder has no prior or no posterior."""
     if not has_prior(autoencoder):
         raise InvalidInput(f"{autoencoder.name} has no evidence lower bound: expected a variational autoencoder.")
 
 
 def bound_of_examples(autoencoder: Autoencoder, model: Any, x: Any, keys: Any, *, samples: int = _SAMPLES) -> Any:
     """The negative bound and its parts at each example of a batch in model units, each with a key of its own."""
-    posterior = model.encode(x)
+    batch, encode = Batch(x, model.condition), pure_encoder(model)
 
-    def latents_of(posterior: Any, key: Any) -> Any:
-        return sample_latents(key, jax.tree.map(lambda leaf: leaf[None], posterior), samples)[:, 0]
+    def latents_of(one: Batch, key: Any) -> Any:
+        one = jax.tree.map(lambda leaf: leaf[None], one)
+        latents, ratios = sample_with_log_ratios(key, model.prior, encode(one.x, one.condition), samples)
+        return latents[:, 0], ratios[:, 0]
 
-    latents = jnp.swapaxes(jax.vmap(latents_of)(posterior, keys), 0, 1)
-    batch = Batch(x, model.condition)
+    latents, ratios = jax.vmap(latents_of, out_axes=1)(batch, keys)
     nll = jnp.mean(nll_of_latents(autoencoder.objective.likelihood, model, latents, batch), axis=0)
-    kl = model.prior.kl(posterior)
-    kl = jnp.mean(log_ratios(model.prior, posterior, latents), axis=0) if kl is None else kl
+    kl = model.prior.kl(model.encode(x))
+    kl = jnp.mean(ratios, axis=0) if kl is None else kl
     return {"negative_elbo": nll + kl, "negative_log_likelihood": nll, "kl": kl}
 
 
@@ -172,14 +174,13 @@ class _Weights:
     samples: int
 
     def __call__(self, autoencoder: Autoencoder, model: Any, scaling: Scaling, stored: Any, keys: Any) -> Any:
-        batch = Batch(scaling(stored), model.condition)
+        batch, encode = Batch(scaling(stored), model.condition), pure_encoder(model)
 
-        def of_one(example: tuple[Any, Batch, Any]) -> Any:
-            posterior, one, key = example
-            posterior, one = jax.tree.map(lambda leaf: leaf[None], (posterior, one))
-            return self.of_example(autoencoder, model, posterior, one, key)
+        def of_one(example: tuple[Batch, Any]) -> Any:
+            one, key = jax.tree.map(lambda leaf: leaf[None], example[0]), example[1]
+            return self.of_example(autoencoder, model, encode(one.x, one.condition), one, key)
 
-        return jax.lax.map(of_one, (model.encode(batch.x), batch, keys), batch_size=_EXAMPLES)
+        return jax.lax.map(of_one, (batch, keys), batch_size=_EXAMPLES)
 
     def of_example(
         self, autoencoder: Autoencoder, model: Any, posterior: Any, one: Batch, key: Any
@@ -189,9 +190,11 @@ class _Weights:
 
         def add(carry: tuple[Any, Any, Any], start: Any) -> tuple[tuple[Any, Any, Any], None]:
             positions = start + jnp.arange(chunk)
-            latents = jax.vmap(lambda position: posterior.sample(jax.random.fold_in(key, position)))(positions)
+            latents, densities = jax.vmap(
+                lambda position: posterior.sample_and_log_prob(jax.random.fold_in(key, position))
+            )(positions)
             nll = nll_of_latents(autoencoder.objective.likelihood, model, latents, one)
-            log_weights = (-nll - log_ratios(model.prior, posterior, latents))[:, 0]
+            log_weights = (jax.vmap(model.prior.log_prob)(latents) - densities - nll)[:, 0]
             log_weights = jnp.where(positions < self.samples, log_weights, -jnp.inf)
             largest, total, squares = carry
             new = jnp.maximum(largest, jnp.max(log_weights))

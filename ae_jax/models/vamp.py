@@ -55,9 +55,9 @@ class VampPriorPart(nnx.Module):
         self.config, self.networks = config, networks
         self.pseudo_inputs = nnx.Param(jax.random.normal(rngs.params(), (config.components, *shape)))
 
-    def posterior(self) -> Any:
-        """The posterior of each pseudo-input."""
-        inputs = self.pseudo_inputs[...]
+    def posterior(self, chosen: Any = ...) -> Any:
+        """The posterior of each pseudo-input, or of those of these numbers."""
+        inputs = self.pseudo_inputs[...][chosen]
         return self.networks.encode(jax.nn.sigmoid(inputs) if self.config.unit_interval else inputs)
 
     def log_prob(self, z: Float[Array, "batch *latent"]) -> Float[Array, " batch"]:
@@ -70,7 +70,7 @@ class VampPriorPart(nnx.Module):
         """Draws n latents, each from the posterior of a random pseudo-input."""
         choice_key, sample_key = jax.random.split(key)
         chosen = jax.random.randint(choice_key, (n,), 0, self.config.components)
-        return jax.tree.map(lambda leaf: leaf[chosen], self.posterior()).sample(sample_key)
+        return self.posterior(chosen).sample(sample_key)
 
     def kl(self, posterior: Any) -> None:
         """None: the divergence from a mixture has no closed form and is estimated from latents."""

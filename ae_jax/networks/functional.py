@@ -10,12 +10,12 @@ import numpy as np
 from flax import nnx
 from jaxtyping import Array, Float
 
-from ae_jax.distributions import DiagonalGaussian
+from ae_jax.distributions import Posterior
 from ae_jax.errors import InvalidInput
 from ae_jax.types import Key, ModelState, Params, Shape
 
-Code = Float[Array, "batch *code"] | DiagonalGaussian
-"""What an encoder returns: an array of codes, or a posterior with a mean, a sample and a log-density."""
+Code = Float[Array, "batch *code"] | Posterior
+"""What an encoder returns: an array of codes, or a posterior with a mean, and samples with their log-density."""
 
 
 @runtime_checkable

@@ -77,11 +77,10 @@ class ELBO(Objective):
         batch = corrupt(augmentation_key, self.augmentation, batch)
         inputs = corrupt(corruption_key, self.corruption, batch)
         posterior = model.encode(inputs.x, batch.condition)
-        latents = sample_latents(sample_key, posterior, self.samples)
+        latents, ratios = sample_with_log_ratios(sample_key, model.prior, posterior, self.samples)
         nll = nll_of_latents(self.likelihood, model, latents, batch)
         kl = model.prior.kl(posterior)
-        if kl is None:
-            kl = jnp.mean(log_ratios(model.prior, posterior, latents), axis=0)
+        kl = jnp.mean(ratios, axis=0) if kl is None else kl
         return weighted_sum(
             {self.likelihood.name: (1.0, jnp.mean(nll, axis=0)), "kl": (self.beta, kl)}
             | penalty_terms(self.penalties, model, penalty_key, inputs, posterior),
@@ -105,11 +104,40 @@ def sample_latents(key: Key, posterior: Any, samples: int) -> Float[Array, "samp
     Raises:
       InvalidInput: the code is an array, not a distribution.
     """
-    if not isinstance(posterior, Posterior) or isinstance(posterior, jax.Array):
+    require_posterior(posterior)
+    return jax.vmap(posterior.sample)(jax.random.split(key, samples))
+
+
+def sample_with_log_ratios(
+    key: Key, prior: Any, posterior: Any, samples: int
+) -> tuple[Float[Array, "samples batch *latent"], Float[Array, "samples batch"]]:
+    r"""Latents as of :func:`sample_latents`, and the log-ratio of posterior to prior density at each.
+
+    .. math:: \log q(z_s | x) - \log p(z_s), \quad z_s \sim q(z | x)
+
+    The expectation of the ratio is the divergence.
+
+    Args:
+      key, posterior, samples: as of :func:`sample_latents`, which draws the same latents.
+      prior: p(z), a :class:`ae_jax.priors.Prior`.
+
+    Returns:
+      ``[samples, batch, *latent]`` and ``[samples, batch]``, in nats.
+
+    Raises:
+      InvalidInput: the code is an array, not a distribution.
+    """
+    require_posterior(posterior)
+    latents, densities = jax.vmap(posterior.sample_and_log_prob)(jax.random.split(key, samples))
+    return latents, densities - jax.vmap(prior.log_prob)(latents)
+
+
+def require_posterior(code: Any) -> None:
+    """Raises a sentence where a code is an array, not a distribution."""
+    if isinstance(code, jax.Array) or not isinstance(code, Posterior):
         raise InvalidInput(
             "a bound of the evidence was given a deterministic encoder: expected networks with stochastic=True."
         )
-    return jax.vmap(posterior.sample)(jax.random.split(key, samples))
 
 
 def nll_of_latents(
@@ -136,21 +164,3 @@ def nll_of_latents(
     condition = None if batch.condition is None else repeated(batch.condition)
     outputs = model.decode(latents.reshape(-1, *latents.shape[2:]), condition)
     return likelihood(outputs, repeated(batch.x)).reshape(samples, -1)
-
-
-def log_ratios(
-    prior: Any, posterior: Any, latents: Float[Array, "samples batch *latent"]
-) -> Float[Array, "samples batch"]:
-    r"""Log-ratio of posterior to prior density at each latent, whose expectation is the divergence.
-
-    .. math:: \log q(z_s | x) - \log p(z_s)
-
-    Args:
-      prior: p(z), a :class:`ae_jax.priors.Prior`.
-      posterior: of a batch.
-      latents: of each example, ``[samples, batch, *latent]``.
-
-    Returns:
-      ``[samples, batch]``, in nats.
-    """
-    return jax.vmap(lambda z: posterior.log_prob(z) - prior.log_prob(z))(latents)

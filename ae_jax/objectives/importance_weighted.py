@@ -13,7 +13,7 @@ from ae_jax.components import component, static
 from ae_jax.corruptions import Corruption
 from ae_jax.networks import PartBuilder
 from ae_jax.objectives.base import Objective, corrupt, penalty_terms, require_components, weighted_sum
-from ae_jax.objectives.elbo import log_ratios, nll_of_latents, sample_latents
+from ae_jax.objectives.elbo import nll_of_latents, sample_with_log_ratios
 from ae_jax.objectives.likelihoods import BernoulliLikelihood, Likelihood
 from ae_jax.objectives.penalties import Penalty
 from ae_jax.priors import StandardNormal
@@ -72,9 +72,8 @@ class ImportanceWeighted(Objective):
         batch = corrupt(augmentation_key, self.augmentation, batch)
         inputs = corrupt(corruption_key, self.corruption, batch)
         posterior = model.encode(inputs.x, batch.condition)
-        latents = sample_latents(sample_key, posterior, self.samples)
+        latents, kl = sample_with_log_ratios(sample_key, model.prior, posterior, self.samples)
         nll = nll_of_latents(self.likelihood, model, latents, batch)
-        kl = log_ratios(model.prior, posterior, latents)
         return weighted_sum(
             {
                 self.likelihood.name: (1.0, jnp.mean(nll, axis=0)),
