@@ -187,21 +187,12 @@ def latent_traversals(run: Run, x: Any, condition: Any = None, *, units: int = 1
       units: number of units, those that vary most first.
       steps: number of values of each unit.
     """
-    member = select_member(run)
-    encoded = np.asarray(member.encode(x, condition), np.float64)
-    codes = encoded.reshape(len(encoded), -1)
-    mean, spread = codes.mean(axis=0), codes.std(axis=0)
-    chosen = np.argsort(-spread, kind="stable")[:units]
+    found = select_member(run).traverse(x, units, steps=steps, condition=condition)
     deviations = np.linspace(-2.0, 2.0, steps)
-    moved = np.tile(mean, (len(chosen), steps, 1))
-    for row, unit in enumerate(chosen):
-        moved[row, :, unit] += deviations * spread[unit]
-    first = None if condition is None else np.asarray(condition).ravel()[0]
-    decoded = member.decode(moved.reshape(-1, *encoded.shape[1:]).astype(np.float32), first)
-    names = [f"unit {unit} (sd {spread[unit]:.2g})" for unit in chosen]
+    spread = (found.values[:, -1] - found.values[:, 0]) / 4.0
+    names = [f"unit {unit} (sd {sd:.2g})" for unit, sd in zip(found.units, spread, strict=True)]
     columns = [f"{deviation:+.2g}" if deviation else "0" for deviation in deviations]
-    rows = list(decoded.reshape(len(chosen), steps, *run.shape))
-    return draw_examples([Panel(rows, names, columns=columns, axis="sd from the mean")])
+    return draw_examples([Panel(list(found.examples), names, columns=columns, axis="sd from the mean")])
 
 
 def denoised_examples(clean: Any, noisy: Any, denoised: Any) -> Figure:

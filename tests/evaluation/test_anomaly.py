@@ -16,7 +16,7 @@ from ae_jax.data import Dataset, from_splits
 from ae_jax.evaluation import SCORES, AnomalyScore, SumOverFeatures, anomaly_score, negative_elbo
 from ae_jax.networks import MLP
 from ae_jax.objectives import LearnedGaussianLikelihood, Reconstruction
-from ae_jax.training import run as run_module
+from ae_jax.training import members as run_module
 
 SUMS = [name for name in SCORES if issubclass(SCORES[name], SumOverFeatures)]
 DETERMINISTIC = [name for name in SCORES if name != "negative_elbo"]

@@ -1,0 +1,335 @@
+"""Uses of trained members: codes, reconstructions, samples and latents, for any number of examples."""
+
+import dataclasses
+import math
+from collections.abc import Callable, Sequence
+from functools import partial
+from typing import Any, TypeVar
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+
+from ae_jax._checks import size
+from ae_jax.data import DataSpec, Scaling, as_condition, as_examples, as_labels, require_shape
+from ae_jax.errors import InvalidInput
+from ae_jax.models import Autoencoder
+from ae_jax.networks import code_shape, deterministic
+from ae_jax.training.latents import PosteriorMoments, Traversal, move_units
+from ae_jax.training.population import stack, state_budget, take, unstack
+from ae_jax.types import ModelState, Params, Shape
+
+_CHUNK = 1024
+
+Self = TypeVar("Self", bound="Members")
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True, repr=False)
+class Members:
+    """Trained members and their uses; :class:`ae_jax.Run` describes the attributes."""
+
+    autoencoder: Autoencoder
+    seeds: np.ndarray
+    data: DataSpec
+    params: Params
+    state: ModelState
+    single: bool = False
+
+    def __len__(self) -> int:
+        return len(self.seeds)
+
+    def __getitem__(self: Self, member: int | Sequence[int]) -> Self:
+        """One member as a single run, or several as a population."""
+        rows = np.atleast_1d(member)
+        for row in rows:
+            if not -len(self) <= row < len(self):
+                raise IndexError(f"the run has {len(self)} members: there is no member {row}.")
+        return dataclasses.replace(self, **self._rows(rows), single=np.ndim(member) == 0)
+
+    def _rows(self, rows: np.ndarray) -> dict[str, Any]:
+        """The fields that differ between members, of some of them."""
+        # On the host, where taking rows compiles nothing.
+        params, state = jax.tree.map(lambda leaf: leaf[rows], jax.device_get((self.params, self.state)))
+        autoencoder = stack([unstack(self.autoencoder, int(row)) for row in rows])
+        return {"autoencoder": autoencoder, "seeds": self.seeds[rows], "params": params, "state": state}
+
+    @property
+    def name(self) -> str:
+        """The autoencoder's name."""
+        return self.autoencoder.name
+
+    @property
+    def shape(self) -> Shape:
+        """The shape of one example."""
+        return self.data.shape
+
+    @property
+    def scaling(self) -> Scaling:
+        """From stored values to model units."""
+        return self.data.scaling
+
+    @property
+    def parameters(self) -> int:
+        """Number of parameters of one member."""
+        return sum(math.prod(leaf.shape[1:]) for leaf in jax.tree.leaves(self.params))
+
+    @property
+    def members(self) -> list[Autoencoder]:
+        """Each member's autoencoder, its numbers plain floats."""
+        return [unstack(self.autoencoder, member) for member in range(len(self))]
+
+    def encode(self, x: Any, condition: Any = None) -> np.ndarray:
+        """Codes of data in the units trained on; of a stochastic encoder, the posterior mean.
+
+        Args:
+          x: examples, ``[n, *shape]``, or a frame with the columns that were trained on.
+          condition: the label of each example, ``[n]``, or one for all; for conditional autoencoders only.
+
+        Returns:
+          Codes, ``[n, *code]``, with a leading member axis unless the run is single.
+
+        Raises:
+          InvalidInput: another shape or range than trained on, a column that is missing, no numbers, NaN or infinity; a
+            condition that is missing, not taken, or not among the classes trained on.
+        """
+        return self.apply(_encode, self.data.raw(x), condition=condition)
+
+    def decode(self, z: Any, condition: Any = None) -> np.ndarray:
+        """Reconstructions of codes, in the units of the data.
+
+        Args:
+          z: codes, ``[n, *code]``, the same for every member.
+          condition: as of :meth:`encode`.
+
+        Returns:
+          ``[n, *shape]``, with a leading member axis unless the run is single.
+
+        Raises:
+          InvalidInput: codes of another shape, or a condition as of :meth:`encode`.
+        """
+        codes = as_examples(z, "codes")
+        require_shape(codes, code_shape(self.autoencoder.networks), "codes")
+        return self.scaling.invert(self.apply(_decode, codes, condition=condition))
+
+    def reconstruct(self, x: Any, condition: Any = None) -> np.ndarray:
+        """Reconstructions of data, in the units of the data.
+
+        Args:
+          x: examples, ``[n, *shape]``.
+          condition: as of :meth:`encode`.
+
+        Returns:
+          ``[n, *shape]``, with a leading member axis unless the run is single.
+
+        Raises:
+          InvalidInput: as of :meth:`encode`.
+        """
+        return self.scaling.invert(self.apply(_reconstruct, self.data.raw(x), condition=condition))
+
+    def sample(self, n: int, *, seed: int = 0, condition: Any = None) -> np.ndarray:
+        """New data: latents from the model's prior, decoded to means, in the units of the data.
+
+        Args:
+          n: how many; members of one seed draw by the same key.
+          seed: of the latents, beside that of the member.
+          condition: as of :meth:`encode`.
+
+        Returns:
+          ``[n, *shape]``, with a leading member axis unless the run is single.
+
+        Raises:
+          InvalidInput: n is not a whole number above zero or samples of that number do not fit into memory, the
+            autoencoder has no prior, or a condition as of :meth:`encode`.
+        """
+        count = size("sample", "n", n)
+        values = math.prod(self.shape) + math.prod(code_shape(self.autoencoder.networks))
+        if (needed := 8 * len(self) * count * values) > (budget := state_budget() or math.inf):
+            raise InvalidInput(
+                f"sample was given n={count:,}: expected at most {int(budget * count // needed):,}, which fit in "
+                "memory; draw them in parts, each with a seed of its own."
+            )
+        if "prior" not in self.autoencoder.objective.parts:
+            raise InvalidInput(f"{self.name} has no prior to sample from: expected a variational autoencoder.")
+        members = self.params, self.state, self.autoencoder, np.asarray(self.seeds, np.uint32)
+        latents = _sample(members, jax.random.key(seed), shape=self.shape, n=count)
+        return self._decode_own(np.asarray(latents), condition)
+
+    def posterior(self, x: Any, condition: Any = None) -> PosteriorMoments:
+        r"""Mean and standard deviation of the latents of data.
+
+        .. math:: q(z | x) = \mathcal{N}(\mu(x), \mathrm{diag}(\sigma(x)^2))
+
+        Args:
+          x, condition: as of :meth:`encode`.
+
+        Raises:
+          InvalidInput: as of :meth:`encode`, or an encoder that is not stochastic.
+        """
+        mean, scale = self.apply(_posterior, self.data.raw(x), condition=condition)
+        if scale is None:
+            raise InvalidInput(
+                f"{self.name} has no Gaussian posterior: expected a stochastic encoder, such as a variational "
+                "autoencoder's; encode gives its codes."
+            )
+        return PosteriorMoments(mean, scale)
+
+    def interpolate(self, a: Any, b: Any, steps: int = 9, *, condition: Any = None) -> np.ndarray:
+        r"""Decodes the straight lines between the codes of examples.
+
+        .. math:: \hat x_t = g((1 - t) \, h(a) + t \, h(b)), \qquad t = 0, \dots, 1
+
+        Args:
+          a, b: examples in the units trained on, ``[n, *shape]`` each.
+          steps: values of t, from 0 to 1.
+          condition: as of :meth:`encode`, of both examples.
+
+        Returns:
+          ``[n, steps, *shape]`` in the units of the data, with a leading member axis unless the run is single.
+
+        Raises:
+          InvalidInput: as of :meth:`encode`, or another number of examples in ``a`` than in ``b``.
+        """
+        first, last = (self._codes(x, condition) for x in (a, b))
+        if first.shape != last.shape:
+            raise InvalidInput(
+                f"interpolate was given {first.shape[1]} and {last.shape[1]} examples: expected as many."
+            )
+        steps = size("interpolate", "steps", steps)
+        t = np.linspace(0.0, 1.0, steps, dtype=np.float32).reshape(-1, *[1] * (first.ndim - 2))
+        codes = (1 - t) * first[:, :, None] + t * last[:, :, None]
+        repeated = condition if np.ndim(condition) == 0 else np.repeat(np.asarray(condition), steps)
+        return self._decode_own(codes, repeated)
+
+    def traverse(
+        self, x: Any, units: int | Sequence[int] = 10, span: float = 2.0, *, steps: int = 9, condition: Any = None
+    ) -> Traversal:
+        """Decodes codes in which one unit moves while the others stay at the mean code of examples.
+
+        Args:
+          x: examples in the units trained on, ``[n, *shape]``.
+          units: positions in the flattened code, or how many units, those that vary most over the examples first.
+          span: furthest distance from the mean, in standard deviations of the unit over the examples; in units of the
+            code where ``x`` is one example.
+          steps: number of values of each unit.
+          condition: as of :meth:`encode`; the label of the first example is decoded with.
+
+        Raises:
+          InvalidInput: as of :meth:`encode`, a unit that the code does not have, or a span that is not above zero.
+        """
+        codes = self._codes(x, condition)
+        moved, chosen, values = move_units(codes.reshape(*codes.shape[:2], -1), units, span, steps)
+        first = None if condition is None else np.ravel(condition)[0]
+        decoded = self._decode_own(moved.reshape(*moved.shape[:3], *codes.shape[2:]), first)
+        return Traversal(decoded, *(each[0] if self.single else each for each in (chosen, values)))
+
+    def _codes(self, x: Any, condition: Any) -> np.ndarray:
+        """Codes, ``[members, n, *code]``."""
+        codes = self.encode(x, condition)
+        return codes[None] if self.single else codes
+
+    def _decode_own(self, latents: np.ndarray, condition: Any) -> np.ndarray:
+        """Decodes each member's own latents, ``[members, ..., *code]``, to the units of the data."""
+        code = code_shape(self.autoencoder.networks)
+        flat = latents.reshape(len(self), -1, *code)
+        decoded = np.stack([self[place].apply(_decode, own, condition=condition) for place, own in enumerate(flat)])
+        decoded = decoded.reshape(*latents.shape[: latents.ndim - len(code)], *self.shape)
+        return self.scaling.invert(decoded[0] if self.single else decoded)
+
+    def conditions(self, condition: Any, count: int) -> np.ndarray | None:
+        """The class numbers of labels, ``[count]``; None where the autoencoder takes no condition.
+
+        Raises:
+          InvalidInput: a condition that is missing, not taken, of another length, or not among the classes.
+        """
+        if getattr(self.autoencoder.networks, "condition", None) is None:
+            if condition is not None:
+                raise InvalidInput(f"{self.name} was given a condition: expected none, as it is not conditional.")
+            return None
+        if condition is None:
+            raise InvalidInput(f"{self.name} is conditional: expected condition=, the label of each example.")
+        labels = np.asarray(condition)
+        labels = np.broadcast_to(labels, (count,)) if labels.ndim == 0 else as_labels(labels, count)
+        return as_condition(labels, self.data.classes, "the condition")
+
+    def apply(self, function: Callable[..., Any], *arrays: Any, condition: Any = None, per_member: Any = None) -> Any:
+        """Applies a function of a model and a batch to any number of examples, for every member.
+
+        Batches are padded to few sizes and results trimmed, so that each example counts once and few programs are
+        compiled; the result for an example must not depend on the others.
+
+        Args:
+          function: ``(autoencoder, model, scaling, *batch) -> tree of [batch, ...]``; one defined at module level is
+            compiled once for every run of the same structure. The model is in evaluation mode.
+          arrays: ``[n, ...]`` each.
+          condition: as of :meth:`encode`; ``model.encode`` and ``model.decode`` use it.
+          per_member: a tree of ``[members, ...]`` arrays; the function is given the member's own ``[...]`` after
+            scaling, before the batch.
+
+        Returns:
+          A tree of ``[n, ...]`` arrays, with a leading member axis unless the run is single.
+        """
+        count = len(arrays[0])
+        conditions = self.conditions(condition, count)
+        own = () if per_member is None else (jax.device_put(per_member),)
+        members = self.params, self.state, self.autoencoder, *own
+        chunks = []
+        for start in range(0, count, _CHUNK):
+            size = min(count - start, _CHUNK)
+            padded = _CHUNK if count > _CHUNK else max(16, 1 << (size - 1).bit_length())
+            rows = start + np.minimum(np.arange(padded), size - 1)
+            batch = [_rows_of(array, rows) for array in (arrays if conditions is None else (*arrays, conditions))]
+            given = None if conditions is None else batch.pop()
+            result = _apply(members, self.scaling, given, *batch, function=function, shape=self.shape)
+            chunks.append(jax.tree.map(lambda leaf, size=size: np.asarray(leaf)[:, :size], result))
+        whole = jax.tree.map(lambda *leaves: np.concatenate(leaves, axis=1), *chunks)
+        return take(whole, 0) if self.single else whole
+
+
+def _rows_of(array: Any, rows: np.ndarray) -> Any:
+    """Rows of an array or of keys, taken on the host: each operation on a device would be a program of its own."""
+    if jnp.issubdtype(array.dtype, jax.dtypes.prng_key):
+        raw = np.asarray(jax.random.key_data(array))[rows]
+        return jax.random.wrap_key_data(jax.device_put(raw), impl=jax.random.key_impl(array))
+    return np.asarray(array)[rows]
+
+
+@partial(jax.jit, static_argnames=("function", "shape"))
+def _apply(
+    members: tuple[Any, ...],
+    scaling: Scaling,
+    condition: Any,
+    *batch: Any,
+    function: Callable[..., Any],
+    shape: Shape,
+) -> Any:
+    def one(params: Params, state: ModelState, autoencoder: Autoencoder, *own: Any) -> Any:
+        model = autoencoder.bind(shape, params, state)
+        model.condition = condition
+        return function(autoencoder, model, scaling, *own, *batch)
+
+    return jax.vmap(one)(*members)
+
+
+@partial(jax.jit, static_argnames=("shape", "n"))
+def _sample(members: tuple[Params, ModelState, Autoencoder, Any], key: Any, shape: Shape, n: int) -> Any:
+    def one(params: Params, state: ModelState, autoencoder: Autoencoder, seed: Any) -> Any:
+        return autoencoder.bind(shape, params, state).prior.sample(jax.random.fold_in(key, seed), n)
+
+    return jax.vmap(one)(*members)
+
+
+def _encode(autoencoder: Autoencoder, model: Any, scaling: Scaling, raw: Any) -> Any:
+    return deterministic(model.encode(scaling(raw)))
+
+
+def _posterior(autoencoder: Autoencoder, model: Any, scaling: Scaling, raw: Any) -> Any:
+    code = model.encode(scaling(raw))
+    return deterministic(code), jnp.exp(code.log_scale) if hasattr(code, "log_scale") else None
+
+
+def _decode(autoencoder: Autoencoder, model: Any, scaling: Scaling, codes: Any) -> Any:
+    return autoencoder.objective.likelihood.mean(model.decode(codes))
+
+
+def _reconstruct(autoencoder: Autoencoder, model: Any, scaling: Scaling, raw: Any) -> Any:
+    return _decode(autoencoder, model, scaling, _encode(autoencoder, model, scaling, raw))
