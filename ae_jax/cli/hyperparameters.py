@@ -10,16 +10,30 @@ from ae_jax.models import named
 from ae_jax.networks.activations import ACTIVATIONS
 from ae_jax.objectives import (
     BernoulliLikelihood,
+    DiscretisedLogisticLikelihood,
     GaussianLikelihood,
     LaplaceLikelihood,
     LearnedGaussianLikelihood,
     Likelihood,
+    MultiScaleSSIM,
+    OptimalGaussianLikelihood,
     SquaredError,
+    StudentTLikelihood,
 )
 
 LIKELIHOODS: dict[str, Callable[[], Likelihood]] = {
     kind.__name__: kind
-    for kind in (SquaredError, BernoulliLikelihood, GaussianLikelihood, LaplaceLikelihood, LearnedGaussianLikelihood)
+    for kind in (
+        SquaredError,
+        BernoulliLikelihood,
+        DiscretisedLogisticLikelihood,
+        GaussianLikelihood,
+        LaplaceLikelihood,
+        LearnedGaussianLikelihood,
+        MultiScaleSSIM,
+        OptimalGaussianLikelihood,
+        StudentTLikelihood,
+    )
 }
 """Names of likelihoods, each with its own defaults."""
 

@@ -13,7 +13,7 @@ from ae_jax.data import Scaling
 from ae_jax.errors import InvalidInput
 from ae_jax.models import Autoencoder
 from ae_jax.networks.functional import pure_encoder
-from ae_jax.objectives import BernoulliLikelihood, SquaredError
+from ae_jax.objectives import DISCRETE, NO_DENSITY
 from ae_jax.objectives.elbo import nll_of_latents, sample_with_log_ratios
 from ae_jax.training import Run
 from ae_jax.types import Batch
@@ -49,7 +49,7 @@ def negative_elbo(run: Run, x: Any, *, condition: Any = None, seed: int = 0) -> 
     The expectation is a mean over 16 latents whose keys depend on the seed and the example's position alone. Examples
     are taken as they are, also where training augmented them, as by ``augmentation=Binarisation()``.
 
-    Args and Raises are those of :func:`log_likelihood`; a squared error is no obstacle.
+    Args and Raises are those of :func:`log_likelihood`; an error that is no likelihood is no obstacle.
 
     Returns:
       ``negative_elbo``, ``negative_log_likelihood`` and ``kl``, each ``[members, n]`` or ``[n]``, in nats.
@@ -88,7 +88,7 @@ def log_likelihood(run: Run, x: Any, *, condition: Any = None, samples: int = 50
       Log-likelihoods in nats, their standard errors, and effective sample sizes :math:`(\sum w)^2 / \sum w^2`.
 
     Raises:
-      InvalidInput: the autoencoder has no prior, or its squared error is no likelihood; another shape or range
+      InvalidInput: the autoencoder has no prior, or its error is no likelihood; another shape or range
         than trained on, no numbers, NaN or infinity; samples is no whole number above zero.
 
     Example:
@@ -103,10 +103,10 @@ def log_likelihood(run: Run, x: Any, *, condition: Any = None, samples: int = 50
       Kong, *A note on importance sampling using standardized weights*, 1992 (effective sample size).
     """
     require_prior(run.autoencoder)
-    if isinstance(run.autoencoder.objective.likelihood, SquaredError):
+    if isinstance(likelihood := run.autoencoder.objective.likelihood, NO_DENSITY):
         raise InvalidInput(
-            f"{run.name} was trained by SquaredError, which is no normalised likelihood: expected one, such as "
-            "GaussianLikelihood."
+            f"{run.name} was trained by {type(likelihood).__name__}, which is no normalised likelihood: expected one, "
+            "such as GaussianLikelihood."
         )
     samples = positive_whole("log_likelihood", "samples", samples)
     stored = run.data.raw(x)
@@ -123,7 +123,7 @@ def cautions(run: Run, estimate: LogLikelihood) -> list[str]:
     """Sentences for a reader of estimates: which units they have, and how many of them rest on few samples."""
     messages = []
     determinant = run.scaling.log_determinant(run.shape)
-    if not isinstance(run.autoencoder.objective.likelihood, BernoulliLikelihood) and determinant:
+    if not isinstance(run.autoencoder.objective.likelihood, DISCRETE) and determinant:
         messages.append(
             f"Log-likelihoods and bounds are densities in model units: add {determinant:.2f} nats, the log-determinant "
             "of the scaling, for those of the stored data."

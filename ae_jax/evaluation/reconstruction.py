@@ -9,8 +9,9 @@ from sklearn.utils import gen_batches
 from ae_jax._checks import require_positive
 from ae_jax.errors import InvalidInput
 from ae_jax.evaluation.filters import are_images
+from ae_jax.losses import gaussian_windows
 
-_RADIUS, _SIGMA = 5, 1.5
+_RADIUS = 5
 """Of the Gaussian window of Wang et al., in pixels."""
 _PIXELS = 2**20
 """How many pixels are compared at a time."""
@@ -178,7 +179,7 @@ def _by_channel(images: np.ndarray) -> np.ndarray:
 def _similarity(x: np.ndarray, y: np.ndarray, data_range: float | int) -> np.ndarray:
     height, width = x.shape[2:]
     radius = min(_RADIUS, (min(height, width) - 1) // 2)
-    down, across = _windows(height, radius), _windows(width, radius)
+    down, across = gaussian_windows(height, radius), gaussian_windows(width, radius)
 
     def mean(images: np.ndarray) -> np.ndarray:
         return down @ images @ across.T
@@ -190,15 +191,6 @@ def _similarity(x: np.ndarray, y: np.ndarray, data_range: float | int) -> np.nda
     luminance = (2 * mean_x * mean_y + c1) / (mean_x**2 + mean_y**2 + c1)
     structure = (2 * covariance + c2) / (variances + c2)
     return np.mean(luminance * structure, axis=(1, 2, 3))
-
-
-def _windows(side: int, radius: int) -> np.ndarray:
-    """Weights of every window that lies inside a side, ``[side - 2 radius, side]``; a mean is one matrix product."""
-    window = np.exp(-0.5 * np.square(np.arange(-radius, radius + 1) / _SIGMA))
-    windows = np.zeros((side - 2 * radius, side))
-    for start, row in enumerate(windows):
-        row[start : start + len(window)] = window / window.sum()
-    return windows
 
 
 def _squared_errors(reconstruction: np.ndarray, target: np.ndarray) -> np.ndarray:

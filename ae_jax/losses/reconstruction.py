@@ -145,6 +145,151 @@ def laplace_nll(
     return _sum_features(size + log_scale + math.log(2.0))
 
 
+def student_t_nll(
+    location: Float[Array, "batch *features"],
+    target: Float[Array, "batch *features"],
+    log_scale: Float[Array, "batch *features"] | Number = 0.0,
+    freedom: Float[Array, "batch *features"] | Number = 3.0,
+) -> Float[Array, " batch"]:
+    r"""Negative log-likelihood of each example under independent Student-t features, in nats.
+
+    .. math::
+       \sum_i \log\frac{\Gamma(\nu_i / 2) \sqrt{\pi \nu_i}}{\Gamma((\nu_i + 1) / 2)} + \log s_i
+       + \frac{\nu_i + 1}{2} \log\left(1 + \frac{(x_i - m_i)^2}{\nu_i s_i^2}\right)
+
+    Outliers count by the logarithm of their distance, which keeps value and gradient finite at any scale.
+
+    Args:
+      location: the mean of each feature (where the degrees of freedom exceed 1), ``[batch, *features]``.
+      target: the data, of the same shape.
+      log_scale: natural logarithm of the scale s: one number, or an array of the same shape.
+      freedom: degrees of freedom, above zero; likewise.
+
+    Returns:
+      The negative log-likelihood of each example, ``[batch]``, in nats, constants included.
+
+    Raises:
+      InvalidInput: the shapes differ; nothing but a single scale or degree of freedom is broadcast.
+
+    Example:
+      >>> round(float(student_t_nll(jnp.zeros((1, 1)), jnp.ones((1, 1)), freedom=3.0)[0]), 4)
+      1.5763
+
+    References:
+      Student, *The probable error of a mean*, Biometrika 1908; Lange, Little and Taylor, *Robust statistical modeling
+      using the t distribution*, JASA 1989 (as a likelihood).
+    """
+    require_equal_shapes("location", location, "target", target)
+    require_scalar_or_shape("log_scale", log_scale, target)
+    require_scalar_or_shape("freedom", freedom, target)
+    numbers = (jnp.asarray(each, target.dtype) for each in (log_scale, freedom))
+    log_scale, freedom = (jnp.broadcast_to(each, target.shape) for each in numbers)
+    distance = jnp.abs(target - location)
+    apart = distance > 0
+    log_ratio = jnp.log(jnp.where(apart, distance, 1.0)) - log_scale - 0.5 * jnp.log(freedom)
+    spread = jnp.where(apart, jax.nn.softplus(2.0 * log_ratio), 0.0)
+    normaliser = 0.5 * (jnp.log(freedom) + math.log(math.pi)) - _log_gamma_step(0.5 * freedom)
+    return _sum_features(normaliser + log_scale + 0.5 * (freedom + 1.0) * spread)
+
+
+def _log_gamma_step(a: Float[Array, "*shape"]) -> Float[Array, "*shape"]:
+    """Log Gamma(a + 1/2) - log Gamma(a), whose terms cancel in 32 bits where a is large."""
+    small, large = jnp.minimum(a, 10.0), jnp.maximum(a, 10.0)
+    exact = jax.scipy.special.gammaln(small + 0.5) - jax.scipy.special.gammaln(small)
+    return jnp.where(a < 10.0, exact, 0.5 * jnp.log(large) - 1 / (8 * large) + 1 / (192 * large * large * large))
+
+
+def discretised_logistic_nll(
+    location: Float[Array, "batch *features"],
+    target: Float[Array, "batch *features"],
+    log_scale: Float[Array, "batch *features"] | Number = -2.0,
+    levels: int = 256,
+) -> Float[Array, " batch"]:
+    r"""Negative log-probability of each example of values in equal steps from 0 to 1, in nats.
+
+    .. math::
+       -\sum_i \log\left[\sigma\left(\frac{x_i + \delta/2 - m_i}{s_i}\right)
+       - \sigma\left(\frac{x_i - \delta/2 - m_i}{s_i}\right)\right], \quad \delta = \frac{1}{\text{levels} - 1}
+
+    The steps at 0 and at 1 reach to infinity, so that the probabilities of all levels sum to one. Computed from
+    logarithms, so that it is finite far from the location too.
+
+    Args:
+      location: of the logistic distribution of each feature, ``[batch, *features]``.
+      target: values in [0, 1], of the same shape.
+      log_scale: natural logarithm of the scale s: one number, or an array of the same shape.
+      levels: number of values, 256 for bytes.
+
+    Returns:
+      The negative log-probability of each example, ``[batch]``, in nats.
+
+    Raises:
+      InvalidInput: the shapes differ; nothing but a single scale is broadcast.
+
+    Example:
+      >>> x = jnp.array([[0.0], [1.0]])
+      >>> discretised_logistic_nll(jnp.full((2, 1), 0.5), x, log_scale=0.0, levels=2).round(4)
+      Array([0.6931, 0.6931], dtype=float32)
+
+    References:
+      Kingma et al., *Improving variational inference with inverse autoregressive flow*, NIPS 2016, appendix;
+      Salimans et al., *PixelCNN++*, ICLR 2017, eq. 2.
+    """
+    require_equal_shapes("location", location, "target", target)
+    require_scalar_or_shape("log_scale", log_scale, target)
+    step = 1.0 / (levels - 1)
+    log_scale = jnp.broadcast_to(jnp.asarray(log_scale, target.dtype), target.shape)
+    upper, lower = (standardised(target + half - location, log_scale) for half in (0.5 * step, -0.5 * step))
+    # P = sigma(u) sigma(-l) (1 - exp(l - u)), of which the last factor is u - l where that is small.
+    log_width = math.log(step) - log_scale
+    moderate = jnp.clip(log_width, -12.0, 12.0)
+    log_difference = jnp.where(log_width < -12.0, log_width, jnp.log(-jnp.expm1(-jnp.exp(moderate))))
+    at_zero, at_one = target < 0.5 * step, target > 1.0 - 0.5 * step
+    log_probability = (
+        jnp.where(at_one, 0.0, jax.nn.log_sigmoid(upper))
+        + jnp.where(at_zero, 0.0, jax.nn.log_sigmoid(-lower))
+        + jnp.where(at_zero | at_one, 0.0, log_difference)
+    )
+    return -_sum_features(log_probability)
+
+
+def optimal_gaussian_nll(
+    mean: Float[Array, "batch *features"],
+    target: Float[Array, "batch *features"],
+    smallest_log_scale: Number = -6.0,
+) -> Float[Array, " batch"]:
+    r"""Negative log-likelihood of each example under Gaussian features of the variance that makes it least, in nats.
+
+    .. math:: \min_\sigma -\log \mathcal{N}(x; m, \sigma^2 I) = \frac{d}{2} \left(\log 2 \pi \sigma_*^2 + 1\right),
+       \quad \sigma_*^2 = \frac{1}{d} \sum_i (x_i - m_i)^2
+
+    Below the smallest log-scale, the variance stays there. As the variance depends on the example, it is no density.
+
+    Args:
+      mean: of each feature, ``[batch, *features]``.
+      target: the data, of the same shape.
+      smallest_log_scale: the least logarithm of the standard deviation.
+
+    Returns:
+      The negative log-likelihood of each example, ``[batch]``, in nats, constants included.
+
+    Raises:
+      InvalidInput: the shapes differ; nothing is broadcast.
+
+    Example:
+      >>> round(float(optimal_gaussian_nll(jnp.zeros((1, 2)), jnp.ones((1, 2)))[0]), 4)
+      2.8379
+
+    References:
+      Rybkin et al., *Simple and effective VAE training with calibrated decoders*, ICML 2021, eq. 6.
+    """
+    features = mean[0].size
+    least = jnp.exp(2.0 * smallest_log_scale)
+    error = squared_error(mean, target) / features
+    variance = jnp.maximum(error, least)
+    return 0.5 * features * (jnp.log(variance) + _LOG_2PI + error / variance)
+
+
 def standardised(
     distance: Float[Array, "*shape"], log_scale: Float[Array, "*shape"] | Number
 ) -> Float[Array, "*shape"]:

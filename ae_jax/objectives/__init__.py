@@ -6,32 +6,44 @@ from ae_jax.objectives.classification import Classification
 from ae_jax.objectives.elbo import ELBO
 from ae_jax.objectives.importance_weighted import ImportanceWeighted
 from ae_jax.objectives.likelihoods import (
+    DISCRETE,
+    NO_DENSITY,
     BernoulliLikelihood,
+    DiscretisedLogisticLikelihood,
     GaussianLikelihood,
     LaplaceLikelihood,
     LearnedGaussianLikelihood,
     Likelihood,
+    MultiScaleSSIM,
+    OptimalGaussianLikelihood,
     SquaredError,
+    StudentTLikelihood,
 )
 from ae_jax.objectives.penalties import L1, Contractive, KLSparsity, Penalty
 from ae_jax.objectives.reconstruction import Reconstruction
 
 __all__ = [
+    "DISCRETE",
     "ELBO",
     "L1",
+    "NO_DENSITY",
     "BernoulliLikelihood",
     "Bottleneck",
     "Classification",
     "Contractive",
+    "DiscretisedLogisticLikelihood",
     "GaussianLikelihood",
     "ImportanceWeighted",
     "KLSparsity",
     "LaplaceLikelihood",
     "LearnedGaussianLikelihood",
     "Likelihood",
+    "MultiScaleSSIM",
     "Objective",
+    "OptimalGaussianLikelihood",
     "Penalty",
     "Reconstruction",
     "SquaredError",
+    "StudentTLikelihood",
     "WinnerTakeAll",
 ]

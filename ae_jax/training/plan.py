@@ -87,7 +87,8 @@ def plan(
         )
     for choice in choices:
         if choice.objective.likelihood.unit_interval:
-            require_unit_interval(*dataset.range, f"the Bernoulli likelihood of {choice.name}")
+            kind = type(choice.objective.likelihood).__name__.removesuffix("Likelihood")
+            require_unit_interval(*dataset.range, f"the {kind} likelihood of {choice.name}")
         if choice.conditional:
             _require_classes(choice, dataset, resplit=bool(config.resplit))
     population = stack([choice for choice in choices for _ in members])

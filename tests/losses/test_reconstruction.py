@@ -113,3 +113,62 @@ def test_never_broadcasts(loss, shapes, unchecked):
 def test_a_scale_is_one_number_or_of_the_target_s_shape(loss, shape, unchecked):
     with pytest.raises(InvalidInput, match=r"log_scale has shape .* one number or an array of the target's shape"):
         loss(jnp.ones((3, 4)), jnp.ones((3, 4)), jnp.ones(shape))
+
+
+def test_student_t_nll_is_that_of_scipy_at_every_scale_and_freedom_with_finite_slopes():
+    rng = np.random.default_rng(0)
+    x, location = rng.normal(size=(200, 1)).astype(np.float32), rng.normal(size=(200, 1)).astype(np.float32)
+    log_scale = rng.uniform(-60, 60, size=(200, 1)).astype(np.float32)
+    freedom = np.exp(rng.uniform(-2, 12, size=(200, 1))).astype(np.float32)
+    location[:3], x[3] = x[:3], 1e30  # on the location, and far from it
+    expected = -stats.t.logpdf(x.astype(float), freedom, location, np.exp(log_scale.astype(float)))
+    given = [jnp.asarray(each) for each in (location, x, log_scale, freedom)]
+    np.testing.assert_allclose(losses.student_t_nll(*given), expected[:, 0], rtol=2e-5, atol=2e-4)
+    slopes = jax.grad(lambda *args: losses.student_t_nll(*args).sum(), argnums=(0, 1, 2, 3))(*given)
+    assert all(np.isfinite(slope).all() for slope in slopes)
+    z = (location - x).astype(float)
+    scale2 = freedom * np.exp(2 * log_scale.astype(float))
+    np.testing.assert_allclose(slopes[0], (freedom + 1) * z / (scale2 + z**2), rtol=1e-3, atol=1e-30)
+
+
+def test_student_t_nll_of_many_degrees_of_freedom_is_gaussian():
+    x = jnp.asarray(normal(0))
+    np.testing.assert_allclose(losses.student_t_nll(0 * x, x, freedom=1e7), losses.gaussian_nll(0 * x, x), rtol=1e-5)
+
+
+@pytest.mark.parametrize("levels", [2, 17, 256])
+def test_probabilities_of_all_levels_of_a_discretised_logistic_are_scipy_s_and_sum_to_one(levels):
+    x = np.linspace(0, 1, levels).astype(np.float32)[:, None]
+    edges = (np.arange(levels + 1) - 0.5) / (levels - 1)
+    edges[0], edges[-1] = -np.inf, np.inf
+    for location, log_scale in [(0.3, -2.0), (0.5, -7.0), (-4.0, 0.0), (1.2, 3.0), (0.51, -5.0)]:
+        given = np.full_like(x, location), np.full_like(x, log_scale)
+        value = losses.discretised_logistic_nll(jnp.asarray(given[0]), jnp.asarray(x), jnp.asarray(given[1]), levels)
+        probability = np.diff(stats.logistic.cdf(edges, location, np.exp(log_scale)))
+        np.testing.assert_allclose(np.exp(-np.asarray(value, float)).sum(), 1.0, rtol=1e-4)
+        np.testing.assert_allclose(np.exp(-np.asarray(value, float)), probability, rtol=2e-3, atol=1e-7)
+
+
+def test_discretised_logistic_is_finite_with_finite_slopes_far_out():
+    x = jnp.asarray([[0.0], [0.4], [1.0]] * 4)
+    location = jnp.repeat(jnp.array([-1e6, 0.4, 1e6, 1e15]), 3)[:, None]
+    for log_scale in (-30.0, -7.0, 0.0, 80.0):
+        scales = jnp.full_like(x, log_scale)
+        total = lambda m, s: losses.discretised_logistic_nll(m, x, s).sum()
+        value, slopes = jax.value_and_grad(total, argnums=(0, 1))(location, scales)
+        assert all(np.isfinite(each).all() for each in (value, *slopes)), log_scale
+
+
+def test_the_optimal_scale_is_that_of_least_nll_and_has_the_gradient_of_its_closed_form():
+    mean, x = jnp.asarray(normal(0)), jnp.asarray(normal(1))
+    error = np.square(normal(0).astype(float) - normal(1)).reshape(3, -1).mean(axis=1)
+    value = losses.optimal_gaussian_nll(mean, x)
+    np.testing.assert_allclose(value, 10.0 * (np.log(2 * np.pi * error) + 1), rtol=1e-5)
+    scales = np.linspace(0.5, 3, 400)
+    searched = [-stats.norm.logpdf(normal(1), normal(0), scale).reshape(3, -1).sum(axis=1) for scale in scales]
+    np.testing.assert_allclose(value, np.min(searched, axis=0), rtol=1e-3)
+    slope = jax.grad(lambda m: losses.optimal_gaussian_nll(m, x).sum())(mean)
+    np.testing.assert_allclose(slope, (mean - x) / error[:, None, None], rtol=1e-4)
+    exact = losses.optimal_gaussian_nll(x, x, -2.0)
+    np.testing.assert_allclose(exact, 20 * (0.5 * np.log(2 * np.pi) - 2.0), rtol=1e-5)
+    assert np.isfinite(jax.grad(lambda m: losses.optimal_gaussian_nll(m, x).sum())(x)).all()

@@ -7,11 +7,15 @@ from scipy import special, stats
 from ae_jax import InvalidInput, objectives
 from ae_jax.objectives import (
     BernoulliLikelihood,
+    DiscretisedLogisticLikelihood,
     GaussianLikelihood,
     LaplaceLikelihood,
     LearnedGaussianLikelihood,
     Likelihood,
+    MultiScaleSSIM,
+    OptimalGaussianLikelihood,
     SquaredError,
+    StudentTLikelihood,
 )
 
 RNG = np.random.default_rng(0)
@@ -62,6 +66,9 @@ def test_every_likelihood_says_what_it_needs():
         "GaussianLikelihood": (1, False),
         "LearnedGaussianLikelihood": (2, False),
         "LaplaceLikelihood": (1, False),
+        "OptimalGaussianLikelihood": (1, False),
+        "StudentTLikelihood": (3, False),
+        "DiscretisedLogisticLikelihood": (2, True),
     }
 
 
@@ -72,3 +79,44 @@ def test_a_fixed_scale_can_be_mapped_over_and_is_above_zero(likelihood):
     np.testing.assert_allclose(values[1], likelihood(scale=2.0)(outputs, target), rtol=1e-5)
     with pytest.raises(InvalidInput, match=f"{likelihood.__name__} was given scale=0: expected a number above zero"):
         likelihood(scale=0)
+
+
+def test_samples_have_the_moments_of_scipy_s_distributions():
+    outputs = jnp.broadcast_to(jnp.array([0.4, -1.0, 20.0]), (40_000, 1, 3))
+    scale = np.log1p(np.exp(-1.0))
+    logistic = np.exp(-3.0 + np.log1p(np.exp(2.0)))
+    cases = [
+        (BernoulliLikelihood(), outputs[..., 0], stats.bernoulli(special.expit(0.4))),
+        (GaussianLikelihood(scale=0.3), outputs[..., 0], stats.norm(0.4, 0.3)),
+        (LaplaceLikelihood(scale=0.3), outputs[..., 0], stats.laplace(0.4, 0.3)),
+        (LearnedGaussianLikelihood(), outputs[..., :2], stats.norm(0.4, np.exp(-4 + np.log1p(np.exp(3.0))))),
+        (StudentTLikelihood(), outputs, stats.t(23.0, 0.4, scale + 1e-3)),
+        (
+            DiscretisedLogisticLikelihood(levels=1001, smallest_log_scale=-3.0),
+            outputs[..., :2],
+            stats.logistic(0.4, logistic),
+        ),
+    ]
+    for likelihood, given, distribution in cases:
+        drawn = np.asarray(likelihood.sample(jax.random.key(0), given)).ravel()
+        if isinstance(likelihood, DiscretisedLogisticLikelihood):
+            inside = (drawn > 0) & (drawn < 1)
+            expected = np.diff(distribution.cdf([0.0, 1.0]))[0]
+            np.testing.assert_allclose(inside.mean(), expected, atol=0.01)
+            np.testing.assert_allclose(drawn * 1000, np.rint(drawn * 1000), atol=1e-3)
+            continue
+        np.testing.assert_allclose(drawn.mean(), distribution.mean(), atol=5 * distribution.std() / 200)
+        np.testing.assert_allclose(drawn.std(), distribution.std(), rtol=0.03)
+
+
+def test_multiscale_ssim_is_zero_for_the_image_itself_and_a_logistic_needs_two_levels():
+    image = jax.random.uniform(jax.random.key(0), (2, 8, 8), minval=0.1, maxval=0.9)
+    np.testing.assert_allclose(MultiScaleSSIM()(jnp.log(image / (1 - image)), image), 0.0, atol=1e-5)
+    with pytest.raises(InvalidInput, match="levels=1: expected at least 2"):
+        DiscretisedLogisticLikelihood(levels=1)
+
+
+def test_an_optimal_scale_judges_by_the_error_of_each_example():
+    value = OptimalGaussianLikelihood()(jnp.asarray(OUTPUTS), jnp.asarray(TARGET))
+    expected = 2.0 * (np.log(2 * np.pi * np.square(OUTPUTS - TARGET).mean(axis=1)) + 1)
+    np.testing.assert_allclose(value, expected, rtol=1e-5)
