@@ -21,6 +21,7 @@ class Metric(NamedTuple):
       better: which way is better; None where neither is.
       format: how a value is printed.
       meaning: one line for readers of the table.
+      least: the lowest possible value, where the unit does not tell it.
     """
 
     label: str
@@ -28,11 +29,13 @@ class Metric(NamedTuple):
     better: Literal["low", "high"] | None
     format: str
     meaning: str
+    least: float = -math.inf
 
     @property
     def limits(self) -> tuple[float, float]:
         """The lowest and the highest possible value."""
-        return _LIMITS.get(self.unit, (-math.inf, math.inf))
+        low, high = _LIMITS.get(self.unit, (-math.inf, math.inf))
+        return max(low, self.least), high
 
 
 METRICS: dict[str, Metric] = {
@@ -40,7 +43,7 @@ METRICS: dict[str, Metric] = {
     "mse": Metric("MSE", "squared model units", "low", ".5f", "mean over features and examples of the squared error"),
     "psnr": Metric("PSNR", "dB", "high", ".2f", "peak signal-to-noise ratio, of the error of all examples"),
     "psnr_gain": Metric("PSNR gain", "dB", "high", ".2f", "PSNR less that of the corrupted input"),
-    "ssim": Metric("SSIM", "of 1", "high", ".3f", "structural similarity to the clean image, mean over examples"),
+    "ssim": Metric("SSIM", "of 1", "high", ".3f", "structural similarity to the clean image, mean over examples", -1.0),
     "ssim_gain": Metric("SSIM gain", "of 1", "high", ".3f", "SSIM less that of the corrupted input"),
     "explained_variance": Metric(
         "explained", "of 1", "high", ".3f", "reconstructed share of the squared distance from the training mean"
@@ -50,13 +53,17 @@ METRICS: dict[str, Metric] = {
     ),
     "linear_probe_accuracy": Metric("linear probe", "fraction", "high", ".3f", "of a logistic regression on the codes"),
     "knn_accuracy": Metric("kNN", "fraction", "high", ".3f", "of the five nearest neighbours among the codes"),
-    "kmeans_nmi": Metric("NMI", "of 1", "high", ".3f", "normalised mutual information of k-means clusters and labels"),
-    "kmeans_ari": Metric("ARI", "of 1", "high", ".3f", "adjusted Rand index of k-means clusters and labels"),
-    "trustworthiness": Metric("trustworthy", "of 1", "high", ".3f", "neighbours in the code that are so in the data"),
-    "continuity": Metric("continuity", "of 1", "high", ".3f", "neighbours in the data that are so in the code"),
+    "kmeans_nmi": Metric(
+        "NMI", "of 1", "high", ".3f", "normalised mutual information of k-means clusters and labels", 0.0
+    ),
+    "kmeans_ari": Metric("ARI", "of 1", "high", ".3f", "adjusted Rand index of k-means clusters and labels", -0.5),
+    "trustworthiness": Metric(
+        "trustworthy", "of 1", "high", ".3f", "neighbours in the code that are so in the data", 0.0
+    ),
+    "continuity": Metric("continuity", "of 1", "high", ".3f", "neighbours in the data that are so in the code", 0.0),
     "mean_activation": Metric("mean act.", "code units", None, ".3f", "mean of the codes over units and examples"),
     "active_fraction": Metric("active", "fraction", None, ".2f", "units with 1% of the most active one's variance"),
-    "code_correlation": Metric("|corr.|", "of 1", None, ".3f", "mean absolute correlation between two units"),
+    "code_correlation": Metric("|corr.|", "of 1", None, ".3f", "mean absolute correlation between two units", 0.0),
     "jacobian_norm": Metric("‖J‖", "code / model units", None, ".3f", "mean Frobenius norm of the encoder's Jacobian"),
     "relative_jacobian": Metric("relative ‖J‖", "1 / model units", "low", ".3f", "‖J‖ by the spread of the code"),
     "roc_auc": Metric("ROC AUC", "fraction", "high", ".3f", "pairs of one abnormal and one normal that are in order"),
@@ -69,7 +76,7 @@ METRICS: dict[str, Metric] = {
     "effective_samples": Metric("eff. samples", "count", None, ",.0f", "importance samples of equal weight, mean"),
     "negative_elbo": Metric("-ELBO", "nats", "low", ".2f", "negative evidence lower bound, of the data in model units"),
     "negative_log_likelihood": Metric("E[-log p(x|z)]", "nats", None, ".2f", "the part of -ELBO that reconstructs"),
-    "kl": Metric("KL", "nats", None, ".2f", "the part of -ELBO that keeps the posterior near the prior"),
+    "kl": Metric("KL", "nats", None, ".2f", "the part of -ELBO that keeps the posterior near the prior", 0.0),
     "frechet_distance": Metric(
         "Fréchet", "squared feature units", "low", ".3f", "distance between Gaussians fitted to samples and to data"
     ),

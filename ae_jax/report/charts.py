@@ -1,5 +1,6 @@
 """Figures of numbers: losses, codes in two dimensions, and comparisons of groups, settings and scores."""
 
+import math
 from collections.abc import Mapping, Sequence
 from typing import Any
 
@@ -35,7 +36,9 @@ _CLASSES, _IN_A_COLUMN, _POINTS = 20, 12, 2000
 def loss_curves(run: Run) -> Figure | None:
     """Draws every term of the objective by epoch, on the training and the validation split, a panel for each term.
 
-    Lines are means over the members that were training; bands reach from the lowest to the highest of them.
+    Lines are means over the members that were training; bands reach from the lowest to the highest of them. Where the
+    first twentieth of the epochs would take more than half of an axis, the axis ends at the later ones, and a mark says
+    how far the first go.
 
     Returns:
       The figure; None if no epoch was finished.
@@ -52,9 +55,11 @@ def loss_curves(run: Run) -> Figure | None:
             for split, colour, style in (("train", BLUE, "-"), ("validation", VERMILLION, (0, (4, 1.5))))
             if term in run.history.get(split, {})
         ]
-        _scale_losses(ax, np.concatenate([values.ravel() for values in drawn]))
+        beyond = _scale_losses(ax, drawn)
         title = f"loss = {to_words(likelihood)}" if len(terms) == 1 else to_words(term)
-        annotate(ax, title=title, x="epoch", y="nats" if (likelihood if term == "loss" else term) in _NATS else "")
+        annotate(
+            ax, title=title, x=f"epoch{beyond}", y="nats" if (likelihood if term == "loss" else term) in _NATS else ""
+        )
         ax.xaxis.set_major_locator(MaxNLocator(integer=True, nbins=7))
     axes[0].legend(fontsize=SMALL, frameon=False)
     return figure
@@ -110,14 +115,14 @@ def comparison_summary(summary: Summary) -> Figure | None:
     metrics = shared_metrics(summary)
     if not metrics:
         return None
-    groups, columns = list(summary), 4
-    figure, axes = new_axes(len(metrics), columns=columns, width=2.9, height=1.1 + 0.24 * len(groups))
-    for place, (ax, metric) in enumerate(zip(axes, metrics, strict=True)):
+    groups = list(summary)
+    figure, axes = new_axes(len(metrics), columns=4, width=2.9, height=1.1 + 0.24 * len(groups))
+    for ax, metric in zip(axes, metrics, strict=True):
         for row, group in enumerate(groups):
             answer = summary[group].get(metric)
             if answer is not None and np.isfinite(answer.mean):
                 marker, colour = ("D", GREY) if is_baseline(group) else ("o", BLUE)
-                style: dict[str, Any] = {"markersize": 5, "capsize": 3, "linewidth": 1.5}
+                style: dict[str, Any] = {"markersize": 5, "capsize": 3, "linewidth": 1.5, "clip_on": False}
                 reach = None
                 if answer.half_width is not None:
                     low, high = limits(answer, metric)
@@ -125,10 +130,13 @@ def comparison_summary(summary: Summary) -> Figure | None:
                 ax.errorbar(answer.mean, row, xerr=reach, fmt=marker, color=colour, **style)
         if metric in summary.get(BASELINE, {}):
             ax.axvline(summary[BASELINE][metric].mean, color=GREY, linewidth=1, linestyle=":", zorder=0)
-        first = place % columns == 0
+        spec = ax.get_subplotspec()
+        first = spec is not None and spec.is_first_col()
         ax.set_yticks(range(len(groups)), [shorten(group) if first else "" for group in groups], parse_math=False)
         ax.set_ylim(len(groups) - 0.5, -0.5)
         ax.margins(x=0.12)
+        (left, right), (least, most) = ax.get_xlim(), METRICS[metric].limits
+        ax.set_xlim(max(left, least), min(right, most))
         ax.locator_params(axis="x", nbins=4)
         annotate(ax, title=f"{METRICS[metric].label}{arrow(metric)}", x=METRICS[metric].unit)
     longest = min(max(map(len, groups)), 40)
@@ -204,27 +212,46 @@ def roc_and_pr(curves: Mapping[str, ScoredLabels | tuple[np.ndarray, np.ndarray]
 
 
 def _band(ax: Axes, values: np.ndarray, split: str, colour: str, style: Any) -> np.ndarray:
-    """Draws the mean and the range over members; returns the drawn values, NaN where they are not finite."""
-    finite = np.where(np.isfinite(values), values, np.nan)
-    drawn = np.flatnonzero(~np.all(np.isnan(finite), axis=0))
-    finite = finite[:, drawn]
+    """Draws the mean and the range over members; returns the values, NaN where they are not finite."""
+    values = np.where(np.isfinite(values), values, np.nan)
+    drawn = np.flatnonzero(~np.all(np.isnan(values), axis=0))
+    finite = values[:, drawn]
     label = split if len(values) == 1 else f"{split}, mean of {len(values)} members"
     marker = "o" if len(drawn) == 1 else None
     ax.plot(drawn + 1, np.nanmean(finite, axis=0), color=colour, linestyle=style, label=label, marker=marker)
     if len(values) > 1:
         ax.fill_between(drawn + 1, np.nanmin(finite, axis=0), np.nanmax(finite, axis=0), color=colour, alpha=0.2, lw=0)
-    return finite
+    return values
 
 
-def _scale_losses(ax: Axes, values: np.ndarray) -> None:
-    """Makes the axis logarithmic if values are positive and range over more than a factor of eight."""
-    values = values[np.isfinite(values)]
-    if len(values) and values.min() > 0 and values.max() > 8 * values.min():
+def _scale_losses(ax: Axes, drawn: Sequence[np.ndarray]) -> str:
+    """Scales the axis to the values ``[members, epochs]`` of each split; returns what goes beyond it in words.
+
+    It is logarithmic if all values are positive and those of later epochs range over more than a factor of eight.
+    """
+    epochs = max(values.shape[1] for values in drawn)
+    first = math.ceil(epochs / 20) if epochs >= 5 else 0
+    everything = _finite(*drawn)
+    later = _finite(*(values[:, first:] for values in drawn))
+    if not len(later):
+        return ""
+    if everything.min() > 0 and later.max() > 8 * later.min():
         ax.set_yscale("log")
-        decades = np.log10(values.max() / values.min())
+        decades = np.log10(later.max() / later.min())
         ax.yaxis.set_major_locator(LogLocator(subs=(1.0, 2.0, 5.0) if decades < 3 else (1.0,)))
         ax.yaxis.set_major_formatter(FuncFormatter(lambda value, _: f"{value:g}"))
         ax.yaxis.set_minor_formatter(NullFormatter())
+    forward, back = (np.log, np.exp) if ax.get_yscale() == "log" else (np.asarray, np.asarray)
+    low, high = forward(later.min()), forward(later.max())
+    if forward(everything.max()) - low > 2 * (high - low) > 0:
+        ax.set_ylim(float(back(low - 0.06 * (high - low))), float(back(high + 0.2 * (high - low))))
+        return f" (\u2191 {'epoch 1' if first == 1 else f'epochs 1 to {first}'}: up to {everything.max():.3g})"
+    return ""
+
+
+def _finite(*values: np.ndarray) -> np.ndarray:
+    joined = np.concatenate([each.ravel() for each in values])
+    return joined[np.isfinite(joined)]
 
 
 def _scatter_labels(figure: Figure, ax: Axes, places: np.ndarray, labels: np.ndarray) -> None:

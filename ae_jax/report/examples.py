@@ -1,8 +1,8 @@
-"""Figures of examples: reconstructions, samples, neighbours and anomalies, as images or as strips of features."""
+"""Figures of examples: reconstructions, samples, neighbours and anomalies, as images, lines or strips of features."""
 
 import math
 from collections.abc import Sequence
-from typing import Any, NamedTuple
+from typing import Any
 
 import jax
 import numpy as np
@@ -20,10 +20,12 @@ from ae_jax.report.axes import (
     VERMILLION,
     annotate,
     is_image,
+    is_series,
     new_axes,
     select_member,
     shorten,
 )
+from ae_jax.report.lines import Panel, draw_lines
 from ae_jax.training import Run
 
 _WIDTH, _LARGEST = 7.6, 0.9
@@ -34,43 +36,8 @@ _STRIP = 24
 _AS_STORED = "value as stored"
 
 
-class Panel(NamedTuple):
-    """Rows of examples on one scale of values.
-
-    Attributes:
-      rows: examples of each row, ``[n, *shape]``.
-      names: name of each row; empty for rows without names.
-      title: title of the panel.
-      columns: label of each example of a row; empty for none.
-      axis: what the labels of the examples are.
-      limits: lowest and highest value of the scale; None takes those of the rows.
-      signed: whether colours diverge from zero: blue is negative, red is positive.
-      unit: unit of the values.
-      wrong: which examples are crossed out, ``[rows, n]``; None crosses out none.
-    """
-
-    rows: Sequence[np.ndarray]
-    names: Sequence[str] = ()
-    title: str = ""
-    columns: Sequence[str] = ()
-    axis: str = ""
-    limits: tuple[float, float] | None = None
-    signed: bool = False
-    unit: str = "value"
-    wrong: np.ndarray | None = None
-
-    @property
-    def scale(self) -> tuple[float, float]:
-        """The lowest and highest value of the scale."""
-        if self.limits is not None:
-            return self.limits
-        low, high = min(float(np.min(row)) for row in self.rows), max(float(np.max(row)) for row in self.rows)
-        bound = max(-low, high) or 1.0
-        return (-bound, bound) if self.signed else (low, high)
-
-
 def draw_examples(panels: Sequence[Panel]) -> Figure:
-    """Draws panels of examples: images as mosaics, other data as a strip for each row.
+    """Draws panels of examples: images as mosaics, time series as lines, other data as a strip for each row.
 
     A strip has the first 24 examples one below the other, features from left to right.
 
@@ -79,7 +46,10 @@ def draw_examples(panels: Sequence[Panel]) -> Figure:
       >>> [label.get_text() for label in figure.axes[0].get_yticklabels()]
       ['dark', 'bright']
     """
-    return _draw_mosaics(panels) if is_image(panels[0].rows[0].shape[1:]) else _draw_strips(panels)
+    first = panels[0].rows[0]
+    if is_series(first):
+        return draw_lines(panels)
+    return _draw_mosaics(panels) if is_image(first.shape[1:]) else _draw_strips(panels)
 
 
 def reconstructions(
@@ -107,7 +77,7 @@ def reconstructions(
         rows["corrupted"] = np.asarray(member.scaling.invert(damaged))
         rows["reconstruction\nfrom corrupted"] = member.reconstruct(rows["corrupted"], condition)
     limits = float(stored.min()), float(stored.max())
-    return draw_examples([Panel(list(rows.values()), list(rows), limits=limits, unit=_AS_STORED)])
+    return draw_examples([Panel(list(rows.values()), list(rows), limits=limits, unit=_AS_STORED, paired=True)])
 
 
 def prior_samples(
@@ -204,7 +174,8 @@ def denoised_examples(clean: Any, noisy: Any, denoised: Any) -> Figure:
     limits = float(np.min(known)), float(np.max(known))
     parts = ({} if clean is None else {"clean": clean}) | {"noisy": noisy, "denoised": denoised}
     count = 10 if is_image(np.shape(noisy)[1:]) else _STRIP
-    return draw_examples([Panel([np.asarray(part)[:count] for part in parts.values()], list(parts), limits=limits)])
+    rows = [np.asarray(part)[:count] for part in parts.values()]
+    return draw_examples([Panel(rows, list(parts), limits=limits, paired=True)])
 
 
 def retrieved_examples(

@@ -29,7 +29,7 @@ from ae_jax.evaluation import (
     sentences,
 )
 from ae_jax.networks import code_shape
-from ae_jax.report.axes import to_png
+from ae_jax.report.axes import to_png, to_svg
 from ae_jax.report.pictures import Picture, run_pictures, summary_pictures, task_pictures
 from ae_jax.report.sentences import data_facts, run_facts, task_sentence, task_tables, training_facts, verdict
 from ae_jax.report.tables import (
@@ -44,6 +44,9 @@ from ae_jax.report.tables import (
 )
 from ae_jax.studies import Comparison, Difference, Sweep, best, paired_differences, split_ratio, summarise
 from ae_jax.training import Run
+
+_POINTS = 300
+"""Points of a map beyond which it is no smaller as SVG."""
 
 
 class Section(NamedTuple):
@@ -218,7 +221,11 @@ def _configuration(results: dict[str, Any]) -> str:
 
 
 def _data_url(figure: Figure) -> str:
-    return f"data:image/png;base64,{base64.b64encode(to_png(figure)).decode('ascii')}"
+    """The figure as SVG where it has lines, as PNG where it has images or many points."""
+    points = sum(len(np.asarray(drawn.get_offsets())) for ax in figure.axes for drawn in ax.collections)
+    pixels = points > _POINTS or any(ax.images for ax in figure.axes)
+    kind, drawn = ("png", to_png(figure)) if pixels else ("svg+xml", to_svg(figure))
+    return f"data:image/{kind};base64,{base64.b64encode(drawn).decode('ascii')}"
 
 
 def _footnotes(tables: Sequence[ResultsTable]) -> list[str]:

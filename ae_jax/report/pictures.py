@@ -138,7 +138,7 @@ def _of_retrieval(run: Run, split: Split, train: Split, name: str) -> list[Pictu
     return _picture(
         examples.retrieved_examples(split.x[queries], train.x[found], *labels),
         f"Queries of the {name} split and the training examples with the nearest codes (Euclidean); results of "
-        f"another label are crossed out.{_member_of(run)}",
+        f"another label are crossed out, or dotted lines.{_member_of(run)}",
     )
 
 

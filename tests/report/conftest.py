@@ -19,7 +19,7 @@ VOID = {"img", "meta", "br"}
 
 
 class Page(HTMLParser):
-    """The tags of a page with their attributes, its texts and PNGs, and its unbalanced tags."""
+    """The tags of a page with their attributes, its texts and pictures, and its unbalanced tags."""
 
     def __init__(self, text: str):
         super().__init__()
@@ -46,8 +46,9 @@ class Page(HTMLParser):
         return [attributes[name] or "" for found, attributes in self.tags if found == tag and name in attributes]
 
     def pictures(self) -> list[bytes]:
+        """PNG and SVG files."""
         sources = self.attributes("img", "src")
-        return [base64.b64decode(source.removeprefix("data:image/png;base64,"), validate=True) for source in sources]
+        return [base64.b64decode(source.partition(";base64,")[2], validate=True) for source in sources]
 
 
 @pytest.fixture(scope="session")

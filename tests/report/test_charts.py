@@ -20,7 +20,7 @@ from ae_jax.report import (
     study_summary,
     to_png,
 )
-from ae_jax.report.axes import BLUE, GREY, select_member
+from ae_jax.report.axes import BLUE, GREY, new_axes, select_member
 from ae_jax.report.charts import project
 from ae_jax.studies import Comparison, Interval
 
@@ -61,6 +61,44 @@ def test_loss_curves_of_one_term_are_one_panel_of_finite_values_without_a_band(r
     histories = [{"train": {"loss": np.array([values])}} for values in ([90.0, 1.0], [90.0, -1.0], [9.0, 8.0])]
     scales = [loss_curves(dataclasses.replace(run, history=history)).axes[0].get_yscale() for history in histories]
     assert scales == ["log", "linear", "linear"]
+
+
+def test_the_first_epochs_do_not_flatten_the_axis_and_are_marked(run: Run):
+    epochs = np.arange(60)
+
+    def axis(values):
+        return drawn(loss_curves(dataclasses.replace(run, history={"train": {"loss": values[None]}}))).axes[0]
+
+    steep = axis(-90 + 200 * np.exp(-1.5 * epochs) - 0.1 * epochs)
+    assert steep.get_xlabel() == "epoch (\u2191 epochs 1 to 3: up to 110)"
+    assert -97 < steep.get_ylim()[0] < steep.get_ylim()[1] < -80
+    logarithmic = axis(10.0 ** -np.minimum(epochs / 20, 2) + 1e9 * (epochs == 0))
+    assert logarithmic.get_yscale() == "log"
+    assert 1 < logarithmic.get_ylim()[1] < 10
+    gentle = axis(100.0 - epochs)
+    assert gentle.get_xlabel() == "epoch"
+    assert gentle.get_ylim()[1] > 100
+
+
+def test_panels_fill_their_rows():
+    for count in range(1, 14):
+        figure, axes = new_axes(count, columns=4, width=2.0, height=1.0)
+        figure.draw_without_rendering()
+        grid = axes[0].get_subplotspec().get_gridspec()
+        cells = [ax.get_subplotspec() for ax in axes]
+        covered = sum((spec.colspan.stop - spec.colspan.start) for spec in cells)
+        assert covered == grid.nrows * grid.ncols
+        assert (figure.get_figwidth() / 2, figure.get_figheight()) == (-(-count // grid.nrows), -(-count // 4))
+
+
+def test_intervals_and_axes_stay_within_what_is_possible():
+    answers = {"knn_accuracy": Interval(0.99, 0.05, 3), "mse": Interval(0.01, 0.05, 3), "kl": Interval(0.1, 0.3, 3)}
+    figure = drawn(comparison_summary({"a": answers, "b": answers}))
+    for ax in figure.axes:
+        reach = [end for container in ax.containers for end in container.lines[2][0].get_segments()[0][:, 0]]
+        limits = next(of for of in METRICS.values() if of.label in ax.get_title(loc="left")).limits
+        assert limits[0] <= min(reach) < max(reach) <= limits[1]
+        assert limits[0] <= ax.get_xlim()[0] < ax.get_xlim()[1] <= limits[1]
 
 
 def test_code_map_tells_every_label_apart(run: Run, small: Dataset):

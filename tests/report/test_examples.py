@@ -74,6 +74,22 @@ def test_tabular_data_are_strips_on_one_scale(tabular_run: Run, tabular: Dataset
     assert len({ax.images[0].get_clim() for ax in figure.axes if ax.images}) == 1
 
 
+def test_time_series_are_lines():
+    time = np.linspace(0, 6, 40)
+    x = np.sin(time + np.arange(12.0)[:, None])
+    figure = denoised_examples(x, x + 0.1, x / 2)
+    to_png(figure)
+    assert [ax.get_title("left") for ax in figure.axes] == [f"example {number}" for number in range(1, 7)]
+    for place, ax in enumerate(figure.axes):
+        for line, expected in zip(ax.get_lines(), (x, x + 0.1, x / 2), strict=True):
+            np.testing.assert_allclose(line.get_ydata(), expected[place])
+    assert [text.get_text() for text in figure.legends[0].get_texts()] == ["clean", "noisy", "denoised"]
+    found = retrieved_examples(x[:1], x[None, 1:4], np.array(["a"]), np.array([list("aba")]))
+    assert [line.get_linestyle() for line in found.axes[0].get_lines()] == ["-", "-", ":", "-"]
+    channels = np.stack([x, -x], axis=-1)
+    assert len(denoised_examples(None, channels, channels).axes[0].get_lines()) == 4
+
+
 def test_samples_are_those_of_the_prior(population: Run, tabular_run: Run, run: Run):
     samples = population[0].sample(12, seed=3)
     (picture,) = pictures(prior_samples(population, count=12, seed=3))

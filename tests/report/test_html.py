@@ -6,6 +6,7 @@ import struct
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
+from xml.etree import ElementTree
 
 import numpy as np
 import pytest
@@ -55,23 +56,40 @@ def test_reports_are_well_formed_and_self_contained(name: str, read: Reader, req
     assert text.startswith("<!DOCTYPE html>")
     assert len(text) < 3_000_000
     sources = page.attributes("img", "src")
-    assert all(source.startswith("data:image/png;base64,") for source in sources)
+    assert all(re.match(r"data:image/(png|svg\+xml);base64,", source) for source in sources)
     assert not {"script", "link", "iframe"} & {tag for tag, _ in page.tags}
     assert not re.search(r"url\(|@import", text)
     anchors = {f"#{attributes.get('id')}" for _, attributes in page.tags}
     assert set(page.attributes("a", "href")) <= anchors
     assert "width=device-width, initial-scale=1" in page.attributes("meta", "content")
-    assert '<div class="scroll" tabindex="0">\n<table' in text
+    assert re.search(r'<div class="scroll( cue)?" tabindex="0" role="region" aria-label="[^"]+">\n<table', text)
     images = [attributes for tag, attributes in page.tags if tag == "img"]
     assert images
     for attributes in images:
         assert attributes["alt"]
-    for picture in page.pictures():
-        assert picture.startswith(b"\x89PNG\r\n\x1a\n")
-        assert picture.endswith(b"IEND\xaeB`\x82")
-    for attributes, picture in zip(images, page.pictures(), strict=False):
-        width, height = struct.unpack(">II", picture[16:24])
+    for attributes, picture in zip(images, page.pictures(), strict=True):
+        if picture.startswith(b"<?xml"):
+            view = ElementTree.fromstring(picture).attrib["viewBox"].split()
+            width, height = float(view[2]), float(view[3])
+        else:
+            assert picture.startswith(b"\x89PNG\r\n\x1a\n")
+            assert picture.endswith(b"IEND\xaeB`\x82")
+            width, height = struct.unpack(">II", picture[16:24])
         assert int(attributes["width"]) / int(attributes["height"]) == pytest.approx(width / height, rel=0.03)
+
+
+def test_line_charts_are_vectors_and_images_are_pixels(page_of_run: str, read: Reader):
+    page = read(page_of_run)
+    kinds = [picture.startswith(b"<?xml") for picture in page.pictures()]
+    assert kinds == [alt.startswith(("Mean and", "Every term", "Codes of")) for alt in page.attributes("img", "alt")]
+    svg = page.pictures()[kinds.index(True)]
+    assert b"<script" not in svg
+    assert b"http://" not in svg.replace(b"http://www.w3.org/", b"")  # namespaces
+
+
+def test_wide_tables_and_figures_have_a_scroll_cue(page_of_comparison: str):
+    assert page_of_comparison.count('class="scroll cue"') == 1  # the table of results
+    assert 'class="scroll wide cue" tabindex="0"' in page_of_comparison
 
 
 def test_comparison_has_every_number_and_figure(comparison: Comparison, page_of_comparison: str, read: Reader):
