@@ -1,6 +1,6 @@
 """Autoencoders as compositions of pure functions, trained as whole studies in JAX."""
 
-from ae_jax import corruptions, data, losses, networks, objectives, priors, schedules
+from ae_jax import corruptions, data, distributions, flows, losses, networks, objectives, priors, schedules
 from ae_jax.components import component, static
 from ae_jax.errors import InvalidInput, TrainingDiverged
 from ae_jax.models import (
@@ -41,8 +41,10 @@ __all__ = [
     "corruptions",
     "data",
     "denoising",
+    "distributions",
     "factor",
     "fit",
+    "flows",
     "load",
     "losses",
     "named",

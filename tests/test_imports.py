@@ -14,6 +14,7 @@ FLOORS = [
     {"types", "errors", "locks", "atomic", "components", "_checks"},
     {"schedules", "optimizers", "losses", "corruptions"},
     {"distributions"},
+    {"flows"},
     {"priors"},
     {"networks"},
     {"objectives"},

@@ -1,6 +1,6 @@
 """Mathematics on arrays: pure functions, one value for each example, no networks and no hidden keys."""
 
-from ae_jax.losses import jacobian
+from ae_jax.losses import jacobian, sphere
 from ae_jax.losses.classification import categorical_nll
 from ae_jax.losses.divergence import gaussian_kl, gaussian_kl_between
 from ae_jax.losses.reconstruction import (
@@ -30,6 +30,7 @@ __all__ = [
     "lifetime_sparsity",
     "multiscale_ssim",
     "optimal_gaussian_nll",
+    "sphere",
     "squared_error",
     "student_t_nll",
     "top_k",

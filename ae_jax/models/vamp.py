@@ -10,6 +10,7 @@ from jaxtyping import Array, Float
 
 from ae_jax._checks import size
 from ae_jax.components import component, static
+from ae_jax.errors import InvalidInput
 from ae_jax.models.autoencoder import Autoencoder
 from ae_jax.networks import MLP
 from ae_jax.objectives import ELBO, BernoulliLikelihood, Likelihood
@@ -63,6 +64,11 @@ class VampPriorPart(nnx.Module):
     def log_prob(self, z: Float[Array, "batch *latent"]) -> Float[Array, " batch"]:
         """Log-density of each latent, in nats."""
         components = self.posterior()
+        if not hasattr(components, "log_prob"):
+            raise InvalidInput(
+                f"VampPrior was given a {type(components).__name__}, whose density is known at its own draws alone: "
+                "expected another family, such as FullCovariance()."
+            )
         densities = jax.vmap(lambda one: components.log_prob(jnp.broadcast_to(one, components.mean.shape)))(z)
         return jax.nn.logsumexp(densities, axis=1) - math.log(self.config.components)
 

@@ -13,12 +13,13 @@ from jaxtyping import Array, Float
 
 from ae_jax._checks import size, widths
 from ae_jax.components import component, static
-from ae_jax.distributions import DiagonalGaussian
+from ae_jax.distributions import PosteriorBuilder
 from ae_jax.errors import InvalidInput
 from ae_jax.networks.activations import activation_named, apply, kernel_initializer
 from ae_jax.networks.conditions import with_condition
 from ae_jax.networks.functional import Code
-from ae_jax.networks.k_sparse import keep_top_k, require_top_k
+from ae_jax.networks.heads import code_of, head, require_posterior
+from ae_jax.networks.k_sparse import require_top_k
 from ae_jax.types import Shape
 
 
@@ -36,7 +37,8 @@ class Convolutional:
       activation: of every stage, a name in :data:`ae_jax.networks.ACTIVATIONS`.
       code_activation: of the code.
       stochastic: the encoder gives a diagonal Gaussian's mean and log-scale instead of a code.
-      top_k, condition: as in :class:`ae_jax.networks.MLP`; the condition joins the dense layers beside the code.
+      posterior, top_k, condition: as in :class:`ae_jax.networks.MLP`; the condition joins the dense layers beside the
+        code.
       centred: the decoder adds an image, of one trained value a pixel, that starts as the mean training example; the
         last kernel starts at zero, so that training starts at that reconstruction.
 
@@ -62,6 +64,7 @@ class Convolutional:
     activation: str = static(default="relu")
     code_activation: str = static(default="linear")
     stochastic: bool = static(default=False)
+    posterior: PosteriorBuilder | None = static(default=None)
     top_k: int | None = static(default=None)
     condition: int | None = static(default=None)
     centred: bool = static(default=False)
@@ -83,6 +86,7 @@ class Convolutional:
         activation_named(self.activation)
         activation_named(self.code_activation)
         require_top_k(self)
+        require_posterior(self)
         if self.condition is not None:
             size(self, "condition", self.condition)
 
@@ -106,7 +110,7 @@ class ConvolutionalNetworks(nnx.Module):
             self.sizes.append((-(-self.sizes[-1][0] // 2), -(-self.sizes[-1][1] // 2)))
         self.image = (height, width, depth)
         smallest = (*self.sizes[-1], config.channels[-1])
-        heads, given = 2 if config.stochastic else 1, config.condition or 0
+        given = config.condition or 0
         depths = (depth, *config.channels)
         self.encoder = nnx.List([self._convolution(a, b, 2, rngs) for a, b in pairwise(depths)])
         units, features = config.code, math.prod(smallest)
@@ -117,7 +121,8 @@ class ConvolutionalNetworks(nnx.Module):
                     f"{width} pixels at {self.sizes[-1]}: expected code={(*self.sizes[-1], units[2])}, or other stages."
                 )
             units, features = units[2], smallest[2]
-        self.to_code = nnx.Linear(features + given, heads * units, rngs=rngs)
+        self.posterior, outputs_of_encoder = head(config, units, rngs)
+        self.to_code = nnx.Linear(features + given, outputs_of_encoder, rngs=rngs)
         self.from_code = nnx.Linear(
             units + given, features, kernel_init=kernel_initializer(config.activation), rngs=rngs
         )
@@ -131,11 +136,7 @@ class ConvolutionalNetworks(nnx.Module):
             hidden = apply(self.config.activation, layer(hidden))
         if not isinstance(self.config.code, tuple):
             hidden = hidden.reshape(x.shape[0], -1)
-        code = self.to_code(with_condition(self.config, hidden, condition))
-        if not self.config.stochastic:
-            return keep_top_k(self.config, apply(self.config.code_activation, code))
-        mean, log_scale = jnp.split(code, 2, axis=-1)
-        return DiagonalGaussian(apply(self.config.code_activation, mean), log_scale)
+        return code_of(self, self.to_code(with_condition(self.config, hidden, condition)))
 
     def decode(self, z: Float[Array, "batch *code"], condition: Array | None = None) -> Float[Array, "batch *rest"]:
         """The decoder's outputs ``[batch, *shape]``, with an axis more where there are several for each feature."""

@@ -12,13 +12,14 @@ from scipy.special import expit, logit
 
 from ae_jax._checks import require_inside, size, widths
 from ae_jax.components import component, static
-from ae_jax.distributions import DiagonalGaussian
+from ae_jax.distributions import DiagonalGaussian, PosteriorBuilder
 from ae_jax.errors import InvalidInput
 from ae_jax.losses.jacobian import DenseLayer
 from ae_jax.networks.activations import activation_named, apply, kernel_initializer
 from ae_jax.networks.conditions import with_condition
 from ae_jax.networks.functional import Code, call
-from ae_jax.networks.k_sparse import keep_top_k, require_top_k
+from ae_jax.networks.heads import code_of, head, require_posterior
+from ae_jax.networks.k_sparse import require_top_k
 from ae_jax.types import Shape
 
 _LEAST_VARIANCE = 1e-4
@@ -41,6 +42,7 @@ class MLP:
       code_activation: of the code.
       tied: the decoder uses the encoder's kernels transposed, with biases of its own.
       stochastic: the encoder gives a diagonal Gaussian's mean and log-scale instead of a code.
+      posterior: another family of a stochastic encoder, such as :class:`ae_jax.distributions.FullCovariance`.
       top_k: how many units of each example's code are kept, the largest after the activation; the others become zero.
         None keeps all.
       condition: number of classes or covariates that both networks are given beside their input; None for no
@@ -71,6 +73,7 @@ class MLP:
     code_activation: str = static(default="linear")
     tied: bool = static(default=False)
     stochastic: bool = static(default=False)
+    posterior: PosteriorBuilder | None = static(default=None)
     top_k: int | None = static(default=None)
     condition: int | None = static(default=None)
     shortcut: bool = static(default=False)
@@ -84,10 +87,11 @@ class MLP:
         if self.tied and (self.stochastic or self.condition is not None):
             other = "stochastic=True" if self.stochastic else f"condition={self.condition}"
             raise InvalidInput(f"MLP was given tied=True and {other}: expected one of the two; use tied=False.")
-        if self.shortcut and (self.tied or self.top_k is not None or self.code_activation != "linear"):
+        kept = self.top_k is None and self.posterior is None
+        if self.shortcut and (self.tied or not kept or self.code_activation != "linear"):
             raise InvalidInput(
-                "MLP was given shortcut=True with tied weights, top_k or an activation of the code: expected none of "
-                "them, as the shortcut adds to a linear code."
+                "MLP was given shortcut=True with tied weights, top_k, a posterior or an activation of the code: "
+                "expected none of them, as the shortcut adds to a linear code."
             )
         if self.condition is not None:
             size(self, "condition", self.condition)
@@ -99,6 +103,7 @@ class MLP:
                     "tied weights, stochastic encoder or condition beside it."
                 )
         require_top_k(self)
+        require_posterior(self)
 
     def __call__(self, shape: Shape, outputs: int, rngs: nnx.Rngs) -> "MLPNetworks":
         kind = ShortcutNetworks if self.shortcut else MLPNetworks if self.mean_activation is None else BalancedNetworks
@@ -110,8 +115,9 @@ class MLPNetworks(nnx.Module):
 
     def __init__(self, config: MLP, shape: Shape, outputs: int, rngs: nnx.Rngs):
         self.config, self.shape, self.outputs = config, shape, outputs
-        given, heads, features = config.condition or 0, 2 if config.stochastic else 1, math.prod(shape)
-        self.encoder = nnx.List(_dense_chain((features + given, *config.hidden, heads * config.code), config, rngs))
+        given, features = config.condition or 0, math.prod(shape)
+        self.posterior, units = head(config, config.code, rngs)
+        self.encoder = nnx.List(_dense_chain((features + given, *config.hidden, units), config, rngs))
         backward = (config.code + given, *config.hidden[::-1], features * outputs)
         if config.tied and outputs != 1:
             raise InvalidInput(
@@ -125,11 +131,7 @@ class MLPNetworks(nnx.Module):
 
     def encode(self, x: Float[Array, "batch *shape"], condition: Array | None = None) -> Code:
         """Codes ``[batch, code]`` of a batch, or their posterior."""
-        code = self.pre_activation(x, condition)
-        if not self.config.stochastic:
-            return keep_top_k(self.config, apply(self.config.code_activation, code))
-        mean, log_scale = jnp.split(code, 2, axis=-1)
-        return DiagonalGaussian(apply(self.config.code_activation, mean), log_scale)
+        return code_of(self, self.pre_activation(x, condition))
 
     def pre_activation(self, x: Float[Array, "batch *shape"], condition: Array | None = None) -> Array:
         """What the encoder's last layer gives, before the activation of the code."""
@@ -154,9 +156,10 @@ class MLPNetworks(nnx.Module):
     def dense_layers(self) -> tuple[DenseLayer, ...] | None:
         """The encoder's layers, from the data to the code (to the posterior mean, where it is stochastic).
 
-        None where only some units are kept or a condition is given, since the encoder is not its layers alone then.
+        None where only some units are kept, a condition is given or the posterior is of another family, since the
+        encoder is not its layers alone then.
         """
-        if self.config.top_k is not None or self.config.condition is not None:
+        if any(choice is not None for choice in (self.config.top_k, self.config.condition, self.config.posterior)):
             return None
         activation = activation_named(self.config.activation)
         layers = [DenseLayer(*_arrays(layer), activation) for layer in self.encoder]
@@ -211,7 +214,10 @@ class ShortcutNetworks(MLPNetworks):
 
     def encode(self, x: Float[Array, "batch *shape"], condition: Array | None = None) -> Code:
         code, linear = super().encode(x, condition), self.to_code(x.reshape(x.shape[0], -1))
-        return code._replace(mean=code.mean + linear) if isinstance(code, DiagonalGaussian) else code + linear
+        if isinstance(code, DiagonalGaussian):
+            return code._replace(mean=code.mean + linear)
+        assert isinstance(code, jax.Array)
+        return code + linear
 
     def decode(self, z: Float[Array, "batch code"], condition: Array | None = None) -> Float[Array, "batch *rest"]:
         outputs = super().decode(z, condition)

@@ -125,9 +125,14 @@ def sample_with_log_ratios(
       ``[samples, batch, *latent]`` and ``[samples, batch]``, in nats.
 
     Raises:
-      InvalidInput: the code is an array, not a distribution.
+      InvalidInput: the code is an array, not a distribution, or only one of the two is on the sphere.
     """
     require_posterior(posterior)
+    if getattr(posterior, "on_sphere", False) != getattr(prior, "on_sphere", False):
+        raise InvalidInput(
+            f"a bound of the evidence was given a {type(posterior).__name__} as the posterior and a "
+            f"{type(prior).__name__}: expected both or neither on the sphere, Spherical() with UniformSphere()."
+        )
     latents, densities = jax.vmap(posterior.sample_and_log_prob)(jax.random.split(key, samples))
     return latents, densities - jax.vmap(prior.log_prob)(latents)
 
