@@ -222,6 +222,8 @@ def without_gradient(module: Any) -> Any:
 
 def _seeded(streams: Any, key: Key | None) -> Any:
     """Random streams that start from a key."""
+    if not streams:  # the key below would be a program of its own
+        return streams
     key = jax.random.key(0) if key is None else key
     leaves, structure = jax.tree.flatten(streams)
     seeded = [

@@ -153,14 +153,15 @@ def advance(
     stops once every step of a whole epoch was skipped. Under ``"rollback"`` it goes on from the state it had at half
     the learning rate, :data:`ROLLBACKS` times at most.
     """
-    state, best, autoencoder, seed, own = member
+    state, best, autoencoder, _, own = member
     policy = settings.on_divergence
     trained, metrics = train_epoch(member, indices, data, policy)
     taken = trained.step - state.step - (trained.skipped - state.skipped)
     history = {"train": metrics}
+    loss_of_start = best.loss
     validated = settings.finish and (data.validation is not None or own is not None)
     if validated:
-        values = validate(trained, autoencoder, key_for(seed, VALIDATE), data, settings.batch_size, own)
+        values, loss_of_start = _validate_both(member, trained, number, data, settings.batch_size)
         # Of a member that stopped in an earlier chunk these would be values of parameters that are not kept.
         history["validation"] = jax.tree.map(lambda value: jnp.where(best.running, value, jnp.nan), values)
     known = history
@@ -176,21 +177,42 @@ def advance(
         state = state._replace(scale=jnp.where(again, 0.5 * state.scale, state.scale))
         best = best._replace(undone=best.undone + again)
 
-    def loss_of_start() -> Any:
-        """The validation metric before the first epoch, in which the best parameters are those of the start."""
-        start = trained._replace(params=member.best.params, model_state=member.best.model_state)
-        values = validate(start, autoencoder, key_for(seed, VALIDATE), data, settings.batch_size, own)
-        return values[autoencoder.objective.selection or "loss"]
-
     state = select_tree(keeps, trained, state)
     best = best._replace(running=keeps | again, finite=best.finite & (finite | again | ~best.running))
     if settings.finish:
         metric = autoencoder.objective.selection
         loss = None if metric is None or not validated else history["validation"][metric]
-        if loss is not None and functional.starts_from_data(autoencoder.spec(data.train.x.shape[1:])):
-            best = best._replace(loss=jax.lax.cond(number == 1, loss_of_start, lambda: best.loss))
+        if loss is not None:
+            best = best._replace(loss=loss_of_start)
         best = select(best, keeps, trained, loss, number, data.patience)
     return state, best, EpochInfo(taken, history)
+
+
+def _validate_both(
+    member: Member, trained: State, number: Any, data: EpochData, batch_size: int
+) -> tuple[Metrics, Array]:
+    """The validation metrics after an epoch, and the lowest before it.
+
+    In the first epoch of networks that start from data that is the metric of their start, which one loop measures, so
+    that validation is compiled once.
+    """
+    _, best, autoencoder, seed, own = member
+    metric = autoencoder.objective.selection
+
+    def values_of(state: State) -> Metrics:
+        return validate(state, autoencoder, key_for(seed, VALIDATE), data, batch_size, own)
+
+    if metric is None or not functional.starts_from_data(autoencoder.spec(data.train.x.shape[1:])):
+        return values_of(trained), best.loss
+
+    def body(turn: Any, found: tuple[Metrics, Array]) -> tuple[Metrics, Array]:
+        start, after = (best.params, best.model_state), (trained.params, trained.model_state)
+        params, model_state = select_tree(turn == 0, start, after)
+        values = values_of(trained._replace(params=params, model_state=model_state))
+        return values, jnp.where(turn == 0, values[metric], found[1])
+
+    none = jax.tree.map(lambda value: jnp.zeros(value.shape, value.dtype), jax.eval_shape(values_of, trained))
+    return jax.lax.fori_loop(jnp.where(number == 1, 0, 1), 2, body, (none, best.loss))
 
 
 def select(best: BestState, counts: Any, state: State, loss: Any, number: Any, patience: Any) -> BestState:

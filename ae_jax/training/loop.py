@@ -2,7 +2,6 @@
 
 from collections.abc import Callable, Sequence
 from contextlib import closing
-from functools import partial
 from typing import Any, NamedTuple
 
 import jax
@@ -220,7 +219,7 @@ def start_from_data(planned: Plan) -> Start | None:
     if not functional.starts_from_data(spec):
         return None
     population = planned.autoencoder, planned.seeds, dataset.shape
-    abstract, _ = jax.eval_shape(partial(init_population, *population[:2], shape=dataset.shape))
+    abstract, _ = init_population.eval_shape(*population)
     empty = jax.tree.map(lambda leaf: np.zeros(leaf.shape, leaf.dtype), Start(abstract.params, abstract.model_state))
     drawn, _ = jax.device_get(init_population(*population, empty, False))
     source, started = planned.source.x, []

@@ -14,6 +14,7 @@ from jax.sharding import Mesh
 
 from ae_jax.errors import InvalidInput
 from ae_jax.models import Autoencoder
+from ae_jax.training.compilation import compiled_fast
 from ae_jax.training.epoch import EpochData, EpochSettings, Member, advance, batch_indices
 from ae_jax.training.mesh import MEMBER, meshed, over_members, put_members, replicate, use_mesh
 from ae_jax.training.state import INIT, BatchIndices, BestState, EpochInfo, State, init_best, init_state, key_for
@@ -67,7 +68,7 @@ def take(tree: Any, member: int) -> Any:
     return jax.tree.map(lambda leaf: leaf[member], tree)
 
 
-@partial(jax.jit, static_argnames="shape")
+@partial(compiled_fast, static_argnames="shape")
 def init_population(
     autoencoder: Autoencoder, seeds: Any, shape: Shape, start: Any = None, starts: Any = True
 ) -> tuple[State, BestState]:
@@ -87,7 +88,7 @@ def init_population(
     return _divided(*jax.vmap(of_one)(autoencoder, seeds, start))
 
 
-@partial(jax.jit, static_argnames=("examples", "batch_size"))
+@partial(compiled_fast, level=1, static_argnames=("examples", "batch_size"))
 def population_indices(
     seeds: Any, which: Any, position: tuple[Any, ...], examples: int, batch_size: int, subsets: Any = None
 ) -> BatchIndices:
