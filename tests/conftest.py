@@ -5,6 +5,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 os.environ["JAX_PLATFORMS"] = "cpu"
+os.environ["AE_JAX_CACHE"] = ""  # no program of one test serves another
 # Tests compile far more than they compute: a quarter of their time goes with XLA's dearer passes.
 os.environ["XLA_FLAGS"] = "--xla_backend_optimization_level=0 --xla_llvm_disable_expensive_passes=true"
 

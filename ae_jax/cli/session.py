@@ -4,12 +4,10 @@ import logging
 import os
 import signal
 import sys
-import tempfile
 import traceback
 import warnings
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from pathlib import Path
 
 from ae_jax.errors import InvalidInput, TrainingDiverged
 
@@ -88,24 +86,9 @@ def quiet_libraries() -> None:
 
 def use_cache() -> None:
     """Keeps compiled programs in the user's cache folder, or says that it cannot."""
+    from ae_jax.training.compilation import cache_folder, use_persistent_cache
+
     try:
-        folder = cache_folder()
-        if folder is None:
-            return
-        folder.mkdir(parents=True, exist_ok=True)
-        with tempfile.TemporaryFile(dir=folder):
-            pass
+        use_persistent_cache(cache_folder())
     except (OSError, RuntimeError) as error:
         say(f"note: programs are compiled anew each time, as no cache can be written ({error}); set AE_JAX_CACHE.")
-        return
-    from ae_jax.training.compilation import use_persistent_cache
-
-    use_persistent_cache(folder)
-
-
-def cache_folder() -> Path | None:
-    """AE_JAX_CACHE, which disables it where empty; else ae_jax/xla in XDG_CACHE_HOME or ~/.cache."""
-    chosen = os.environ.get("AE_JAX_CACHE")
-    if chosen is not None:
-        return Path(chosen).expanduser() if chosen else None
-    return Path(os.environ.get("XDG_CACHE_HOME") or "~/.cache").expanduser() / "ae_jax" / "xla"

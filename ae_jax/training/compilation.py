@@ -1,10 +1,12 @@
-"""Measures compilation, from the events that JAX reports."""
+"""Compilation: its measurement by the events that JAX reports, and the cache of compiled programs."""
 
 import dataclasses
+import os
+import tempfile
 import time
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
-from functools import wraps
+from contextlib import contextmanager, suppress
+from functools import cache, wraps
 from pathlib import Path
 from typing import Any
 
@@ -85,11 +87,50 @@ def watch_compilation() -> Iterator[Compilation]:
         _watching.remove(compilation)
 
 
-def use_persistent_cache(folder: Path) -> None:
-    """Keeps every compiled program in a folder, for later processes."""
+CACHE_BYTES = 2**30
+"""Size at which programs that were not used for longest leave the cache."""
+
+
+@cache
+def keep_programs() -> None:
+    """Keeps compiled programs for later processes, by the rule of :func:`cache_folder`; called once in each process.
+
+    A folder that cannot be written leaves everything as it is.
+    """
+    with suppress(OSError, RuntimeError):
+        use_persistent_cache(cache_folder())
+
+
+def cache_folder() -> Path | None:
+    """The folder that compiled programs are kept in: AE_JAX_CACHE, and where it is empty none.
+
+    Without that variable none where ``jax_compilation_cache_dir`` is set, since JAX then keeps them as its user chose;
+    else ae_jax/xla in XDG_CACHE_HOME or ~/.cache.
+    """
+    chosen = os.environ.get("AE_JAX_CACHE")
+    if chosen is not None:
+        return Path(chosen).expanduser() if chosen else None
+    if jax.config.jax_compilation_cache_dir or not jax.config.jax_enable_compilation_cache:
+        return None
+    return Path(os.environ.get("XDG_CACHE_HOME") or "~/.cache").expanduser() / "ae_jax" / "xla"
+
+
+def use_persistent_cache(folder: Path | None) -> None:
+    """Keeps every compiled program in a folder; does nothing without one.
+
+    Raises:
+      OSError: the folder cannot be written.
+    """
+    if folder is None:
+        return
+    folder.mkdir(parents=True, exist_ok=True)
+    with tempfile.TemporaryFile(dir=folder):
+        pass
     jax.config.update("jax_compilation_cache_dir", str(folder))
     jax.config.update("jax_persistent_cache_min_compile_time_secs", 0.0)
     jax.config.update("jax_persistent_cache_min_entry_size_bytes", -1)
+    if jax.config.jax_compilation_cache_max_size == -1:
+        jax.config.update("jax_compilation_cache_max_size", CACHE_BYTES)
 
 
 def compiled_fast(function: Callable[..., Any], *, level: int = 0, **options: Any) -> Any:

@@ -10,6 +10,7 @@ import numpy as np
 from ae_jax.networks import functional
 from ae_jax.training.callbacks import Callback, Progress
 from ae_jax.training.checkpoint import Checkpoint, CheckpointWriter
+from ae_jax.training.compilation import keep_programs
 from ae_jax.training.data_iterator import Chunk, DataIterator, Position, put_split
 from ae_jax.training.distributed import Agreement
 from ae_jax.training.epoch import EpochData, EpochSettings
@@ -64,6 +65,7 @@ class Loop:
         writer: CheckpointWriter | None = None,
         facts: Callable[[], dict[str, Any]] = dict,
     ):
+        keep_programs()
         self.plan, self.callbacks, self.stop = planned, callbacks, stop or Stop()
         self.writer, self.facts = writer, facts
         self.mesh, self.agreed = planned.mesh, Agreement(planned.mesh)

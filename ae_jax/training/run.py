@@ -11,7 +11,7 @@ import numpy as np
 
 from ae_jax.components import to_config
 from ae_jax.data import Dataset
-from ae_jax.training.compilation import COST
+from ae_jax.training.compilation import COST, keep_programs
 from ae_jax.training.members import Members
 from ae_jax.training.run_folder import RUN_FORMAT, History, read_run, require_replaceable, write_run
 
@@ -142,6 +142,7 @@ def load(folder: str | Path) -> Run:
     Raises:
       InvalidInput: no run there, one of another format, or a damaged one, with the file that is.
     """
+    keep_programs()
     return Run(**read_run(Path(folder)))
 
 

@@ -75,7 +75,7 @@ def algorithm(autoencoder: Autoencoder, shape: Shape, on_divergence: OnDivergenc
 
 
 def all_finite(tree: Any) -> Array:
-    """Whether every number of a tree is finite, and the sum of each leaf: one small reduction for each compiles fast."""
+    """Whether every number of a tree, and the sum of each leaf, is finite; one reduction of each compiles fast."""
     sums = [jnp.sum(leaf, dtype=jnp.result_type(float)) for leaf in jax.tree.leaves(tree)]
     return jnp.isfinite(sum(0.0 * each for each in sums))
 

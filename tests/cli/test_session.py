@@ -2,25 +2,11 @@
 
 import os
 import warnings
-from pathlib import Path
 
 import pytest
 
 from ae_jax import TrainingDiverged, TrainingInterrupted
 from ae_jax.cli import session
-
-
-def test_the_cache_is_in_the_user_s_cache_folder(monkeypatch, tmp_path: Path):
-    monkeypatch.delenv("AE_JAX_CACHE")
-    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path))
-    assert session.cache_folder() == tmp_path / "ae_jax" / "xla"
-    monkeypatch.delenv("XDG_CACHE_HOME")
-    monkeypatch.setenv("HOME", str(tmp_path))
-    assert session.cache_folder() == tmp_path / ".cache" / "ae_jax" / "xla"
-    monkeypatch.setenv("AE_JAX_CACHE", str(tmp_path))
-    assert session.cache_folder() == tmp_path
-    monkeypatch.setenv("AE_JAX_CACHE", "")
-    assert session.cache_folder() is None
 
 
 def test_a_cache_that_cannot_be_written_is_a_note(monkeypatch, capsys, file):

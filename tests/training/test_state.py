@@ -37,13 +37,14 @@ def test_an_epoch_returns_the_types_that_it_took_so_that_a_second_one_compiles_n
     population, seeds = stack([ae_jax.variational(code=2, hidden=(4,))]), np.zeros(1, np.uint32)
     data = EpochData(Batch(np.zeros((8, 3), np.float32)), validation, Scaling(), np.float32(3), np.int32(4))
 
+    indices = population_indices(seeds, np.zeros(1, int), (np.int32(1),), 8, 4)
+
     def trained(state, best):
-        indices = population_indices(seeds, np.zeros(1, int), (np.int32(1),), 8, 4)
         settings = EpochSettings(batch_size=4, steps=2)
         others = best, population, seeds, None
         return advance_population(state, others, indices, np.int32(0), np.int32(1), data, settings)[:2]
 
-    before = jax.eval_shape(lambda: init_population(population, seeds, (3,)))
+    before = init_population.eval_shape(population, seeds, (3,))
     after = jax.eval_shape(trained, *before)
     assert [(leaf.dtype, leaf.weak_type) for leaf in jax.tree.leaves(after)] == [
         (leaf.dtype, leaf.weak_type) for leaf in jax.tree.leaves(before)
