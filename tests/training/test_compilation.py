@@ -51,7 +51,8 @@ def test_a_training_in_python_is_served_from_the_cache_in_another_process(tmp_pa
     program = textwrap.dedent("""
         import numpy as np
         import ae_jax
-        run = ae_jax.fit(ae_jax.undercomplete(code=2, hidden=(), shortcut=False), np.eye(8, dtype=np.float32), epochs=1, batch_size=8)
+        linear = ae_jax.undercomplete(code=2, hidden=(), shortcut=False)
+        run = ae_jax.fit(linear, np.eye(8, dtype=np.float32), epochs=1, batch_size=8)
         print(run.record["programs"], run.record["programs_compiled"])
     """)
     environment = {name: value for name, value in os.environ.items() if not name.startswith("JAX_")}
