@@ -4,11 +4,17 @@ from collections.abc import Callable
 
 from ae_jax.errors import require_known
 from ae_jax.models.autoencoder import Autoencoder
+from ae_jax.models.combined_importance import combined_importance
 from ae_jax.models.conditional import conditional
 from ae_jax.models.contractive import contractive
 from ae_jax.models.convolutional import convolutional
 from ae_jax.models.denoising import denoising
 from ae_jax.models.factor import factor
+from ae_jax.models.importance_weighted import importance_weighted
+from ae_jax.models.missing import missing
+from ae_jax.models.multiple_importance import multiple_importance
+from ae_jax.models.partial_importance import partial_importance
+from ae_jax.models.sigma import sigma
 from ae_jax.models.sparse import sparse
 from ae_jax.models.top_k import top_k
 from ae_jax.models.undercomplete import undercomplete
@@ -19,12 +25,18 @@ from ae_jax.models.vq import vq
 __all__ = [
     "NAMED",
     "Autoencoder",
+    "combined_importance",
     "conditional",
     "contractive",
     "convolutional",
     "denoising",
     "factor",
+    "importance_weighted",
+    "missing",
+    "multiple_importance",
     "named",
+    "partial_importance",
+    "sigma",
     "sparse",
     "top_k",
     "undercomplete",
@@ -42,6 +54,12 @@ NAMED: dict[str, Callable[..., Autoencoder]] = {
         denoising,
         convolutional,
         variational,
+        importance_weighted,
+        multiple_importance,
+        partial_importance,
+        combined_importance,
+        sigma,
+        missing,
         conditional,
         vamp,
         factor,

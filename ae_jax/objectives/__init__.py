@@ -1,6 +1,6 @@
 """Objectives: sums of pure functions of a model and a batch, each term reported under its own name."""
 
-from ae_jax.objectives.base import Objective
+from ae_jax.objectives.base import Objective, mark_missing
 from ae_jax.objectives.bottlenecks import Bottleneck, WinnerTakeAll
 from ae_jax.objectives.classification import Classification
 from ae_jax.objectives.elbo import ELBO
@@ -46,4 +46,5 @@ __all__ = [
     "SquaredError",
     "StudentTLikelihood",
     "WinnerTakeAll",
+    "mark_missing",
 ]

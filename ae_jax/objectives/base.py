@@ -30,6 +30,7 @@ class Objective(Protocol):
         of several players need it.
       uses_condition: whether the objective reads ``batch.condition`` itself, as a classifier does.
       parts: name -> builder of each part that is trained beside the networks (a prior, a critic); none by default.
+      uses_observed: whether values of an example may be missing, NaN in the data.
     """
 
     selection: ClassVar[str | None] = "loss"
@@ -41,6 +42,10 @@ class Objective(Protocol):
     @property
     def parts(self) -> Mapping[str, PartBuilder]:
         return {}
+
+    @property
+    def uses_observed(self) -> bool:
+        return False
 
     def __call__(self, model: Any, key: Key, batch: Batch, step: Any) -> tuple[Float[Array, ""], Metrics]: ...
 
@@ -70,6 +75,18 @@ def require_components(
 def corrupt(key: Key, corruption: Corruption | None, batch: Batch) -> Batch:
     """The batch with its examples corrupted, or the batch itself where there is no corruption."""
     return batch if corruption is None else batch._replace(x=corruption(key, batch.x))
+
+
+def mark_missing(batch: Batch) -> Batch:
+    """The batch with zero where a value is missing (NaN), and with ``observed``, which says where none is.
+
+    Example:
+      >>> batch = mark_missing(Batch(jnp.array([[1.0, jnp.nan]])))
+      >>> batch.x.tolist(), batch.observed.tolist()
+      ([[1.0, 0.0]], [[True, False]])
+    """
+    observed = ~jnp.isnan(batch.x)
+    return batch._replace(x=jnp.where(observed, batch.x, 0.0), observed=observed)
 
 
 def weighted_sum(

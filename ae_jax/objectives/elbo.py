@@ -156,7 +156,7 @@ def nll_of_latents(
       likelihood: p(x | z).
       model: decodes the latents.
       latents: of each example, ``[samples, batch, *latent]``.
-      batch: the examples, in model units.
+      batch: the examples, in model units; of ``observed`` ones, missing values do not count.
 
     Returns:
       ``[samples, batch]``, in nats.
@@ -168,4 +168,9 @@ def nll_of_latents(
 
     condition = None if batch.condition is None else repeated(batch.condition)
     outputs = model.decode(latents.reshape(-1, *latents.shape[2:]), condition)
-    return likelihood(outputs, repeated(batch.x)).reshape(samples, -1)
+    x = repeated(batch.x)
+    if batch.observed is None:
+        return likelihood(outputs, x).reshape(samples, -1)
+    of_each = likelihood(outputs.reshape(x.size, 1, *outputs.shape[x.ndim :]), x.reshape(-1, 1)).reshape(x.shape)
+    counted = jnp.where(repeated(batch.observed), of_each, 0.0)
+    return jnp.sum(counted.reshape(samples, len(batch.x), -1), axis=2)
