@@ -20,8 +20,9 @@ import argparse
 from pathlib import Path
 
 import ae_jax
-from ae_jax.report import ProgressDisplay, comparison_summary, results_table, study_summary
+from ae_jax.report import comparison_summary, results_table, study_summary
 from ae_jax.studies import Difference, Interval, best, compare
+from ae_jax.training import ProgressDisplay
 
 SIX = ("undercomplete", "sparse", "contractive", "denoising", "convolutional", "variational")
 FIGURE = Path(__file__).parent / "figures" / "compare_digits.png"

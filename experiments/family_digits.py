@@ -29,8 +29,8 @@ from scipy.special import logsumexp
 
 import ae_jax
 from ae_jax.data import Dataset, Split
-from ae_jax.report import ProgressDisplay
 from ae_jax.studies import Interval, interval
+from ae_jax.training import ProgressDisplay
 
 NAMES = ("variational", "conditional", "vamp", "factor", "sparse", "top_k", "vq")
 ACTIVE = 0.01

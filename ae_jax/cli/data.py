@@ -48,7 +48,7 @@ def prepare(name: Name, *, from_: From = None, data_dir: DataFolder = None, time
       data_dir: the folder of prepared data sets.
       timeout: seconds that a server may take to answer.
     """
-    from ae_jax.report import ProgressDisplay
+    from ae_jax.training import ProgressDisplay
 
     require_positive("data prepare", timeout=timeout)
     before = prepared_file(name, data_dir).is_file()

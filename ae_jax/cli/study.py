@@ -228,7 +228,7 @@ def conduct(
     trained and ends the command; a second one terminates the process immediately.
     With ``one_run``, the folder is that of the study's only run; checkpoints are written beside it.
     """
-    from ae_jax.report import ProgressDisplay
+    from ae_jax.training import ProgressDisplay
 
     place = beside(folder)
     by_leader(lambda: writable(place))

@@ -1,4 +1,4 @@
-"""Tables, figures, one self-contained HTML page, and displays of progress."""
+"""Tables, figures, and one self-contained HTML page."""
 
 from ae_jax.report.axes import annotate, new_axes, select_examples, to_png
 from ae_jax.report.charts import (
@@ -23,13 +23,11 @@ from ae_jax.report.examples import (
     retrieved_examples,
 )
 from ae_jax.report.html import report_html, write_report
-from ae_jax.report.progress import ProgressDisplay
 from ae_jax.report.sentences import task_sentence, task_tables, verdict
 from ae_jax.report.tables import ResultsTable, arrow, means_table, results_table, study_summary
 
 __all__ = [
     "Panel",
-    "ProgressDisplay",
     "ResultsTable",
     "annotate",
     "anomalous_examples",

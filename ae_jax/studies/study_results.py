@@ -25,6 +25,7 @@ from ae_jax.studies.study_state import (
     write_rows,
 )
 from ae_jax.training import Callback, Checkpoints, Run, TrainConfig, TrainingInterrupted, fit
+from ae_jax.training.checkpoint import checkpoint_info
 from ae_jax.training.compilation import COST, watch_compilation
 from ae_jax.training.continuation import Resume
 from ae_jax.training.distributed import is_main_process, is_multiprocess, signal_of_any, sync_errors
@@ -95,6 +96,7 @@ def run_study(
     checkpoints: Checkpoints | str | Path | None = None,
     resume: Resume = False,
     callbacks: Sequence[Callback] = (),
+    progress: bool = False,
     **settings: Any,
 ) -> Study:
     """Trains and evaluates each population, and adds runs, rows and record to a study; checks all before the first.
@@ -104,8 +106,8 @@ def run_study(
       populations: by name, each as :func:`ae_jax.fit` takes it.
       only: names of the populations that are trained now; by default all.
       checkpoints: each population has a folder of its name there.
-      config, seeds, resume, callbacks, settings: as in :func:`ae_jax.fit`; what was trained or evaluated before is not
-        repeated.
+      config, seeds, resume, callbacks, progress, settings: as in :func:`ae_jax.fit`; what was trained or evaluated
+        before is not repeated.
 
     Raises:
       InvalidInput: as in :func:`ae_jax.fit`; the checkpoints are of an unfinished study and ``resume`` is false, or of
@@ -131,8 +133,9 @@ def run_study(
             for name in populations if only is None else only:
                 own = None if where is None else dataclasses.replace(where, folder=where.folder / folders[name])
                 _raise_if_stopped(stop, joined)
-                how = {"seeds": seeds, "checkpoints": own, "resume": resume, "callbacks": callbacks}
-                _train(study, name, populations[name], config, **how)
+                begun = own is not None and checkpoint_info(own.folder)  # else there is nothing to extend
+                how = {"seeds": seeds, "checkpoints": own, "resume": resume if begun else bool(resume)}
+                _train(study, name, populations[name], config, callbacks=callbacks, progress=progress, **how)
                 _raise_if_stopped(stop, joined)
                 _evaluate(study, name, own, keep=first)
         except KeyboardInterrupt as error:
@@ -175,6 +178,10 @@ def _train(study: StudyResults, name: str, population: Any, config: TrainConfig,
         run = fit(population, study.dataset, config, **how)
     except (TrainingDiverged, TrainingInterrupted) as error:
         run, interrupted = cast(Run, error.run), error
+    except Exception as error:
+        if isinstance(run := getattr(error, "run", None), Run):  # what a callback raised
+            study.runs[name], error.run = run, study  # pyright: ignore[reportAttributeAccessIssue]
+        raise
     study.runs[name] = run
     study.costs.append({key: run.record[key] for key in COST})
     if isinstance(interrupted, TrainingInterrupted):

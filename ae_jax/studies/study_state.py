@@ -40,10 +40,15 @@ def begin_study(folder: Path, populations: Mapping[str, Any], *, resume: Resume)
     """Records the configurations that a study trains, or checks that the study in the folder is the one to resume.
 
     Raises:
-      InvalidInput: the folder holds an unfinished study and ``resume`` is false, or checkpoints that cannot be read;
-        or the study to resume trains something else.
+      InvalidInput: the folder holds an unfinished study and ``resume`` is false, no study to extend, or checkpoints
+        that cannot be read; or the study to resume trains something else.
     """
     before = read_state(folder / STATE, "populations", "finished")
+    if before is None and resume == "extend":
+        raise InvalidInput(
+            f"{folder} holds no study: expected the one to extend; resume=True (on the command line --resume alone) "
+            "starts anew where there is none."
+        )
     if before is not None and any(name != path_component(name) for name in before["populations"]):
         raise InvalidInput(
             f"{folder / STATE} names folders outside of {folder}: expected the record of a study; remove it to start "

@@ -8,7 +8,9 @@ from ae_jax.training.fine_tuning import Classifier, fine_tune
 from ae_jax.training.fit import fit, train_one_epoch, untrained
 from ae_jax.training.interruption import stop_on_signal
 from ae_jax.training.mesh import provide_cpu_devices
+from ae_jax.training.plan import Plan
 from ae_jax.training.population import stack, unstack
+from ae_jax.training.progress import ProgressDisplay
 from ae_jax.training.run import Run, TrainingInterrupted, load
 from ae_jax.training.stacking import fit_layerwise
 from ae_jax.training.step import Algorithm, algorithm
@@ -19,7 +21,9 @@ __all__ = [
     "Checkpoints",
     "Classifier",
     "OnDivergence",
+    "Plan",
     "Progress",
+    "ProgressDisplay",
     "Run",
     "TrainConfig",
     "TrainingInterrupted",

@@ -139,13 +139,13 @@ class CheckpointWriter:
     def __init__(self, checkpoints: Checkpoints, steps_per_epoch: int):
         from orbax.checkpoint.checkpoint_managers import LatestN
 
-        self._folder = checkpoints.folder
+        self.folder = checkpoints.folder
         epochs, minutes = checkpoints.every_epochs, checkpoints.every_minutes
         steps = [checkpoints.every_steps, None if epochs is None else epochs * steps_per_epoch]
         cadence = Cadence([each for each in steps if each], None if minutes is None else 60.0 * minutes)
-        self._folder.mkdir(parents=True, exist_ok=True)
-        _remove(self._folder, _UNFINISHED)
-        self._manager = _open(self._folder, preservation_policy=LatestN(checkpoints.keep), save_decision_policy=cadence)
+        self.folder.mkdir(parents=True, exist_ok=True)
+        _remove(self.folder, _UNFINISHED)
+        self._manager = _open(self.folder, preservation_policy=LatestN(checkpoints.keep), save_decision_policy=cadence)
         self._requested = False
 
     def due(self, step: int) -> bool:
@@ -157,14 +157,14 @@ class CheckpointWriter:
         self._requested = self._manager.should_save(step)
         return self._requested
 
-    def write(self, checkpoint: Checkpoint) -> None:
-        """Begins to write a checkpoint once the previous one is written; does nothing if its step is saved already."""
+    def write(self, checkpoint: Checkpoint) -> bool:
+        """Begins to write a checkpoint once the previous one is written; false if its step is saved already."""
         import orbax.checkpoint as ocp
 
         self._requested = False
         self.wait()
         if checkpoint.step in self._manager.all_steps():
-            return
+            return False
         arrays = {name: np.asarray(array) for name, array in checkpoint.arrays.items()}
         facts = {
             "format": CHECKPOINT_FORMAT,
@@ -177,6 +177,7 @@ class CheckpointWriter:
         )
         with self._reporting():
             self._manager.save(checkpoint.step, args=items, force=True)
+        return True
 
     def wait(self) -> None:
         """Waits until the checkpoint under way is written."""
@@ -194,10 +195,10 @@ class CheckpointWriter:
             yield
         except Exception as error:  # Orbax and TensorStore do not document what they raise
             warnings.warn(
-                f"a checkpoint could not be written to {self._folder} ({first_line(error)}): the previous ones stay.",
+                f"a checkpoint could not be written to {self.folder} ({first_line(error)}): the previous ones stay.",
                 stacklevel=2,
             )
-            _remove(self._folder, _UNFINISHED)
+            _remove(self.folder, _UNFINISHED)
             self._manager.reload()
 
 

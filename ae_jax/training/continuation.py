@@ -1,18 +1,34 @@
-"""Checks that a saved training and the one to be resumed are the same."""
+"""Opens the checkpoints of a training, and checks that a saved training and the one to be resumed are the same."""
 
+import contextlib
 import dataclasses
 import hashlib
 import inspect
 import warnings
 from collections.abc import Iterator
+from pathlib import Path
 from typing import Any, Literal
 
+import jax
 import numpy as np
 
 from ae_jax.components import to_config
 from ae_jax.data.streaming import Rows
 from ae_jax.errors import InvalidInput
+from ae_jax.locks import locked
 from ae_jax.schedules import value_at
+from ae_jax.training.checkpoint import (
+    Checkpoint,
+    Checkpoints,
+    CheckpointWriter,
+    checkpoint_info,
+    latest_checkpoint,
+    remove_checkpoints,
+    set_damaged_aside,
+)
+from ae_jax.training.distributed import is_main_process, is_multiprocess, require_alike, sync_errors
+from ae_jax.training.environment import environment
+from ae_jax.training.loop import Start
 from ae_jax.training.plan import Plan
 from ae_jax.training.population import unstack
 
@@ -26,15 +42,74 @@ _SAMPLE, _SHARDS = 64, 4
 """Number of rows of a stream that are digested; fewer, each of another shard, if a shard is only read whole."""
 
 
-def configuration_of(planned: Plan) -> dict[str, Any]:
+def configuration_of(planned: Plan, start: Start | None = None) -> dict[str, Any]:
     """Everything that decides the result of a training, ready for JSON."""
     members = len(planned.seeds)
-    return {
+    return ({} if start is None else {"init": _digest_of(jax.tree.leaves(start))}) | {
         "autoencoders": [to_config(unstack(planned.autoencoder, member)) for member in range(members)],
         "seeds": planned.seeds.tolist(),
         "data": to_config(planned.dataset.spec) | {"digest": _digest(planned)},
         **planned.config.to_json(),
     }
+
+
+@contextlib.contextmanager
+def open_checkpoints(
+    checkpoints: Checkpoints | str | Path | None, planned: Plan, resume: Resume, start: Start | None = None
+) -> Iterator[tuple[CheckpointWriter | None, Checkpoint | None, dict[str, Any]]]:
+    """Locks the folder of checkpoints; yields their writer, the checkpoint to resume and the configuration."""
+    if resume not in (False, True, "extend"):
+        raise InvalidInput(f"fit was given resume={resume!r}: expected True, False or 'extend'.")
+    if checkpoints is None:
+        if resume:
+            raise InvalidInput(f"fit was given resume={resume!r} and no checkpoints: expected their folder.")
+        yield None, None, {}
+        return
+    if not isinstance(checkpoints, Checkpoints):
+        checkpoints = Checkpoints(folder=Path(checkpoints))
+    folder, mesh = checkpoints.folder, planned.mesh
+    writes, joined = is_main_process(mesh), is_multiprocess(mesh)
+    in_use = f"{folder} is in use by another training: wait for it, or choose another folder."
+    with contextlib.ExitStack() as stack:
+        sync_errors(joined, lambda: stack.enter_context(locked(folder / "lock", in_use)) if writes else None)
+        configuration = sync_errors(joined, lambda: configuration_of(planned, start))
+        saved = sync_errors(joined, lambda: _checkpoint_to_resume(folder, planned, configuration, resume))
+        require_alike(mesh, [-1 if saved is None else saved.step], f"the checkpoints in {folder}")
+        writer = None
+        if writes:
+            if saved is None:
+                remove_checkpoints(folder)
+            else:
+                set_damaged_aside(folder, after=saved.step)
+            writer = CheckpointWriter(checkpoints, planned.steps)
+            stack.callback(writer.close)
+        yield writer, saved, configuration
+
+
+def _checkpoint_to_resume(
+    folder: Path, planned: Plan, configuration: dict[str, Any], resume: Resume
+) -> Checkpoint | None:
+    """The newest checkpoint if the training is to be resumed; raises if it may neither be resumed nor replaced."""
+    if resume:
+        saved = latest_checkpoint(folder)
+        if saved is not None:
+            require_same(saved.facts["configuration"], configuration, planned, resume=resume, folder=folder)
+            warn_of_another_environment(saved.facts["environment"], environment(), folder=folder)
+        elif resume == "extend":
+            raise InvalidInput(
+                f"{folder} holds no checkpoint: expected those of the training to extend; resume=True (on the command "
+                "line --resume alone) starts anew where there is none."
+            )
+        return saved
+    position = checkpoint_info(folder)
+    if position is None:
+        latest_checkpoint(folder)  # raises an error if there are some and none can be read: they are not removed
+    elif not position.finished:
+        raise InvalidInput(
+            f"{folder} holds an unfinished training, at epoch {position.epoch} of {position.epochs}: resume=True goes "
+            "on with it (on the command line --resume); remove the folder to start anew."
+        )
+    return None
 
 
 def require_same(saved: dict[str, Any], asked: dict[str, Any], planned: Plan, *, resume: Resume, folder: Any) -> None:
@@ -95,7 +170,7 @@ def _schedules(value: Any) -> Iterator[Any]:
 
 def _digest(planned: Plan) -> str:
     """A digest of all examples trained or validated on; of a stream, of its held-out examples and a sample of rows."""
-    dataset, found = planned.dataset, hashlib.sha256()
+    dataset = planned.dataset
     arrays: list[Any] = []
     for split in (dataset.train, dataset.validation, *([dataset.test] if planned.config.resplit else [])):
         arrays.append(split.x)
@@ -104,6 +179,11 @@ def _digest(planned: Plan) -> str:
     arrays += [rows for rows in (planned.subsets, planned.validation_subsets) if rows is not None]
     if dataset.stream is not None:
         arrays.extend(_sample(dataset.stream.rows))
+    return _digest_of(arrays)
+
+
+def _digest_of(arrays: list[Any]) -> str:
+    found = hashlib.sha256()
     for array in arrays:
         found.update(np.ascontiguousarray(array).data)
     return found.hexdigest()

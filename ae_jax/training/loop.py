@@ -1,7 +1,9 @@
 """The host loop: dispatches chunks ahead of reading their metrics, writes checkpoints and ends on request."""
 
+import signal
 from collections.abc import Callable, Sequence
 from contextlib import closing
+from pathlib import Path
 from typing import Any, NamedTuple
 
 import jax
@@ -55,6 +57,7 @@ class Loop:
     Attributes:
       ended_by: the signal that every process agreed to end by, or None.
       stopped: whether a callback ended the training.
+      error: the exception of a callback, which ended the training; None of none.
     """
 
     def __init__(
@@ -79,6 +82,8 @@ class Loop:
         self.ended_by: int | None = None
         self._indices: tuple[Any, Any] = (None, None)
         self.stopped = False
+        self.error: Exception | None = None
+        self._writing: Path | None = None
 
     def start(self, snapshot: Snapshot | None, start: Start | None = None) -> None:
         """Begins at a snapshot, at given parameters, or at fresh ones, of networks that do so from the data."""
@@ -113,6 +118,7 @@ class Loop:
         if self.writer is not None:
             self._write(self.position, last, self._chunks)
             self.writer.wait()
+            self._tell_written()
         return not self.finished
 
     def _train(self) -> None:
@@ -146,10 +152,11 @@ class Loop:
     def _read_before(self, chunk: Chunk) -> bool:
         """Reads the epoch before a dispatched chunk, and saves if that is due; true if no member trains on."""
         self._read()
+        self._tell_written()
         if not self.running.any() or self.stopped:
             return True
         due = self.writer is not None and self.writer.due(self.iterator.steps_before(chunk.after))
-        due, self.ended_by = self.agreed(due=due, signal=self.stop.signal)
+        due, self.ended_by = self.agreed(due=due, signal=signal.SIGINT if self.error else self.stop.signal)
         kept = copied((self.state, self._latest)) if due else None
         if chunk.last:
             self._unread = _Unread(self._latest, self._chunks, chunk.after, kept)
@@ -171,11 +178,24 @@ class Loop:
         if self.callbacks:
             means = jax.tree.map(lambda values: float(np.mean(values[ran])), metrics)
             name, done, most = self.plan.autoencoder.name, len(self.rows), self.plan.config.epochs
-            progress = Progress(name, done, most, means, int(running.sum()))
-            for callback in self.callbacks:
-                self.stopped |= bool(callback.on_epoch(progress))
+            members = jax.tree.map(lambda values: np.where(ran, values, np.nan), metrics)
+            self._tell("on_epoch", Progress(name, done, most, means, int(running.sum()), members))
         if unread.kept is not None:
             self._write(unread.after, unread.kept, [])
+
+    def _tell(self, hook: str, news: Any) -> None:
+        """Calls a method of every callback; a true result or an exception, which is kept, ends the training."""
+        for callback in self.callbacks:
+            try:
+                self.stopped |= bool(getattr(callback, hook)(news))
+            except Exception as error:
+                self.error, self.callbacks = error, ()
+
+    def _tell_written(self) -> None:
+        """Tells the callbacks of the checkpoint that was begun, once it is written and has its name."""
+        if self._writing is not None and self._writing.is_dir():
+            folder, self._writing = self._writing, None
+            self._tell("on_checkpoint", folder)
 
     def _write(self, position: Position, kept: tuple[State, BestState], chunks: list[EpochInfo]) -> None:
         """Begins to write a checkpoint of the training at a position."""
@@ -184,7 +204,11 @@ class Loop:
         finished = self.stopped or position.epoch > self.plan.config.epochs or not self.running.any()
         facts = self.facts() | {"finished": finished, "position": list(position)}
         arrays = arrays_of(Snapshot(position, *kept, self.running, self.rows, chunks))
-        self.writer.write(Checkpoint(self.iterator.steps_before(position), facts, arrays))
+        step = self.iterator.steps_before(position)
+        begun = self.writer.write(Checkpoint(step, facts, arrays))
+        self._tell_written()  # of the one before
+        if begun:
+            self._writing = self.writer.folder / str(step)
 
     def _indices_of(self, chunk: Chunk) -> BatchIndices:
         seeds, which = np.unique(self.plan.seeds, return_inverse=True)

@@ -15,8 +15,9 @@ from ae_jax.data import Dataset, Split, from_arrays, require_unit_interval
 from ae_jax.errors import InvalidInput
 from ae_jax.models import Autoencoder
 from ae_jax.training.config import TrainConfig
+from ae_jax.training.members import Members
 from ae_jax.training.mesh import MEMBER, Devices, accelerators_for, mesh_of
-from ae_jax.training.population import memory_budget, stack, vmap_size
+from ae_jax.training.population import memory_budget, stack, unstack, vmap_size
 from ae_jax.types import Batch
 
 _PARAMETERS = 2**33
@@ -169,12 +170,27 @@ def _choices(autoencoder: Any) -> tuple[list[Autoencoder], bool]:
     several = isinstance(autoencoder, (list, tuple))
     choices = list(autoencoder) if several else [autoencoder]
     for choice in choices:
+        if isinstance(choice, Members):
+            raise InvalidInput(
+                f"fit was given a run of {choice.name}: expected an autoencoder; fit(run.autoencoder, data, init=run) "
+                "trains on from its parameters."
+            )
         if not isinstance(choice, Autoencoder):
             raise InvalidInput(
                 f"fit was given {shown(choice)}: "
                 "expected an autoencoder, such as ae_jax.contractive() with its parentheses."
             )
-    return choices, several
+    members = [member for choice in choices for member in _different_members(choice)]
+    return members, several or len(members) > len(choices)
+
+
+def _different_members(autoencoder: Autoencoder) -> list[Autoencoder]:
+    """The different members of a stack, such as a run's autoencoder; one that is no stack is its only member."""
+    lengths = {np.shape(leaf) for leaf in jax.tree.leaves(autoencoder)}
+    if len(lengths) != 1 or len(shape := lengths.pop()) != 1:
+        return [autoencoder]
+    members = [unstack(autoencoder, place) for place in range(shape[0])]
+    return [member for place, member in enumerate(members) if member not in members[:place]]
 
 
 def _seeds(seeds: Any) -> tuple[list[int], bool]:

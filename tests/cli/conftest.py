@@ -186,4 +186,4 @@ def interrupted(monkeypatch: pytest.MonkeyPatch) -> None:
     def interrupt(*_: object) -> None:
         raise KeyboardInterrupt
 
-    monkeypatch.setattr("ae_jax.report.ProgressDisplay.on_epoch", interrupt)
+    monkeypatch.setattr("ae_jax.training.progress.ProgressDisplay.on_epoch", interrupt)

@@ -129,7 +129,7 @@ def stopped(monkeypatch):
         if len(seen) == 1:
             signal.raise_signal(signal.SIGTERM)
 
-    monkeypatch.setattr("ae_jax.report.ProgressDisplay.on_epoch", stop)
+    monkeypatch.setattr("ae_jax.training.progress.ProgressDisplay.on_epoch", stop)
     return seen
 
 

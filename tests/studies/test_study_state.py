@@ -87,6 +87,8 @@ def test_the_digest_depends_on_examples_labels_and_scaling(small, run):
 
 
 def test_another_study_is_not_resumed(tmp_path: Path):
+    with pytest.raises(InvalidInput, match="holds no study: expected the one to extend"):
+        begin_study(tmp_path, TWO, resume="extend")
     begin_study(tmp_path, TWO, resume=False)
     other = TWO | {"two": [{"code": 3, "rate": 0.1}, {"code": 3, "rate": 0.5}]}
     for resume in (True, "extend"):

@@ -35,8 +35,8 @@ class Recorder(Callback):
     def __init__(self, act=lambda progress: None):
         self.act, self.started, self.told, self.ended = act, [], [], []
 
-    def on_start(self, name, epochs):
-        self.started.append((name, epochs))
+    def on_start(self, plan):
+        self.started.append((plan.autoencoder.name, plan.config.epochs))
 
     def on_epoch(self, progress):
         self.told.append(progress)
@@ -143,6 +143,7 @@ def test_callbacks_are_called_and_one_of_them_ends_the_training(small):
         np.testing.assert_allclose(
             progress.metrics["train"]["kl"], run.history["train"]["kl"][:, epoch].mean(), rtol=1e-5
         )
+        assert_same(progress.members["train"], {term: of[:, epoch] for term, of in run.history["train"].items()})
 
 
 @pytest.fixture(scope="module")

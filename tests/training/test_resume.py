@@ -270,6 +270,8 @@ def test_a_saved_run_keeps_the_state_of_its_models(training, whole, tmp_path):
 
 @of_one_kind
 def test_an_extension_equals_the_longer_training(training, whole, tmp_path):
+    with pytest.raises(InvalidInput, match="holds no checkpoint: expected those of the training to extend"):
+        training.fit(checkpoints=tmp_path, resume="extend")
     training.fit(checkpoints=tmp_path, epochs=EPOCHS - 2)
     with pytest.raises(InvalidInput, match=r"has 4 epochs and was resumed with 6: expected 4; to train for more"):
         training.fit(checkpoints=tmp_path, resume=True)

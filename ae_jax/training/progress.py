@@ -10,7 +10,8 @@ from rich.console import Console
 from rich.text import Text
 
 from ae_jax.data import DownloadProgress
-from ae_jax.training import Callback, Progress
+from ae_jax.training.callbacks import Callback, Progress
+from ae_jax.training.plan import Plan
 
 _NARROW, _WIDE = 80, 100
 _NOTEBOOK_SECONDS = 0.3
@@ -29,11 +30,12 @@ class ProgressDisplay(Callback):
 
     Example:
       >>> from io import StringIO
+      >>> import ae_jax
       >>> with ProgressDisplay(Console(file=StringIO())) as display:
-      ...     display.on_start("sparse", 10)
-      ...     display.on_epoch(Progress("sparse", 10, 10, {"train": {"loss": 0.5}}, running=0))
-      >>> display.console.file.getvalue()
-      'sparse: epoch 10/10, train loss 0.5, done in 0 s\n'
+      ...     model = ae_jax.undercomplete(code=2, hidden=())
+      ...     run = ae_jax.fit(model, ae_jax.data.digits(), epochs=1, callbacks=[display])
+      >>> display.console.file.getvalue().split(",")[0]
+      'undercomplete: epoch 1/1'
     """
 
     def __init__(self, console: Console | None = None, *, clock: Callable[[], float] = time.perf_counter):
@@ -54,9 +56,9 @@ class ProgressDisplay(Callback):
     ) -> None:
         self._display.close()
 
-    def on_start(self, name: str, epochs: int) -> None:
+    def on_start(self, plan: Plan) -> None:
         """Begins the display of a training."""
-        self._display.start(name, epochs)
+        self._display.start(plan.autoencoder.name, plan.config.epochs)
 
     def on_epoch(self, progress: Progress) -> None:
         """Shows an epoch of :func:`ae_jax.fit`."""

@@ -1,14 +1,16 @@
 """Progress: bars on a terminal, lines in a file, one display in a notebook."""
 
+import dataclasses
 from io import StringIO
 
+import numpy as np
 import pytest
 from rich.console import Console
 
 import ae_jax
 from ae_jax.data import Dataset, DownloadProgress
-from ae_jax.report import ProgressDisplay
-from ae_jax.training import Progress
+from ae_jax.training import Plan, Progress, ProgressDisplay, TrainConfig
+from ae_jax.training.plan import plan
 
 FILES = [
     DownloadProgress("mnist: download a.gz", 50, 100),
@@ -20,6 +22,12 @@ FILES = [
 
 def record(name: str, epoch: int, epochs: int, running: int = 2) -> Progress:
     return Progress(name, epoch, epochs, {"train": {"loss": 1 / epoch}, "validation": {"loss": 2 / epoch}}, running)
+
+
+def started(name: str, epochs: int) -> Plan:
+    """The plan of a training of that name."""
+    model = dataclasses.replace(ae_jax.undercomplete(code=2, hidden=()), name=name)
+    return plan(model, np.zeros((4, 3), np.float32), TrainConfig(epochs=epochs), seeds=0)
 
 
 class Clock:
@@ -47,7 +55,7 @@ def test_lines_have_losses_and_the_time_of_their_training():
     clock = Clock()
     with ProgressDisplay(in_file(), clock=clock) as display:
         for name in ("a", "b"):
-            display.on_start(name, 10)
+            display.on_start(started(name, 10))
             for epoch in range(1, 11):
                 clock.now += 30.0 if epoch == 1 else 2.0
                 display.on_epoch(record(name, epoch, 10))
@@ -57,7 +65,7 @@ def test_lines_have_losses_and_the_time_of_their_training():
     assert lines[9] == "a: epoch 10/10, train loss 0.1, validation loss 0.2, done in 48 s"
     assert lines[19].endswith("done in 48 s")
     with ProgressDisplay(in_file()) as display:
-        display.on_start("sparse", 200)
+        display.on_start(started("sparse", 200))
         for epoch in range(1, 201):
             display.on_epoch(record("sparse", epoch, 200))
     lines = text(display).splitlines()
@@ -68,7 +76,7 @@ def test_lines_have_losses_and_the_time_of_their_training():
 def test_training_that_stops_early_has_a_last_line_and_a_full_bar():
     for console, end in ((in_file(), "sparse: epoch 7/100"), (on_terminal(), "7/7")):
         with ProgressDisplay(console) as display:
-            display.on_start("sparse", 100)
+            display.on_start(started("sparse", 100))
             display.on_epoch(record("sparse", 1, 100))
             display.on_epoch(record("sparse", 7, 100, running=0))
         assert end in text(display)
@@ -78,7 +86,7 @@ def test_training_that_stops_early_has_a_last_line_and_a_full_bar():
 def test_a_terminal_has_a_bar_for_each_training(width: int):
     with ProgressDisplay(on_terminal(width)) as display:
         for name in ("sparse", "mine [red]", "mine [red]"):
-            display.on_start(name, 40)
+            display.on_start(started(name, 40))
             for epoch in range(1, 41):
                 display.on_epoch(record(name, epoch, 40))
     final = "".join(text(display).rsplit("\x1b[2K", 3)[-3:])
@@ -96,7 +104,7 @@ def test_an_exception_restores_the_terminal(error: type[BaseException]):
 
     def train() -> None:
         with display:
-            display.on_start("sparse", 100)
+            display.on_start(started("sparse", 100))
             display.on_epoch(record("sparse", 1, 100))
             raise error
 
@@ -105,9 +113,8 @@ def test_an_exception_restores_the_terminal(error: type[BaseException]):
     assert text(display).count("\x1b[?25l") == text(display).count("\x1b[?25h") == 1
 
 
-def test_fit_calls_the_display_on_the_standard_error(small: Dataset, capsys: pytest.CaptureFixture[str]):
-    with ProgressDisplay() as display:
-        ae_jax.fit(ae_jax.undercomplete(code=2, hidden=()), small, epochs=2, batch_size=16, callbacks=[display])
+def test_fit_shows_its_progress_on_the_standard_error(small: Dataset, capsys: pytest.CaptureFixture[str]):
+    ae_jax.fit(ae_jax.undercomplete(code=2, hidden=()), small, epochs=2, batch_size=16, progress=True)
     captured = capsys.readouterr()
     assert captured.out == ""
     assert "undercomplete: epoch 2/2" in captured.err
@@ -127,7 +134,7 @@ def test_a_notebook_has_one_display_that_is_updated(monkeypatch: pytest.MonkeyPa
 
     monkeypatch.setattr("IPython.display.display", display)
     with ProgressDisplay(Console(file=StringIO(), force_jupyter=True)) as progress:
-        progress.on_start("sparse", 40)
+        progress.on_start(started("sparse", 40))
         for epoch in range(1, 41):
             progress.on_epoch(record("sparse", epoch, 40))
     assert len(shown) == 1
