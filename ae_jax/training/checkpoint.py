@@ -10,6 +10,7 @@ import datetime
 import hashlib
 import json
 import shutil
+import threading
 import warnings
 from collections.abc import Iterator
 from pathlib import Path
@@ -30,6 +31,12 @@ _DAMAGED = "damaged-"
 
 _UNFINISHED = "*.orbax-checkpoint-tmp"
 """Folders of checkpoints that were not written to the end."""
+
+_ORBAX = threading.RLock()
+"""Held while Orbax works: it numbers what it does by one counter of the process, so that threads take turns."""
+
+_saving: "list[CheckpointWriter]" = []
+"""The writer whose checkpoint was last begun, whichever thread it is of."""
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
@@ -91,7 +98,7 @@ def latest_checkpoint(folder: Path) -> Checkpoint | None:
       InvalidInput: every checkpoint is damaged, or one has another format.
     """
     reasons = []
-    with _manager(folder) as manager:
+    with _ORBAX, _manager(folder) as manager:
         for step in _steps(folder):
             try:
                 checkpoint = _read(manager, step)
@@ -108,7 +115,7 @@ def latest_checkpoint(folder: Path) -> Checkpoint | None:
 
 def checkpoint_info(folder: Path) -> CheckpointInfo | None:
     """Reads the progress of a training from its newest readable checkpoint; None if there is none."""
-    with _manager(folder) as manager:
+    with _ORBAX, _manager(folder) as manager:
         for step in _steps(folder):
             with contextlib.suppress(InvalidInput):
                 facts = _read_facts(manager, step)
@@ -176,6 +183,9 @@ class CheckpointWriter:
             facts=ocp.args.JsonSave({"sha256": _digest(facts), "facts": facts}),
         )
         with self._reporting():
+            for other in _saving:
+                other.wait()
+            _saving[:] = [self]
             self._manager.save(checkpoint.step, args=items, force=True)
         return True
 
@@ -187,12 +197,15 @@ class CheckpointWriter:
     def close(self) -> None:
         """Waits, and ends the background threads."""
         self.wait()
-        self._manager.close()
+        with _ORBAX:
+            _saving[:] = [other for other in _saving if other is not self]
+            self._manager.close()
 
     @contextlib.contextmanager
     def _reporting(self) -> Iterator[None]:
         try:
-            yield
+            with _ORBAX:
+                yield
         except Exception as error:  # Orbax and TensorStore do not document what they raise
             warnings.warn(
                 f"a checkpoint could not be written to {self.folder} ({first_line(error)}): the previous ones stay.",

@@ -4,6 +4,7 @@ import random
 import resource
 import shutil
 import warnings
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from types import SimpleNamespace
 
@@ -216,3 +217,15 @@ def test_a_write_that_fails_is_a_warning_and_the_next_is_due_at_once(folder):
     writer.write(saved(101))
     writer.close()
     assert names(folder) == ["101", "50"]
+
+
+def test_threads_save_to_folders_of_their_own(tmp_path):
+    def save_and_read(number: int) -> tuple[int, int]:
+        write(tmp_path / str(number), *(saved(step, of=number + 1) for step in (10, 20)))
+        latest, info = latest_checkpoint(tmp_path / str(number)), checkpoint_info(tmp_path / str(number))
+        assert latest is not None
+        assert info is not None
+        return latest.step, info.epochs
+
+    with ThreadPoolExecutor(4) as threads:
+        assert list(threads.map(save_and_read, range(8))) == [(20, number + 1) for number in range(8)]
