@@ -1,9 +1,10 @@
 """Notes the first signal that asks for an end, so that the current work can be finished and saved."""
 
 import dataclasses
+import os
 import signal
 import threading
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from typing import Any
 
@@ -28,7 +29,8 @@ def inside_stop_on_signal() -> bool:
 def stop_on_signal(*, again: Any = None) -> Iterator[Stop]:
     """Notes the first SIGINT or SIGTERM inside the block; a second signal is handled as before the block.
 
-    A nested block shares the outer one. Only the main thread can handle signals: in another thread nothing is noted.
+    Where that handler ends the process, a thread does so even if the main thread waits in native code. A nested block
+    shares the outer one. Only the main thread can handle signals: in another thread nothing is noted.
     Signals that are ignored, as SIGINT is for background jobs of a shell, stay ignored.
 
     Args:
@@ -54,12 +56,39 @@ def stop_on_signal(*, again: Any = None) -> Iterator[Stop]:
         for each, handler in before.items():
             signal.signal(each, handler if again is None else again)
 
+    ending = [number for number, handler in before.items() if signal.SIG_DFL in (handler, again)]
     for number in before:
         signal.signal(number, note)
     _active.append(stop)
     try:
-        yield stop
+        with _end_by_second(stop, ending):
+            yield stop
     finally:
         _active.remove(stop)
         for number, handler in before.items():
             signal.signal(number, handler)
+
+
+@contextmanager
+def _end_by_second(stop: Stop, ending: Sequence[int]) -> Iterator[None]:
+    """Ends the process by the second of some signals if the main thread has not come to handle the first."""
+    reads, writes = os.pipe()
+    os.set_blocking(writes, False)
+
+    def watch() -> None:
+        met = 0
+        while received := os.read(reads, 1):  # Python's handler in C writes the number of each signal
+            met += received[0] in ending
+            if met > 1 and stop.signal is None:
+                os._exit(128 + received[0])
+
+    before = signal.set_wakeup_fd(writes, warn_on_full_buffer=False)
+    watcher = threading.Thread(target=watch, daemon=True)
+    watcher.start()
+    try:
+        yield
+    finally:
+        signal.set_wakeup_fd(before)
+        os.close(writes)
+        watcher.join()
+        os.close(reads)

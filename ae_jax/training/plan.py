@@ -17,11 +17,14 @@ from ae_jax.models import Autoencoder
 from ae_jax.training.config import TrainConfig
 from ae_jax.training.members import Members
 from ae_jax.training.mesh import MEMBER, Devices, accelerators_for, mesh_of
-from ae_jax.training.population import memory_budget, stack, unstack, vmap_size
+from ae_jax.training.population import memory_budget, stack, state_budget, unstack, vmap_size
 from ae_jax.types import Batch
 
 _PARAMETERS = 2**33
 """Of one member; in 32 bits, with gradient and two moments, they take 137 GB, more than any device has."""
+
+_MEMBERS = 10_000
+"""Of one population: more take longer to start and to save than to train in parts."""
 
 
 class Plan(NamedTuple):
@@ -92,12 +95,17 @@ def plan(
             require_unit_interval(*dataset.range, f"the {kind} likelihood of {choice.name}")
         if choice.conditional:
             _require_classes(choice, dataset, resplit=bool(config.resplit))
+    count = len(choices) * len(members)
+    if count > _MEMBERS:
+        raise InvalidInput(f"fit was given {count:,} members: expected at most {_MEMBERS:,}; train them in parts.")
     population = stack([choice for choice in choices for _ in members])
     batch_size = min(config.batch_size, dataset.training_examples)
     config = dataclasses.replace(config, batch_size=batch_size)
     parameters = _feasible(choices[0], dataset, config)
-    count = len(choices) * len(members)
-    mesh = _default_mesh(count, parameters) if config.mesh is None else config.mesh
+    mesh = mesh_of(
+        _default_mesh(count, parameters) if config.mesh is None else config.mesh, members=count, batch_size=batch_size
+    )
+    _require_memory(choices[0].name, parameters, count // (1 if mesh is None else mesh.shape[MEMBER]))
     subsets, validation_subsets = _subsets(dataset, members * len(choices)) if config.resplit else (None, None)
     return Plan(
         autoencoder=population,
@@ -105,7 +113,7 @@ def plan(
         dataset=dataset,
         config=config,
         single=not several and not several_seeds,
-        mesh=mesh_of(mesh, members=count, batch_size=batch_size),
+        mesh=mesh,
         subsets=subsets,
         validation_subsets=validation_subsets,
     )
@@ -117,6 +125,16 @@ def _subsets(dataset: Dataset, seeds: Sequence[int]) -> tuple[np.ndarray, np.nda
     names = ["train", *({"validation"} & set(dataset.redrawn))]
     rows = [np.stack([drawn[seed][name] for seed in seeds]).astype(np.int32) for name in names]
     return rows[0], rows[1] if len(rows) > 1 else None
+
+
+def _require_memory(name: str, parameters: int, members: int) -> None:
+    """Raises if the parameters, two moments and best parameters of the members on a device exceed its memory."""
+    needed, half = 16 * parameters * members, state_budget()
+    if half is not None and needed > 2 * half:
+        raise InvalidInput(
+            f"{members:,} members of {name} with {parameters:,} parameters each take {needed:,} bytes or more while "
+            f"they train: expected at most {2 * half:,}, the memory; choose smaller widths or train fewer at once."
+        )
 
 
 def _default_mesh(members: int, parameters: int) -> Devices | None:

@@ -1,8 +1,12 @@
 import signal
+import subprocess
+import sys
 import threading
+from pathlib import Path
 
 import pytest
 
+from ae_jax.training import interruption
 from ae_jax.training.interruption import stop_on_signal
 
 SIGNALS = [signal.SIGINT, signal.SIGTERM]
@@ -86,3 +90,25 @@ def test_a_signal_that_is_ignored_stays_so(ignored, handlers):
         assert signal.getsignal(ignored) == signal.SIG_IGN
     finally:
         signal.signal(ignored, handlers)
+
+
+WAITING = """
+import ctypes, runpy, signal, sys
+with runpy.run_path(sys.argv[1])["stop_on_signal"](again=signal.SIG_DFL):
+    mutex = ctypes.create_string_buffer(64)
+    print("ready", flush=True)
+    for _ in range(2):
+        ctypes.CDLL(None).pthread_mutex_lock(mutex)  # the second time it waits forever, whatever signals come
+"""
+
+
+def test_a_second_signal_ends_a_process_that_waits_in_native_code():
+    command = [sys.executable, "-c", WAITING, interruption.__file__]
+    with subprocess.Popen(command, stdout=subprocess.PIPE, text=True) as process:
+        assert process.stdout is not None
+        assert process.stdout.readline() == "ready\n"
+        while " S " not in Path(f"/proc/{process.pid}/stat").read_text():  # until it waits
+            pass
+        while process.poll() is None:
+            process.terminate()
+    assert process.returncode == 128 + signal.SIGTERM

@@ -124,3 +124,11 @@ def test_members_are_divided_over_accelerators_that_have_memory_for_their_shares
     plan(UNDERCOMPLETE, X, TrainConfig(), seeds=range(6))
     plan(UNDERCOMPLETE, X, TrainConfig(mesh="data=2"), seeds=range(6))
     assert found == [asked, "data=2"]
+
+
+def test_members_that_no_memory_holds_are_refused_before_anything_is_allocated(monkeypatch):
+    with pytest.raises(InvalidInput, match="given 100,000 members: expected at most 10,000; train them in parts"):
+        plan(UNDERCOMPLETE, X, TrainConfig(), seeds=range(100_000))
+    monkeypatch.setattr("ae_jax.training.plan.state_budget", lambda: 1000)
+    with pytest.raises(InvalidInput, match=r"6 members of undercomplete with .* each take .* expected at most 2,000"):
+        plan(UNDERCOMPLETE, X, TrainConfig(), seeds=range(6))
