@@ -180,7 +180,8 @@ def from_rows(
     validation, test, sample = (np.sort(part) for part in np.split(chosen, np.cumsum(sizes)[:-1]))
     stream = Stream(rows=rows, held_out=np.sort(np.concatenate([validation, test])), budget=reading.budget, seed=seed)
     taken = {"train": sample, "validation": validation, "test": test}
-    statistics, found = survey(stream, taken, moments=scaling in (None, "standard"))
+    statistics, found, digest = survey(stream, taken, moments=scaling in (None, "standard"))
+    stream = dataclasses.replace(stream, digest=digest)
     if scaling is None and _is_table(np.array([statistics.low, statistics.high], rows.dtype)):
         scaling = "standard"
     if np.dtype(rows.dtype).kind in "iu":

@@ -1,13 +1,14 @@
 """Training data larger than the device budget: read in blocks, shuffled and served in chunks by Grain."""
 
 import dataclasses
+import hashlib
 from collections.abc import Callable, Generator, Iterator, Mapping, Sequence
 from functools import cached_property, partial
 from typing import Any, NamedTuple
 
 import numpy as np
 
-from ae_jax.data.arrays import RawData, as_examples, storage_type
+from ae_jax.data.arrays import RawData, as_examples, require_finite, storage_type
 from ae_jax.data.scaling import Statistics
 from ae_jax.errors import InvalidInput
 from ae_jax.types import Shape
@@ -94,12 +95,14 @@ class Stream:
       held_out: numbers of the rows that are not trained on, sorted, counted over all shards.
       budget: bytes of examples that the device may hold.
       seed: of the order.
+      digest: of all examples of the source, as :func:`survey` read them.
     """
 
     rows: Rows
     held_out: np.ndarray
     budget: int = DEVICE_BUDGET
     seed: int = 0
+    digest: str = ""
 
     def __post_init__(self) -> None:
         largest = max(self.rows.lengths) * bytes_of_one(self.rows)
@@ -224,12 +227,15 @@ class Stream:
             start, stop, kept = start + int(kept[0]), start + int(kept[-1]) + 1, kept - kept[0]
         x, _ = self.rows.read(shard, start, stop)
         trained = x[kept].astype(storage_type(self.rows.dtype), copy=False)
+        require_finite(trained, f"{self.rows.place(shard)} was changed while it was trained on: it")
         if not self.rows.whole:
             return trained
         return np.random.default_rng([self.seed, epoch, shard]).permutation(trained)[low:high]
 
 
-def survey(stream: Stream, taken: Mapping[str, np.ndarray], *, moments: bool) -> tuple[Statistics, dict[str, RawData]]:
+def survey(
+    stream: Stream, taken: Mapping[str, np.ndarray], *, moments: bool
+) -> tuple[Statistics, dict[str, RawData], str]:
     """Reads a stream once, checks every example, and keeps some of them in memory.
 
     Args:
@@ -238,8 +244,9 @@ def survey(stream: Stream, taken: Mapping[str, np.ndarray], *, moments: bool) ->
       moments: whether mean and deviation are computed.
 
     Returns:
-      Statistics of the training examples, and the kept examples by name.
+      Statistics of the training examples, the kept examples by name, and a digest of all examples.
     """
+    digest = hashlib.sha256()
     found: dict[str, list[tuple[np.ndarray, Any]]] = {name: [] for name in taken}
 
     def parts() -> Iterator[np.ndarray]:
@@ -247,6 +254,7 @@ def survey(stream: Stream, taken: Mapping[str, np.ndarray], *, moments: bool) ->
             read, labels = stream.rows.read(shard, start, stop)
             stored = read.astype(storage_type(read.dtype), copy=False)
             x = as_examples(stored, f"{stream.rows.place(shard)}, counted from row {start},")
+            digest.update(np.ascontiguousarray(x).data)
             first = int(stream.first_rows[shard]) + start
             for name, numbers in taken.items():
                 chosen = _among(numbers, first, len(x))
@@ -255,7 +263,8 @@ def survey(stream: Stream, taken: Mapping[str, np.ndarray], *, moments: bool) ->
                 yield trained
 
     statistics = Statistics.of(parts(), moments=moments)
-    return statistics, {name: _joined(pieces, stream.rows.columns) for name, pieces in found.items()}
+    kept = {name: _joined(pieces, stream.rows.columns) for name, pieces in found.items()}
+    return statistics, kept, digest.hexdigest()
 
 
 def _joined(pieces: list[tuple[np.ndarray, Any]], columns: tuple[str, ...] | None) -> RawData:

@@ -13,7 +13,6 @@ import jax
 import numpy as np
 
 from ae_jax.components import to_config
-from ae_jax.data.streaming import Rows
 from ae_jax.errors import InvalidInput
 from ae_jax.locks import locked
 from ae_jax.schedules import value_at
@@ -27,7 +26,7 @@ from ae_jax.training.checkpoint import (
     set_damaged_aside,
 )
 from ae_jax.training.distributed import is_main_process, is_multiprocess, require_alike, sync_errors
-from ae_jax.training.environment import environment
+from ae_jax.training.environment import environment, settings_of_jax
 from ae_jax.training.loop import Start
 from ae_jax.training.plan import Plan
 from ae_jax.training.population import unstack
@@ -38,9 +37,6 @@ Resume = bool | Literal["extend"]
 _LISTED = 6
 """Number of differences that an error lists."""
 
-_SAMPLE, _SHARDS = 64, 4
-"""Number of rows of a stream that are digested; fewer, each of another shard, if a shard is only read whole."""
-
 
 def configuration_of(planned: Plan, start: Start | None = None) -> dict[str, Any]:
     """Everything that decides the result of a training, ready for JSON."""
@@ -49,6 +45,7 @@ def configuration_of(planned: Plan, start: Start | None = None) -> dict[str, Any
         "autoencoders": [to_config(unstack(planned.autoencoder, member)) for member in range(members)],
         "seeds": planned.seeds.tolist(),
         "data": to_config(planned.dataset.spec) | {"digest": _digest(planned)},
+        "settings_of_jax": settings_of_jax(),
         **planned.config.to_json(),
     }
 
@@ -169,16 +166,16 @@ def _schedules(value: Any) -> Iterator[Any]:
 
 
 def _digest(planned: Plan) -> str:
-    """A digest of all examples trained or validated on; of a stream, of its held-out examples and a sample of rows."""
+    """A digest of the examples of all splits, with all of a stream, and of the rows that each member draws of them."""
     dataset = planned.dataset
     arrays: list[Any] = []
-    for split in (dataset.train, dataset.validation, *([dataset.test] if planned.config.resplit else [])):
+    for split in (dataset.train, dataset.validation, dataset.test):
         arrays.append(split.x)
-        if planned.autoencoder.conditional:
+        if planned.autoencoder.conditional and len(split.x):
             arrays.append(split.condition(dataset.classes))
     arrays += [rows for rows in (planned.subsets, planned.validation_subsets) if rows is not None]
     if dataset.stream is not None:
-        arrays.extend(_sample(dataset.stream.rows))
+        arrays.append(np.frombuffer(dataset.stream.digest.encode(), np.uint8))
     return _digest_of(arrays)
 
 
@@ -187,16 +184,6 @@ def _digest_of(arrays: list[Any]) -> str:
     for array in arrays:
         found.update(np.ascontiguousarray(array).data)
     return found.hexdigest()
-
-
-def _sample(rows: Rows) -> Iterator[np.ndarray]:
-    """Evenly spaced rows of a source, the first and the last among them."""
-    lengths = np.array(rows.lengths)
-    ends = np.cumsum(lengths)
-    for index in np.unique(np.linspace(0, ends[-1] - 1, _SHARDS if rows.whole else _SAMPLE).astype(np.int64)):
-        shard = int(np.searchsorted(ends, index, side="right"))
-        row = int(index - ends[shard] + lengths[shard])
-        yield rows.read(shard, row, row + 1)[0]
 
 
 def differences(before: Any, now: Any) -> str:

@@ -4,6 +4,7 @@ import numpy as np
 import pandas
 import pytest
 
+import ae_jax
 from ae_jax import InvalidInput
 from ae_jax.data import RawData, ReadOptions
 from ae_jax.data.shards import ArrayRows, NpyRows, ParquetRows
@@ -111,7 +112,7 @@ def test_the_last_chunk_has_a_batch():
 def test_a_survey_checks_every_example_and_takes_what_it_is_asked_for(shards):
     stream = stream_of(shards)
     taken = {"few": np.array([0, 9, 10, 400, 999]), "none": np.arange(0)}
-    statistics, found = survey(stream, taken, moments=True)
+    statistics, found, _ = survey(stream, taken, moments=True)
     trained = np.delete(X, stream.held_out, axis=0)
     np.testing.assert_allclose(statistics.mean, trained.mean(axis=0), rtol=1e-6)
     np.testing.assert_allclose(statistics.deviation, trained.std(axis=0), rtol=1e-6, atol=1e-7)
@@ -163,3 +164,13 @@ def test_chunks_mix_places_of_all_shards(shards):
     for chunk in read(stream_of(shards), 1)[:4]:
         assert chunk[:, 0].min() < 300
         assert chunk[:, 0].max() > 700
+
+
+def test_values_that_turn_into_nan_in_the_file_are_named(tmp_path):
+    np.save(tmp_path / "x.npy", np.ones((640, 4), np.float32))
+    data = from_rows(
+        NpyRows([tmp_path / "x.npy"]), name="x", scaling="none", reading=ReadOptions(budget=16 * 4 * 4 * 32)
+    )
+    np.save(tmp_path / "x.npy", np.full((640, 4), np.nan, np.float32))
+    with pytest.raises(InvalidInput, match=r"x.npy was changed while it was trained on: it has .* NaN or infinite"):
+        ae_jax.fit(ae_jax.undercomplete(code=2, hidden=()), data, epochs=1)

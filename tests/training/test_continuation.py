@@ -1,6 +1,7 @@
 import dataclasses
 import json
 
+import jax
 import jax.numpy as jnp
 import numpy as np
 import pytest
@@ -74,7 +75,7 @@ def test_settings_that_differ_are_listed(planned, settings, said):
         assert difference(planned(), planned(**settings), resume) == expected + "or remove runs/one to start anew."
 
 
-@pytest.mark.parametrize("split", ["train", "validation"])
+@pytest.mark.parametrize("split", ["train", "validation", "test"])
 def test_one_byte_of_the_data_that_differs_is_found(planned, small, split):
     x = getattr(small, split).x.copy()
     x[3, 4, 5] = 16 - x[3, 4, 5]
@@ -84,17 +85,32 @@ def test_one_byte_of_the_data_that_differs_is_found(planned, small, split):
     assert "data.digest: " in said
 
 
-@pytest.mark.parametrize("whole", [False, True])
-def test_another_stream_is_found_by_some_of_its_rows(planned, digits, whole):
+def test_one_changed_row_of_a_stream_is_found(planned, digits):
     def streamed(x) -> Dataset:
-        rows = ArrayRows(x)
-        rows.whole = whole
-        return from_rows(rows, name="streamed", scaling="unit", reading=ReadOptions(budget=16 * 64 * 32 * 4))
+        return from_rows(ArrayRows(x), name="streamed", scaling="unit", reading=ReadOptions(budget=16 * 64 * 32 * 4))
 
-    data = streamed(digits.train.x[:160])
-    other = dataclasses.replace(data, stream=streamed(16 - digits.train.x[:160]).stream)
-    assert "(data.digest: " in difference(planned(data=data), planned(data=other))
+    x = digits.train.x[:160].copy()
+    data = streamed(x.copy())
+    row = int(np.setdiff1d(np.arange(160), data.stream.held_out)[5])
+    x[row, 3, 3] = 16 - x[row, 3, 3]
+    changed = dataclasses.replace(data, stream=streamed(x).stream)
+    assert "(data.digest: " in difference(planned(data=data), planned(data=changed))
     compare(configuration_of(planned(data=data)), planned(data=streamed(digits.train.x[:160])))
+
+
+@pytest.mark.parametrize(
+    ("setting", "value"),
+    [("jax_enable_x64", True), ("jax_threefry_partitionable", False), ("jax_default_prng_impl", "rbg")],
+)
+def test_another_setting_of_jax_is_named(planned, setting, value):
+    saved, before = planned(), getattr(jax.config, setting)
+    configuration = json.loads(json.dumps(configuration_of(saved)))
+    jax.config.update(setting, value)
+    try:
+        with pytest.raises(InvalidInput, match=rf"\(settings_of_jax.{setting}: {before} then, {value} now\)"):
+            compare(configuration, saved)
+    finally:
+        jax.config.update(setting, before)
 
 
 def test_other_versions_and_devices_are_a_warning():
