@@ -15,6 +15,7 @@ from ae_jax.data import DataSpec, Scaling, as_condition, as_examples, as_labels,
 from ae_jax.errors import InvalidInput
 from ae_jax.models import Autoencoder
 from ae_jax.networks import code_shape, deterministic
+from ae_jax.training.environment import require_supported_settings
 from ae_jax.training.latents import PosteriorMoments, Traversal, move_units
 from ae_jax.training.population import stack, state_budget, take, unstack
 from ae_jax.types import ModelState, Params, Shape
@@ -268,6 +269,7 @@ class Members:
         Returns:
           A tree of ``[n, ...]`` arrays, with a leading member axis unless the run is single.
         """
+        require_supported_settings()
         count = len(arrays[0])
         conditions = self.conditions(condition, count)
         own = () if per_member is None else (jax.device_put(per_member),)

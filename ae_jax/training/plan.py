@@ -15,6 +15,7 @@ from ae_jax.data import Dataset, Split, from_arrays, require_unit_interval
 from ae_jax.errors import InvalidInput
 from ae_jax.models import Autoencoder
 from ae_jax.training.config import TrainConfig
+from ae_jax.training.environment import require_supported_settings
 from ae_jax.training.members import Members
 from ae_jax.training.mesh import MEMBER, Devices, accelerators_for, mesh_of
 from ae_jax.training.population import memory_budget, stack, state_budget, unstack, vmap_size
@@ -81,6 +82,7 @@ def plan(
     seeds: int | Sequence[int],
 ) -> Plan:
     """Checks the arguments of :func:`ae_jax.fit` and combines every autoencoder with every seed."""
+    require_supported_settings()
     dataset = data if isinstance(data, Dataset) else from_arrays(data, validation=0.0, test=0.0)
     choices, several = _choices(autoencoder)
     members, several_seeds = _seeds(seeds)

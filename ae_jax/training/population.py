@@ -48,7 +48,7 @@ def stack(autoencoders: Sequence[Autoencoder]) -> Autoencoder:
                 f"{autoencoders[0].name} was given an array of shape {jnp.shape(leaf)} as "
                 f"{jax.tree_util.keystr(path)}: expected one number; give one autoencoder for each."
             )
-    return jax.tree.map(lambda *values: jax.device_put(np.array(values, jnp.result_type(float))), *autoencoders)
+    return jax.tree.map(lambda *values: jax.device_put(np.array(values, np.float32)), *autoencoders)
 
 
 def unstack(autoencoder: Autoencoder, member: int) -> Autoencoder:

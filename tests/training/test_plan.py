@@ -1,5 +1,6 @@
 """What is refused before anything is compiled."""
 
+import jax
 import numpy as np
 import pytest
 
@@ -132,3 +133,21 @@ def test_members_that_no_memory_holds_are_refused_before_anything_is_allocated(m
     monkeypatch.setattr("ae_jax.training.plan.state_budget", lambda: 1000)
     with pytest.raises(InvalidInput, match=r"6 members of undercomplete with .* each take .* expected at most 2,000"):
         plan(UNDERCOMPLETE, X, TrainConfig(), seeds=range(6))
+
+
+@pytest.mark.parametrize(
+    ("setting", "value"),
+    [
+        ("jax_numpy_dtype_promotion", "strict"),
+        ("jax_debug_infs", True),
+        ("jax_transfer_guard_host_to_device", "disallow"),
+    ],
+)
+def test_settings_of_jax_that_are_not_supported_are_named(setting, value):
+    before = getattr(jax.config, setting)
+    jax.config.update(setting, value)
+    try:
+        with pytest.raises(InvalidInput, match=f"^{setting} is {value!r}, which is not supported: expected"):
+            plan(UNDERCOMPLETE, X, TrainConfig(), seeds=0)
+    finally:
+        jax.config.update(setting, before)
