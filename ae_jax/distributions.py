@@ -35,6 +35,21 @@ class Posterior(Protocol):
     def sample_and_log_prob(self, key: Key) -> tuple[Float[Array, "batch *latent"], Float[Array, " batch"]]: ...
 
 
+def log_scale_of(outputs: Float[Array, "*any"]) -> Float[Array, "*any"]:
+    r"""Returns the log-scales that an encoder's unbounded outputs stand for.
+
+    .. math:: \sigma = e^a \; (a \le 0), \quad 1 + a \; (a > 0)
+
+    A posterior narrower than the standard normal has the usual exponential; a wider one grows linearly, so that an
+    extreme example (a standardised feature at 80 standard deviations, say) does not overflow the loss.
+
+    Example:
+      >>> jnp.exp(log_scale_of(jnp.array([-1.0, 0.0, 9.0]))).round(3)
+      Array([ 0.368,  1.   , 10.   ], dtype=float32)
+    """
+    return jnp.where(outputs > 0, jnp.log1p(jnp.maximum(outputs, 0)), outputs)
+
+
 class DiagonalGaussian(NamedTuple):
     r"""A Gaussian with independent components for each example.
 

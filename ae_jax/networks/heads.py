@@ -7,7 +7,7 @@ from flax import nnx
 from jaxtyping import Array, Float
 
 from ae_jax._checks import require_part
-from ae_jax.distributions import DiagonalGaussian, PosteriorBuilder
+from ae_jax.distributions import DiagonalGaussian, PosteriorBuilder, log_scale_of
 from ae_jax.errors import InvalidInput
 from ae_jax.networks.activations import apply
 from ae_jax.networks.functional import Code
@@ -46,4 +46,4 @@ def code_of(networks: Any, outputs: Float[Array, "batch *outputs"]) -> Code:
     if not config.stochastic:
         return keep_top_k(config, apply(config.code_activation, outputs))
     mean, log_scale = jnp.split(outputs, 2, axis=-1)
-    return DiagonalGaussian(apply(config.code_activation, mean), log_scale)
+    return DiagonalGaussian(apply(config.code_activation, mean), log_scale_of(log_scale))

@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 from scipy import special, stats
 
+import ae_jax
 from ae_jax import InvalidInput
 from ae_jax.corruptions import Binarisation, Masking
 from ae_jax.distributions import DiagonalGaussian
@@ -153,3 +154,17 @@ def test_a_deterministic_encoder_is_refused(objective, model_of):
 def test_choices_that_cannot_be_used_are_refused(choice, sentence):
     with pytest.raises(InvalidInput, match=sentence):
         ELBO(**choice)
+
+
+def test_an_extreme_example_leaves_loss_and_gradient_finite():
+    autoencoder = ae_jax.variational(code=2, hidden=(), likelihood=GaussianLikelihood())
+    params, state = autoencoder.init((4,), jax.random.key(0))
+    params = jax.tree.map(jnp.ones_like, params)  # by which the log-scale is the sum of the features, 120
+    batch = Batch(jnp.full((1, 4), 30.0))
+
+    def loss_of(params):
+        return autoencoder.objective(autoencoder.bind((4,), params, state), jax.random.key(1), batch, 0)[0]
+
+    for leaf in jax.tree.leaves(jax.jit(jax.value_and_grad(loss_of))(params)):
+        assert np.isfinite(leaf).all()
+        assert np.abs(leaf).max() < 1e9
