@@ -94,11 +94,11 @@ CHOSEN: dict[str, dict[str, tuple[Any, ...]]] = {
         "PCA": (0.5,),
     },
     "unsupervised": {
-        AUTOENCODER: ((0.02, 1.0), "knn_code 128"),
+        AUTOENCODER: ((0.1, 0.1), "knn_code 128"),
         KNN: ("max", 50),
         FOREST: (100, 1.0, MOST),
-        "local outlier factor": (50,),
-        "PCA": (0.7,),
+        "local outlier factor": (100,),
+        "PCA": (0.3,),
     },
 }
 CHOSEN["semi-supervised"] = CHOSEN["duplicate-free"]
