@@ -57,7 +57,7 @@ MEAN = "mean"
 def normal_of(data: Dataset, digit: int) -> Dataset:
     """Returns the training images of one digit, with all test images."""
     x = data.train.x[data.train.labels == digit]
-    return ae_jax.data.from_splits(x, test=tuple(data.test), name=f"{data.name}, {digit}", scaling=data.scaling)
+    return ae_jax.data.from_splits(x, test=data.test, name=f"{data.name}, {digit}", scaling=data.scaling)
 
 
 def by_autoencoder(data: Dataset, seeds: Sequence[int], epochs: int, folder: Path) -> Scores:

@@ -34,7 +34,7 @@ EXAMPLES, FEATURES, BATCH = 60_000, 784, 128
 def images(examples: int) -> Dataset:
     """Returns random bytes in the shape of MNIST's images."""
     x = np.random.default_rng(0).integers(0, 256, (examples, FEATURES), np.uint8)
-    return ae_jax.data.from_splits(x[examples // 10 :], x[: examples // 10], None)
+    return ae_jax.data.from_splits(x[examples // 10 :], validation=x[: examples // 10])
 
 
 def train(data: Dataset, epochs: int, checkpoints: Checkpoints | None) -> tuple[float, float]:

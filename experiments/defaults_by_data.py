@@ -48,8 +48,8 @@ def read(argument: str, examples: int | None) -> Dataset:
     data = load(source, ReadOptions(transpose="transpose" in options, shape=shape))
     if examples is None or examples >= len(data.train.x):
         return data
-    few = [split.x[:examples] for split in (data.train, data.validation, data.test)]
-    return from_splits(*few, name=data.name, scaling=data.scaling)
+    train, validation, test = (split.x[:examples] for split in (data.train, data.validation, data.test))
+    return from_splits(train, validation=validation, test=test, name=data.name, scaling=data.scaling)
 
 
 def errors(run: Run, data: Dataset, x: np.ndarray, target: np.ndarray) -> np.ndarray:

@@ -53,7 +53,7 @@ def overhead(folder: Path, rounds: int, epochs: int, examples: int) -> dict[str,
     streamed = from_rows(NpyRows([folder / "images.npy"]), name="images", reading=ReadOptions(budget=images.size // 2))
     assert streamed.stream is not None
     trained = np.delete(images, streamed.stream.held_out, axis=0)
-    in_memory = from_splits(trained, streamed.validation, streamed.test)
+    in_memory = from_splits(trained, validation=streamed.validation, test=streamed.test)
     losses: dict[str, float] = {}
 
     def median_epoch(name: str, data: Dataset) -> float:

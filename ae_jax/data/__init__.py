@@ -1,7 +1,8 @@
 """Data sets from names, files, arrays and streams, checked, split and scaled."""
 
 from ae_jax.data.arrays import RawData, as_examples, as_labels, require_shape, require_unit_interval
-from ae_jax.data.dataset import Dataset, Split, as_condition
+from ae_jax.data.classes import as_condition
+from ae_jax.data.dataset import Dataset, Split
 from ae_jax.data.downloads import DownloadProgress, prepare, prepared_file
 from ae_jax.data.published import PUBLISHED
 from ae_jax.data.scaling import Scaling

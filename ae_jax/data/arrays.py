@@ -10,7 +10,7 @@ import numpy as np
 from ae_jax.errors import InvalidInput
 from ae_jax.types import Shape
 
-_EXACT = 2**24
+EXACT = 2**24
 """Up to this magnitude, every integer is a 32-bit float."""
 
 
@@ -21,18 +21,23 @@ class RawData(NamedTuple):
       x: ``[n, *shape]``, in the type that they are stored in.
       labels: ``[n]``, or None.
       columns: names of the features, where the source names them; else None.
+      ids: names of the examples, ``[n]``: of a column, an index or files; else None.
+      rows: numbers of the examples in their source, ``[n]``, where some were left out; else None.
     """
 
     x: Any
     labels: np.ndarray | None = None
     columns: tuple[str, ...] | None = None
+    ids: np.ndarray | None = None
+    rows: np.ndarray | None = None
 
 
 def as_examples(values: Any, name: str = "data") -> np.ndarray:
     """Converts the values to an array of examples ``[n, *shape]``, in a type that a device stores.
 
-    The values are anything that NumPy or DLPack reads: arrays of JAX, tensors of PyTorch, frames of numbers. Booleans
-    and bytes become bytes; other numbers become 32-bit floats, with a warning where integers lose digits.
+    The values are anything that NumPy or DLPack reads: arrays of JAX, tensors of PyTorch, frames of numbers, sparse
+    matrices of SciPy. Booleans and bytes become bytes; other numbers become 32-bit floats, with a warning where
+    integers lose digits. Masked entries are NaN.
 
     Raises:
       InvalidInput: not numeric, no examples, fewer than two axes, or anywhere NaN, infinity or a number beyond 32-bit
@@ -42,10 +47,10 @@ def as_examples(values: Any, name: str = "data") -> np.ndarray:
       >>> as_examples([[0, 1], [2, 3]]).dtype
       dtype('float32')
     """
-    array = _as_array(values, name)
+    array = to_array(values, name)
     require_examples(array, name)
     if array.dtype.kind == "f":
-        require_finite(array, name)
+        require_finite(array, f"{name} (masked entries are NaN)" if np.ma.is_masked(values) else name)
     if array.dtype == bool:
         return array.astype(np.uint8)
     if array.dtype == np.uint8:
@@ -57,10 +62,10 @@ def as_examples(values: Any, name: str = "data") -> np.ndarray:
 
 def warn_of_lost_digits(low: Any, high: Any, name: str) -> None:
     """Warns of integers that 32-bit floats do not tell apart."""
-    if high > _EXACT or low < -_EXACT:
+    if high > EXACT or low < -EXACT:
         warnings.warn(
             f"{name} has integers from {low:.0f} to {high:.0f}: beyond 2**24, 32-bit floats lose digits; "
-            "subtract an offset first if the digits matter.",
+            "subtract an offset first if the digits matter, or give a column of identifiers as the ids.",
             stacklevel=4,
         )
 
@@ -81,6 +86,7 @@ def as_labels(values: Any, count: int, name: str = "labels") -> np.ndarray:
       (2,)
     """
     try:
+        values = np.where(np.ma.getmaskarray(values), None, values.data) if np.ma.is_masked(values) else values
         labels = np.asarray(values)
         if labels.dtype.kind in "SU" and not isinstance(values, np.ndarray):  # NumPy wrote NaN among text as text
             labels = np.asarray(values, object)
@@ -150,8 +156,12 @@ def require_unit_interval(low: float, high: float, what: str) -> None:
         )
 
 
-def _as_array(values: Any, name: str) -> np.ndarray:
+def to_array(values: Any, name: str) -> np.ndarray:
     """The values on the host, in a type of NumPy's own."""
+    if np.ma.is_masked(values):
+        return np.ma.asarray(values).astype(np.float64).filled(np.nan)
+    if hasattr(values, "toarray"):  # a sparse matrix of SciPy
+        values = values.toarray()
     if hasattr(values, "detach"):  # a tensor of PyTorch, which may have a gradient or be on a device
         values = values.detach().cpu()
     exchanged = hasattr(values, "__dlpack__")

@@ -9,6 +9,7 @@ import numpy as np
 
 from ae_jax.components import to_config
 from ae_jax.data.arrays import as_labels, require_examples, require_finite
+from ae_jax.data.classes import as_condition, classes_of
 from ae_jax.data.scaling import Scaling, Statistics
 from ae_jax.data.spec import DataSpec, Label, ReadOptions
 from ae_jax.data.streaming import Stream
@@ -22,67 +23,31 @@ class Split(NamedTuple):
     Attributes:
       x: ``[n, *shape]``.
       labels: ``[n]``, or None.
+      ids: names of the examples, ``[n]``, or None.
     """
 
     x: np.ndarray
     labels: np.ndarray | None = None
+    ids: np.ndarray | None = None
+
+    def take(self, rows: np.ndarray | slice) -> "Split":
+        """Some of the examples, with their labels and ids."""
+        return Split(*(None if each is None else each[rows] for each in self))
 
     def condition(self, classes: Sequence[Label] | None) -> np.ndarray:
         """The labels as positions among the classes; see :func:`as_condition`."""
         return as_condition(self.labels, classes)
 
 
-def as_condition(labels: Any, classes: Sequence[Label] | None, name: str = "labels") -> np.ndarray:
-    """The labels as positions among the classes, 32-bit integers ``[n]``, as conditional autoencoders take them.
-
-    Args:
-      labels: ``[n]``.
-      classes: of the training data, ``Dataset.classes`` or ``DataSpec.classes``.
-      name: of the labels, for errors.
-
-    Raises:
-      InvalidInput: no classes, no labels, or a label that is none of the classes.
+def joined(*splits: Split) -> Split:
+    """Several splits as one, with labels and ids where all have them.
 
     Example:
-      >>> as_condition(np.array(["dog", "cat", "dog"]), ("cat", "dog"))
-      array([1, 0, 1], dtype=int32)
+      >>> joined(Split(np.zeros((2, 1)), np.array([3, 4])), Split(np.ones((1, 1)), np.array([5]))).labels
+      array([3, 4, 5])
     """
-    if classes is None:
-        raise InvalidInput("the training data have no classes: expected labels of classes, as conditions are made of.")
-    if labels is None:
-        raise InvalidInput(f"{name} are missing: expected one label for each example, as the condition.")
-    positions = {label: position for position, label in enumerate(classes)}
-    distinct, inverse = np.unique(np.asarray(labels), return_inverse=True)
-    given = [_as_label(label) for label in distinct.tolist()]
-    for label in given:
-        if label not in positions:
-            shown = ", ".join(map(repr, classes[:10])) + (", ..." if len(classes) > 10 else "")
-            raise InvalidInput(f"{name} hold {label!r}: expected the classes of the training data, {shown}.")
-    return np.array([positions[label] for label in given], np.int32)[inverse.reshape(-1)]
-
-
-def classes_of(labels: np.ndarray | None) -> tuple[Label, ...] | None:
-    """The distinct labels, sorted; None where there are no labels or where they name no classes.
-
-    Measurements (numbers that are not whole) and identifiers (labels that hardly repeat) name no classes.
-
-    Example:
-      >>> classes_of(np.array([2.0, 1.0, 1.0, 2.0])), classes_of(np.array([0.5, 1.0, 0.5, 1.0]))
-      ((1, 2), None)
-    """
-    if labels is None or not len(labels) or labels.dtype.kind not in "biufSU":
-        return None
-    distinct = np.unique(labels)
-    if 2 * len(distinct) > len(labels) or (labels.dtype.kind == "f" and (distinct != np.rint(distinct)).any()):
-        return None
-    return tuple(_as_label(label) for label in distinct.tolist())
-
-
-def _as_label(label: Any) -> Any:
-    """A label as text or a whole number, which JSON can hold."""
-    if isinstance(label, bytes):
-        return label.decode(errors="replace")
-    return int(label) if isinstance(label, (bool, float)) and float(label).is_integer() else label
+    fields = zip(*splits, strict=True)
+    return Split(*(None if any(each is None for each in field) else np.concatenate(field) for field in fields))
 
 
 def draw_rows(
@@ -133,6 +98,8 @@ class Dataset:
       stream: all training examples of a source larger than the device's budget; then ``train`` is a sample of them,
         which probes and baselines learn from.
       statistics: of all training examples; by default those of ``train``.
+      notes: a sentence for each thing that was guessed: the range of bytes, the axis of channels.
+      origin: the name or path that the data were loaded from, as it was given, or None.
       drawn: of splits that were drawn at random from one source, the rows of each in it, ``"train"`` among them; None
         of splits that are given, as in every data set that ``dataclasses.replace`` makes.
 
@@ -150,6 +117,8 @@ class Dataset:
     reading: ReadOptions = ReadOptions()
     stream: Stream | None = None
     statistics: Statistics | None = None
+    notes: tuple[str, ...] = ()
+    origin: str | None = None
     drawn: Mapping[str, np.ndarray] | None = dataclasses.field(default=None, init=False, repr=False)
 
     def __post_init__(self) -> None:
@@ -265,10 +234,7 @@ class Dataset:
           (True, False)
         """
         source, rows = self.source(), self.draw(seed)
-        splits = {
-            name: Split(source.x[own], None if source.labels is None else source.labels[own])
-            for name, own in rows.items()
-        }
+        splits = {name: source.take(own) for name, own in rows.items()}
         return remember(dataclasses.replace(self, **splits), rows)
 
     def draw(self, seed: int) -> dict[str, np.ndarray]:
@@ -282,16 +248,19 @@ class Dataset:
         x = np.empty((sum(map(len, self._require_drawn().values())), *self.shape), self.train.x.dtype)
         for name, rows in self._require_drawn().items():
             x[rows] = self._splits()[name].x
-        return Split(x, self.source_labels())
+        return Split(x, self.source_labels(), self._of_source("ids"))
 
     def source_labels(self) -> np.ndarray | None:
         """The labels of :meth:`source`; same Raises."""
-        rows = [(self._splits()[name].labels, own) for name, own in self._require_drawn().items() if len(own)]
-        labels = [of_split for of_split, _ in rows if of_split is not None]
-        if len(labels) < len(rows):
+        return self._of_source("labels")
+
+    def _of_source(self, what: str) -> np.ndarray | None:
+        """Labels or ids of :meth:`source`."""
+        rows = [(getattr(self._splits()[name], what), own) for name, own in self._require_drawn().items() if len(own)]
+        known = [of_split for of_split, _ in rows if of_split is not None]
+        if len(known) < len(rows):
             return None
-        joined = np.concatenate(labels)
-        return joined[np.argsort(np.concatenate([own for _, own in rows]))]
+        return np.concatenate(known)[np.argsort(np.concatenate([own for _, own in rows]))]
 
     def _require_drawn(self) -> Mapping[str, np.ndarray]:
         if not self.redrawn or self.drawn is None:
@@ -315,13 +284,8 @@ class Dataset:
                 f"the training examples of {self.name} are streamed, and validation examples cannot join them: "
                 "expected data that fit in the device's budget."
             )
-        first, second = self.train, self.validation
-        labels = None
-        if first.labels is not None and second.labels is not None:
-            labels = np.concatenate([first.labels, second.labels])
-        train = Split(np.concatenate([first.x, second.x]), labels)
-        validation = Split(second.x[:0], None if labels is None else labels[:0])
-        return dataclasses.replace(self, train=train, validation=validation, statistics=None)
+        train = joined(self.train, self.validation)
+        return dataclasses.replace(self, train=train, validation=train.take(slice(0)), statistics=None)
 
     def describe(self) -> dict[str, Any]:
         """What results say of the data: name, shape, storage type, counts, range, columns, scaling."""

@@ -13,7 +13,7 @@ import numpy as np
 
 from ae_jax.atomic import replacing
 from ae_jax.data.arrays import RawData
-from ae_jax.data.files.damage import reading
+from ae_jax.data.damage import reading
 from ae_jax.data.published import PUBLISHED, Published
 from ae_jax.errors import InvalidInput, first_line, require_known
 

@@ -8,7 +8,7 @@ from typing import Any
 
 import numpy as np
 
-from ae_jax.data.files.damage import reading
+from ae_jax.data.damage import reading
 from ae_jax.data.streaming import Rows
 from ae_jax.errors import InvalidInput
 

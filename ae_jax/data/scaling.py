@@ -13,8 +13,11 @@ from ae_jax.components import component
 from ae_jax.errors import InvalidInput, require_known
 from ae_jax.types import Number, Shape
 
-SCALINGS = ("unit", "standard", "none")
+SCALINGS = ("unit", "standard", "bytes", "none")
 """Scalings by name, fitted on the training split."""
+
+_CERTAIN, _BYTE = 127, 255.0
+"""Bytes above the first number are certainly of the range from 0 to the second."""
 
 _PART = 1 << 22
 """Numbers that are processed at a time."""
@@ -81,9 +84,14 @@ class Scaling:
         return tuple((number.shape, number.tobytes()) for number in numbers)
 
     @classmethod
-    def of(cls, stored: np.ndarray) -> "Scaling":
-        """The scaling that a storage type implies: bytes above 1 over 255, anything else as it is."""
-        return cls(scale=255.0) if stored.dtype == np.uint8 and stored.max() > 1 else cls()
+    def of_bytes(cls, highest: Any) -> "Scaling":
+        """The scaling of bytes: above 127 they are divided by 255, else by the highest of them; 0 and 1 stay.
+
+        Example:
+          >>> [Scaling.of_bytes(highest).scale for highest in (1, 16, 128)]
+          [1.0, 16.0, 255.0]
+        """
+        return cls(scale=_BYTE if highest > _CERTAIN else float(max(highest, 1)))
 
 
 class Statistics(NamedTuple):
@@ -139,8 +147,9 @@ def fitted(kind: str, statistics: Statistics, *, of_bytes: bool) -> Scaling:
     """The scaling of that name, fitted to statistics of the training split.
 
     Args:
-      kind: ``"unit"`` to [0, 1], bytes above 1 by 255 and anything else by its lowest and highest value;
-        ``"standard"`` to mean zero and standard deviation one; ``"none"``. A constant feature becomes zero by both.
+      kind: ``"unit"`` to [0, 1], bytes by :meth:`Scaling.of_bytes` and anything else by its lowest and highest value;
+        ``"standard"`` to mean zero and standard deviation one; ``"bytes"`` divides by 255; ``"none"``. A constant
+        feature becomes zero by the first two.
       statistics: of the training split; of rows, each feature is scaled by its own.
       of_bytes: whether the values are stored as bytes.
 
@@ -152,10 +161,10 @@ def fitted(kind: str, statistics: Statistics, *, of_bytes: bool) -> Scaling:
       array([ 2., 10.], dtype=float32)
     """
     require_known("scaling", kind, SCALINGS)
-    if kind == "none" or (kind == "unit" and of_bytes and np.max(statistics.high) <= 1):
-        return Scaling()
+    if kind in ("none", "bytes"):
+        return Scaling(scale=_BYTE) if kind == "bytes" else Scaling()
     if kind == "unit" and of_bytes:
-        return Scaling(scale=255.0)
+        return Scaling.of_bytes(np.max(statistics.high))
     low, high = (np.asarray(extreme, np.float64) for extreme in (statistics.low, statistics.high))
     constant = high - low <= np.finfo(np.float32).eps * np.abs(low)
     if kind == "standard":

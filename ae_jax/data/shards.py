@@ -7,7 +7,7 @@ from typing import Any
 
 import numpy as np
 
-from ae_jax.data.files.damage import reading
+from ae_jax.data.damage import reading
 from ae_jax.data.files.numpy_files import Header, read_header
 from ae_jax.data.files.tables import open_parquet
 from ae_jax.data.frames import from_frame

@@ -87,7 +87,7 @@ def load(
         data = EMBEDDED[source](seed=seed)
         if scaling is None or (scaling == "unit" and data.spec.unit_interval):
             return data
-        scaled = from_splits(data.train, data.validation, data.test, name=data.name, scaling=scaling)
+        scaled = from_splits(data.train, validation=data.validation, test=data.test, name=data.name, scaling=scaling)
         return remember(scaled, data.drawn)
     path, key = parse_path(source)
     name = path.stem if path.is_file() else path.resolve().name

@@ -9,7 +9,9 @@ import numpy as np
 from ae_jax._checks import positive_whole, widths
 from ae_jax.components import component, static
 from ae_jax.data.arrays import as_examples, require_shape
-from ae_jax.data.frames import from_frame, is_frame
+from ae_jax.data.containers import as_frame, opened
+from ae_jax.data.frames import from_frame
+from ae_jax.data.layout import Channels, as_trained
 from ae_jax.data.scaling import Scaling
 from ae_jax.data.streaming import DEVICE_BUDGET
 from ae_jax.errors import InvalidInput
@@ -29,7 +31,11 @@ class ReadOptions:
 
     Attributes:
       label: name of the label's column, or of the array of labels.
-      columns: names of the feature columns; by default all but the label.
+      id: name of the column of ids, which name the examples in results and are no feature.
+      columns: names of the feature columns; by default all but the label and the id.
+      color: ``"grey"`` or ``"rgb"``, to which the images of a folder are converted.
+      channels: where images have their channels, ``"first"`` or ``"last"``; by default they are looked for.
+      separator: of the values of a ``.csv`` or ``.tsv`` file; by default it is found in the first line.
       image_size: height and width that the images of a folder are brought to.
       header: whether the first line of a ``.csv`` or ``.tsv`` file names the columns.
       transpose: the examples are along the last axis of an array, as the columns of a matrix.
@@ -38,7 +44,11 @@ class ReadOptions:
     """
 
     label: str | None = static(default=None)
+    id: str | None = static(default=None)
     columns: Sequence[str] | None = static(default=None)
+    color: Literal["grey", "rgb"] | None = static(default=None)
+    channels: Channels | None = static(default=None)
+    separator: str | None = static(default=None)
     image_size: tuple[int, int] | None = static(default=None)
     header: bool = static(default=True)
     transpose: bool = static(default=False)
@@ -101,17 +111,16 @@ class DataSpec:
     def raw(self, x: Any, what: str = "data") -> np.ndarray:
         """Later examples before scaling, as a device stores them, checked against this specification.
 
-        The columns of a frame are taken by their names.
+        The columns of a table are taken by their names, and images with channels first as images trained on.
 
         Raises:
           InvalidInput: data that :func:`ae_jax.data.arrays.as_examples` refuses, a column that is missing, another
             shape, or another range (see :meth:`require_range`).
         """
-        if is_frame(x) and self.columns:
-            x = from_frame(x, columns=self.columns, name=what).x
-        elif is_frame(x) and self.reading.shape is not None and self.reading.columns:
-            x = from_frame(x, columns=self.reading.columns, name=what).x.reshape(-1, *self.reading.shape)
-        examples = as_examples(x, what)
+        frame, columns = as_frame(x), self.columns or (self.reading.shape and self.reading.columns)
+        if frame is not None and columns:
+            x = from_frame(frame, columns=columns, name=what).x.reshape(-1, *self.shape)
+        examples = as_trained(as_examples(opened(x, name=what).raw.x, what), self.shape)
         require_shape(examples, self.shape, what)
         self.require_range(examples, what)
         return examples

@@ -1,17 +1,18 @@
 """Makes data sets from examples: split by a seed or by the source, scaled by statistics of the training split."""
 
 import dataclasses
-import warnings
 from collections.abc import Mapping, Sequence
 from typing import Any
 
 import numpy as np
 
 from ae_jax._checks import size
-from ae_jax.data.arrays import RawData, as_examples, as_labels, storage_type, warn_of_lost_digits
+from ae_jax.data.arrays import RawData, as_examples, as_labels, warn_of_lost_digits
+from ae_jax.data.chosen_scaling import leaves_unit, scaling_of
+from ae_jax.data.containers import Opened, opened
 from ae_jax.data.dataset import Dataset, Split, draw_rows, remember
-from ae_jax.data.frames import from_frame, is_frame
-from ae_jax.data.scaling import Scaling, Statistics, fitted
+from ae_jax.data.layout import Channels, channels_last
+from ae_jax.data.scaling import Scaling
 from ae_jax.data.spec import ReadOptions
 from ae_jax.data.streaming import Rows, Stream, bytes_of_one, survey
 from ae_jax.errors import InvalidInput
@@ -23,9 +24,6 @@ _HELD_OUT, _SHARE = 10_000, 16
 """Examples of a streamed source that each of validation, test and the sample for probes hold in memory, at most; and
 the share of the budget that they may take."""
 
-_SPREADS = 100.0
-"""The ratio of deviations from which one feature hides another in a reconstruction loss."""
-
 
 def from_arrays(
     x: Any,
@@ -33,6 +31,8 @@ def from_arrays(
     *,
     name: str = "arrays",
     columns: Sequence[str] | None = None,
+    ids: Any = None,
+    channels: Channels | None = None,
     validation: float = VALIDATION,
     test: float = TEST,
     scaling: Scaling | str | None = None,
@@ -41,14 +41,21 @@ def from_arrays(
     """A data set from examples in memory, split at random by a seed, stratified where labels allow it.
 
     Args:
-      x: anything that NumPy reads as numbers, ``[n, *shape]``, or that supports DLPack: arrays of NumPy, JAX and
-        PyTorch; or a frame of pandas or Polars. Bytes stay bytes.
-      labels: one for each example, none of them missing; or the name of a frame's column; or None.
+      x: anything that NumPy reads as numbers, ``[n, *shape]``, or that supports DLPack: arrays of NumPy, JAX, PyTorch
+        and SciPy (sparse); a table of pandas, Polars, Arrow or AnnData; a data set of Hugging Face or PyTorch, whose
+        items are examples or pairs ``(example, label)``. Bytes stay bytes.
+      labels: one for each example, none of them missing; or the name of a table's column (of AnnData's ``obs``); or
+        None.
       name: what results call it.
-      columns: of a frame, the features; by default all columns but the label. Of an array, their names.
+      columns: of a table, the features; by default all columns but the label. Of an array, their names.
+      ids: one for each example, or the name of a table's column; by default a table's index, where it has one.
+      channels: where images have their channels, ``"first"`` or ``"last"``; by default they are taken for the first
+        axis where that is certain (:func:`ae_jax.data.layout.channels_last`). They are stored last.
       validation, test: fractions of all examples, each in [0, 1) and together below 1.
-      scaling: from stored values to model units: a :class:`Scaling`; or ``"unit"``, ``"standard"`` or ``"none"``,
-        fitted on the training split (:func:`ae_jax.data.scaling.fitted`); by default bytes above 1 are divided by 255.
+      scaling: from stored values to model units: a :class:`Scaling`; or ``"unit"``, ``"standard"``, ``"bytes"`` or
+        ``"none"``, fitted on the training split (:func:`ae_jax.data.scaling.fitted`); by default bytes are scaled by
+        :meth:`Scaling.of_bytes`, images of whole numbers from 0 to 255 are divided by 255, the columns of a table that
+        leaves [0, 1] are standardised, and anything else stays as it is. ``Dataset.notes`` has what was guessed.
       seed: of the split, from 0 to 2**32 - 1.
 
     Raises:
@@ -60,22 +67,22 @@ def from_arrays(
       >>> len(data.train.x), len(data.validation.x), len(data.test.x)
       (6, 2, 2)
     """
-    whole, names = _as_split(x, labels, columns, name)
+    given = opened(x, labels, columns=columns, ids=ids, name=name)
+    whole, notes = _as_split(given, channels, name)
     rows = draw_rows(len(whole.x), _counts(len(whole.x), validation, test, seed), whole.labels, seed)
-    splits = {
-        split: Split(whole.x[index], None if whole.labels is None else whole.labels[index])
-        for split, index in rows.items()
-    }
-    return remember(_scaled(name, splits, names, scaling), rows)
+    splits = {split: whole.take(index) for split, index in rows.items()}
+    scaling = "standard" if scaling is None and given.table and leaves_unit(whole.x) else scaling
+    return remember(_scaled(name, splits, given.raw.columns, scaling, notes=notes), rows)
 
 
 def from_splits(
     train: Any,
+    *,
     validation: Any = None,
     test: Any = None,
-    *,
     name: str = "splits",
     columns: Sequence[str] | None = None,
+    channels: Channels | None = None,
     scaling: Scaling | str | None = None,
 ) -> Dataset:
     """A data set from given splits.
@@ -83,10 +90,9 @@ def from_splits(
     Args:
       train: examples, as :func:`from_arrays` takes them, ``[n, *shape]``; or a tuple ``(examples, labels)``.
       validation, test: the same, with examples of the same shape and type; None or no examples for no such split. Of
-        frames, the columns of the training split are taken by their names.
+        tables, the columns of the training split are taken by their names.
       name: what results call it.
-      columns: as in :func:`from_arrays`.
-      scaling: as in :func:`from_arrays`.
+      columns, channels, scaling: as in :func:`from_arrays`.
 
     Raises:
       InvalidInput: data that :func:`ae_jax.data.arrays.as_examples` refuses, another shape or type than the training
@@ -98,23 +104,26 @@ def from_splits(
       (6, 0, 2)
     """
     splits: dict[str, Split] = {}
-    names = None if columns is None else tuple(columns)
+    names, notes, table = None if columns is None else tuple(columns), [], False
     for split, given in (("train", train), ("validation", validation), ("test", test)):
         what = f"the {split} split of {name}"
-        if isinstance(given, tuple) and len(given) != 2:
+        if isinstance(given, tuple) and not isinstance(given, Split) and len(given) != 2:
             raise InvalidInput(f"{what} is a tuple of {len(given)}: expected examples, or a pair (examples, labels).")
-        x, labels = given if isinstance(given, tuple) else (given, None)
+        x, labels, *ids = given if isinstance(given, tuple) else (given, None)
         if split != "train" and (x is None or (hasattr(x, "__len__") and len(x) == 0)):
             splits[split] = Split(splits["train"].x[:0])
             continue
-        splits[split], found = _as_split(x, labels, names, what)
-        names = found if split == "train" else names
+        found = opened(x, labels, columns=names, ids=ids[0] if ids else None, name=what)
+        splits[split], said = _as_split(found, channels, what)
+        if split == "train":
+            names, notes, table = found.raw.columns, said, found.table
         if (stored := splits[split].x.dtype) != (expected := splits["train"].x.dtype):
             raise InvalidInput(
                 f"{what} is stored as {stored} and the train split as {expected}: expected one type, as one scaling "
                 "holds for all."
             )
-    return _scaled(name, splits, names, scaling)
+    scaling = "standard" if scaling is None and table and leaves_unit(splits["train"].x) else scaling
+    return _scaled(name, splits, names, scaling, notes=notes)
 
 
 def from_raw(
@@ -130,13 +139,15 @@ def from_raw(
     By default a table is standardised: vectors of numbers that are no bytes and leave [0, 1].
     """
     source = contents["all" if "all" in contents else "train"]
-    if scaling is None and _is_table(np.asarray(source.x)):
+    if scaling is None and leaves_unit(np.asarray(source.x)):
         scaling = "standard"
     split = from_arrays(
         source.x,
         source.labels,
         name=name,
         columns=source.columns,
+        ids=source.ids,
+        channels=reading.channels,
         validation=0.0 if "validation" in contents else VALIDATION,
         test=0.0 if "test" in contents else TEST,
         scaling=scaling if "all" in contents else "none",
@@ -144,8 +155,13 @@ def from_raw(
     )
     drawn = split.drawn or {}
     if "all" not in contents:
-        held_out = [contents[part][:2] if part in contents else getattr(split, part) for part in ("validation", "test")]
-        split = from_splits(split.train, *held_out, name=name, columns=source.columns, scaling=scaling)
+        held_out = {
+            part: Split(*contents[part][:2], contents[part].ids) if part in contents else getattr(split, part)
+            for part in ("validation", "test")
+        }
+        layout = {"channels": reading.channels, "columns": source.columns}
+        given = from_splits(split.train, **held_out, name=name, scaling=scaling, **layout)
+        split = dataclasses.replace(given, notes=tuple(dict.fromkeys((*split.notes, *given.notes))))
     drawn = {part: rows for part, rows in drawn.items() if part == "train" or part not in contents}
     return remember(dataclasses.replace(split, reading=reading), drawn)
 
@@ -182,7 +198,7 @@ def from_rows(
     taken = {"train": sample, "validation": validation, "test": test}
     statistics, found, digest = survey(stream, taken, moments=scaling in (None, "standard"))
     stream = dataclasses.replace(stream, digest=digest)
-    if scaling is None and _is_table(np.array([statistics.low, statistics.high], rows.dtype)):
+    if scaling is None and leaves_unit(np.array([statistics.low, statistics.high], rows.dtype)):
         scaling = "standard"
     if np.dtype(rows.dtype).kind in "iu":
         warn_of_lost_digits(float(np.min(statistics.low)), float(np.max(statistics.high)), name)
@@ -231,49 +247,14 @@ def balanced_rows(labels: np.ndarray, count: int, *, seed: int) -> np.ndarray:
 
 
 def _scaled(
-    name: str,
-    splits: dict[str, Split],
-    columns: tuple[str, ...] | None,
-    scaling: Scaling | str | None,
-    **streamed: Any,
+    name: str, splits: dict[str, Split], columns: tuple[str, ...] | None, scaling: Scaling | str | None, **further: Any
 ) -> Dataset:
-    """The data set of these splits, with a scaling that is fitted where it is given by name."""
-    train = splits["train"].x
-    if columns is not None and (len(columns),) != train.shape[1:]:
-        raise InvalidInput(f"{name} was given {len(columns)} column names for examples of shape {train.shape[1:]}.")
-    if isinstance(scaling, str):
-        statistics = streamed.get("statistics") or Statistics.of([train], moments=scaling == "standard")
-        scaling = fitted(scaling, statistics, of_bytes=train.dtype == np.uint8)
-    elif scaling is None:
-        highest = [split.x for split in splits.values() if len(split.x)]
-        if "statistics" in streamed:
-            highest.append(np.asarray(streamed["statistics"].high, train.dtype))
-        scaling = Scaling.of(max(highest, key=np.max))
-        _warn_of_spreads(name, train, columns)
-    return Dataset(name=name, scaling=scaling, columns=columns, **splits, **streamed)
-
-
-def _is_table(x: np.ndarray) -> bool:
-    """Whether examples are vectors of numbers that are no bytes and leave [0, 1]."""
-    return x.ndim == 2 and storage_type(x.dtype) != np.uint8 and bool(x.min() < 0 or x.max() > 1)
-
-
-def _warn_of_spreads(name: str, x: np.ndarray, columns: tuple[str, ...] | None) -> None:
-    """Warns where the deviations of unscaled features differ so much that some would hardly count."""
-    if x.ndim != 2 or x.dtype == np.uint8 or (x.min() >= 0 and x.max() <= 1):
-        return
-    deviations = x.std(axis=0, dtype=np.float64)
-    varying = np.flatnonzero(deviations > 0)
-    if not len(varying):
-        return
-    least, most = (int(varying[find(deviations[varying])]) for find in (np.argmin, np.argmax))
-    if deviations[most] > _SPREADS * deviations[least]:
-        names = [repr(columns[place]) if columns else str(place) for place in (most, least)]
-        warnings.warn(
-            f"{name}: feature {names[0]} has {deviations[most] / deviations[least]:.0f} times the standard deviation "
-            f"of {names[1]}, which will hardly count in a reconstruction loss; scaling='standard' weighs them alike.",
-            stacklevel=4,
-        )
+    """The data set of these splits, with a scaling that is chosen or fitted where it is not given."""
+    if columns is not None and (len(columns),) != (shape := splits["train"].x.shape[1:]):
+        raise InvalidInput(f"{name} was given {len(columns)} column names for examples of shape {shape}.")
+    chosen, notes = scaling_of(name, splits, columns, scaling, further.get("statistics"))
+    notes = (*further.pop("notes", ()), *notes)
+    return Dataset(name=name, scaling=chosen, columns=columns, notes=notes, **splits, **further)
 
 
 def _counts(examples: int, validation: float, test: float, seed: int) -> dict[str, int]:
@@ -290,12 +271,9 @@ def _counts(examples: int, validation: float, test: float, seed: int) -> dict[st
     return counts
 
 
-def _as_split(x: Any, labels: Any, columns: Sequence[str] | None, what: str) -> tuple[Split, tuple[str, ...] | None]:
-    """A split from an array or a frame, and the names of its features."""
-    names = None if columns is None else tuple(columns)
-    if is_frame(x):
-        named = isinstance(labels, str)
-        contents = from_frame(x, columns=columns, label=labels if named else None, name=what)
-        x, labels, names = contents.x, contents.labels if named else labels, contents.columns
-    x = as_examples(x, what)
-    return Split(x, None if labels is None else as_labels(labels, len(x), f"the labels of {what}")), names
+def _as_split(given: Opened, channels: Channels | None, what: str) -> tuple[Split, list[str]]:
+    """A split from what was given, and what was guessed of its layout."""
+    raw = given.raw
+    x, notes = channels_last(as_examples(raw.x, what), channels, what)
+    labels = None if raw.labels is None else as_labels(raw.labels, len(x), f"the labels of {what}")
+    return Split(x, labels, None if raw.ids is None else as_labels(raw.ids, len(x), f"the ids of {what}")), notes

@@ -9,7 +9,7 @@ import numpy as np
 import pandas as pd
 
 from ae_jax.atomic import replacing
-from ae_jax.data.files.tables import import_reader
+from ae_jax.data.damage import import_extra
 from ae_jax.errors import InvalidInput
 from ae_jax.types import Shape
 
@@ -51,7 +51,7 @@ def require_writable(path: str | Path, *, shape: Shape | None = None) -> None:
         if not is_folder_name(path) and place.is_dir():
             raise InvalidInput(f"{path} is a folder: expected the name of a file.")
         if suffix == ".parquet":
-            import_reader("pyarrow.parquet", place)
+            import_extra("pyarrow.parquet", "tables", place)
         existing = next(parent for parent in place.absolute().parents if parent.exists())
         with tempfile.TemporaryFile(dir=existing):
             pass

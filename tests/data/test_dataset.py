@@ -51,7 +51,7 @@ def test_given_and_streamed_splits_cannot_be_redrawn(tmp_path):
     np.save(tmp_path / "x.npy", X)
     drawn = from_arrays(X, name="mine")
     given = dataclasses.replace(drawn, test=Split(drawn.test.x))  # who replaced one may have damaged it
-    for data in (from_splits(X, X[:3], X[:2], name="mine"), given):
+    for data in (from_splits(X, validation=X[:3], test=X[:2], name="mine"), given):
         with pytest.raises(
             InvalidInput, match=r"mine has splits that are given, .*: expected data in memory, split at"
         ):
@@ -88,7 +88,7 @@ def test_splits_that_cannot_be_made_are_refused(choice, sentence):
 
 
 def test_splits_of_yours_are_kept_as_they_are():
-    data = from_splits((X.tolist(), LABELS.tolist()), X[:4], (X[:2], ["a", "b"]), name="mine")
+    data = from_splits((X.tolist(), LABELS.tolist()), validation=X[:4], test=(X[:2], ["a", "b"]), name="mine")
     assert (data.name, data.shape, data.scaling) == ("mine", (2,), Scaling())
     np.testing.assert_array_equal(data.train.x, X)
     np.testing.assert_array_equal(data.train.labels, LABELS)
@@ -99,7 +99,7 @@ def test_splits_of_yours_are_kept_as_they_are():
 
 @pytest.mark.parametrize("nothing", [None, [], (X[:0], LABELS[:0])])
 def test_a_split_may_have_nothing(nothing):
-    data = from_splits(X, nothing, nothing)
+    data = from_splits(X, validation=nothing, test=nothing)
     assert data.validation.x.shape == data.test.x.shape == (0, 2)
 
 
@@ -115,7 +115,7 @@ def test_a_split_may_have_nothing(nothing):
 )
 def test_splits_of_yours_that_cannot_be_used_are_refused(splits, sentence):
     with pytest.raises(InvalidInput, match=sentence):
-        from_splits(*splits, name="mine")
+        from_splits(splits[0], **dict(zip(("validation", "test"), splits[1:], strict=False)), name="mine")
 
 
 @pytest.mark.parametrize(
@@ -141,7 +141,10 @@ def test_a_data_set_that_does_not_fit_together_is_refused(given, sentence, unche
 @pytest.mark.parametrize(("scale", "expected"), [(10.0, (-2.0, 3.0)), (-10.0, (-3.0, 2.0))])
 def test_the_range_is_that_of_all_splits_in_model_units(scale, expected):
     train, validation, test = (np.array([[0.0, value]], np.float32) for value in (5.0, -10.0, 40.0))
-    assert from_splits(train, validation, test, scaling=Scaling(offset=10.0, scale=scale)).range == expected
+    assert (
+        from_splits(train, validation=validation, test=test, scaling=Scaling(offset=10.0, scale=scale)).range
+        == expected
+    )
     assert from_splits(train).range == (0.0, 5.0)
 
 
@@ -150,7 +153,7 @@ def test_a_scaling_by_name_is_fitted_on_the_training_split_alone():
     data = from_arrays(x, scaling="standard")
     np.testing.assert_allclose(np.asarray(data.scaling(data.train.x)).mean(axis=0), 0.0, atol=1e-5)
     assert abs(np.asarray(data.scaling(data.test.x)).mean()) > 1e-3
-    given = from_splits(x[:100], None, 5 * x[100:], scaling="unit")
+    given = from_splits(x[:100], test=5 * x[100:], scaling="unit")
     assert np.asarray(given.scaling(given.train.x)).max() <= 1.0
     assert not given.spec.unit_interval  # the test split leaves the range that was trained on
     assert from_splits(x[:100], scaling="unit").spec.unit_interval

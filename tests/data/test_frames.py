@@ -100,3 +100,49 @@ def test_frames_of_polars_are_read():
     assert contents.labels.tolist() == ["cat", "dog"]
     with pytest.raises(InvalidInput, match="column 'a' of data has 1 missing values, the first in row 1"):
         from_frame(frame.with_columns(a=polars.Series([None, 2])), label="y")
+
+
+def test_all_faults_of_a_table_are_told_at_once():
+    frame = pd.DataFrame({"a": ["x", "y"], "b": [1.0, np.nan], "c": [1, 2], "y": [None, "cat"]})
+    with pytest.raises(InvalidInput, match=r"mine has 3 faults\. \(1\) column 'a'.*\(2\) column 'b'.*\(3\) column 'y'"):
+        from_frame(frame, label="y", name="mine")
+    with pytest.raises(InvalidInput, match="mine lacks 2 columns, 'd', 'e': expected them among its own, 'a', 'b'"):
+        from_frame(frame, columns=["d", "e", "c"], name="mine")
+
+
+def test_rows_that_cannot_be_used_are_left_out_and_named():
+    frame = pd.DataFrame({"a": ["1", "?", "3", "4"], "b": [1, 2, np.inf, 4], "y": [0, 1, 0, 1]}, index=list("pqrs"))
+    named = r"mine: 2 of 4 rows are left out, rows 2, 3: \(1\) column 'a' .*\(2\) column 'b'"
+    with pytest.warns(UserWarning, match=named):
+        found = from_frame(frame, label="y", name="mine", leave_out=True)
+    assert found.x.tolist() == [[1, 1], [4, 4]]
+    assert (found.labels.tolist(), found.ids.tolist(), found.rows.tolist()) == ([0, 1], ["p", "s"], [0, 3])
+    with pytest.raises(
+        InvalidInput, match=r"mine has no row that can be used: column 'a'.*: expected numbers"
+    ) as raised:
+        from_frame(frame[["a"]].assign(a="x"), name="mine", leave_out=True)
+    assert "--columns" not in str(raised.value)
+    unlabelled = frame[["y"]].assign(b=1, y=[1, None, 2, 3])
+    with pytest.warns(UserWarning, match="column 'y' of mine has 1 missing .*: the labels of all rows are left out"):
+        assert from_frame(unlabelled, label="y", name="mine", leave_out=True).labels is None
+
+
+def test_a_column_or_an_index_names_the_examples():
+    frame = pd.DataFrame({"a": [1, 2], "who": ["Ann", "Bob"]})
+    found = from_frame(frame, id="who")
+    assert (found.ids.tolist(), found.columns) == (["Ann", "Bob"], ("a",))
+    assert from_frame(frame[["a"]]).ids is None
+    assert from_frame(frame.set_index("who")).ids.tolist() == ["Ann", "Bob"]
+
+
+def test_large_integers_that_would_become_one_number_are_refused():
+    frame = pd.DataFrame({"id": 10**12 + np.arange(300), "a": np.arange(300)})
+    with pytest.raises(InvalidInput, match=r"column 'id' of data holds 300 integers .* do not tell apart: .*\(--id\)"):
+        from_frame(frame)
+
+
+def test_wide_tables_are_read_at_once(monkeypatch):
+    monkeypatch.setattr("ae_jax.data.frames._numbers", None)
+    frame = pd.DataFrame(np.arange(12).reshape(3, 4), columns=list("abcd")).astype({"a": "float32", "b": "int8"})
+    np.testing.assert_array_equal(from_frame(frame, columns=["d", "a"]).x, [[3, 0], [7, 4], [11, 8]])
+    assert from_frame(frame.astype("uint8")).x.dtype == np.uint8

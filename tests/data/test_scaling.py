@@ -5,21 +5,52 @@ import pytest
 
 from ae_jax import InvalidInput
 from ae_jax.components import from_config, to_config
-from ae_jax.data import Scaling
+from ae_jax.data import Scaling, from_splits
 from ae_jax.data.scaling import Statistics, fitted
 
 
 @pytest.mark.parametrize(
-    ("stored", "scaling"),
+    ("x", "scaling", "expected", "notes"),
     [
-        (np.array([[0, 255]], np.uint8), Scaling(scale=255.0)),
-        (np.array([[0, 2]], np.uint8), Scaling(scale=255.0)),
-        (np.array([[0, 1]], np.uint8), Scaling()),
-        (np.array([[0.0, 255.0]], np.float32), Scaling()),
+        (np.array([[0, 128]], np.uint8), None, Scaling(scale=255.0), 0),
+        (np.array([[0, 16]], np.uint8), None, Scaling(scale=16.0), 1),
+        (np.array([[0, 16]], np.uint8), "unit", Scaling(scale=16.0), 1),
+        (np.array([[0, 16]], np.uint8), "bytes", Scaling(scale=255.0), 0),
+        (np.array([[0, 1]], np.uint8), None, Scaling(), 0),
+        (np.array([[0.0, 255.0]], np.float32), None, Scaling(), 0),
+        (np.array([[[0, 200]]]), None, Scaling(scale=255.0), 1),
+        (np.array([[[0, 16]]]), None, Scaling(), 0),
+        (np.array([[[0.5, 200]]]), None, Scaling(), 0),
     ],
 )
-def test_a_storage_type_implies_a_scaling(stored, scaling):
-    assert Scaling.of(stored) == scaling
+def test_bytes_are_divided_by_255_where_that_is_certain_and_else_by_their_highest(x, scaling, expected, notes):
+    data = from_splits(x, scaling=scaling)
+    assert data.scaling == expected
+    assert len(data.notes) == notes
+
+
+def test_unit_scaling_is_widened_to_held_out_values_near_the_range():
+    x = np.linspace(0.0, 1.0, 40, dtype=np.float32).reshape(20, 2)
+    data = from_splits(x[:15], validation=x[15:], scaling="unit")
+    assert data.spec.unit_interval
+    assert "widened" in data.notes[0]
+    assert (
+        from_splits(x[:15], validation=x[15:] * 9, scaling="unit").scaling
+        == from_splits(x[:15], scaling="unit").scaling
+    )
+
+
+@pytest.mark.parametrize("scaling", ["unit", "standard"])
+def test_a_value_that_leaves_no_difference_between_others_is_warned_of(scaling):
+    x = np.random.default_rng(0).normal(size=(50, 3)).astype(np.float32)
+    x[7, 1] = 3e38
+    with pytest.warns(
+        UserWarning, match=rf"mine has the value 3e\+38 in feature 1, .*{scaling} scaling makes the others"
+    ):
+        from_splits(x, name="mine", scaling=scaling)
+    rare = np.zeros((50, 2), np.float32)
+    rare[3, 0] = 9.0  # of two values, neither is far from the others
+    from_splits(rare, scaling=scaling)
 
 
 @pytest.mark.parametrize("name", ["offset", "scale"])
@@ -91,7 +122,7 @@ def test_the_unit_interval_is_never_left_by_rounding(seed):
 def test_a_scaling_of_images_is_one_for_all_pixels():
     x = np.random.default_rng(0).integers(0, 17, (30, 4, 4)).astype(np.uint8)
     assert np.ndim(fitted("standard", Statistics.of([x]), of_bytes=True).scale) == 0
-    assert fitted("unit", Statistics.of([x]), of_bytes=True) == Scaling(scale=255.0)
+    assert fitted("unit", Statistics.of([x]), of_bytes=True) == Scaling(scale=16.0)
     assert fitted("unit", Statistics.of([x // 16]), of_bytes=True) == Scaling()
 
 

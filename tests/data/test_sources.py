@@ -66,7 +66,7 @@ def test_a_table_is_standardised_unless_told_otherwise(tmp_path, budget):
     np.testing.assert_allclose(np.mean(kept, axis=0), np.zeros(3), atol=0.1)
     np.testing.assert_allclose(np.std(kept, axis=0), [1.0, 0.0, 1.0], atol=0.1)
     scalings = {name: load(str(tmp_path / f"{name}.npy"), reading).scaling for name in ("unit", "bytes", "images")}
-    assert scalings == {"unit": Scaling(), "bytes": Scaling(scale=255.0), "images": Scaling()}
+    assert scalings == {"unit": Scaling(), "bytes": Scaling(scale=8.0), "images": Scaling()}
     assert load(str(tmp_path / "table.npy"), reading, scaling="none").scaling == Scaling()
 
 
@@ -95,7 +95,7 @@ def test_large_files_are_streamed_and_small_ones_are_not(tmp_path):
     assert load(str(tmp_path / "mine.npy"), ReadOptions(budget=X.nbytes)).stream is None
     streamed = load(str(tmp_path / "mine.npy"), ReadOptions(budget=X.nbytes - 1))
     assert streamed.stream is not None
-    assert streamed.scaling == Scaling(scale=255.0)
+    assert streamed.scaling == Scaling(scale=39.0)
 
 
 def test_a_stray_file_among_others_is_no_data_set(tmp_path):

@@ -120,7 +120,7 @@ def test_nothing_beats_the_linear_denoiser_on_linear_gaussian_data(run):
     x = (rng.normal(size=(6_000, 3)) @ rng.normal(size=(3, 8)) / 4 + 0.1 * rng.normal(size=(6_000, 8))).astype(
         "float32"
     )
-    data = from_splits(x[:3_000], x[3_000:4_000], x[4_000:], name="gaussian")
+    data = from_splits(x[:3_000], validation=x[3_000:4_000], test=x[4_000:], name="gaussian")
     denoiser = ae_jax.fit(ae_jax.denoising(code=8, hidden=(16,)), data, epochs=8, batch_size=64)
     rows = denoising_grid(Context(evaluated=denoiser, dataset=data), ONE)
     found = {row["autoencoder"]: row["value"] for row in rows if row["metric"] == "psnr_gain"}
@@ -222,7 +222,8 @@ def test_a_single_run_and_members_that_are_not_finite_say_so(run, denoisers, sma
 
 
 def test_data_beyond_the_unit_interval_are_judged_by_their_training_range(run, small):
-    data = from_splits(*(split.x[:, 0] * 4 - 7.0 for split in (small.train, small.validation, small.test)), name="rows")
+    train, validation, test = (split.x[:, 0] * 4 - 7.0 for split in (small.train, small.validation, small.test))
+    data = from_splits(train, validation=validation, test=test, name="rows")
     assert not data.spec.unit_interval
     flat = untrained(dataclasses.replace(run, data=data.spec), [ae_jax.undercomplete(code=8, hidden=())], [0])
     rows = denoising_grid(Context(evaluated=flat, dataset=data), ONE)

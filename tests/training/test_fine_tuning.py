@@ -96,7 +96,7 @@ def test_a_few_labels_are_all_that_is_learned_from():
     [
         (from_splits(X), {}, "splits has no labels: expected the class of each example"),
         (from_splits((X, Y * 0)), {}, "splits has labels of fewer than two classes"),
-        (from_splits((X, Y), (X[:1], [7])), {}, "7"),
+        (from_splits((X, Y), validation=(X[:1], [7])), {}, "7"),
         (from_splits((X, Y)), {"patience": 2}, "patience=2 and no validation split: expected one to judge by"),
         (from_splits((X, Y)), {"labels": 2}, "2 labels were asked for, of 12 examples in 3 classes"),
         (from_splits((X, Y)), {"labels": 2.5}, "fine_tune was given labels=2.5: expected a whole number above zero"),

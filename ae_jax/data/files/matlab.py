@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 
 from ae_jax.data.arrays import RawData
-from ae_jax.data.files.damage import reading
+from ae_jax.data.damage import reading
 from ae_jax.errors import InvalidInput, unknown
 
 _EXPECTED = "a .mat file of MATLAB, as save -v7 writes it"

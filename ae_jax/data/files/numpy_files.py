@@ -8,7 +8,7 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from ae_jax.data.arrays import RawData
-from ae_jax.data.files.damage import reading
+from ae_jax.data.damage import reading
 from ae_jax.errors import InvalidInput, unknown
 from ae_jax.types import Shape
 

@@ -2,14 +2,13 @@
 
 import warnings
 from collections.abc import Sequence
-from importlib import import_module
 from pathlib import Path
 from typing import Any
 
 import pandas as pd
 
 from ae_jax.data.arrays import RawData
-from ae_jax.data.files.damage import reading
+from ae_jax.data.damage import import_extra, reading
 from ae_jax.data.frames import from_frame, is_number
 from ae_jax.errors import InvalidInput
 
@@ -50,7 +49,7 @@ def read_parquet(path: Path, *, columns: Sequence[str] | None = None, label: str
 
 def open_parquet(path: Path) -> Any:
     """Opens a Parquet file; a context manager."""
-    parquet = import_reader("pyarrow.parquet", path)
+    parquet = import_extra("pyarrow.parquet", "tables", path)
     with reading(path, "a Parquet file"):
         return parquet.ParquetFile(path)
 
@@ -62,20 +61,6 @@ def column_names(path: Path, *, header: bool = True) -> list[str]:
             return list(file.schema_arrow.names)
     with reading(path, _EXPECTED):
         return [str(name) for name in _read_csv(path, header, nrows=1).columns]
-
-
-def import_reader(module: str, path: Path) -> Any:
-    """Imports a module of the extra ``tables``, which reads or writes a file.
-
-    Raises:
-      InvalidInput: the extra is not installed.
-    """
-    try:
-        return import_module(module)
-    except ImportError as error:
-        raise InvalidInput(
-            f'{path} needs {module.split(".")[0]}: expected it to be installed; run pip install "ae_jax[tables]".'
-        ) from error
 
 
 def _read_csv(path: Path, header: bool, **options: Any) -> pd.DataFrame:
