@@ -11,6 +11,7 @@ from typing import Annotated, Any, Literal
 import jax
 from tyro.conf import Positional, arg
 
+from ae_jax.cli.session import say
 from ae_jax.data import Dataset, ReadOptions, load
 from ae_jax.errors import InvalidInput
 from ae_jax.training import Checkpoints, TrainConfig, distributed, initialize, provide_cpu_devices
@@ -76,28 +77,38 @@ class Data:
 
     Attributes:
       data: a data set by its name (ae-jax data list); tfds:NAME[:CONFIG], prepared by TensorFlow Datasets; a file:
-        .npy, .npz, .csv, .tsv, .parquet, .mat, idx, followed by :KEY where it holds several arrays; or a folder of
-        images (class subfolders are labels), of idx files, or of .npy or .parquet shards.
-      label: name of the label column of a table, or of the labels in a .npz or .mat file.
+        .npy, .npz, .csv, .tsv (also .gz), .parquet, .feather, .xlsx, .mat, .h5, .zarr, idx, followed by :KEY where it
+        holds several arrays or sheets; or a folder of images (class subfolders are labels), of idx files, or of .npy or
+        .parquet shards.
+      label: name of the label column of a table, or of the labels in a file of several arrays.
+      id: name of the column of a table that names the examples in all results.
       columns: names of the feature columns of a table.
       header: the first line of a .csv or .tsv file is an example, and the columns are named 0, 1 and so on.
+      separator: of the values of a .csv or .tsv file.
       image_size: side in pixels, or height and width, to which images of a folder are resized.
+      color: grey or rgb, to which images of a folder are converted.
+      channels: first or last, the axis of the channels of images.
       shape: height, width and any channels of an example, where a file holds it as a row of numbers.
       transpose: the examples are the columns of a matrix, or lie along the last axis of an array.
-      scaling: unit maps values to [0, 1], standard to mean 0 and standard deviation 1 of each feature.
+      scaling: unit maps values to [0, 1], standard to mean 0 and standard deviation 1 of each feature, bytes divides
+        by 255.
       device_budget: memory for examples on the device; larger .npy and .parquet sources are streamed in chunks.
     """
 
     data: Annotated[str, arg(metavar="NAME|PATH")] = "digits"
     label: Annotated[str | None, option("NAME")] = None
+    id: Annotated[str | None, option("NAME", "an index that pandas wrote; names of image files")] = None
     columns: Annotated[tuple[str, ...] | None, option("NAME [NAME ...]")] = None
     header: bool = True
+    separator: Annotated[str | None, option("CHARACTER", "found in the first line")] = None
     image_size: Annotated[tuple[int, ...] | None, option("INT [INT]")] = None
+    color: Annotated[Literal["grey", "rgb"] | None, option("{grey,rgb}", "that of the images")] = None
+    channels: Annotated[Literal["first", "last"] | None, option("{first,last}", "first where that is certain")] = None
     shape: Annotated[tuple[int, ...] | None, option("H W [C]")] = None
     transpose: bool = False
     scaling: Annotated[
-        Literal["unit", "standard", "none"] | None,
-        option("{unit,standard,none}", "unit for bytes, standard for tables that leave [0, 1]"),
+        Literal["unit", "standard", "bytes", "none"] | None,
+        option("{unit,standard,bytes,none}", "unit for bytes, standard for tables that leave [0, 1]"),
     ] = None
     device_budget: Annotated[str, arg(metavar="SIZE")] = "1GB"
 
@@ -108,8 +119,12 @@ class Data:
             raise InvalidInput(f"--image-size was given {size}: expected a side, or height and width, in pixels.")
         return ReadOptions(
             label=self.label,
+            id=self.id,
             columns=self.columns,
             header=self.header,
+            separator=self.separator,
+            color=self.color,
+            channels=self.channels,
             image_size=None if size is None else (size[0], size[-1]),
             transpose=self.transpose,
             shape=self.shape,
@@ -117,8 +132,11 @@ class Data:
         )
 
     def load(self) -> Dataset:
-        """Loads the data set."""
-        return load(self.data, self.read_options(), scaling=self.scaling)
+        """Loads the data set, and says what was guessed of it."""
+        dataset = load(self.data, self.read_options(), scaling=self.scaling)
+        for note in dataset.notes if is_leader() else ():
+            say(f"note: {note}")
+        return dataset
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)

@@ -69,7 +69,7 @@ def search(
     if queries is not None and not _same_source(source, queries):
         if query_label is None and data.label is not None and not sources.is_named(queries):
             path, _ = sources.parse_path(queries)
-            query_label = data.label if path.exists() and sources.has_label(path, data.label) else None
+            query_label = data.label if path.exists() and sources.has_name(path, data.label) else None
         asked, same = examples_of(use.run, queries, None, label=query_label), False
     elif not sources.is_named(source) or data.split == "test":
         asked, same = database, True  # where a query must not find itself

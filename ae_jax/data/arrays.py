@@ -159,7 +159,7 @@ def require_unit_interval(low: float, high: float, what: str) -> None:
 def to_array(values: Any, name: str) -> np.ndarray:
     """The values on the host, in a type of NumPy's own."""
     if np.ma.is_masked(values):
-        return np.ma.asarray(values).astype(np.float64).filled(np.nan)
+        return np.where(np.ma.getmaskarray(values), np.nan, values.data)
     if hasattr(values, "toarray"):  # a sparse matrix of SciPy
         values = values.toarray()
     if hasattr(values, "detach"):  # a tensor of PyTorch, which may have a gradient or be on a device

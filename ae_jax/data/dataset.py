@@ -32,7 +32,8 @@ class Split(NamedTuple):
 
     def take(self, rows: np.ndarray | slice) -> "Split":
         """Some of the examples, with their labels and ids."""
-        return Split(*(None if each is None else each[rows] for each in self))
+        taken: Any = (None if each is None else each[rows] for each in self)
+        return Split(*taken)
 
     def condition(self, classes: Sequence[Label] | None) -> np.ndarray:
         """The labels as positions among the classes; see :func:`as_condition`."""
@@ -46,8 +47,9 @@ def joined(*splits: Split) -> Split:
       >>> joined(Split(np.zeros((2, 1)), np.array([3, 4])), Split(np.ones((1, 1)), np.array([5]))).labels
       array([3, 4, 5])
     """
-    fields = zip(*splits, strict=True)
-    return Split(*(None if any(each is None for each in field) else np.concatenate(field) for field in fields))
+    fields: Any = zip(*splits, strict=True)
+    whole: Any = (None if any(each is None for each in field) else np.concatenate(field) for field in fields)
+    return Split(*whole)
 
 
 def draw_rows(
@@ -99,7 +101,7 @@ class Dataset:
         which probes and baselines learn from.
       statistics: of all training examples; by default those of ``train``.
       notes: a sentence for each thing that was guessed: the range of bytes, the axis of channels.
-      origin: the name or path that the data were loaded from, as it was given, or None.
+      origin: the name or path that :func:`ae_jax.data.load` was given, and the seed of the split; else None.
       drawn: of splits that were drawn at random from one source, the rows of each in it, ``"train"`` among them; None
         of splits that are given, as in every data set that ``dataclasses.replace`` makes.
 
@@ -118,7 +120,7 @@ class Dataset:
     stream: Stream | None = None
     statistics: Statistics | None = None
     notes: tuple[str, ...] = ()
-    origin: str | None = None
+    origin: tuple[str, int] | None = None
     drawn: Mapping[str, np.ndarray] | None = dataclasses.field(default=None, init=False, repr=False)
 
     def __post_init__(self) -> None:

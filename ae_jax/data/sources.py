@@ -4,6 +4,7 @@ import dataclasses
 import warnings
 from collections.abc import Callable, Sequence
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 
@@ -11,6 +12,7 @@ from ae_jax.data import files
 from ae_jax.data.arrays import RawData
 from ae_jax.data.dataset import Dataset, remember
 from ae_jax.data.downloads import read_prepared
+from ae_jax.data.frames import left_out
 from ae_jax.data.prepared import prepared_rows
 from ae_jax.data.published import PUBLISHED
 from ae_jax.data.scaling import Scaling
@@ -50,7 +52,7 @@ EMBEDDED: dict[str, Callable[..., Dataset]] = {"digits": digits}
 
 
 def load(
-    source: str,
+    source: str | Path,
     reading: ReadOptions = ReadOptions(),
     *,
     scaling: Scaling | str | None = None,
@@ -61,22 +63,26 @@ def load(
     Args:
       source: ``"digits"``; the name of a data set that ``ae-jax data prepare`` prepared (:data:`PUBLISHED`);
         ``tfds:NAME[:CONFIG]`` of any data set that TensorFlow Datasets has prepared as array_record; or a path
-        (:data:`ae_jax.data.files.KINDS`), followed by ``:KEY`` where a file holds several arrays; or the path of a
-        folder of ``.npy`` or ``.parquet`` shards.
+        (:data:`ae_jax.data.files.KINDS`), followed by ``:KEY`` where a file holds several arrays or sheets; or the path
+        of a folder of ``.npy`` or ``.parquet`` shards.
       reading: how the source is read; a ``.npy`` or ``.parquet`` file (of its own shape), a folder of shards, or a
         prepared data set that takes more bytes than the budget is streamed.
-      scaling: a :class:`Scaling`; or ``"unit"``, ``"standard"`` or ``"none"``, fitted on the training split; by default
-        bytes above 1 are divided by 255, a table of other numbers that leave [0, 1] is standardised, and anything else
-        stays as it is.
+      scaling: as of :func:`ae_jax.data.from_arrays`; by default, vectors of numbers in a file count as a table.
       seed: of the split into train, validation and test.
 
     Returns:
-      The data set, split 70 / 10 / 20, or as the source splits it.
+      The data set, split 70 / 10 / 20, or as the source splits it. ``origin`` has the source and the seed.
 
     Raises:
       InvalidInput: an unknown name, data that are not prepared, a file that cannot be read or used, or an option that
         the source does not have.
     """
+    dataset = _loaded(str(source), reading, scaling=scaling, seed=seed)
+    object.__setattr__(dataset, "origin", (str(source), int(seed)))  # without another check of all values
+    return dataset
+
+
+def _loaded(source: str, reading: ReadOptions, *, scaling: Scaling | str | None, seed: int) -> Dataset:
     if is_named(source):
         if reading != _only(reading, ()):
             raise InvalidInput(
@@ -105,42 +111,67 @@ def load(
         warnings.warn(
             f"{source} takes {size:,} bytes on the device, more than its budget of {reading.budget:,}, and is of a "
             "kind that cannot be streamed; .npy and .parquet files and folders of them can, in their own shape.",
-            stacklevel=2,
+            stacklevel=3,
         )
     return dataset
 
 
-def examples(source: str, data: DataSpec, *, label: str | None = None, labelled: bool = True) -> RawData | None:
+def examples(
+    source: str, data: DataSpec, *, label: str | None = None, id: str | None = None, labelled: bool = True
+) -> RawData | None:
     """Reads all examples of a file or folder, before scaling, as the training data of a run were read.
+
+    Rows that cannot be used are left out, with a warning that names them; ``rows`` tells which are there.
 
     Args:
       source: as :func:`load` takes it, or the path of a single image.
       data: the training data of the run; the columns of a table are taken by their names.
       label: name of the labels; by default that of the training labels, where the source has it.
+      id: name of the column of ids; by default likewise.
       labelled: whether labels are read.
 
     Returns:
-      Examples ``[n, *shape]``, with labels where the source has them; None for a source that has splits or
+      Examples ``[n, *shape]``, with labels and ids where the source has them; None for a source that has splits or
       is a named data set.
 
     Raises:
-      InvalidInput: as :func:`load`, and examples of another shape or range than trained on.
+      InvalidInput: as :func:`load`, and examples of another shape or range than trained on, or none that can be used.
     """
     if is_named(source):
         return None
     path, key = parse_path(source)
     is_image = files.is_image_file(path)
-    if label is not None and path.exists() and (is_image or "label" not in _options(path)):
-        raise InvalidInput(f"{path} was given --label, which a source of its kind does not use: leave it out.")
+    for option, name in (("label", label), ("id", id)):
+        if name is not None and path.exists() and (is_image or option not in _options(path)):
+            raise InvalidInput(f"{path} was given --{option}, which a source of its kind does not use: leave it out.")
     if is_image:
-        return RawData(data.raw(files.read_image(path, image_size=data.reading.image_size).x, source))
+        found = files.read_image(path, image_size=data.reading.image_size, color=_color(data))
+        return found._replace(x=data.raw(found.x, source))
     reading = reading_of(path, data)
+    if id is not None:
+        reading = dataclasses.replace(reading, id=id)
     if labelled and label is not None:
         reading = dataclasses.replace(reading, label=label)
-    if not labelled and (key is not None or path.suffix.lower() not in (".npz", ".mat")):
+    if not labelled and (key is not None or "key" not in _options(path)):
         reading = dataclasses.replace(reading, label=None)  # without a key, the label tells the examples from labels
-    found = _contents(path, reading, key).get("all")
-    return None if found is None else RawData(data.raw(found.x, source), found.labels, found.columns)
+    found = _contents(path, reading, key, leave_out=True).get("all")
+    if found is None:
+        return None
+    found = _usable(found, source)
+    return found._replace(x=data.raw(found.x, source))
+
+
+def _usable(raw: RawData, source: str) -> RawData:
+    """The examples without those that hold NaN or infinity, of which it warns."""
+    x = np.asarray(raw.x)
+    fits = np.isfinite(x).reshape(len(x), -1).all(axis=1) if x.dtype.kind == "f" else np.ones(len(x), bool)
+    if fits.all() or not fits.any():
+        return raw
+    warnings.warn(
+        f"{left_out(np.flatnonzero(~fits), len(fits), source)}: they hold NaN or infinity; correct them.", stacklevel=3
+    )
+    labels, ids = (None if each is None else each[fits] for each in (raw.labels, raw.ids))
+    return raw._replace(x=x[fits], labels=labels, ids=ids, rows=np.flatnonzero(fits))
 
 
 def is_named(source: str) -> bool:
@@ -161,10 +192,16 @@ def reading_of(path: Path, data: DataSpec) -> ReadOptions:
     then = dataclasses.replace(data.reading, columns=data.columns or data.reading.columns)
     if not path.exists():
         return then
-    if path.suffix.lower() == ".npy" and path.is_file() and files.array_shape(path)[1:] == data.shape:
+    if files.suffix_of(path) == ".npy" and path.is_file() and files.array_shape(path)[1:] == data.shape:
         return _only(then, ())
-    has = has_label(path, then.label, header=then.header)
-    return _only(then, [option for option in _options(path) if option != "label" or has])
+    lacks = [option for option in ("label", "id") if not has_name(path, getattr(then, option), then)]
+    used = _only(then, [option for option in _options(path) if option not in lacks])
+    return dataclasses.replace(used, color=_color(data)) if "color" in _options(path) else used
+
+
+def _color(data: DataSpec) -> Any:
+    """The colour of images for a run."""
+    return data.reading.color or {(): "grey", (3,): "rgb"}.get(data.shape[2:])
 
 
 def _only(reading: ReadOptions, used: Sequence[str]) -> ReadOptions:
@@ -179,10 +216,10 @@ def _options(path: Path) -> Sequence[str]:
     return () if path.is_dir() and _shards(path, ".npy") else files.options(path)
 
 
-def _contents(path: Path, reading: ReadOptions, key: str | None) -> dict[str, RawData]:
+def _contents(path: Path, reading: ReadOptions, key: str | None, *, leave_out: bool = False) -> dict[str, RawData]:
     """Reads a file, a folder or a folder of shards into memory."""
     rows = rows_of(path, reading) if path.is_dir() else None
-    return files.read(path, reading, key=key) if rows is None else {"all": read_all(rows)}
+    return files.read(path, reading, key=key, leave_out=leave_out) if rows is None else {"all": read_all(rows)}
 
 
 def parse_path(source: str) -> tuple[Path, str | None]:
@@ -211,10 +248,10 @@ def parse_path(source: str) -> tuple[Path, str | None]:
     return path, key
 
 
-def has_label(path: Path, label: str | None, *, header: bool = True) -> bool:
+def has_name(path: Path, name: str | None, how: ReadOptions = ReadOptions()) -> bool:
     """Whether a file, or a folder of tables, has a column or an array of that name."""
     tables = _shards(path, ".parquet")
-    return label is not None and label in files.names_in(tables[0] if tables else path, header=header)
+    return name is not None and name in files.names_in(tables[0] if tables else path, how)
 
 
 def rows_of(path: Path, reading: ReadOptions = ReadOptions()) -> Rows | None:

@@ -60,6 +60,15 @@ class ReadOptions:
         if self.columns is not None:
             names = (self.columns,) if isinstance(self.columns, str) else tuple(self.columns)
             object.__setattr__(self, "columns", names)
+        if self.separator is not None:
+            object.__setattr__(self, "separator", self.separator.replace("\\t", "\t"))
+            if len(self.separator) != 1:
+                raise InvalidInput(f"ReadOptions was given separator={self.separator!r}: expected one character.")
+        for name, known in (("color", ("grey", "rgb")), ("channels", ("first", "last"))):
+            if getattr(self, name) not in (None, *known):
+                raise InvalidInput(
+                    f"ReadOptions was given {name}={getattr(self, name)!r}: expected {' or '.join(known)}."
+                )
         if self.image_size is not None:
             object.__setattr__(self, "image_size", widths(self, "image_size", tuple(self.image_size)))
             if len(self.image_size) != 2:
@@ -117,7 +126,7 @@ class DataSpec:
           InvalidInput: data that :func:`ae_jax.data.arrays.as_examples` refuses, a column that is missing, another
             shape, or another range (see :meth:`require_range`).
         """
-        frame, columns = as_frame(x), self.columns or (self.reading.shape and self.reading.columns)
+        frame, columns = as_frame(x), self.columns or (self.reading.columns if self.reading.shape else None)
         if frame is not None and columns:
             x = from_frame(frame, columns=columns, name=what).x.reshape(-1, *self.shape)
         examples = as_trained(as_examples(opened(x, name=what).raw.x, what), self.shape)

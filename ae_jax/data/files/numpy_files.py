@@ -23,7 +23,7 @@ def read_npy(path: Path, *, transpose: bool = False) -> dict[str, RawData]:
     with reading(path, _ARRAY), path.open("rb") as file:
         read_header(file, path.stat().st_size)
         file.seek(0)
-        return {"all": RawData(_examples_first(np.load(file, allow_pickle=False), transpose))}
+        return {"all": RawData(examples_first(np.load(file, allow_pickle=False), transpose))}
 
 
 def read_npz(
@@ -40,9 +40,9 @@ def read_npz(
     with reading(path, _ARCHIVE), path.open("rb") as file:
         _require_start(file, b"PK")
         archive = np.load(file, allow_pickle=False)
-        examples, labels = _names(archive.files, key, label, path)
+        examples, labels = names_of(archive.files, key, label, path)
         x, y = _array(archive, examples), None if labels is None else _array(archive, labels)
-    return {"all": RawData(_examples_first(x, transpose), y)}
+    return {"all": RawData(examples_first(x, transpose), y)}
 
 
 class Header(NamedTuple):
@@ -99,7 +99,8 @@ def _array(archive: Any, name: str) -> np.ndarray:
     return archive[name]
 
 
-def _examples_first(array: np.ndarray, transpose: bool) -> np.ndarray:
+def examples_first(array: np.ndarray, transpose: bool) -> np.ndarray:
+    """The array with its last axis first, where the examples are along it."""
     return np.moveaxis(array, -1, 0) if transpose and array.ndim > 1 else array
 
 
@@ -110,8 +111,8 @@ def _require_start(file: BufferedIOBase, start: bytes) -> None:
     file.seek(0)
 
 
-def _names(there: list[str], key: str | None, label: str | None, path: Path) -> tuple[str, str | None]:
-    """Names of the examples and of the labels (or None)."""
+def names_of(there: list[str], key: str | None, label: str | None, path: Path) -> tuple[str, str | None]:
+    """Names of the examples and of the labels (or None) among those of a file's arrays."""
     for name in (key, label):
         if name is not None and name not in there:
             raise unknown(f"array of {path}", name, there)

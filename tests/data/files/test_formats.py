@@ -6,19 +6,22 @@ import pytest
 from ae_jax import InvalidInput
 
 OPTIONS = {"key": "x", "label": "y", "columns": ["a"], "image_size": (8, 8), "transpose": True, "shape": (2, 2)}
-OPTIONS |= {"header": False}
+OPTIONS |= {"header": False, "id": "i", "separator": ";", "color": "rgb", "channels": "first"}
 
 
 @pytest.mark.parametrize(
     ("name", "used"),
     [
-        ("mine.npy", "transpose shape"),
-        ("mine.npz", "key label transpose shape"),
-        ("mine.csv", "columns label shape header"),
-        ("mine.parquet", "columns label shape"),
-        ("mine.mat", "key label transpose shape"),
+        ("mine.npy", "transpose shape channels"),
+        ("mine.npz", "key label transpose shape channels"),
+        ("mine.csv.gz", "columns label id shape header separator"),
+        ("mine.parquet", "columns label id shape"),
+        ("mine.feather", "columns label id shape"),
+        ("mine.xlsx", "columns label id shape header key"),
+        ("mine.h5", "key label transpose shape channels"),
+        ("mine.mat", "key label transpose shape channels"),
         ("mine.idx", ""),
-        ("images", "image_size"),
+        ("images", "image_size color"),
     ],
 )
 def test_options_that_a_format_does_not_use_are_refused(read, name, used, tmp_path):

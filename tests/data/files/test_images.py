@@ -82,14 +82,37 @@ def test_images_are_turned_upright(read, suffix, loss, tmp_path):
     np.testing.assert_allclose(x if x.ndim == 2 else x.mean(-1), np.rot90(RAMP, -1), atol=loss)
 
 
-def transparent(mode: str) -> Image.Image:
-    return Image.fromarray(COLOUR).convert(mode)
+def transparent(mode: str, alpha: int = 255) -> Image.Image:
+    image = Image.fromarray(COLOUR).convert(mode)
+    if mode == "RGBA":
+        image.putalpha(alpha)
+    return image
+
+
+def test_opaque_and_palette_images_are_converted(read, tmp_path):
+    write(tmp_path / "a.png", transparent("RGBA"))
+    write(tmp_path / "b.png", Image.fromarray(COLOUR).quantize(256))
+    contents = read(tmp_path)["all"]
+    np.testing.assert_array_equal(contents.x[0], COLOUR)
+    np.testing.assert_allclose(contents.x[1], COLOUR, atol=8)
+    assert contents.ids.tolist() == ["a.png", "b.png"]
+
+
+def test_images_of_several_modes_become_one(read, tmp_path):
+    for name, image in {"c/a.png": GREY, "c/b.png": COLOUR, "d/a.png": transparent("RGBA")}.items():
+        write(tmp_path / name, image)
+    grey, rgb = (read(tmp_path, color=color)["all"] for color in ("grey", "rgb"))
+    np.testing.assert_array_equal(grey.x[0], GREY)
+    np.testing.assert_array_equal(grey.x[1], np.asarray(Image.fromarray(COLOUR).convert("L")))
+    np.testing.assert_array_equal(rgb.x[0], np.stack([GREY] * 3, -1))
+    np.testing.assert_array_equal(rgb.x[1], rgb.x[2])
+    assert rgb.ids.tolist() == ["c/a.png", "c/b.png", "d/a.png"]
 
 
 @pytest.mark.parametrize(
     ("name", "image", "options", "sentence"),
     [
-        ("a.png", transparent("RGBA"), {}, "a.png is transparent: expected grey or RGB; flatten it"),
+        ("a.png", transparent("RGBA", 254), {}, "a.png is transparent: expected grey or RGB; flatten it"),
         (
             "a.gif",
             Image.fromarray(COLOUR).quantize(4),
