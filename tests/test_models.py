@@ -97,6 +97,9 @@ COMPOSED = {
 }
 NAMED = {name: make() for name, make in ae_jax.NAMED.items()}
 AUTOENCODERS = NAMED | COMPOSED
+VARIANTS = {"residual_vq", "sim_vq", "fsq", "lfq"}
+"""Named autoencoders that share objective or parts with another one: their trainings are slow tests."""
+TRAINED = [pytest.param(name, marks=pytest.mark.slow) if name in VARIANTS else name for name in NAMED]
 
 
 class Subject(NamedTuple):
@@ -217,7 +220,7 @@ class Trained(NamedTuple):
     condition: Any
 
 
-@pytest.fixture(scope="module", params=NAMED)
+@pytest.fixture(scope="module", params=TRAINED)
 def trained(request: pytest.FixtureRequest, small: Any) -> Trained:
     autoencoder = NAMED[request.param]
     choices = [autoencoder, jax.tree.map(lambda number: number / 2, autoencoder)]

@@ -33,7 +33,8 @@ class Subject(NamedTuple):
       member: position in the run; None of a baseline.
       output: gives by name an output for each example of the split: ``"code"`` (flat), ``"reconstruction"``,
         ``"denoised"`` (the reconstruction of the example corrupted by :data:`ae_jax.evaluation.NOISE`, another draw for
-        each seed) and ``"jacobian_norm"``; and ``"train_code"`` for each training example.
+        each seed) and ``"jacobian_norm"``; and for each training example ``"train_code"`` and, of discrete codes,
+        ``"train_indices"``.
       parameters: number of parameters.
       diverged: the member's training met a value that was not finite.
     """
@@ -121,7 +122,7 @@ class Context:
 
         def output(name: str, member: int) -> np.ndarray:
             if name not in known:
-                known.update(self._train_codes(run) if name == "train_code" else self._outputs(run, name))
+                known.update((self._of_train if name.startswith("train_") else self._outputs)(run, name))
             return known[name][member]
 
         return [
@@ -159,11 +160,11 @@ class Context:
         how = {"condition": self.condition(self.part), "per_member": np.asarray(run.seeds, np.uint32)}
         return with_members(run, run.apply(_Outputs(names), *arrays, **how))
 
-    def _train_codes(self, run: Run) -> dict[str, np.ndarray]:
-        train = self.dataset.train
+    def _of_train(self, run: Run, name: str) -> dict[str, np.ndarray]:
+        train, output = self.dataset.train, name.removeprefix("train_")
         how = {"condition": self.condition(train), "per_member": np.asarray(run.seeds, np.uint32)}
-        found = run.apply(_Outputs(("code",)), train.x.astype(np.float32), **how)
-        return {"train_code": with_members(run, found)["code"]}
+        found = run.apply(_Outputs((output,)), train.x.astype(np.float32), **how)
+        return {name: with_members(run, found)[output]}
 
     @cached_property
     def extremes(self) -> tuple[float, float]:
@@ -270,6 +271,7 @@ class _Outputs:
         self, autoencoder: Autoencoder, model: Any, scaling: Scaling, seed: Any, stored: Any, keys: Any = None
     ) -> dict[str, Any]:
         mean, x = autoencoder.objective.likelihood.mean, scaling(stored)
+        given = () if model.condition is None else (model.condition,)
 
         def code_of(x: Any) -> Any:
             return deterministic(model.encode(x))
@@ -279,6 +281,7 @@ class _Outputs:
             "reconstruction": lambda: mean(model.decode(code_of(x))),
             "denoised": lambda: mean(model.decode(code_of(with_noise(keys, seed, x)))),
             "jacobian_norm": lambda: norm_of_batch(autoencoder, model, scaling, stored),
+            "indices": lambda: model.bottleneck.indices(model.networks.encode(x, *given)),
         }
         return {name: make[name]() for name in self.names}
 

@@ -8,6 +8,7 @@ from jaxtyping import Float
 
 from ae_jax.evaluation.baselines import most_components
 from ae_jax.evaluation.reconstruction import mean_squared_error
+from ae_jax.evaluation.representation import code_use
 from ae_jax.evaluation.results import Row
 from ae_jax.training import Run
 
@@ -66,6 +67,17 @@ FAULTS: dict[str, Fault] = {
         "{value:.0%} of the units of its code have a standard deviation below {limit:.2g}",
         "lower the learning rate or the weight of the penalty, or make the code smaller",
     ),
+    "dead_codes": Fault(
+        "has codes that no example uses",
+        "{value:.0%} of its codes stand for no training example, more than {limit:.0%}",
+        "lower dead_after or the number of codes, start the codebook by k-means, or quantise by fsq",
+    ),
+    "lost_game": Fault(
+        "has a critic that wins",
+        "over the last tenth of the epochs its loss is {value:.2g} nats, below {limit:g}, where log 2 is chance: its "
+        "gradient says little",
+        "lower the critic's learning rate or its size, or train for more epochs",
+    ),
     "still_falling": Fault(
         "was still improving at the last epoch",
         "its validation loss fell by {value:.1%} in the last tenth of the epochs",
@@ -84,6 +96,8 @@ _UNUSED = 0.1
 """Likewise of latents with a prior: 1% of the variance, as in Burda et al., ICLR 2016, section 5.2."""
 _FEW = 0.1
 """The share of units that may be dead."""
+_LOST = 0.1
+"""Nats of a critic's logistic loss: it is right about 97% of the time."""
 _NOTICEABLE = 0.02
 """A relative difference that is worth a sentence."""
 
@@ -118,6 +132,9 @@ def diagnose(context: "Context", kl: Float[np.ndarray, "members n"] | None = Non
             faults = faults_of_reconstructions(made, context.x, mean_error, pca_error, kl=nats)
             if not any(FAULTS[name].disqualifies for name, *_ in faults):
                 faults += faults_of_codes(subject.output("train_code"), latent=kl is not None)
+            if (codes := run.autoencoder.objective.codes) is not None:
+                share = 1.0 - code_use(subject.output("train_indices"), codes)["codes_used"]
+                faults += [("dead_codes", share, _FEW)] * (share > _FEW)
             of_member += faults
     return _findings(run, found)
 
@@ -221,7 +238,7 @@ def disqualified(findings: Iterable[Row]) -> set[str]:
 
 def _faults_of_training(run: Run) -> list[list[Found]]:
     """Returns for each member of a run the faults that its history shows."""
-    metric = run.autoencoder.objective.selection
+    metric, critics = run.autoencoder.objective.selection, run.history["train"].get("critic")
     curves = run.history.get("validation", {}).get(metric or "")
     found: list[list[Found]] = [[] for _ in run.seeds]
     for member, faults in enumerate(found):
@@ -229,6 +246,10 @@ def _faults_of_training(run: Run) -> list[list[Found]]:
             faults.append(("diverged", float(run.best_epoch[member]), None))
         elif curves is not None and (fall := fall_at_the_end(curves[member])) > _NOTICEABLE:
             faults.append(("still_falling", fall, _NOTICEABLE))
+        if run.finite[member] and critics is not None:
+            losses = critics[member][np.isfinite(critics[member])]
+            if (loss := float(losses[-max(1, len(losses) // 10) :].mean())) < _LOST:
+                faults.append(("lost_game", loss, _LOST))
     return found
 
 

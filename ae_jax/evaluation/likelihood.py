@@ -138,7 +138,9 @@ def cautions(run: Run, estimate: LogLikelihood) -> list[str]:
 
 def has_prior(autoencoder: Autoencoder) -> bool:
     """Whether the autoencoder has a prior and a posterior over latents, and thus bounds the evidence."""
-    return "prior" in autoencoder.objective.parts and getattr(autoencoder.networks, "stochastic", True)
+    known = autoencoder.objective.bounds_evidence
+    bounds = getattr(autoencoder.networks, "stochastic", True) if known is None else known
+    return bounds and "prior" in autoencoder.objective.parts
 
 
 def require_prior(autoencoder: Autoencoder) -> None:

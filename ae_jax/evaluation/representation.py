@@ -5,7 +5,8 @@ import warnings
 from typing import Any
 
 import numpy as np
-from jaxtyping import Float
+from jaxtyping import Float, Int
+from scipy.stats import entropy
 from sklearn import manifold
 from sklearn.cluster import KMeans
 from sklearn.exceptions import ConvergenceWarning
@@ -272,3 +273,32 @@ def active_fraction(codes: Codes, *, scale: float | None = None) -> float:
     """
     variances = np.var(codes, axis=0, dtype=np.float64)  # in 32 bits, a constant varies by rounding
     return float(np.mean(variances > 0.01 * (variances.max() if scale is None else scale)))
+
+
+def code_use(indices: Int[np.ndarray, "n *places books"], codes: int) -> dict[str, float]:
+    r"""Returns how discrete codes are used by examples, as means or sums over codebooks.
+
+    .. math:: \text{perplexity} = \exp\Big(-\sum_k p_k \log p_k\Big), \quad p_k = n_k / \sum_j n_j
+
+    Args:
+      indices: of the codes of each example, ``[n, *places, books]``.
+      codes: number of codes of each codebook.
+
+    Returns:
+      ``codes_used``, the share of all codes that some example uses; ``perplexity``, the number of codes in even use
+      with the entropy of this use, a mean over codebooks; ``dead_codes``, the number that none uses.
+
+    Example:
+      >>> code_use(np.array([[0], [1], [0], [1]]), codes=4)
+      {'codes_used': 0.5, 'perplexity': 2.0, 'dead_codes': 2.0}
+
+    References:
+      van den Oord et al., *Neural discrete representation learning*, NeurIPS 2017 (perplexity of their experiments).
+    """
+    books = indices.reshape(-1, indices.shape[-1]).T
+    use = np.stack([np.bincount(book, minlength=codes) for book in books])
+    return {
+        "codes_used": float(np.mean(use > 0)),
+        "perplexity": float(np.mean(np.exp(entropy(use, axis=1)))),
+        "dead_codes": float(np.sum(use == 0)),
+    }

@@ -33,6 +33,7 @@ from ae_jax.evaluation.representation import (
     active_fraction,
     clustering_agreement,
     code_correlation,
+    code_use,
     continuity,
     label_accuracies,
     label_hits,
@@ -237,6 +238,7 @@ def summary_task(context: Context) -> TaskResult:
             **label_hits(subject.output("train_code"), train_labels, code, labels),
             "mean_activation": code.mean(axis=1, dtype=np.float64),
             "active_fraction": active_fraction(code),
+            **_code_use(context, subject),
             "jacobian_norm": norms,
             "relative_jacobian": relative_norms(norms, code),
             **{name: of_members[subject.member] for name, of_members in bounds.items()},
@@ -249,6 +251,12 @@ def summary_task(context: Context) -> TaskResult:
         examples += [of_each if isinstance(of_each, np.ndarray) else None for of_each in values.values()]
     found = diagnose(context, bounds.get("kl"))
     return TaskResult(SUMMARY, rows, context.range_messages, findings=found, examples=examples)
+
+
+def _code_use(context: Context, subject: Subject) -> dict[str, float]:
+    """How training examples use the codes of a member, where codes are discrete."""
+    codes = context.run.autoencoder.objective.codes if isinstance(context.evaluated, Run) else None
+    return {} if codes is None or subject.member is None else code_use(subject.output("train_indices"), codes)
 
 
 def reconstruction_task(context: Context) -> TaskResult:
@@ -286,6 +294,7 @@ def representation_task(context: Context) -> TaskResult:
             "mean_activation": mean_activation(codes),
             "active_fraction": active_fraction(codes),
             "code_correlation": code_correlation(codes),
+            **_code_use(context, subject),
             "jacobian_norm": float(np.mean(subject.output("jacobian_norm"))),
             "relative_jacobian": float(np.mean(relative_norms(subject.output("jacobian_norm"), codes))),
         }

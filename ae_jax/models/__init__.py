@@ -10,11 +10,15 @@ from ae_jax.models.contractive import contractive
 from ae_jax.models.convolutional import convolutional
 from ae_jax.models.denoising import denoising
 from ae_jax.models.factor import factor
+from ae_jax.models.fsq import fsq
 from ae_jax.models.importance_weighted import importance_weighted
+from ae_jax.models.lfq import lfq
 from ae_jax.models.missing import missing
 from ae_jax.models.multiple_importance import multiple_importance
 from ae_jax.models.partial_importance import partial_importance
+from ae_jax.models.residual_vq import residual_vq
 from ae_jax.models.sigma import sigma
+from ae_jax.models.sim_vq import sim_vq
 from ae_jax.models.sparse import sparse
 from ae_jax.models.top_k import top_k
 from ae_jax.models.undercomplete import undercomplete
@@ -31,12 +35,16 @@ __all__ = [
     "convolutional",
     "denoising",
     "factor",
+    "fsq",
     "importance_weighted",
+    "lfq",
     "missing",
     "multiple_importance",
     "named",
     "partial_importance",
+    "residual_vq",
     "sigma",
+    "sim_vq",
     "sparse",
     "top_k",
     "undercomplete",
@@ -64,6 +72,10 @@ NAMED: dict[str, Callable[..., Autoencoder]] = {
         vamp,
         factor,
         vq,
+        residual_vq,
+        sim_vq,
+        fsq,
+        lfq,
         top_k,
     )
 }

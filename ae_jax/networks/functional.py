@@ -16,6 +16,8 @@ from ae_jax.types import Key, ModelState, Params, Shape
 
 Code = Float[Array, "batch *code"] | Posterior
 """What an encoder returns: an array of codes, or a posterior with a mean, and samples with their log-density."""
+_SAMPLE = 10_000
+"""Examples whose codes a bottleneck starts from."""
 
 
 @runtime_checkable
@@ -89,6 +91,12 @@ class Model(nnx.Module):
         """Outputs of the decoder for a batch of codes."""
         condition = self.condition if condition is None else condition
         return self.networks.decode(z) if condition is None else self.networks.decode(z, condition)
+
+    def sample(self, key: Key, n: int) -> Array:
+        """Draws n codes from the part ``prior``; where it draws indices, the codes that they stand for."""
+        part: Any = self
+        drawn = part.prior.sample(key, n)
+        return part.bottleneck.lookup(drawn) if jnp.issubdtype(drawn.dtype, jnp.integer) else drawn
 
     def dense_layers(self) -> tuple[Any, ...] | None:
         """The encoder's layers where it is a chain of dense layers from the data to the code, else None."""
@@ -168,14 +176,20 @@ def bind(spec: ModelSpec, params: Params, state: ModelState | None = None, key: 
 
 @lru_cache(maxsize=256)
 def starts_from_data(spec: ModelSpec) -> bool:
-    """Whether the networks of a model have ``start_from``."""
-    return hasattr(nnx.eval_shape(lambda: spec.build(nnx.Rngs(0))).networks, "start_from")
+    """Whether the networks of a model have ``start_from``, or its bottleneck has."""
+    model = nnx.eval_shape(lambda: spec.build(nnx.Rngs(0)))
+    return hasattr(model.networks, "start_from") or hasattr(getattr(model, "bottleneck", None), "start_from")
 
 
 def start_from(spec: ModelSpec, params: Params, state: ModelState, x: np.ndarray) -> tuple[Params, ModelState]:
-    """Fresh parameters and state after the networks saw a member's training examples, ``[n, *shape]``."""
+    """Fresh parameters and state after a model saw a member's training examples, ``[n, *shape]``: its networks, and
+    then its bottleneck the codes of a sample of them.
+    """
     model = bind(spec, params, state)
-    model.networks.start_from(x)
+    if hasattr(model.networks, "start_from"):
+        model.networks.start_from(x)
+    if hasattr(getattr(model, "bottleneck", None), "start_from"):
+        model.bottleneck.start_from(call(model.networks, "encode", x[:: -(-len(x) // _SAMPLE)]))
     _, started, _, after = nnx.split(model, nnx.Param, nnx.RngState, ...)
     return nnx.to_pure_dict(started), nnx.to_pure_dict(after)
 

@@ -3,6 +3,7 @@
 from ae_jax.objectives.base import Objective, mark_missing
 from ae_jax.objectives.bottlenecks import Bottleneck, WinnerTakeAll
 from ae_jax.objectives.classification import Classification
+from ae_jax.objectives.codebooks import ResidualQuantizer, SimVectorQuantizer, VectorQuantizer
 from ae_jax.objectives.elbo import ELBO
 from ae_jax.objectives.importance_weighted import ImportanceWeighted
 from ae_jax.objectives.likelihoods import (
@@ -20,6 +21,8 @@ from ae_jax.objectives.likelihoods import (
     StudentTLikelihood,
 )
 from ae_jax.objectives.penalties import L1, Contractive, KLSparsity, Penalty
+from ae_jax.objectives.quantisers import FiniteScalar, LookupFree
+from ae_jax.objectives.quantized import EntropyQuantized, Quantized, VectorQuantized
 from ae_jax.objectives.reconstruction import Reconstruction
 
 __all__ = [
@@ -32,19 +35,27 @@ __all__ = [
     "Classification",
     "Contractive",
     "DiscretisedLogisticLikelihood",
+    "EntropyQuantized",
+    "FiniteScalar",
     "GaussianLikelihood",
     "ImportanceWeighted",
     "KLSparsity",
     "LaplaceLikelihood",
     "LearnedGaussianLikelihood",
     "Likelihood",
+    "LookupFree",
     "MultiScaleSSIM",
     "Objective",
     "OptimalGaussianLikelihood",
     "Penalty",
+    "Quantized",
     "Reconstruction",
+    "ResidualQuantizer",
+    "SimVectorQuantizer",
     "SquaredError",
     "StudentTLikelihood",
+    "VectorQuantized",
+    "VectorQuantizer",
     "WinnerTakeAll",
     "mark_missing",
 ]

@@ -29,12 +29,18 @@ class Objective(Protocol):
       selection: the validation metric whose lowest value picks the best epoch; None keeps the latest epoch, as games
         of several players need it.
       uses_condition: whether the objective reads ``batch.condition`` itself, as a classifier does.
+      bounds_evidence: whether the part ``prior``, where there is one, makes a bound of the evidence with the posterior
+        that the encoder gives; None of objectives of which the networks decide that, by being stochastic or not.
+      codes: number of values of each index, where codes are discrete; the part ``bottleneck`` then has
+        ``indices(networks' code)``, ``[batch, *places, books]``.
       parts: name -> builder of each part that is trained beside the networks (a prior, a critic); none by default.
       uses_observed: whether values of an example may be missing, NaN in the data.
     """
 
     selection: ClassVar[str | None] = "loss"
     uses_condition: ClassVar[bool] = False
+    bounds_evidence: ClassVar[bool | None] = None
+    codes: ClassVar[int | None] = None
 
     @property
     def likelihood(self) -> Likelihood: ...

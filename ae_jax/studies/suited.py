@@ -84,7 +84,11 @@ def _chosen(defaults: Mapping[str, Any], code: Any, dataset: Dataset) -> dict[st
     x = np.asarray(dataset.scaling(stored)).reshape(len(stored), -1)
     found: dict[str, Any] = {}
     likelihood = defaults.get("likelihood")
-    if isinstance(defaults.get("code"), int) and defaults["code"] < _FEATURES and "size" not in defaults:
+    if (
+        isinstance(defaults.get("code"), int)
+        and defaults["code"] < _FEATURES
+        and not {"size", "levels"} & set(defaults)
+    ):
         found["code"] = code = max(1, min(defaults["code"], x.shape[1] // 2))
     if likelihood is not None and likelihood.unit_interval and not dataset.spec.unit_interval:
         found["likelihood"] = GaussianLikelihood(scale=_rounded(_residual(x, code), 2))

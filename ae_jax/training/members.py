@@ -150,7 +150,9 @@ class Members:
                 "memory; draw them in parts, each with a seed of its own."
             )
         if "prior" not in self.autoencoder.objective.parts:
-            raise InvalidInput(f"{self.name} has no prior to sample from: expected a variational autoencoder.")
+            raise InvalidInput(
+                f"{self.name} has no prior to sample from: expected a variational autoencoder or discrete codes."
+            )
         members = self.params, self.state, self.autoencoder, np.asarray(self.seeds, np.uint32)
         latents = _sample(members, jax.random.key(seed), shape=self.shape, n=count)
         return self._decode_own(np.asarray(latents), condition)
@@ -315,7 +317,7 @@ def _apply(
 @partial(jax.jit, static_argnames=("shape", "n"))
 def _sample(members: tuple[Params, ModelState, Autoencoder, Any], key: Any, shape: Shape, n: int) -> Any:
     def one(params: Params, state: ModelState, autoencoder: Autoencoder, seed: Any) -> Any:
-        return autoencoder.bind(shape, params, state).prior.sample(jax.random.fold_in(key, seed), n)
+        return autoencoder.bind(shape, params, state).sample(jax.random.fold_in(key, seed), n)
 
     return jax.vmap(one)(*members)
 

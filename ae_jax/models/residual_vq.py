@@ -1,0 +1,89 @@
+"""The residual vector-quantised autoencoder: codebooks in a row, each for what the ones before left over."""
+
+from ae_jax.models.autoencoder import Autoencoder
+from ae_jax.models.code_networks import code_networks
+from ae_jax.objectives import Likelihood, ResidualQuantizer, SquaredError, VectorQuantized, VectorQuantizer
+from ae_jax.optimizers import Optimizer
+from ae_jax.types import Number, Weight
+
+
+def residual_vq(
+    *,
+    code: int = 16,
+    hidden: tuple[int, ...] = (256,),
+    grid: tuple[int, ...] = (),
+    channels: tuple[int, ...] = (16, 32),
+    activation: str = "gelu",
+    books: int = 2,
+    codes: int = 64,
+    size: int = 4,
+    beta: Weight = 0.25,
+    decay: Number | None = 0.99,
+    dead_after: Number | None = 1000,
+    k_means: bool = False,
+    prior_units: int = 64,
+    likelihood: Likelihood = SquaredError(),
+    learning_rate: Weight = 5e-3,
+) -> Autoencoder:
+    r"""An autoencoder whose code is a sum of entries of several codebooks, from coarse to fine.
+
+    .. math:: \min \; \mathbb{E} \|g(q) - x\|^2 + \beta \sum_l \|r_l - \mathrm{sg}(e_l)\|^2, \quad
+       q = \sum_l e_l, \quad r_{l+1} = r_l - \mathrm{sg}(e_l), \quad r_1 = h(x)
+
+    Each vector gets an index of every codebook: the nearest entry :math:`e_l` to what is left of it
+    (:class:`ae_jax.objectives.ResidualQuantizer`).
+
+    Args:
+      code: size of the code, or number of its channels with ``grid``.
+      hidden: widths of the encoder's hidden layers; the decoder mirrors them. Not used with ``grid``.
+      grid: height and width of a convolutional code, for images; empty for dense layers.
+      channels: of each convolutional stage, which halves height and width; used with ``grid`` alone.
+      activation: of the hidden layers or stages.
+      books: number of codebooks.
+      codes: number of codes in each.
+      size: of each code, a divisor of ``code``.
+      beta: weight of the commitment.
+      decay: of the moving averages that the codes follow; None trains them by a loss.
+      dead_after: number of examples without a use after which a code is replaced; None replaces none.
+      k_means: the first codebook starts from k-means of the codes of training examples, the next from what it leaves.
+      prior_units: width of the autoregressive prior over codes, which ``run.sample`` draws from.
+      likelihood: the reconstruction loss.
+      learning_rate: of Adam.
+
+    When to use:
+      For a rate that is chosen after training, since the first codebooks alone decode to a coarser result, and for more
+      bits a vector than one table can hold.
+
+    Defaults:
+      - ``code=16``, ``size=4``, ``books=2``, ``codes=64``: four vectors of twice 6 bits, those of :func:`ae_jax.vq`.
+      - ``beta=0.25``, ``decay=0.99``, ``dead_after=1000``, ``k_means=False``: those of :func:`ae_jax.vq`.
+      - ``hidden=(256,)``, ``grid=()``, ``channels=(16, 32)``, ``activation="gelu"``, ``prior_units=64``,
+        ``likelihood=SquaredError()``, ``learning_rate=5e-3``: those of :func:`ae_jax.vq`.
+
+    Failure modes:
+      - Later codebooks have little left to say: their share of ``perplexity`` falls. Take fewer or smaller ones.
+      - Those of :func:`ae_jax.vq`, in each codebook.
+
+    Example:
+      >>> residual_vq(books=4).objective.quantizer.books
+      4
+
+    References:
+      Zeghidour et al., *SoundStream: an end-to-end neural audio codec*, TASLP 2021.
+    """
+    return Autoencoder(
+        name="residual_vq",
+        networks=code_networks("residual_vq", code, hidden, grid, channels, activation),
+        objective=VectorQuantized(
+            likelihood=likelihood,
+            quantizer=ResidualQuantizer(
+                books=books,
+                book=VectorQuantizer(codes=codes, size=size, trained=decay is None, k_means=k_means),
+            ),
+            prior_units=prior_units,
+            beta=beta,
+            decay=decay,
+            dead_after=dead_after,
+        ),
+        optimizer=Optimizer(learning_rate=learning_rate),
+    )
