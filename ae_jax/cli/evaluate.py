@@ -6,7 +6,7 @@ from typing import Annotated, Literal
 
 from tyro.conf import arg
 
-from ae_jax.cli.options import Folder, Json, Label, Labels, RunFolder, Source, option
+from ae_jax.cli.options import Folder, Json, Label, Labels, RunFolder, Sampler, Source, option
 from ae_jax.cli.printing import print_json, print_paths, print_rich, print_table
 from ae_jax.cli.session import say
 from ae_jax.cli.study import default_folder, writable
@@ -26,6 +26,7 @@ def evaluate(
     split: Split = "test",
     tasks: Tasks = None,
     abnormal: Labels = None,
+    sampler: Sampler = "prior",
     out: Folder = None,
     json: Json = False,
 ) -> int:
@@ -44,7 +45,8 @@ def evaluate(
     from ae_jax.report import task_tables, write_report
     from ae_jax.studies import split_ratio, summarise, write_results
 
-    for name, given in (("--abnormal", abnormal), ("--out", out)):
+    fitted = None if sampler == "prior" else sampler
+    for name, given in (("--abnormal", abnormal), ("--sampler", fitted), ("--out", out)):
         if given is not None and tasks is None:
             raise InvalidInput(f"{name} was given without --tasks, which alone uses it: name some, or all.")
     loaded = load(run)
@@ -64,7 +66,8 @@ def evaluate(
         raise InvalidInput(f"--tasks was given {' '.join(tasks)}: expected all alone, or names.")
     folder = writable(out or default_folder("evaluate", loaded.name, dataset.name))
     _require_own(folder)
-    found = evaluation.evaluate(loaded, dataset, "all" if "all" in tasks else tasks, split=split, abnormal=abnormal)
+    names = "all" if "all" in tasks else tasks
+    found = evaluation.evaluate(loaded, dataset, names, split=split, abnormal=abnormal, sampler=sampler)
     if not any(result.rows for result in found):
         raise InvalidInput(" ".join(message for result in found for message in result.messages))
     results["messages"] = [f"{result.task}: {message}" for result in found for message in result.messages]

@@ -32,6 +32,8 @@ Label = Annotated[str | None, option("NAME", "as the run was trained", _LABEL)]
 _SPLIT = option("SPLIT", "test of a data set by name, all of a file", "train, validation, test or all.")
 SplitName = Annotated[Literal["train", "validation", "test", "all"] | None, _SPLIT]
 Member = Annotated[int | None, option("INT", "the first that did not diverge", "number of the member, from 0.")]
+_SAMPLER = "of samples: prior, or one that is fitted to codes: normal, gmm, hypersphere, maf or two-stage."
+Sampler = Annotated[str, arg(metavar="NAME", help=_SAMPLER)]
 Picture = Annotated[Path | None, option("FILE.png")]
 Folder = Annotated[Path | None, option("DIR", "in runs/")]
 _ABNORMAL = option("LABEL [LABEL ...]", "1, of labels 0 and 1", "labels of the abnormal examples.")

@@ -9,7 +9,18 @@ import numpy as np
 from tyro.conf import arg
 
 from ae_jax.atomic import replacing
-from ae_jax.cli.options import FROM_RUN, InputData, Json, Member, Picture, RunFolder, Source, SplitName, option
+from ae_jax.cli.options import (
+    FROM_RUN,
+    InputData,
+    Json,
+    Member,
+    Picture,
+    RunFolder,
+    Sampler,
+    Source,
+    SplitName,
+    option,
+)
 from ae_jax.cli.printing import print_json
 from ae_jax.cli.session import say
 from ae_jax.data import Dataset, RawData, ReadOptions, load, sources, writing
@@ -113,12 +124,16 @@ def sample(
     n: int = 16,
     seed: int = 0,
     condition: Annotated[str | None, option("LABEL")] = None,
+    sampler: Sampler = "prior",
+    data: Source = None,
     member: Member = None,
     out: str = "samples.npy",
     picture: Picture = None,
     json: Json = False,
 ) -> int:
-    """Writes new data from the prior of a generative autoencoder, in the units of the data.
+    """Writes new data, in the units of the data, from the prior of a generative autoencoder or from a fitted sampler.
+
+    A sampler is fitted to the codes of the training split, and saved with the run, when it is first asked for.
 
     Args:
       n: number of samples.
@@ -129,14 +144,25 @@ def sample(
     """
     from ae_jax.report import example_grid
 
+    if sampler != "prior":
+        _fit_sampler(run, sampler, data)
     use = Use.open("sample", run, member, out, picture, examples=True)
     classes = {str(each): each for each in use.run.data.classes or ()}
     if condition is not None and use.run.autoencoder.conditional:
         require_known("label", condition, classes)
-    samples = use.run.sample(n, seed=check_seed(seed), condition=classes.get(str(condition), condition))
-    use.summary.update({"samples": n, "latent_seed": seed})
+    given = classes.get(str(condition), condition)
+    samples = use.run.sample(n, seed=check_seed(seed), condition=given, sampler=sampler)
+    use.summary.update({"samples": n, "latent_seed": seed, "sampler": sampler})
     use.draw(lambda: example_grid(samples))
     return use.finish(json, use.write_examples(samples, None))
+
+
+def _fit_sampler(folder: Path, name: str, source: str | None) -> None:
+    """Fits a sampler of all members, and saves it with the run, unless the run has it."""
+    run = load_run(folder)
+    if name not in run.samplers:
+        run.sampler(name, dataset_of(run, source))
+        run.save_sampler(folder, name)
 
 
 def check_seed(seed: int) -> int:

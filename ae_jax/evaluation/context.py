@@ -56,7 +56,8 @@ class Context:
     """A run or baseline, the data that it is evaluated on, and quantities that several tasks use.
 
     Attributes:
-      evaluated, dataset, split, seed, abnormal, features, features_name: as of :func:`ae_jax.evaluation.evaluate`.
+      evaluated, dataset, split, seed, abnormal, features, features_name, sampler: as of
+        :func:`ae_jax.evaluation.evaluate`.
       outputs: names of the outputs that the tasks need, which one program computes.
       members: numbers of the members in the run that they are a part of; None where they are all of it.
       split_seed: of the split of the data, where each seed has its own; baselines have it as their seed.
@@ -69,6 +70,7 @@ class Context:
     abnormal: tuple[Any, ...] | None = None
     features: Features | None = None
     features_name: str = "data"
+    sampler: str = "prior"
     outputs: frozenset[str] = frozenset()
     members: Sequence[int] | None = None
     split_seed: int | None = None

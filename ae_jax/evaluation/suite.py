@@ -96,6 +96,7 @@ def evaluate(
     abnormal: Any = None,
     features: Features | None = None,
     features_name: str = "data",
+    sampler: str = "prior",
 ) -> Evaluation:
     """Evaluates a run or a baseline on one or several tasks.
 
@@ -120,13 +121,14 @@ def evaluate(
       features: for the generation task, maps examples in model units to rows of features, on which distances between
         samples and data are measured; by default their values. Only distances on the same features are comparable.
       features_name: what results call them.
+      sampler: of the generation task: ``"prior"``, or one that :meth:`ae_jax.Run.sampler` fits to the training split.
 
     Returns:
       A result for each task; ``.findings`` and ``.rows`` are those of all of them, rows as
       ``{"autoencoder", "seed", "member", "metric", "value", "split"}`` with :data:`ae_jax.evaluation.METRICS` as
       metrics, where ``member`` is None of a baseline, and further keys: ``score`` of the anomaly task;
       ``representation``, ``distance`` and ``k`` of retrieval; ``corruption``, ``level`` and ``trained_on`` of
-      denoising; ``features``, ``samples`` and ``examples`` of generation and likelihood.
+      denoising; ``features``, ``samples``, ``sampler`` and ``examples`` of generation and likelihood.
 
     Raises:
       InvalidInput: an unknown task or label, a seed that is not a whole number below 2**32, an unknown or empty split,
@@ -157,6 +159,7 @@ def evaluate(
         "abnormal": None if abnormal is None else _several(abnormal),
         "features": features,
         "features_name": features_name,
+        "sampler": sampler,
         "outputs": frozenset(output for name in names for output in TASKS[name].outputs),
     }
     if isinstance(evaluated, Baseline) or not evaluated.has_own_splits(dataset):
@@ -393,7 +396,11 @@ def generation_task(context: Context) -> TaskResult:
     """How close samples are to the data, beside training examples."""
     run, count = context.run, min(len(context.x), _GENERATED)
     condition = context.condition(subsample_split(context.part, count))
-    samples = with_members(run, context.scaled(run.sample(count, seed=context.seed, condition=condition)))
+    sampler = context.sampler
+    if sampler != "prior":
+        run.sampler(sampler, context.dataset)
+    drawn = run.sample(count, seed=context.seed, condition=condition, sampler=sampler)
+    samples = with_members(run, context.scaled(drawn))
     features = context.features or _flat
     real = features(context.x[subsample(len(context.x), count)])
 
@@ -408,12 +415,13 @@ def generation_task(context: Context) -> TaskResult:
     train = context.train[subsample(len(context.train), count)]
     of_data, further = distances(train), {"features": context.features_name, "samples": count}
     data_rows = context.rows(context.raw._replace(name="training data"), of_data, **further | {"samples": len(train)})
+    further |= {} if sampler == "prior" else {"sampler": sampler}
     rows, failed = context.measured(
         "samples", lambda subject: distances(samples[subject.member]), is_finite, of_data, **further
     )
     messages = [
-        f"Distances are between {count:,} samples and as many examples, on {context.features_name} as features: "
-        "comparable on the same features and numbers only.",
+        f"Distances are between {count:,} samples ({sampler}) and as many examples, on {context.features_name} as "
+        "features: comparable on the same features and numbers only.",
         *_split_messages(context, "generation"),
         *failed,
     ]

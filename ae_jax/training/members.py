@@ -35,6 +35,7 @@ class Members:
     params: Params
     state: ModelState
     single: bool = False
+    samplers: dict[str, tuple[Any, ...]] = dataclasses.field(default_factory=dict)
 
     def __len__(self) -> int:
         return len(self.seeds)
@@ -52,7 +53,9 @@ class Members:
         # On the host, where taking rows compiles nothing.
         params, state = jax.tree.map(lambda leaf: leaf[rows], jax.device_get((self.params, self.state)))
         autoencoder = stack([unstack(self.autoencoder, int(row)) for row in rows])
-        return {"autoencoder": autoencoder, "seeds": self.seeds[rows], "params": params, "state": state}
+        samplers = {name: tuple(fitted[row] for row in rows) for name, fitted in self.samplers.items()}
+        rest = {"seeds": self.seeds[rows], "samplers": samplers}
+        return {"autoencoder": autoencoder, "params": params, "state": state} | rest
 
     @property
     def name(self) -> str:
@@ -127,20 +130,21 @@ class Members:
         """
         return self.scaling.invert(self.apply(_reconstruct, self.data.raw(x), condition=condition))
 
-    def sample(self, n: int, *, seed: int = 0, condition: Any = None) -> np.ndarray:
-        """New data: latents from the model's prior, decoded to means, in the units of the data.
+    def sample(self, n: int, *, seed: int = 0, condition: Any = None, sampler: str = "prior") -> np.ndarray:
+        """New data: codes from the model's prior or a fitted sampler, decoded to means, in the units of the data.
 
         Args:
           n: how many; members of one seed draw by the same key.
-          seed: of the latents, beside that of the member.
+          seed: of the codes, beside that of the member.
           condition: as of :meth:`encode`.
+          sampler: ``"prior"``, or the name of a sampler that :meth:`ae_jax.Run.sampler` fitted.
 
         Returns:
           ``[n, *shape]``, with a leading member axis unless the run is single.
 
         Raises:
           InvalidInput: n is not a whole number above zero or samples of that number do not fit into memory, the
-            autoencoder has no prior, or a condition as of :meth:`encode`.
+            autoencoder has no prior, the sampler is not fitted, or a condition as of :meth:`encode`.
         """
         count = size("sample", "n", n)
         values = math.prod(self.shape) + math.prod(code_shape(self.autoencoder.networks))
@@ -149,9 +153,14 @@ class Members:
                 f"sample was given n={count:,}: expected at most {int(budget * count // needed):,}, which fit in "
                 "memory; draw them in parts, each with a seed of its own."
             )
+        if sampler != "prior":
+            if sampler not in self.samplers:
+                raise InvalidInput(f"{self.name} has no fitted sampler {sampler!r}: fit it by run.sampler(name, data).")
+            return self._decode_own(self._sampled(sampler, count, seed), condition)
         if "prior" not in self.autoencoder.objective.parts:
             raise InvalidInput(
-                f"{self.name} has no prior to sample from: expected a variational autoencoder or discrete codes."
+                f"{self.name} has no prior to sample from: expected a variational autoencoder, discrete codes, or a "
+                "sampler that is fitted to the codes, such as gmm."
             )
         members = self.params, self.state, self.autoencoder, np.asarray(self.seeds, np.uint32)
         latents = _sample(members, jax.random.key(seed), shape=self.shape, n=count)
@@ -224,6 +233,11 @@ class Members:
         first = None if condition is None else np.ravel(condition)[0]
         decoded = self._decode_own(moved.reshape(*moved.shape[:3], *codes.shape[2:]), first)
         return Traversal(decoded, *(each[0] if self.single else each for each in (chosen, values)))
+
+    def _sampled(self, sampler: str, n: int, seed: int) -> np.ndarray:
+        """Codes that a fitted sampler of each member draws, ``[members, n, *code]``."""
+        drawn = np.stack([fitted.sample(n, seed=seed) for fitted in self.samplers[sampler]])
+        return drawn.reshape(len(self), n, *code_shape(self.autoencoder.networks))
 
     def _codes(self, x: Any, condition: Any) -> np.ndarray:
         """Codes, ``[members, n, *code]``."""

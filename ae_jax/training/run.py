@@ -9,11 +9,13 @@ from typing import Any
 import jax
 import numpy as np
 
+from ae_jax.atomic import replacing
 from ae_jax.components import to_config
 from ae_jax.data import Dataset
+from ae_jax.errors import InvalidInput
 from ae_jax.training.compilation import COST, keep_programs
 from ae_jax.training.members import Members
-from ae_jax.training.run_folder import RUN_FORMAT, History, read_run, require_replaceable, write_run
+from ae_jax.training.run_folder import RUN_FORMAT, SAMPLERS, History, read_run, require_replaceable, write_run
 
 
 class TrainingInterrupted(KeyboardInterrupt):
@@ -49,6 +51,7 @@ class Run(Members):
       settings: of the training: epochs, batch size, patience, policy of divergence.
       record: library versions, device, wall and compile time in seconds.
       single: whether results have no member axis.
+      samplers: name -> a run over the codes of each member, as :meth:`sampler` fitted them.
     """
 
     history: History
@@ -65,6 +68,48 @@ class Run(Members):
         history = jax.tree.map(lambda values: values[rows], self.history)
         own = {"history": history, "best_epoch": self.best_epoch[rows], "finite": self.finite[rows]}
         return super()._rows(rows) | own
+
+    def sampler(self, name: str, data: Dataset | None = None) -> "tuple[Run, ...]":
+        """Fits a distribution to the codes of the training split, for :meth:`sample`; the run keeps it.
+
+        Args:
+          name: ``"normal"``, a Gaussian of full covariance; ``"gmm"``, a mixture of ten; ``"hypersphere"``, every
+            direction at the codes' mean distance from the origin; ``"maf"``, a masked autoregressive flow;
+            ``"two-stage"``, a second variational autoencoder.
+          data: what the run was trained on; None for a sampler that is fitted already.
+
+        Returns:
+          A run for each member, whose ``sample`` gives its flat codes.
+
+        Raises:
+          InvalidInput: an unknown name, or one that is not fitted, without data; codes that the sampler cannot take.
+
+        Example:
+          >>> import ae_jax
+          >>> data = ae_jax.data.digits()
+          >>> run = ae_jax.fit(ae_jax.undercomplete(code=2, hidden=()), data, epochs=1)
+          >>> len(run.sampler("gmm", data)), run.sample(3, sampler="gmm").shape
+          (1, (3, 8, 8))
+
+        References:
+          Ghosh et al., *From variational to deterministic autoencoders*, ICLR 2020 (normal and mixture);
+          Papamakarios et al., *Masked autoregressive flow for density estimation*, NeurIPS 2017;
+          Dai and Wipf, *Diagnosing and enhancing VAE models*, ICLR 2019 (two stages).
+        """
+        from ae_jax.training.samplers import fit_sampler, require_sampler  # which trains, and so imports this file
+
+        if name not in self.samplers:
+            require_sampler(name)
+            if data is None:
+                raise InvalidInput(f"{self.name} has no fitted sampler {name!r}: give the data that it was trained on.")
+            fitted = []
+            for member, seed in enumerate(self.seeds.tolist()):
+                one = self[member]
+                train = one.own_split(data).train
+                labels = train.labels if self.autoencoder.conditional else None
+                fitted.append(fit_sampler(name, one.encode(train.x, labels), seed))
+            self.samplers[name] = tuple(fitted)
+        return self.samplers[name]
 
     def own_split(self, dataset: Dataset) -> Dataset:
         """A data set under the split that the run's first member was trained on, so that it is tested on no example of
@@ -114,7 +159,16 @@ class Run(Members):
         """
         folder = Path(folder)
         require_replaceable(folder)
-        return write_run(folder, self.configuration(), self.history, self.params, self.state)
+        write_run(folder, self.configuration(), self.history, self.params, self.state)
+        for name in self.samplers:
+            self.save_sampler(folder, name)
+        return folder
+
+    def save_sampler(self, folder: str | Path, name: str) -> None:
+        """Writes a fitted sampler into the folder of the run."""
+        with replacing(Path(folder) / SAMPLERS / name) as scratch:
+            for member, fitted in enumerate(self.samplers[name]):
+                fitted.save(scratch / str(member))
 
     def configuration(self) -> dict[str, Any]:
         """Everything but the arrays, ready for JSON."""
@@ -143,7 +197,12 @@ def load(folder: str | Path) -> Run:
       InvalidInput: no run there, one of another format, or a damaged one, with the file that is.
     """
     keep_programs()
-    return Run(**read_run(Path(folder)))
+    run = Run(**read_run(Path(folder)))
+    for sampler in sorted((Path(folder) / SAMPLERS).glob("*")):
+        from ae_jax.training import samplers  # noqa: F401, whose components it has
+
+        run.samplers[sampler.name] = tuple(load(sampler / str(member)) for member in range(len(run)))
+    return run
 
 
 def extended(run: Run, latest: Run) -> Run:

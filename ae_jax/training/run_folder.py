@@ -34,8 +34,11 @@ RUN_FORMAT = 4
 
 _CONFIGURATION, _HISTORY, _ARRAYS, _DIGESTS = "configuration.json", "history.json", "params.safetensors", "SHA256SUMS"
 _RUN = (_CONFIGURATION, _HISTORY, _ARRAYS)
-_BESIDE = ("results.json", "report.html")
-"""Files that ae-jax train adds to the folder of its run."""
+SAMPLERS = "samplers"
+"""Folder of the fitted samplers, each a folder with a run for each member."""
+
+_BESIDE = ("results.json", "report.html", SAMPLERS)
+"""Files that ae-jax train and sample add to the folder of a run."""
 
 History = dict[str, dict[str, np.ndarray]]
 
@@ -46,7 +49,9 @@ def require_replaceable(folder: Path) -> None:
         return
     if Path.cwd().is_relative_to(folder.resolve()):
         raise InvalidInput(f"{folder} is the current folder or holds it: expected a folder that may be replaced.")
-    found = {entry.name if entry.is_file() else None for entry in folder.iterdir()} if folder.is_dir() else {None}
+    found: set[str | None] = {None}
+    if folder.is_dir():
+        found = {entry.name if entry.is_file() or entry.name == SAMPLERS else None for entry in folder.iterdir()}
     if found and not {*_RUN, _DIGESTS} <= found <= {*_RUN, _DIGESTS, *_BESIDE}:
         raise InvalidInput(f"{folder} exists and is no run: expected a new folder or one to replace.")
 

@@ -239,3 +239,11 @@ def test_every_command_that_loads_a_run_says_that_it_executes_what_it_imports(ca
     text = " ".join(call(command, "--help").ok().out.replace("│", " ").split())
     assert "--import FILE.py" in text
     assert "they are executed" in text
+
+
+def test_a_sampler_is_fitted_once_and_saved_with_the_run(call, variational):
+    line = ["sample", variational, "--n", 3, "--member", 1, "--sampler", "normal"]
+    first = call(*line).array("samples.npy")
+    np.testing.assert_array_equal(first, ae_jax.load(variational)[1].sample(3, sampler="normal"))
+    np.testing.assert_array_equal(call(*line).array("samples.npy"), first)
+    call(*line[:-1], "nonsense").refused("unknown sampler 'nonsense'")
