@@ -17,8 +17,8 @@ from jax.core import Tracer
 
 from ae_jax.errors import InvalidInput
 
-_LAYERS = 1000
-"""Number of layers that no compiler gets through in reasonable time."""
+_LAYERS = 100
+"""Number of layers above which compilation takes minutes."""
 
 _SHOWN = 100
 """Number of characters of a value that are shown."""

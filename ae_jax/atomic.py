@@ -1,6 +1,8 @@
 """Writes files and folders atomically: whole, or not at all."""
 
 import contextlib
+import errno
+import glob
 import os
 import shutil
 import tempfile
@@ -8,6 +10,9 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from ae_jax.errors import InvalidInput
+
+DISK_FULL = (errno.ENOSPC, errno.EDQUOT)
+"""Numbers of the errors after which the same write may succeed later."""
 
 
 @contextlib.contextmanager
@@ -47,7 +52,23 @@ def replacing(path: Path) -> Iterator[Path]:
                 old.replace(path)
             shutil.rmtree(scratch, ignore_errors=True)
     except OSError as error:
-        raise InvalidInput(f"{path} cannot be written ({error.strerror or error}): choose another place.") from error
+        remedy = "free some space, or " if error.errno in DISK_FULL else ""
+        raise InvalidInput(
+            f"{path} cannot be written ({error.strerror or error}): {remedy}choose another place."
+        ) from error
+
+
+def remove_scratch(path: Path) -> None:
+    """Removes what killed processes left while they wrote a file or a folder or anything in it; nobody may write now.
+
+    What they were about to replace takes its place again.
+    """
+    for scratch in [*path.parent.glob(f".{glob.escape(path.name)}-????????"), *path.rglob(".*-????????")]:
+        place, old = scratch.parent / scratch.name[1:-9], scratch / "replaced"
+        if scratch.is_dir() and {entry.name for entry in scratch.iterdir()} <= {place.name, old.name}:
+            if old.exists() and not place.exists():
+                old.replace(place)
+            shutil.rmtree(scratch, ignore_errors=True)
 
 
 def write_text(path: Path, text: str) -> Path:

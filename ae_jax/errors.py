@@ -16,7 +16,17 @@ class InvalidInput(ValueError):
     """
 
     def __init__(self, sentence: str):
-        super().__init__("".join(each if each.isprintable() else repr(each)[1:-1] for each in sentence))
+        super().__init__(printable(sentence))
+
+
+def printable(text: str) -> str:
+    r"""The text with every character that could steer a terminal as an escape.
+
+    Example:
+      >>> print(printable("a\nb\x1b[2J"))
+      a\nb\x1b[2J
+    """
+    return "".join(each if each.isprintable() else repr(each)[1:-1] for each in text)
 
 
 class TrainingDiverged(ArithmeticError):

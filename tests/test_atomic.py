@@ -3,7 +3,7 @@ import contextlib
 import pytest
 
 from ae_jax import InvalidInput
-from ae_jax.atomic import replacing, write_text
+from ae_jax.atomic import remove_scratch, replacing, write_text
 
 
 def test_a_file_replaces_another(tmp_path):
@@ -53,3 +53,19 @@ def test_a_place_that_cannot_be_written_is_refused(tmp_path):
     (tmp_path / "file").write_text("")
     with pytest.raises(InvalidInput, match=r"cannot be written \(.*\): choose another place"):
         write_text(tmp_path / "file" / "notes.txt", "text")
+
+
+def test_what_a_killed_process_left_is_removed_and_nothing_else(tmp_path):
+    run = tmp_path / "run"
+    (tmp_path / ".run-abcd1234" / "replaced").mkdir(parents=True)  # killed between the two moves
+    (tmp_path / ".run-abcd1234" / "replaced" / "older").write_text("")
+    (tmp_path / ".other-abcd1234" / "other").mkdir(parents=True)
+    remove_scratch(run)
+    assert [one.name for one in run.iterdir()] == ["older"]
+    (run / ".results.json-abcd1234").mkdir()
+    (run / ".results.json-abcd1234" / "results.json").write_text("half")
+    (run / ".notes-abcd1234").mkdir()
+    (run / ".notes-abcd1234" / "mine").write_text("")
+    remove_scratch(run)
+    assert sorted(one.name for one in run.iterdir()) == [".notes-abcd1234", "older"]
+    assert sorted(one.name for one in tmp_path.iterdir()) == [".other-abcd1234", "run"]

@@ -4,6 +4,8 @@ from collections.abc import Iterable, Sequence
 from pathlib import Path
 from typing import Any
 
+from ae_jax.errors import printable
+
 
 def print_table(summary: Any, differences: Any, heading: str) -> None:
     """Prints a summary of results and their tests (:func:`ae_jax.report.study_summary`), as wide as the terminal."""
@@ -21,17 +23,18 @@ def print_json(results: dict[str, Any]) -> None:
 
 def print_paths(paths: Iterable[Path]) -> None:
     """Prints the paths of everything that was written."""
-    print("\nwritten:", *paths, sep="\n  ")
+    print("\nwritten:", *(printable(str(path)) for path in paths), sep="\n  ")
 
 
 def print_columns(headings: Sequence[str], rows: Iterable[Sequence[object]]) -> None:
     """Prints plain rows below headings."""
     from rich import box
     from rich.table import Table
+    from rich.text import Text
 
     table = Table(*headings, box=box.SIMPLE_HEAD, show_edge=False)
     for row in rows:
-        table.add_row(*map(str, row))
+        table.add_row(*(Text(printable(str(value))) for value in row))
     print_rich(table)
 
 

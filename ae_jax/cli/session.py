@@ -9,7 +9,7 @@ import warnings
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 
-from ae_jax.errors import InvalidInput, TrainingDiverged
+from ae_jax.errors import InvalidInput, TrainingDiverged, printable
 
 FAILED, INVALID, DIVERGED, BROKEN_PIPE, TERMINATED = 1, 2, 3, 141, 143
 """Exit codes besides 0, and 128 plus the number of a signal, such as SIGTERM."""
@@ -50,7 +50,7 @@ def sentence(error: BaseException) -> str:
 
 def say(text: str) -> None:
     """Prints one line on stderr."""
-    print(f"ae-jax: {text}", file=sys.stderr, flush=True)
+    print(f"ae-jax: {printable(text)}", file=sys.stderr, flush=True)
 
 
 @contextmanager

@@ -1,6 +1,7 @@
 """The commands that train: ``compare``, ``train`` and ``sweep``."""
 
 import signal
+import time
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager, nullcontext, suppress
 from functools import partial
@@ -9,6 +10,7 @@ from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 import jax
 
+from ae_jax.atomic import DISK_FULL, remove_scratch
 from ae_jax.cli.hyperparameters import chosen_grid, chosen_values
 from ae_jax.cli.hyperparameters import hyperparameters as options_of
 from ae_jax.cli.options import Data, Folder, Json, Training, is_leader, option
@@ -26,6 +28,8 @@ if TYPE_CHECKING:
     from ae_jax.studies import Comparison, StudyResults, Sweep
 
 DIGITS, FIVE_SEEDS, ONE_SEED = Data(), Training(), Training(seeds=1)
+
+_RETRY_SECONDS = 5.0
 
 Names = Annotated[tuple[str, ...], option("NAME [NAME ...]", "six that fit the data")]
 Executor = Annotated[
@@ -235,6 +239,8 @@ def conduct(
     how = training.study_options(place)
     with stop_on_signal(again=signal.SIG_DFL), ExitStack() as stack:
         by_leader(lambda: stack.enter_context(alone_in(place)))
+        if how["resume"]:
+            by_leader(lambda: [remove_scratch(each) for each in (folder, place)])
         try:
             with ProgressDisplay() if is_leader() else nullcontext() as progress:
                 outcome = study(callbacks=() if progress is None else [progress], **how)
@@ -287,8 +293,27 @@ def save_runs(outcome: "StudyResults", folder: Path, *, one_run: bool) -> dict[P
     trained = {name: run[0] if len(run) == 1 else run for name, run in outcome.runs.items() if run.history}
     runs = {folder if one_run else runs_folder(folder, name): run for name, run in trained.items()}
     for place, run in runs.items():
-        run.save(place)
+        save_patiently(run, place)
     return runs
+
+
+def save_patiently(run: Run, folder: Path) -> None:
+    """Saves a run; on a full disk tries again until there is space, or until a signal comes."""
+    told = False
+    with stop_on_signal() as stop:
+        asked = stop.signal
+        while True:
+            try:
+                run.save(folder)
+                return
+            except InvalidInput as error:
+                full = isinstance(error.__cause__, OSError) and error.__cause__.errno in DISK_FULL
+                if not full or stop.signal != asked:
+                    raise
+                if not told:
+                    say(f"note: {error} The run stays in this process, which tries again; a signal ends that.")
+                told = True
+            time.sleep(_RETRY_SECONDS)
 
 
 def default_folder(*names: str) -> Path:

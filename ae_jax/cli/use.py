@@ -24,7 +24,7 @@ from ae_jax.cli.options import (
 from ae_jax.cli.printing import print_json
 from ae_jax.cli.session import say
 from ae_jax.data import Dataset, RawData, ReadOptions, load, sources, writing
-from ae_jax.errors import InvalidInput, require_known
+from ae_jax.errors import InvalidInput, printable, require_known
 from ae_jax.training import Run
 from ae_jax.training import load as load_run
 
@@ -82,7 +82,8 @@ def _write_array(
     writing.require_writable(out)
     run = load_members(folder, member)
     examples = examples_of(run, data, split, labelled=run.autoencoder.conditional)
-    print(f"{out}: {writing.write_examples(out, method(run, examples.x, condition_of(run, examples.labels)))}")
+    written = writing.write_examples(out, method(run, examples.x, condition_of(run, examples.labels)))
+    print(printable(f"{out}: {written}"))
     return 0
 
 
@@ -250,7 +251,8 @@ class Use:
         if json:
             print_json(self.summary | {"written": files})
         else:
-            print(*self.lines, *(f"{place}: {what}" for place, what in files.items()), sep="\n")
+            lines = *self.lines, *(f"{place}: {what}" for place, what in files.items())
+            print(*map(printable, lines), sep="\n")
         return 0
 
 

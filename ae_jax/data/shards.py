@@ -52,7 +52,7 @@ class NpyRows(Rows):
     def read(self, shard: int, start: int, stop: int) -> tuple[np.ndarray, np.ndarray | None]:
         """Examples of one file, which has no labels."""
         width = int(np.prod(self.shape))
-        with self.paths[shard].open("rb") as file:
+        with reading(self.paths[shard], "the file that was opened"), self.paths[shard].open("rb") as file:
             file.seek(self._headers[shard].offset + start * width * self.dtype.itemsize)
             values = np.fromfile(file, self.dtype, (stop - start) * width)
         if len(values) < (stop - start) * width:
@@ -77,7 +77,7 @@ class ParquetRows(Rows):
         self.name = str(paths[0] if len(paths) == 1 else paths[0].parent)
         self._groups, self.lengths, names, kinds = [], [], [], {}
         for path in paths:
-            with open_parquet(path) as file:
+            with open_parquet(path) as file, reading(path, "a Parquet file"):
                 found, metadata = _columns(file.schema_arrow), file.metadata
                 names, kinds = names or found, kinds or {field.name: str(field.type) for field in file.schema_arrow}
             if found != names:
@@ -95,7 +95,7 @@ class ParquetRows(Rows):
         """Examples of one row group, and their labels."""
         path, group = self._groups[shard]
         names = [*(self.columns or ()), *([self.label] if self.label else [])]
-        with open_parquet(path) as file:
+        with open_parquet(path) as file, reading(path, "a Parquet file"):
             frame = file.read_row_group(group, columns=names).to_pandas()
         contents = from_frame(frame, columns=self.columns, label=self.label, name=self.place(shard))
         return contents.x[start:stop], None if contents.labels is None else contents.labels[start:stop]

@@ -237,10 +237,12 @@ def parse_path(source: str) -> tuple[Path, str | None]:
         before, colon, after = source.rpartition(":")
         if colon and after and not path.exists():
             path, key = Path(before).expanduser(), after
+        if "\0" in source:
+            raise ValueError("embedded null byte")
         known = path.exists() or files.readable(path)
         if path.is_dir():
             next(path.iterdir(), None)
-    except (OSError, RuntimeError) as error:  # a name too long, a folder that may not be read, an unknown home
+    except (OSError, RuntimeError, ValueError) as error:  # a name too long or with NUL, no access, an unknown home
         reason = (error.strerror if isinstance(error, OSError) else None) or str(error).rstrip(".")
         raise InvalidInput(f"{source} cannot be read ({reason}): expected {files.KINDS}.") from error
     if not known:

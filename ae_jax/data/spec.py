@@ -1,5 +1,6 @@
 """The specification of a data set, which a run remembers and checks later data against."""
 
+import math
 import warnings
 from collections.abc import Sequence
 from typing import Any, Literal, TypeAlias
@@ -19,6 +20,9 @@ from ae_jax.types import Shape
 
 _REACH, _FAR = 10, 100
 """Multiples of the range's width beyond which values are refused or warned of; noise stays within them."""
+
+_PIXELS = 2**26
+"""Of one image: about as many as Pillow takes before it suspects a file that was made to fill the memory."""
 
 
 Label: TypeAlias = int | str
@@ -73,6 +77,10 @@ class ReadOptions:
             object.__setattr__(self, "image_size", widths(self, "image_size", tuple(self.image_size)))
             if len(self.image_size) != 2:
                 raise InvalidInput(f"ReadOptions was given image_size={self.image_size}: expected height and width.")
+            if math.prod(self.image_size) > _PIXELS:
+                raise InvalidInput(
+                    f"ReadOptions was given image_size={self.image_size}: expected {_PIXELS:,} pixels at most."
+                )
         if self.shape is not None:
             object.__setattr__(self, "shape", widths(self, "shape", tuple(self.shape)))
             if not self.shape:

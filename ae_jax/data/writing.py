@@ -4,12 +4,14 @@ import os
 import tempfile
 from collections.abc import Mapping, Sequence
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pandas as pd
 
 from ae_jax.atomic import replacing
 from ae_jax.data.damage import import_extra
+from ae_jax.data.frames import is_number
 from ae_jax.errors import InvalidInput
 from ae_jax.types import Shape
 
@@ -111,7 +113,9 @@ def write_examples(
 def write_table(path: str | Path, table: Mapping[str, np.ndarray]) -> str:
     """Writes columns of one length in the format that a path names, completely or not at all.
 
-    A ``.npy`` file holds one structured array, whose fields are the columns.
+    A ``.npy`` file holds one structured array, whose fields are the columns. In a ``.csv`` or ``.tsv`` file, names and
+    texts that a spreadsheet would run as a formula (they begin with =, +, -, @, a tab or a carriage return, and are no
+    numbers) have an apostrophe in front.
 
     Args:
       path: ending in one of :data:`SUFFIXES`.
@@ -137,9 +141,17 @@ def write_table(path: str | Path, table: Mapping[str, np.ndarray]) -> str:
             frame.to_parquet(scratch, index=False)
         else:
             separator = "\t" if suffix == ".tsv" else ","
+            frame.columns = [_as_text(name) for name in names]
+            texts = frame.select_dtypes(exclude=["number", "bool"]).columns
+            frame[texts] = frame[texts].map(_as_text)
             frame.to_csv(scratch, sep=separator, index=False, lineterminator="\n", encoding="utf-8")
     shown = ", ".join(names) if len(names) <= 6 else f"{', '.join(names[:3])}, ..., {', '.join(names[-2:])}"
     return f"{len(frame):,} rows of {shown}"
+
+
+def _as_text(value: Any) -> Any:
+    formula = isinstance(value, str) and value[:1] in tuple("=+-@\t\r") and not is_number(value)
+    return f"'{value}" if formula else value
 
 
 def is_folder_name(path: str | Path) -> bool:

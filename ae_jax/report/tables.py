@@ -10,6 +10,7 @@ from rich.console import Console, ConsoleOptions
 from rich.table import Table
 from rich.text import Text
 
+from ae_jax.errors import printable
 from ae_jax.evaluation import METRICS, Metric, Row, disqualified, is_baseline
 from ae_jax.studies import Comparison, Difference, Interval, Sweep, paired_differences, summarise, undefeated
 from ae_jax.studies.results import SOURCES, intervals
@@ -130,11 +131,11 @@ class ResultsTable:
             if place:
                 yield Text()
             table = Table(box=box.SIMPLE_HEAD, show_edge=False, padding=(0, 1, 0, 0), pad_edge=False)
-            table.add_column(Text(self.heading), overflow="fold", width=first)
+            table.add_column(Text(printable(self.heading)), overflow="fold", width=first)
             for label, texts in block:
                 table.add_column(Text(label), justify="right", vertical="bottom", width=len(texts[0]))
             for group, *line in zip(self.rows, *(texts for _, texts in block), strict=True):
-                table.add_row(Text(group), *line)
+                table.add_row(Text(printable(group)), *line)
             yield table
         if self.explained:
             meanings = Table.grid(padding=(0, 2))

@@ -10,6 +10,7 @@ from rich.console import Console
 from rich.text import Text
 
 from ae_jax.data import DownloadProgress
+from ae_jax.errors import printable
 from ae_jax.training.callbacks import Callback, Progress
 from ae_jax.training.plan import Plan
 
@@ -108,7 +109,7 @@ class _Lines:
             self._print(f"{record.what}, done")
 
     def _print(self, line: str) -> None:
-        self._console.print(Text(line), soft_wrap=True)
+        self._console.print(Text(printable(line)), soft_wrap=True)
 
 
 class _Bars:
@@ -135,7 +136,7 @@ class _Bars:
         self._bars.stop()
 
     def start(self, name: str, epochs: int | None) -> None:
-        self._tasks[name] = self._bars.add_task(name, total=epochs, losses="", count="")
+        self._tasks[name] = self._bars.add_task(printable(name), total=epochs, losses="", count="")
 
     def show(self, record: Progress, losses: dict[str, str], ended: bool) -> None:
         if self._bars.console.width < _NARROW:

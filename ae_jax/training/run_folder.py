@@ -19,7 +19,7 @@ from typing import Any
 import jax
 import jax.numpy as jnp
 import numpy as np
-from safetensors.numpy import load_file, save_file
+from safetensors.numpy import load_file, save
 
 from ae_jax.atomic import replacing
 from ae_jax.components import from_config
@@ -65,7 +65,7 @@ def write_run(folder: Path, configuration: dict[str, Any], history: History, par
         scratch.mkdir()
         (scratch / _CONFIGURATION).write_text(json.dumps(configuration, indent=2, allow_nan=False))
         (scratch / _HISTORY).write_text(json.dumps(rows, allow_nan=False))
-        save_file(arrays, scratch / _ARRAYS)
+        (scratch / _ARRAYS).write_bytes(save(arrays))  # save_file has errors of its own for a full disk
         (scratch / _DIGESTS).write_text("".join(_digest_line(scratch / name) for name in _RUN))
     return folder
 

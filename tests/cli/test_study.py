@@ -1,5 +1,6 @@
 """``compare``, ``train`` and ``sweep``: what they print, write and return, interrupted and resumed."""
 
+import errno
 import json
 import signal
 from importlib import import_module
@@ -9,6 +10,8 @@ import numpy as np
 import pytest
 
 import ae_jax
+from ae_jax import InvalidInput
+from ae_jax.atomic import replacing
 from ae_jax.locks import locked
 
 
@@ -178,3 +181,22 @@ def test_one_command_at_a_time_has_a_folder(call, small_one, tmp_path):
         outcome = call("train", *small_one, "--out", "run")
     outcome.refused("another process works in run.checkpoints")
     assert not (tmp_path / "run").exists()
+
+
+def test_a_full_disk_is_waited_for(tmp_path, monkeypatch, capsys):
+    tries = []
+
+    def save(run, folder):
+        tries.append(folder)
+        with replacing(folder):
+            if len(tries) < 3:
+                raise OSError(errno.ENOSPC, "No space left on device")
+
+    study = import_module("ae_jax.cli.study")
+    monkeypatch.setattr(study, "_RETRY_SECONDS", 0.0)
+    monkeypatch.setattr(ae_jax.Run, "save", save)
+    with pytest.raises(InvalidInput, match="No such file"):  # the third try, whose block writes nothing
+        study.save_patiently(object.__new__(ae_jax.Run), tmp_path / "run")
+    assert len(tries) == 3
+    said = capsys.readouterr().err
+    assert said.count("No space left on device): free some space, or choose another place. The run stays in") == 1

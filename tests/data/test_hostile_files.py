@@ -1,5 +1,6 @@
 """Files of data that somebody crafted: each is refused in one sentence, soon, and nothing in it is executed."""
 
+import contextlib
 import gzip
 import pickle
 import resource
@@ -11,6 +12,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import numpy as np
+import pandas
 import pytest
 
 import ae_jax
@@ -182,3 +184,23 @@ def test_matlab_s_file_that_announces_too_much_is_refused(tmp_path):
 def test_a_table_s_names_do_not_steer_the_terminal(tmp_path):
     (tmp_path / "x.csv").write_text('a,"b\x1b[2J"\n1,2\n3,4\n')
     assert r"b\x1b[2J" in refusal(read, tmp_path / "x.csv", ReadOptions(columns=("c",)))
+
+
+def test_damaged_or_removed_files_that_are_streamed_are_a_sentence(tmp_path):
+    pandas.DataFrame(np.eye(400, 3), columns=list("abc")).to_parquet(tmp_path / "x.parquet", row_group_size=40)
+    whole = (tmp_path / "x.parquet").read_bytes()
+    for place in (4, 100, len(whole) // 2, len(whole) - 900, len(whole) - 100, len(whole) - 20):
+        (tmp_path / "y.parquet").write_bytes(whole[:place] + b"\xff" * 8 + whole[place + 8 :])
+        with contextlib.suppress(InvalidInput):
+            ae_jax.data.load(str(tmp_path / "y.parquet"), ReadOptions(budget=4000))
+    np.save(tmp_path / "x.npy", np.zeros((400, 3), np.float32))
+    for name in ("x.parquet", "x.npy"):
+        data = ae_jax.data.load(str(tmp_path / name), ReadOptions(budget=4000))
+        (tmp_path / name).unlink()
+        refusal(data.stream.rows.read, 0, 0, 10)
+
+
+def test_what_a_file_may_ask_for_is_bounded():
+    refusal(ReadOptions, image_size=(60_000, 60_000))
+    refusal(ae_jax.undercomplete, hidden=(2,) * 1000)
+    refusal(ae_jax.data.load, "a\0b.npy")

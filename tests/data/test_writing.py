@@ -138,3 +138,12 @@ def test_what_is_no_table_is_refused(write, sentence, tmp_path: Path):
     with pytest.raises(InvalidInput, match=sentence):
         write(tmp_path / "t.csv")
     assert list(tmp_path.iterdir()) == []
+
+
+def test_texts_that_a_spreadsheet_would_run_are_written_as_texts(tmp_path):
+    table = {"=cmd|x": np.array(["@sum", "-1.5", "plain", "+a\n"]), "number": np.array([-1.0, 2.0, 3.0, 4.0])}
+    write_table(tmp_path / "x.csv", table)
+    written = pandas.read_csv(tmp_path / "x.csv", dtype=str)
+    assert list(written) == ["'=cmd|x", "number"]
+    assert written["'=cmd|x"].tolist() == ["'@sum", "-1.5", "plain", "'+a\n"]
+    assert written["number"].tolist() == ["-1.0", "2.0", "3.0", "4.0"]

@@ -73,7 +73,7 @@ def test_the_current_folder_is_left_alone(run, folder, monkeypatch):
 
 def test_a_save_that_fails_leaves_the_older_run(run, folder, monkeypatch):
     before = everything_in(folder)
-    monkeypatch.setattr(run_folder, "save_file", lambda *_: 1 / 0)
+    monkeypatch.setattr(run_folder, "save", lambda *_: 1 / 0)
     with pytest.raises(ZeroDivisionError):
         run.save(folder)
     assert everything_in(folder) == before

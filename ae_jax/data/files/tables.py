@@ -75,7 +75,7 @@ def column_names(path: Path, *, header: bool = True, separator: str | None = Non
     """Names of the columns of a table."""
     suffix = path.suffix.lower()
     if suffix == ".parquet":
-        with open_parquet(path) as file:
+        with open_parquet(path) as file, reading(path, "a Parquet file"):
             return list(file.schema_arrow.names)
     if suffix == ".feather":
         ipc = import_extra("pyarrow.ipc", "tables", path)
