@@ -16,6 +16,7 @@ from sphinx.pycode import ModuleAnalyzer
 
 import ae_jax
 from ae_jax.cli.app import COMMANDS, run
+from ae_jax.models import GROUPS
 from ae_jax.report import to_png
 
 WITHOUT_PAGE = {"__main__", "models", "cli", "components", "errors", "locks", "_checks", "types"}
@@ -28,7 +29,7 @@ ROOMS = [module.name for module in pkgutil.iter_modules(ae_jax.__path__) if modu
 def generate(source: Path) -> None:
     """Writes all generated pages and pictures into the folder of Sphinx's sources."""
     pages = {f"autoencoders/{name}.rst": autoencoder_page(name) for name in ae_jax.NAMED}
-    pages["autoencoders.rst"] = index_page("Autoencoders", "autoencoders", ae_jax.NAMED)
+    pages["autoencoders.rst"] = autoencoders_page()
     pages |= {f"commands/{name}.rst": command_page(name) for name in COMMANDS}
     pages["commands.rst"] = index_page("Command line", "commands", COMMANDS) + block(help_of())
     pages |= {f"reference/{room}.rst": room_page(room) for room in ROOMS}
@@ -58,6 +59,18 @@ def index_page(title: str, folder: str, names: object) -> str:
     """Returns a page that lists the pages of a folder, in their order."""
     entries = "".join(f"   {folder}/{name}\n" for name in names)
     return heading(title, "=") + f".. toctree::\n   :maxdepth: 1\n\n{entries}\n"
+
+
+def autoencoders_page() -> str:
+    """Returns the page that lists the pages of the named autoencoders, grouped by what they change."""
+    entries = {
+        group: "".join(f"   autoencoders/{function.__name__}\n" for function in functions)
+        for group, functions in GROUPS.items()
+    }
+    trees = (
+        f".. toctree::\n   :maxdepth: 1\n   :caption: {group.capitalize()}\n\n{of}\n" for group, of in entries.items()
+    )
+    return heading("Autoencoders", "=") + "".join(trees)
 
 
 def autoencoder_page(name: str) -> str:

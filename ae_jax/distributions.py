@@ -178,7 +178,7 @@ class FullCovarianceHead(nnx.Module):
     def __call__(self, outputs: Float[Array, "batch inputs"]) -> FullGaussian:
         mean, log_diagonal, below = jnp.split(outputs, [self.code, 2 * self.code], axis=1)
         rows, columns = jnp.tril_indices(self.code, -1)
-        factor = jax.vmap(jnp.diag)(jnp.exp(log_diagonal)).at[:, rows, columns].set(below)
+        factor = jax.vmap(jnp.diag)(jnp.exp(log_scale_of(log_diagonal))).at[:, rows, columns].set(below)
         return FullGaussian(mean, factor)
 
 

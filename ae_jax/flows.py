@@ -14,7 +14,7 @@ from jaxtyping import Array, Float
 
 from ae_jax._checks import size, widths
 from ae_jax.components import component, static
-from ae_jax.distributions import DiagonalGaussian
+from ae_jax.distributions import DiagonalGaussian, log_scale_of
 from ae_jax.types import Key
 
 Latents = Float[Array, "batch latent"]
@@ -201,7 +201,7 @@ class FlowHead(nnx.Module):
 
     def __call__(self, outputs: Float[Array, "batch inputs"]) -> FlowPosterior:
         mean, log_scale, given = jnp.split(outputs, [self.code, 2 * self.code], axis=1)
-        return FlowPosterior(DiagonalGaussian(mean, log_scale), lambda z: self.flow(z, given))
+        return FlowPosterior(DiagonalGaussian(mean, log_scale_of(log_scale)), lambda z: self.flow(z, given))
 
 
 @component

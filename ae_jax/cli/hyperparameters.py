@@ -84,7 +84,7 @@ def _field(parameter: inspect.Parameter, grid: bool) -> tuple[str, Any, Any] | N
             Annotated[Literal[tuple(LIKELIHOODS)] | None, option("NAME", shown)],
             dataclasses.field(default=None),
         )
-    if name == "classes":
+    if name in ("classes", "examples"):
         return name, Annotated[int | None, option("INT", "as many as the data have")], dataclasses.field(default=None)
     if isinstance(default, str):
         kind = Literal[tuple(ACTIVATIONS)] if name == "activation" else str

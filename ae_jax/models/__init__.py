@@ -4,80 +4,95 @@ from collections.abc import Callable
 
 from ae_jax.errors import require_known
 from ae_jax.models.autoencoder import Autoencoder
+from ae_jax.models.beta_tc import beta_tc
+from ae_jax.models.capacity import capacity
 from ae_jax.models.combined_importance import combined_importance
 from ae_jax.models.conditional import conditional
 from ae_jax.models.contractive import contractive
 from ae_jax.models.convolutional import convolutional
 from ae_jax.models.denoising import denoising
+from ae_jax.models.dip import dip
 from ae_jax.models.factor import factor
+from ae_jax.models.flow_prior import flow_prior
 from ae_jax.models.fsq import fsq
+from ae_jax.models.full_covariance import full_covariance
+from ae_jax.models.iaf import iaf
 from ae_jax.models.importance_weighted import importance_weighted
+from ae_jax.models.info import info
 from ae_jax.models.lfq import lfq
 from ae_jax.models.missing import missing
+from ae_jax.models.mixture import mixture
 from ae_jax.models.multiple_importance import multiple_importance
 from ae_jax.models.partial_importance import partial_importance
+from ae_jax.models.planar import planar
+from ae_jax.models.rae import rae
 from ae_jax.models.residual_vq import residual_vq
 from ae_jax.models.sigma import sigma
 from ae_jax.models.sim_vq import sim_vq
 from ae_jax.models.sparse import sparse
+from ae_jax.models.spherical import spherical
+from ae_jax.models.swae import swae
 from ae_jax.models.top_k import top_k
 from ae_jax.models.undercomplete import undercomplete
 from ae_jax.models.vamp import vamp
 from ae_jax.models.variational import variational
 from ae_jax.models.vq import vq
+from ae_jax.models.wae import wae
 
 __all__ = [
+    "GROUPS",
     "NAMED",
     "Autoencoder",
+    "beta_tc",
+    "capacity",
     "combined_importance",
     "conditional",
     "contractive",
     "convolutional",
     "denoising",
+    "dip",
     "factor",
+    "flow_prior",
     "fsq",
+    "full_covariance",
+    "iaf",
     "importance_weighted",
+    "info",
     "lfq",
     "missing",
+    "mixture",
     "multiple_importance",
     "named",
     "partial_importance",
+    "planar",
+    "rae",
     "residual_vq",
     "sigma",
     "sim_vq",
     "sparse",
+    "spherical",
+    "swae",
     "top_k",
     "undercomplete",
     "vamp",
     "variational",
     "vq",
+    "wae",
 ]
 
+GROUPS: dict[str, tuple[Callable[..., Autoencoder], ...]] = {
+    "basic": (undercomplete, sparse, contractive, denoising, convolutional, variational, conditional),
+    "prior": (mixture, vamp, flow_prior),
+    "posterior": (full_covariance, planar, iaf, spherical),
+    "bound": (importance_weighted, multiple_importance, partial_importance, combined_importance, sigma, missing),
+    "penalty": (beta_tc, dip, info, capacity, wae, swae, rae),
+    "code": (vq, residual_vq, sim_vq, fsq, lfq, top_k),
+    "game": (factor,),
+}
+"""The named autoencoders by what they change of the basic ones."""
+
 NAMED: dict[str, Callable[..., Autoencoder]] = {
-    function.__name__: function
-    for function in (
-        undercomplete,
-        sparse,
-        contractive,
-        denoising,
-        convolutional,
-        variational,
-        importance_weighted,
-        multiple_importance,
-        partial_importance,
-        combined_importance,
-        sigma,
-        missing,
-        conditional,
-        vamp,
-        factor,
-        vq,
-        residual_vq,
-        sim_vq,
-        fsq,
-        lfq,
-        top_k,
-    )
+    function.__name__: function for group in GROUPS.values() for function in group
 }
 """The named autoencoders by their names."""
 

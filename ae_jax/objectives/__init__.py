@@ -1,5 +1,6 @@
 """Objectives: sums of pure functions of a model and a batch, each term reported under its own name."""
 
+from ae_jax.objectives.aggregate import DIP, MMD, SlicedWasserstein, TotalCorrelation
 from ae_jax.objectives.base import Objective, mark_missing
 from ae_jax.objectives.bottlenecks import Bottleneck, WinnerTakeAll
 from ae_jax.objectives.classification import Classification
@@ -20,20 +21,24 @@ from ae_jax.objectives.likelihoods import (
     SquaredError,
     StudentTLikelihood,
 )
-from ae_jax.objectives.penalties import L1, Contractive, KLSparsity, Penalty
+from ae_jax.objectives.penalties import L1, L2, Contractive, DecoderSmoothness, KLSparsity, Penalty
 from ae_jax.objectives.quantisers import FiniteScalar, LookupFree
 from ae_jax.objectives.quantized import EntropyQuantized, Quantized, VectorQuantized
 from ae_jax.objectives.reconstruction import Reconstruction
 
 __all__ = [
+    "DIP",
     "DISCRETE",
     "ELBO",
     "L1",
+    "L2",
+    "MMD",
     "NO_DENSITY",
     "BernoulliLikelihood",
     "Bottleneck",
     "Classification",
     "Contractive",
+    "DecoderSmoothness",
     "DiscretisedLogisticLikelihood",
     "EntropyQuantized",
     "FiniteScalar",
@@ -52,8 +57,10 @@ __all__ = [
     "Reconstruction",
     "ResidualQuantizer",
     "SimVectorQuantizer",
+    "SlicedWasserstein",
     "SquaredError",
     "StudentTLikelihood",
+    "TotalCorrelation",
     "VectorQuantized",
     "VectorQuantizer",
     "WinnerTakeAll",

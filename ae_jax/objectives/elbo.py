@@ -17,6 +17,7 @@ from ae_jax.objectives.base import Objective, corrupt, penalty_terms, require_co
 from ae_jax.objectives.likelihoods import BernoulliLikelihood, Likelihood
 from ae_jax.objectives.penalties import Penalty
 from ae_jax.priors import StandardNormal
+from ae_jax.schedules import value_at
 from ae_jax.types import Batch, Key, Metrics, Weight
 
 
@@ -31,6 +32,8 @@ class ELBO(Objective):
     Attributes:
       likelihood: p(x | z), :mod:`ae_jax.objectives.likelihoods`; its constants are kept.
       beta: weight of the divergence; a schedule makes a warm-up, a number other than 1 a beta-VAE.
+      capacity: C, in nats: the divergence's mean over the batch is pulled to it, by beta times the absolute difference,
+        instead of to zero; usually a schedule that rises, and the latest parameters are kept then. None for zero.
       samples: how many latents are drawn for each example.
       augmentation: a random change of each example at every use, seen by encoder and likelihood alike, such as
         :class:`ae_jax.corruptions.Binarisation`; None takes examples as they are. Evaluation never augments: binarise
@@ -49,11 +52,12 @@ class ELBO(Objective):
 
     References:
       Kingma and Welling, *Auto-encoding variational Bayes*, ICLR 2014, eq. 10;
-      Higgins et al., *beta-VAE*, ICLR 2017.
+      Higgins et al., *beta-VAE*, ICLR 2017; Burgess et al., *Understanding disentangling in beta-VAE*, 2018 (capacity).
     """
 
     likelihood: Likelihood = BernoulliLikelihood()
     beta: Weight = 1.0
+    capacity: Weight | None = None
     samples: int = static(default=1)
     augmentation: Corruption | None = None
     corruption: Corruption | None = None
@@ -64,8 +68,13 @@ class ELBO(Objective):
         penalties = require_components(self, self.likelihood, self.corruption, self.penalties, self.augmentation)
         object.__setattr__(self, "penalties", penalties)
         require_part(self, PartBuilder, "a prior, such as StandardNormal()", prior=self.prior)
-        require_non_negative(self, beta=self.beta)
+        require_non_negative(self, beta=self.beta, capacity=self.capacity)
         size(self, "samples", self.samples)
+
+    @property
+    def selection(self) -> str | None:  # pyright: ignore[reportIncompatibleVariableOverride]
+        """The loss, or None while a capacity rises, where the losses of epochs do not compare."""
+        return None if callable(self.capacity) else "loss"
 
     @property
     def parts(self) -> Mapping[str, PartBuilder]:
@@ -81,9 +90,12 @@ class ELBO(Objective):
         nll = nll_of_latents(self.likelihood, model, latents, batch)
         kl = model.prior.kl(posterior)
         kl = jnp.mean(ratios, axis=0) if kl is None else kl
+        terms: dict[str, tuple[Weight, Array]] = {self.likelihood.name: (1.0, jnp.mean(nll, axis=0))}
+        terms["kl"] = (self.beta if self.capacity is None else 0.0, kl)
+        if self.capacity is not None:
+            terms["capacity"] = (self.beta, jnp.abs(jnp.mean(kl) - value_at(self.capacity, step)))
         return weighted_sum(
-            {self.likelihood.name: (1.0, jnp.mean(nll, axis=0)), "kl": (self.beta, kl)}
-            | penalty_terms(self.penalties, model, penalty_key, inputs, posterior),
+            terms | penalty_terms(self.penalties, model, penalty_key, inputs, posterior),
             step,
         )
 
@@ -127,21 +139,21 @@ def sample_with_log_ratios(
     Raises:
       InvalidInput: the code is an array, not a distribution, or only one of the two is on the sphere.
     """
-    require_posterior(posterior)
-    if getattr(posterior, "on_sphere", False) != getattr(prior, "on_sphere", False):
-        raise InvalidInput(
-            f"a bound of the evidence was given a {type(posterior).__name__} as the posterior and a "
-            f"{type(prior).__name__}: expected both or neither on the sphere, Spherical() with UniformSphere()."
-        )
+    require_posterior(posterior, prior)
     latents, densities = jax.vmap(posterior.sample_and_log_prob)(jax.random.split(key, samples))
     return latents, densities - jax.vmap(prior.log_prob)(latents)
 
 
-def require_posterior(code: Any) -> None:
-    """Raises a sentence where a code is an array, not a distribution."""
+def require_posterior(code: Any, prior: Any = None) -> None:
+    """Raises a sentence where a code is an array, not a distribution, or is on the sphere and the prior is not."""
     if isinstance(code, jax.Array) or not isinstance(code, Posterior):
         raise InvalidInput(
             "a bound of the evidence was given a deterministic encoder: expected networks with stochastic=True."
+        )
+    if prior is not None and getattr(code, "on_sphere", False) != getattr(prior, "on_sphere", False):
+        raise InvalidInput(
+            f"a bound of the evidence was given a {type(code).__name__} as the posterior and a {type(prior).__name__}: "
+            "expected both or neither on the sphere, Spherical() with UniformSphere()."
         )
 
 

@@ -129,7 +129,7 @@ class ImportanceWeighted(Objective):
 
     def _terms(self, model: Any, key: Key, posterior: Any, batch: Batch) -> tuple[Array, Array, Array]:
         """Negative log-likelihood and log-ratio of each latent, and a loss that trains the encoder alone."""
-        require_posterior(posterior)
+        require_posterior(posterior, model.prior)
         latents, densities = jax.vmap(posterior.sample_and_log_prob)(jax.random.split(key, self.bounds * self.samples))
         fixed = jax.lax.stop_gradient((latents, densities))
 

@@ -4,6 +4,7 @@ from typing import Any, ClassVar, Protocol, runtime_checkable
 
 import jax
 import jax.numpy as jnp
+from flax import nnx
 from jaxtyping import Array, Float
 
 from ae_jax import losses
@@ -90,6 +91,106 @@ class L1:
 
     def __call__(self, model: Any, key: Key, batch: Batch, code: Code) -> Float[Array, " batch"]:
         return losses.l1(deterministic(code))
+
+
+@component
+class L2:
+    r"""Half the squared length of the code.
+
+    .. math:: \tfrac12 \|z\|^2
+
+    Example:
+      >>> L2()(None, None, None, jnp.array([[3.0, 4.0]]))
+      Array([12.5], dtype=float32)
+
+    References:
+      Ghosh et al., *From variational to deterministic autoencoders*, ICLR 2020, eq. 7.
+    """
+
+    name: ClassVar[str] = "l2"
+    weight: Weight = 1e-2
+
+    def __post_init__(self) -> None:
+        require_non_negative(self, weight=self.weight)
+
+    def __call__(self, model: Any, key: Any, batch: Any, code: Code) -> Float[Array, " batch"]:
+        z = deterministic(code)
+        return 0.5 * jnp.sum(jnp.square(z), axis=tuple(range(1, z.ndim)))
+
+
+REGULARIZERS = ("l2", "gradient", "spectral")
+_POWER_STEPS = 10
+
+
+@component
+class DecoderSmoothness:
+    r"""Keeps the decoder smooth, so that codes between those of the data decode to something like the data.
+
+    .. math:: \text{l2: } \|\theta\|^2, \quad \text{gradient: } \|\partial g(z) / \partial z\|_F^2, \quad
+       \text{spectral: } \sum_l \sigma_{\max}(W_l)^2
+
+    of the decoder's parameters, of its outputs' Jacobian at each code (estimated by one random direction), or of its
+    kernels' largest singular values (by power iteration).
+
+    Attributes:
+      weight: lambda.
+      kind: ``"l2"``, ``"gradient"`` or ``"spectral"``.
+
+    Raises:
+      InvalidInput: a negative weight, another kind, or (when called) networks without an attribute ``decoder``, unless
+        the kind is ``"gradient"``.
+
+    Example:
+      >>> DecoderSmoothness(kind="gradient").name
+      'decoder_smoothness'
+
+    References:
+      Ghosh et al., *From variational to deterministic autoencoders*, ICLR 2020, section 3 (RAE-L2, RAE-GP, RAE-SN);
+      Yoshida and Miyato, *Spectral norm regularization*, 2017 (the spectral norm as a penalty).
+    """
+
+    name: ClassVar[str] = "decoder_smoothness"
+    weight: Weight = 1e-2
+    kind: str = static(default="l2")
+
+    def __post_init__(self) -> None:
+        require_non_negative(self, weight=self.weight)
+        require_known("kind of DecoderSmoothness", self.kind, REGULARIZERS)
+
+    def __call__(self, model: Any, key: Key, batch: Batch, code: Code) -> Float[Array, "..."]:
+        if self.kind == "gradient":
+            return jacobian.estimated(key, lambda z: model.decode(z, batch.condition), deterministic(code))
+        leaves = jax.tree.leaves(_decoder_parameters(model.networks))
+        if self.kind == "l2":
+            return jnp.sum(jnp.stack([jnp.sum(jnp.square(leaf)) for leaf in leaves]))
+        kernels = [leaf.reshape(-1, leaf.shape[-1]) for leaf in leaves if leaf.ndim > 1]
+        keys = jax.random.split(key, len(kernels))
+        return jnp.sum(jnp.stack([jnp.square(spectral_norm(k, w)) for k, w in zip(keys, kernels, strict=True)]))
+
+
+def _decoder_parameters(networks: Any) -> dict[str, Any]:
+    parameters = nnx.to_pure_dict(nnx.state(networks, nnx.Param))
+    if "decoder" not in parameters:
+        raise InvalidInput(
+            f"DecoderSmoothness was given {type(networks).__name__}, whose decoder's parameters are not apart in an "
+            "attribute decoder: expected kind='gradient'."
+        )
+    return {name: parameters[name] for name in ("decoder", "from_code") if name in parameters}
+
+
+def spectral_norm(key: Key, kernel: Float[Array, "inputs outputs"]) -> Float[Array, ""]:
+    """The largest singular value of a kernel, by power iteration from a random vector.
+
+    Example:
+      >>> round(float(spectral_norm(jax.random.key(0), jnp.diag(jnp.array([1.0, 3.0, 2.0])))), 2)
+      3.0
+    """
+    fixed, right = jax.lax.stop_gradient(kernel), jax.random.normal(key, kernel.shape[1:], kernel.dtype)
+    for _ in range(_POWER_STEPS):
+        left = fixed @ right / (jnp.linalg.norm(right) + 1e-12)
+        right = left @ fixed / (jnp.linalg.norm(left) + 1e-12)
+    left, right = (v / (jnp.linalg.norm(v) + 1e-12) for v in (left, right))
+    return left @ kernel @ right
 
 
 METHODS = ("auto", "closed_form", "forward", "reverse", "estimated")

@@ -1,5 +1,6 @@
 """Reconstruction error, of clean or corrupted inputs, with penalties: every deterministic autoencoder."""
 
+from collections.abc import Mapping
 from typing import Any
 
 import jax
@@ -8,7 +9,7 @@ from jaxtyping import Array, Float
 from ae_jax._checks import require_part
 from ae_jax.components import component
 from ae_jax.corruptions import Corruption
-from ae_jax.networks import deterministic
+from ae_jax.networks import PartBuilder, deterministic
 from ae_jax.objectives.base import Objective, corrupt, penalty_terms, require_components, weighted_sum
 from ae_jax.objectives.bottlenecks import Bottleneck
 from ae_jax.objectives.likelihoods import Likelihood, SquaredError
@@ -28,6 +29,7 @@ class Reconstruction(Objective):
       penalties: further terms, :mod:`ae_jax.objectives.penalties`, of the code as it is encoded.
       bottleneck: c, what the code passes on its way to the decoder, :mod:`ae_jax.objectives.bottlenecks`, or a
         corruption of it; None leaves it whole. A run's ``encode`` and ``reconstruct`` are without it.
+      prior: p(z), :mod:`ae_jax.priors`, that penalties pull codes to and samples are drawn from; None for no prior.
 
     Raises:
       InvalidInput: a part that is none of its kind.
@@ -50,6 +52,7 @@ class Reconstruction(Objective):
     corruption: Corruption | None = None
     penalties: tuple[Penalty, ...] = ()
     bottleneck: Bottleneck | None = None
+    prior: PartBuilder | None = None
 
     def __post_init__(self) -> None:
         object.__setattr__(
@@ -57,6 +60,13 @@ class Reconstruction(Objective):
         )
         if self.bottleneck is not None:
             require_part(self, Bottleneck, "a bottleneck, such as WinnerTakeAll(), or None", bottleneck=self.bottleneck)
+        if self.prior is not None:
+            require_part(self, PartBuilder, "a prior, such as StandardNormal(), or None", prior=self.prior)
+
+    @property
+    def parts(self) -> Mapping[str, PartBuilder]:
+        """The prior, where there is one."""
+        return {} if self.prior is None else {"prior": self.prior}
 
     def __call__(self, model: Any, key: Key, batch: Batch, step: Any) -> tuple[Float[Array, ""], Metrics]:
         corruption_key, penalty_key, bottleneck_key = jax.random.split(key, 3)

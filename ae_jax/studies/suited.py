@@ -37,7 +37,7 @@ def suited(name: str, dataset: Dataset, **hyperparameters: Any) -> tuple[Autoenc
     - ``likelihood``: a likelihood of values in [0, 1] gives way to a Gaussian where the data leave that range, of the
       standard deviation that PCA with a code of that size leaves in each direction left out: the maximum-likelihood
       estimate of a linear decoder, but at least a tenth of the data's own.
-    - ``classes``: the number of the data's classes.
+    - ``classes`` and ``examples``: the number of the data's classes and of its training examples.
 
     The rules were chosen on digits, wine, diabetes and breast cancer of scikit-learn, synthetic heartbeats, dSprites,
     and fault, glass, letter and Pima of ADBench.
@@ -73,6 +73,8 @@ def suited(name: str, dataset: Dataset, **hyperparameters: Any) -> tuple[Autoenc
     values = [f"{key}={value:g}" if isinstance(value, float) else f"{key}={value}" for key, value in found.items()]
     changed = " and ".join(filter(None, [", ".join(values[:-1]), *values[-1:]]))
     messages = [f"{name} has {changed}, which fits the data (ae_jax.studies.suited)."] if found else []
+    if "examples" in open_to:
+        found["examples"] = len(dataset.train.x)
     if "classes" in open_to:
         found["classes"] = len(dataset.classes or ())
     return make(**hyperparameters | found), messages

@@ -1,3 +1,5 @@
+import dataclasses
+
 import jax
 import jax.numpy as jnp
 import numpy as np
@@ -6,8 +8,9 @@ from flax import nnx
 from sklearn.decomposition import PCA
 
 from ae_jax import InvalidInput
-from ae_jax.distributions import DiagonalGaussian
-from ae_jax.networks import ACTIVATIONS, MLP, ModelSpec, functional
+from ae_jax.distributions import DiagonalGaussian, FullCovariance, FullGaussian
+from ae_jax.flows import FlowPosterior, Planar
+from ae_jax.networks import ACTIVATIONS, MLP, Convolutional, ModelSpec, functional
 
 SHAPE = (3, 4)
 X = np.random.default_rng(0).normal(size=(5, *SHAPE)).astype(np.float32)
@@ -157,3 +160,28 @@ def test_balanced_codes_start_at_one_mean_activation_and_at_the_mean_example(hid
 def test_a_mean_activation_is_of_sigmoid_codes(other):
     with pytest.raises(InvalidInput, match=r"mean_activation=0\.1"):
         MLP(mean_activation=0.1, **other)
+
+
+@pytest.mark.parametrize("builder", [MLP(hidden=(6,), code=2, stochastic=True), Convolutional(code=2, stochastic=True)])
+def test_a_stochastic_encoder_gives_the_family_of_posteriors_that_is_named(builder):
+    for family, kind in ((FullCovariance(), FullGaussian), (Planar(steps=2), FlowPosterior)):
+        spec = ModelSpec(dataclasses.replace(builder, posterior=family), SHAPE)
+        model = functional.bind(spec, functional.init(spec, jax.random.key(0))[0])
+        posterior = model.encode(jnp.asarray(X))
+        assert isinstance(posterior, kind)
+        assert posterior.mean.shape == posterior.sample(jax.random.key(0)).shape == (5, 2)
+        assert model.dense_layers() is None
+
+
+@pytest.mark.parametrize(
+    ("choice", "sentence"),
+    [
+        ({"posterior": FullCovariance()}, "MLP was given a posterior and stochastic=False"),
+        ({"posterior": FullCovariance(), "stochastic": True, "shortcut": True}, "MLP was given shortcut=True with"),
+        ({"posterior": "full", "stochastic": True}, "MLP was given posterior='full': expected a posterior, such as"),
+    ],
+)
+@pytest.mark.usefixtures("unchecked")
+def test_posteriors_that_do_not_go_with_the_rest_are_refused(choice, sentence):
+    with pytest.raises(InvalidInput, match=sentence):
+        MLP(**choice)

@@ -14,6 +14,7 @@ from ae_jax.networks import MLP
 from ae_jax.objectives import ELBO, L1, BernoulliLikelihood, Contractive, GaussianLikelihood, ImportanceWeighted
 from ae_jax.objectives.elbo import nll_of_latents, sample_latents
 from ae_jax.priors import StandardNormalPrior
+from ae_jax.schedules import Linear
 from ae_jax.types import Batch
 
 KEY = jax.random.key(0)
@@ -134,6 +135,18 @@ def test_a_divergence_without_a_closed_form_is_estimated_from_the_latents(linear
     _, estimated = objective(networks, KEY, Batch(jnp.asarray(points)), 0)
     np.testing.assert_allclose(estimated["kl"], exact["kl"], rtol=0.05)
     assert estimated["kl"] != exact["kl"]
+
+
+def test_a_capacity_is_the_divergence_s_target(stochastic):
+    x = jax.random.uniform(KEY, (6, 4))
+    _, plain = ELBO()(stochastic, KEY, Batch(x), 0)
+    rising = ELBO(beta=10.0, capacity=Linear(start=0.0, end=8.0, steps=4))
+    for step, capacity in ((0, 0.0), (2, 4.0), (9, 8.0)):
+        loss, metrics = rising(stochastic, KEY, Batch(x), step)
+        assert metrics["kl"] == plain["kl"]
+        np.testing.assert_allclose(metrics["capacity"], abs(plain["kl"] - capacity), rtol=1e-5)
+        np.testing.assert_allclose(loss, plain["bernoulli_nll"] + 10.0 * metrics["capacity"], rtol=1e-5)
+    assert (rising.selection, ELBO(capacity=8.0).selection, ELBO().selection) == (None, "loss", "loss")
 
 
 @pytest.mark.parametrize("objective", [ELBO(), ImportanceWeighted()], ids=lambda o: type(o).__name__)

@@ -8,8 +8,8 @@ from scipy import special
 
 from ae_jax import InvalidInput
 from ae_jax.networks import MLP, Convolutional, ModelSpec, deterministic, functional
-from ae_jax.objectives import ELBO, L1, Contractive, KLSparsity, Reconstruction
-from ae_jax.objectives.penalties import METHODS, squared_jacobian_norm
+from ae_jax.objectives import ELBO, L1, Contractive, DecoderSmoothness, KLSparsity, Reconstruction
+from ae_jax.objectives.penalties import METHODS, spectral_norm, squared_jacobian_norm
 from ae_jax.types import Batch
 
 KEY = jax.random.key(0)
@@ -160,6 +160,44 @@ def test_the_estimate_needs_a_key():
         squared_jacobian_norm(model, Batch(jnp.ones((2, *SHAPE))), method="estimated")
 
 
+def test_decoders_are_regularised_by_their_own_parameters():
+    for builder, names in (
+        (MLP(hidden=(7,), code=3), ("decoder",)),
+        (BUILDERS["convolutional"], ("decoder", "from_code")),
+    ):
+        parameters = initial(builder)["networks"]
+        leaves = [np.asarray(leaf, float) for name in names for leaf in jax.tree.leaves(parameters[name])]
+        batch = Batch(jnp.ones((2, *SHAPE)))
+        value = DecoderSmoothness(kind="l2")(bound(builder), KEY, batch, jnp.ones((2, 3)))
+        np.testing.assert_allclose(value, sum(np.square(leaf).sum() for leaf in leaves), rtol=1e-5)
+        kernels = [leaf.reshape(-1, leaf.shape[-1]) for leaf in leaves if leaf.ndim > 1]
+        value = DecoderSmoothness(kind="spectral")(bound(builder), KEY, batch, jnp.ones((2, 3)))
+        np.testing.assert_allclose(value, sum(np.linalg.norm(kernel, 2) ** 2 for kernel in kernels), rtol=0.02)
+
+
+def test_the_gradient_penalty_is_an_unbiased_estimate_of_the_decoder_s_jacobian_norm():
+    model, z = bound(MLP(hidden=(7,), code=3)), jax.random.normal(KEY, (2, 3))
+    penalty, batch = DecoderSmoothness(kind="gradient"), Batch(jnp.ones((2, *SHAPE)))
+    draws = jax.jit(jax.vmap(lambda key: penalty(model, key, batch, z)))(jax.random.split(KEY, 2000))
+    jacobians = jax.vmap(jax.jacfwd(lambda one: model.decode(one[None])[0].ravel()))(z)
+    exact = np.square(jacobians).sum(axis=(1, 2))
+    assert (np.abs(draws.mean(axis=0) - exact) < 5 * draws.std(axis=0) / 2000**0.5).all()
+
+
+def test_the_spectral_norm_has_the_gradient_of_its_singular_vectors(x64):
+    kernel = np.random.default_rng(0).normal(size=(6, 4)) @ np.diag([3.0, 1.0, 1.0, 1.0])
+    value, slope = jax.value_and_grad(lambda w: spectral_norm(KEY, w))(jnp.asarray(kernel))
+    left, values, right = np.linalg.svd(kernel)
+    np.testing.assert_allclose(value, values[0], rtol=1e-5)
+    np.testing.assert_allclose(slope, np.outer(left[:, 0], right[0]), atol=1e-3)
+
+
+def test_a_decoder_that_is_not_apart_is_refused():
+    model = bound(MLP(hidden=(), code=3, tied=True))
+    with pytest.raises(InvalidInput, match="whose decoder's parameters are not apart"):
+        DecoderSmoothness()(model, KEY, Batch(jnp.ones((2, *SHAPE))), jnp.ones((2, 3)))
+
+
 @pytest.mark.parametrize(
     ("penalty", "choice", "sentence"),
     [
@@ -168,6 +206,7 @@ def test_the_estimate_needs_a_key():
         (Contractive, {"method": "foward"}, "unknown method of Contractive 'foward': did you mean 'forward'"),
         (KLSparsity, {"target": 1.0}, "KLSparsity was given target=1.0: expected a number between 0 and 1"),
         (KLSparsity, {"weight": -0.1}, "KLSparsity was given weight=-0.1: expected zero or a number above"),
+        (DecoderSmoothness, {"kind": "l3"}, "unknown kind of DecoderSmoothness 'l3': did you mean 'l2'"),
         (L1, {"weight": -0.1}, "L1 was given weight=-0.1: expected zero or a number above"),
     ],
 )

@@ -71,8 +71,10 @@ def test_what_is_given_is_kept_and_what_is_not_is_said(likelihood):
     assert sentence.startswith("variational has likelihood=GaussianLikelihood(scale=")
 
 
-def test_the_classes_are_those_of_the_data():
+def test_the_classes_and_the_number_of_examples_are_those_of_the_data():
     data = normal(5)
+    assert fit_for("beta_tc", data).objective.penalties[0].examples == len(data.train.x)
+    assert fit_for("beta_tc", data, examples=7).objective.penalties[0].examples == 7
     assert fit_for("conditional", data).networks.condition == 2
     assert fit_for("conditional", data, classes=5).networks.condition == 5
     with pytest.raises(InvalidInput, match="conditional needs the class of each example"):

@@ -1,0 +1,72 @@
+"""The variational autoencoder with a normalising flow as the prior."""
+
+from ae_jax.models.autoencoder import Autoencoder
+from ae_jax.networks import MLP
+from ae_jax.objectives import ELBO, BernoulliLikelihood, Likelihood
+from ae_jax.optimizers import Optimizer
+from ae_jax.priors import FlowPrior
+from ae_jax.types import Weight
+
+
+def flow_prior(
+    *,
+    code: int = 16,
+    hidden: tuple[int, ...] = (256,),
+    activation: str = "gelu",
+    kind: str = "coupling",
+    steps: int = 4,
+    flow_hidden: tuple[int, ...] = (64,),
+    beta: Weight = 1.0,
+    samples: int = 1,
+    likelihood: Likelihood = BernoulliLikelihood(),
+    learning_rate: Weight = 2e-3,
+) -> Autoencoder:
+    r"""A variational autoencoder whose prior is a standard normal moved by a trained normalising flow.
+
+    .. math:: \log p(z) = \log \mathcal{N}(f(z); 0, I) + \log |\det \partial f(z) / \partial z|
+
+    Args:
+      code: number of latents.
+      hidden: widths of the encoder's hidden layers; the decoder mirrors them.
+      activation: of the hidden layers.
+      kind: ``"coupling"`` (RealNVP, which samples fast) or ``"autoregressive"`` (MAF, which is more flexible).
+      steps: of the flow; units are reversed after each.
+      flow_hidden: widths of the network of each step.
+      beta: weight of the divergence, 1 for the evidence lower bound; may be a schedule.
+      samples: latents drawn for each example and step.
+      likelihood: p(x | z).
+      learning_rate: of Adam.
+
+    When to use:
+      For a tighter bound and better samples than a standard normal gives; no pseudo-inputs or components to choose.
+
+    Defaults:
+      - ``code=16``, ``hidden=(256,)``, ``activation="gelu"``, ``beta=1.0``, ``samples=1``, ``learning_rate=2e-3``:
+        those of :func:`ae_jax.variational`, so that the two differ in the prior alone.
+      - ``kind="coupling"``, ``steps=4``, ``flow_hidden=(64,)``: small, for 16 latents.
+      - ``likelihood=BernoulliLikelihood()``: for data in [0, 1].
+
+    Failure modes:
+      - Overfitting of small data: a flexible prior fits the training posteriors. Take fewer steps, or a patience.
+      - Samples of an autoregressive flow take a pass for each latent.
+      - The divergence is estimated from the drawn latents, so that the bound varies more from step to step.
+
+    Example:
+      >>> flow_prior(kind="autoregressive", steps=2).objective.prior
+      FlowPrior(kind='autoregressive', steps=2, hidden=(64,))
+
+    References:
+      Dinh et al., *Density estimation using Real NVP*, ICLR 2017; Papamakarios et al., *Masked autoregressive flow for
+      density estimation*, NeurIPS 2017; Chen et al., *Variational lossy autoencoder*, ICLR 2017.
+    """
+    return Autoencoder(
+        name="flow_prior",
+        networks=MLP(hidden=hidden, code=code, activation=activation, stochastic=True),
+        objective=ELBO(
+            likelihood=likelihood,
+            beta=beta,
+            samples=samples,
+            prior=FlowPrior(kind=kind, steps=steps, hidden=flow_hidden),
+        ),
+        optimizer=Optimizer(learning_rate=learning_rate),
+    )
