@@ -1,11 +1,15 @@
+from typing import Any
+
 import jax
 import jax.numpy as jnp
 import numpy as np
 import optax
 import pytest
 
+import ae_jax
 from ae_jax import InvalidInput, Optimizer
-from ae_jax.optimizers import RULES, OptaxChain, transformation_of
+from ae_jax.components import from_config, to_config
+from ae_jax.optimizers import RULES, OptaxChain, from_optax, transformation_of
 from ae_jax.schedules import Linear
 
 PARAMS = {"kernel": jnp.array([[1.0, -2.0], [0.5, 3.0]]), "bias": jnp.array([0.1, -0.2])}
@@ -29,7 +33,9 @@ def test_every_rule_steps_as_optax_does_while_its_learning_rate_is_mapped_over(r
     several = jax.jit(jax.vmap(lambda o: after(o.transformation())))(
         jax.tree.map(lambda *rates: jnp.stack(rates), *[Optimizer(rule=rule, learning_rate=r) for r in (0.1, 0.01)])
     )
-    alone = jax.jit(lambda: [after(getattr(optax, rule)(rate)) for rate in (0.1, 0.01)])()
+    alone = jax.jit(
+        lambda: [after((getattr(optax, rule, None) or getattr(optax.contrib, rule))(rate)) for rate in (0.1, 0.01)]
+    )()
     for member in (0, 1):
         assert_trees_close(jax.tree.map(lambda leaf, m=member: leaf[m], several), alone[member])
     assert not np.array_equal(several["kernel"][0], several["kernel"][1])
@@ -79,7 +85,7 @@ def test_each_part_has_its_own_optimiser():
 @pytest.mark.parametrize(
     ("choice", "sentence"),
     [
-        ({"rule": "adan"}, "unknown optimizer 'adan': did you mean 'adam'"),
+        ({"rule": "adamm"}, "unknown optimizer 'adamm': did you mean 'adam'"),
         ({"learning_rate": 0.0}, "Optimizer was given learning_rate=0.0: expected a number above zero"),
         ({"clip_norm": -1.0}, "Optimizer was given clip_norm=-1.0: expected a number above zero"),
         ({"rule": "sgd", "settings": {"momentun": 0.9}}, "unknown setting of sgd 'momentun': did you mean 'momentum'"),
@@ -94,3 +100,41 @@ def test_each_part_has_its_own_optimiser():
 def test_choices_that_cannot_be_used_are_refused(choice, sentence, unchecked):
     with pytest.raises(InvalidInput, match=sentence):
         Optimizer(**choice)
+
+
+def test_weight_decay_may_leave_biases():
+    ours = Optimizer(rule="adamw", learning_rate=0.1, settings={"weight_decay": 0.5}, decay_biases=False)
+    mask = {"kernel": True, "bias": False}
+    assert_trees_close(after(ours.transformation()), after(optax.adamw(0.1, weight_decay=0.5, mask=mask)))
+    with pytest.raises(InvalidInput, match="decay_biases=False and sgd, which has no mask: use adamw"):
+        Optimizer(rule="sgd", decay_biases=False)
+
+
+def test_the_mean_gradient_of_accumulated_steps_makes_one_update():
+    transformation = Optimizer(rule="sgd", learning_rate=0.1, accumulate=2).transformation()
+    params, state = PARAMS, transformation.init(PARAMS)
+    for factor in (1.0, 3.0):
+        updates, state = transformation.update(jax.tree.map(lambda g, f=factor: f * g, GRADIENT), state, params)
+        params = optax.apply_updates(params, updates)
+    assert_trees_close(params, jax.tree.map(lambda p, g: p - 0.1 * 2.0 * g, PARAMS, GRADIENT))
+
+
+def centralised(learning_rate, decay):
+    return optax.chain(optax.centralize(), optax.add_decayed_weights(decay), optax.sgd(learning_rate))
+
+
+def test_a_chain_of_the_user_s_own_is_mapped_over_and_named_in_configurations():
+    ours = [from_optax(centralised, learning_rate=rate, decay=0.1) for rate in (0.1, 0.01)]
+    several = jax.vmap(lambda o: after(o.transformation()))(jax.tree.map(lambda *rates: jnp.stack(rates), *ours))
+    for member, rate in enumerate((0.1, 0.01)):
+        assert_trees_close(jax.tree.map(lambda leaf, m=member: leaf[m], several), after(centralised(rate, 0.1)))
+    assert from_config(to_config(ours[0])) == ours[0]
+    assert to_config(ours[0])["build"]["name"].endswith(":centralised")
+
+
+def test_optax_s_own_values_are_refused_with_what_takes_them():
+    chain: Any = optax.adam(1e-3)
+    with pytest.raises(InvalidInput, match=r"a chain by ae_jax.optimizers.from_optax\(build\)"):
+        ae_jax.Autoencoder(
+            name="mine", networks=ae_jax.networks.MLP(), objective=ae_jax.objectives.Reconstruction(), optimizer=chain
+        )

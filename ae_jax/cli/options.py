@@ -154,6 +154,7 @@ class Training:
         data have no official one.
       on_divergence: what to do about a loss or gradient that is NaN or infinite: stop ends the member with its last
         good parameters, skip leaves out the step, rollback goes back an epoch at half the learning rate.
+      precision: bfloat16 computes the networks with numbers of 16 bits in training; the rest stays in 32 bits.
       mesh: devices along two axes, such as data=4 or member=2,data=4: data divides every batch, member the members; a
         CPU counts as so many devices. By default a population is divided over the accelerators of this process.
       distributed: train together with other processes of the same command. Under Slurm or Open MPI, no value is needed;
@@ -173,6 +174,7 @@ class Training:
     patience: Annotated[int | None, option("INT")] = None
     fixed_split: bool = False
     on_divergence: Literal["stop", "skip", "rollback"] = "stop"
+    precision: Literal["float32", "bfloat16"] = "float32"
     mesh: Annotated[str | None, option("AXIS=N[,AXIS=N]")] = None
     distributed: Annotated[tuple[str, ...] | None, option("[HOST:PORT,INDEX/COUNT]")] = None
     resume: bool = False
@@ -197,7 +199,7 @@ class Training:
 
     def config(self) -> TrainConfig:
         """Returns the settings of training."""
-        names = ("epochs", "batch_size", "patience", "on_divergence", "mesh")
+        names = ("epochs", "batch_size", "patience", "on_divergence", "precision", "mesh")
         resplit = False if self.fixed_split else None
         return TrainConfig(**{name: getattr(self, name) for name in names}, resplit=resplit)
 

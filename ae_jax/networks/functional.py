@@ -72,6 +72,7 @@ class Model(nnx.Module):
     Attributes:
       networks: the encoder and the decoder.
       condition: what the examples at hand are conditioned on, used where ``encode`` and ``decode`` are given none.
+      dtype: of the floating-point numbers that the networks are given; None leaves them.
     """
 
     def __init__(self, networks: Any, parts: Mapping[str, nnx.Module]):
@@ -79,18 +80,25 @@ class Model(nnx.Module):
         for name, part in parts.items():
             setattr(self, name, part)
         self.condition = nnx.data(None)
+        self.dtype = None
 
     def encode(self, x: Array, condition: Array | None = None) -> Code:
         """Codes of a batch, after the part ``bottleneck`` where there is one, or the posterior over them."""
         condition = self.condition if condition is None else condition
-        code = self.networks.encode(x) if condition is None else self.networks.encode(x, condition)
+        code = self._narrow(self.networks.encode, x, condition)
         bottleneck = getattr(self, "bottleneck", None)
         return code if bottleneck is None else bottleneck(code)
 
     def decode(self, z: Array, condition: Array | None = None) -> Array:
         """Outputs of the decoder for a batch of codes."""
-        condition = self.condition if condition is None else condition
-        return self.networks.decode(z) if condition is None else self.networks.decode(z, condition)
+        return self._narrow(self.networks.decode, z, self.condition if condition is None else condition)
+
+    def _narrow(self, method: Callable[..., Any], x: Array, condition: Array | None) -> Any:
+        """What a method of the networks gives for numbers of the model's type, in the type of the numbers given."""
+        given = () if condition is None else (condition,)
+        if self.dtype is None:
+            return method(x, *given)
+        return jax.tree.map(lambda leaf: leaf.astype(x.dtype), method(x.astype(self.dtype), *given))
 
     def sample(self, key: Key, n: int) -> Array:
         """Draws n codes from the part ``prior``; where it draws indices, the codes that they stand for."""
@@ -151,7 +159,13 @@ def init(spec: ModelSpec, key: Key) -> tuple[Params, ModelState]:
     return nnx.to_pure_dict(params), nnx.to_pure_dict(state)
 
 
-def bind(spec: ModelSpec, params: Params, state: ModelState | None = None, key: Key | None = None) -> Any:
+def bind(
+    spec: ModelSpec,
+    params: Params,
+    state: ModelState | None = None,
+    key: Key | None = None,
+    dtype: Any = None,
+) -> Any:
     """The model with these parameters and this state; free of cost inside ``jax.jit``.
 
     Args:
@@ -160,6 +174,7 @@ def bind(spec: ModelSpec, params: Params, state: ModelState | None = None, key: 
       state: its other variables; None where it has none.
       key: seeds its random streams (dropout), for training. None gives the model in evaluation mode: dropout is off and
         batch normalisation uses its running statistics.
+      dtype: the floating-point numbers that the networks compute with; None for those of the parameters.
 
     Example:
       >>> from ae_jax.networks import MLP
@@ -168,7 +183,10 @@ def bind(spec: ModelSpec, params: Params, state: ModelState | None = None, key: 
       (5, 2)
     """
     graph, streams, _ = _structure(spec)
+    if dtype is not None:
+        params = params | {"networks": jax.tree.map(lambda leaf: leaf.astype(dtype), params["networks"])}
     model = nnx.merge(graph, params, _seeded(streams, key), {} if state is None else state)
+    model.dtype = dtype
     if key is None:
         model.eval()
     return model

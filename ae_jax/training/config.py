@@ -10,6 +10,9 @@ from ae_jax.training.mesh import Devices
 OnDivergence = Literal["stop", "skip", "rollback"]
 """The policy for a loss, gradient or optimiser state that is not finite."""
 
+Precision = Literal["float32", "bfloat16"]
+"""The floating-point numbers that networks compute with in training."""
+
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
 class TrainConfig:
@@ -26,6 +29,8 @@ class TrainConfig:
         last good parameters; ``"skip"`` leaves that step out, and ends the member with an epoch of which every step was
         left out; ``"rollback"`` takes the member back to before the epoch (or the chunk that is dispatched at once) and
         halves its learning rate, ten times at most.
+      precision: ``"bfloat16"`` computes encoder and decoder with numbers of 16 bits in training, which accelerators do
+        faster; parameters, gradients, losses, validation and every use of the run stay in 32 bits.
       mesh: devices along two axes, such as ``"data=4"`` or ``{"member": 2, "data": 4}``: batches are divided over
         ``data``, members over ``member``, and the result is the same but for rounding. None divides members over as
         many accelerators as take equal shares and have memory for them; otherwise it is this process's first device or,
@@ -44,6 +49,7 @@ class TrainConfig:
     patience: int | None = None
     resplit: bool | None = None
     on_divergence: OnDivergence = "stop"
+    precision: Precision = "float32"
     mesh: Devices | None = None
 
     def __post_init__(self) -> None:
@@ -52,6 +58,7 @@ class TrainConfig:
         if self.patience is not None:
             object.__setattr__(self, "patience", size("fit", "patience", self.patience))
         require_known("policy of divergence", self.on_divergence, get_args(OnDivergence))
+        require_known("precision", self.precision, get_args(Precision))
 
     def with_settings(self, settings: dict[str, Any]) -> "TrainConfig":
         """The same training with some settings replaced.
@@ -65,5 +72,7 @@ class TrainConfig:
 
     def to_json(self) -> dict[str, Any]:
         """The settings that decide the result, ready for JSON; devices are not among them."""
-        named = {name: getattr(self, name) for name in ("epochs", "batch_size", "patience", "on_divergence")}
+        named = {
+            name: getattr(self, name) for name in ("epochs", "batch_size", "patience", "on_divergence", "precision")
+        }
         return named | {"resplit": bool(self.resplit)}

@@ -9,11 +9,11 @@ from jaxtyping import Array
 from ae_jax.data import Scaling
 from ae_jax.models import Autoencoder
 from ae_jax.networks import functional
-from ae_jax.training.config import OnDivergence
+from ae_jax.training.config import OnDivergence, Precision
 from ae_jax.training.mesh import over_data
 from ae_jax.training.state import TRAIN, VALIDATE, BatchIndices, BestState, EpochInfo, State, key_for
 from ae_jax.training.step import algorithm, all_finite, select_tree
-from ae_jax.types import Batch, Key, Metrics
+from ae_jax.types import Batch, Key, Metrics, ModelState, Params
 
 ROLLBACKS = 10
 """Number of times that a member goes back and halves its learning rate before it stops."""
@@ -62,6 +62,7 @@ class EpochSettings(NamedTuple):
     finish: bool = True
     on_divergence: OnDivergence = "stop"
     vmap_size: int | None = None
+    precision: Precision = "float32"
 
 
 def batch_indices(seed: Any, position: tuple[Any, ...], examples: int, batch_size: int) -> BatchIndices:
@@ -85,10 +86,14 @@ def shuffled_batches(key: Key, examples: int, batch_size: int) -> Array:
 
 
 def train_epoch(
-    member: Member, indices: BatchIndices, data: EpochData, on_divergence: OnDivergence = "stop"
+    member: Member,
+    indices: BatchIndices,
+    data: EpochData,
+    on_divergence: OnDivergence = "stop",
+    precision: Precision = "float32",
 ) -> tuple[State, Metrics]:
     """Trains a member on minibatches; returns its state and each metric's mean over the steps that were not skipped."""
-    one_step = algorithm(member.autoencoder, data.train.x.shape[1:], on_divergence).step
+    one_step = algorithm(member.autoencoder, data.train.x.shape[1:], on_divergence, precision).step
 
     def body(state: State, inputs: BatchIndices) -> tuple[State, Metrics]:
         return one_step(state, inputs.keys, over_data(_scaled(_rows_of(data.train, inputs.rows), data)))
@@ -123,7 +128,7 @@ def validate(
     size, longer = divmod(examples, count)
 
     def of_one(inputs: tuple[Key, Any]) -> Metrics:
-        model = functional.bind(spec, state.params, state.model_state)
+        model = functional.bind(spec, state.evaluated, state.model_state)
         raw = inputs[1] if own is None else _rows_of(source, inputs[1])
         loss, metrics = autoencoder.objective(model, inputs[0], over_data(_scaled(raw, data)), data.last_step)
         return metrics | {"loss": loss}
@@ -155,7 +160,7 @@ def advance(
     """
     state, best, autoencoder, _, own = member
     policy = settings.on_divergence
-    trained, metrics = train_epoch(member, indices, data, policy)
+    trained, metrics = train_epoch(member, indices, data, policy, settings.precision)
     taken = trained.step - state.step - (trained.skipped - state.skipped)
     history = {"train": metrics}
     loss_of_start = best.loss
@@ -199,19 +204,22 @@ def _validate_both(
     _, best, autoencoder, seed, own = member
     metric = autoencoder.objective.selection
 
-    def values_of(state: State) -> Metrics:
+    def values_of(params: Params, model_state: ModelState) -> Metrics:
+        state = trained._replace(params=params, model_state=model_state, average={})
         return validate(state, autoencoder, key_for(seed, VALIDATE), data, batch_size, own)
 
     if metric is None or not functional.starts_from_data(autoencoder.spec(data.train.x.shape[1:])):
-        return values_of(trained), best.loss
+        return values_of(trained.evaluated, trained.model_state), best.loss
 
     def body(turn: Any, found: tuple[Metrics, Array]) -> tuple[Metrics, Array]:
-        start, after = (best.params, best.model_state), (trained.params, trained.model_state)
+        start, after = (best.params, best.model_state), (trained.evaluated, trained.model_state)
         params, model_state = select_tree(turn == 0, start, after)
-        values = values_of(trained._replace(params=params, model_state=model_state))
+        values = values_of(params, model_state)
         return values, jnp.where(turn == 0, values[metric], found[1])
 
-    none = jax.tree.map(lambda value: jnp.zeros(value.shape, value.dtype), jax.eval_shape(values_of, trained))
+    none = jax.tree.map(
+        lambda value: jnp.zeros(value.shape, value.dtype), jax.eval_shape(values_of, best.params, best.model_state)
+    )
     return jax.lax.fori_loop(jnp.where(number == 1, 0, 1), 2, body, (none, best.loss))
 
 
@@ -220,7 +228,7 @@ def select(best: BestState, counts: Any, state: State, loss: Any, number: Any, p
     better = counts if loss is None else counts & (loss < best.loss)
     waited = jnp.where(better, 0, best.waited + best.running)
     return best._replace(
-        params=select_tree(better, state.params, best.params),
+        params=select_tree(better, state.evaluated, best.params),
         model_state=select_tree(better, state.model_state, best.model_state),
         loss=best.loss if loss is None else jnp.where(better, loss, best.loss),
         epoch=jnp.where(better, number, best.epoch),

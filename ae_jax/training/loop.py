@@ -142,7 +142,9 @@ class Loop:
             chunk.first,
             chunk.counters[0],
             data._replace(train=chunk.examples),
-            EpochSettings(config.batch_size, chunk.steps, chunk.last, config.on_divergence, self.vmap_size),
+            EpochSettings(
+                config.batch_size, chunk.steps, chunk.last, config.on_divergence, self.vmap_size, config.precision
+            ),
         )
         if self._chunks:  # the device holds one chunk that trains and one that waits
             jax.block_until_ready(self._chunks[-1])

@@ -82,7 +82,7 @@ def init_population(
         if own is not None:
             drawn = state.params, state.model_state
             params, model_state = jax.tree.map(partial(jnp.where, starts), tuple(own), drawn)
-            state = init_state(params, model_state, one.transformation())
+            state = init_state(params, model_state, one.optimizer)
         return state, init_best(state)
 
     return _divided(*jax.vmap(of_one)(autoencoder, seeds, start))

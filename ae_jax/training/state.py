@@ -4,9 +4,9 @@ from typing import Any, NamedTuple
 
 import jax
 import jax.numpy as jnp
-import optax
 from jaxtyping import Array, Bool, Float, Int
 
+from ae_jax.optimizers import averages_of, transformation_of
 from ae_jax.types import Key, ModelState, Params
 
 INIT, TRAIN, VALIDATE = 0, 1, 2
@@ -23,6 +23,7 @@ class State(NamedTuple):
       step: number of steps taken.
       skipped: number of steps that changed nothing, since their loss or gradient was not finite.
       scale: factor of the updates: one, halved at each rollback.
+      average: moving average of the parameters of each part whose optimiser has one.
     """
 
     params: Params
@@ -31,6 +32,12 @@ class State(NamedTuple):
     step: Int[Array, "..."]
     skipped: Int[Array, "..."]
     scale: Float[Array, "..."]
+    average: dict[str, Any]
+
+    @property
+    def evaluated(self) -> Params:
+        """The parameters that are validated and kept: averages, and of other parts the latest."""
+        return self.params | self.average
 
 
 class BestState(NamedTuple):
@@ -86,11 +93,12 @@ def key_for(seed: Any, purpose: int, *position: Any) -> Key:
     return key
 
 
-def init_state(params: Params, model_state: ModelState, transformation: optax.GradientTransformation) -> State:
-    """The state before the first step."""
+def init_state(params: Params, model_state: ModelState, optimizer: Any) -> State:
+    """The state before the first step, of an optimiser or one of each part."""
     # Of the types that an epoch returns: weak types would make the second epoch compile the program again.
     none = jnp.zeros((), jnp.int32)
-    return State(params, model_state, transformation.init(params), none, none, jnp.ones((), jnp.result_type(float)))
+    one, average = jnp.ones((), jnp.result_type(float)), {part: params[part] for part in averages_of(optimizer, params)}
+    return State(params, model_state, transformation_of(optimizer).init(params), none, none, one, average)
 
 
 def init_best(state: State) -> BestState:

@@ -10,7 +10,8 @@ from jaxtyping import Array
 
 from ae_jax.models import Autoencoder
 from ae_jax.networks import functional
-from ae_jax.training.config import OnDivergence
+from ae_jax.optimizers import averages_of
+from ae_jax.training.config import OnDivergence, Precision
 from ae_jax.training.state import State, init_state
 from ae_jax.types import Batch, Key, Metrics, Shape
 
@@ -31,7 +32,9 @@ class Algorithm(NamedTuple):
     step: Callable[[State, Key, Batch], tuple[State, Metrics]]
 
 
-def algorithm(autoencoder: Autoencoder, shape: Shape, on_divergence: OnDivergence = "stop") -> Algorithm:
+def algorithm(
+    autoencoder: Autoencoder, shape: Shape, on_divergence: OnDivergence = "stop", precision: Precision = "float32"
+) -> Algorithm:
     """The training of an autoencoder, for loops of your own; :func:`ae_jax.fit` uses the same step.
 
     Args:
@@ -39,6 +42,7 @@ def algorithm(autoencoder: Autoencoder, shape: Shape, on_divergence: OnDivergenc
       shape: of one example.
       on_divergence: under ``"skip"`` a step whose loss, gradient or optimiser state is not finite changes nothing but
         the counts of steps, and its metrics are NaN; under ``"rollback"`` updates are scaled by ``state.scale``.
+      precision: of the networks' computations; parameters and losses stay in 32 bits.
 
     Example:
       >>> import ae_jax
@@ -48,22 +52,28 @@ def algorithm(autoencoder: Autoencoder, shape: Shape, on_divergence: OnDivergenc
       (1, ['loss', 'squared_error'])
     """
     spec, transformation = autoencoder.spec(shape), autoencoder.transformation()
+    dtype = None if precision == "float32" else jnp.dtype(precision)
 
     def init(key: Key) -> State:
-        return init_state(*functional.init(spec, key), transformation)
+        return init_state(*functional.init(spec, key), autoencoder.optimizer)
 
     def step(state: State, key: Key, batch: Batch) -> tuple[State, Metrics]:
         def loss_of(params: Any) -> tuple[Array, tuple[Metrics, Any]]:
-            model = functional.bind(spec, params, state.model_state, jax.random.fold_in(key, _STREAMS))
+            model = functional.bind(spec, params, state.model_state, jax.random.fold_in(key, _STREAMS), dtype)
             loss, metrics = autoencoder.objective(model, key, batch, state.step)
-            return loss, (metrics, functional.state_of(spec, model))
+            after = functional.state_of(spec, model)
+            return loss, (metrics, jax.tree.map(lambda new, old: new.astype(old.dtype), after, state.model_state))
 
         (loss, (metrics, model_state)), gradient = jax.value_and_grad(loss_of, has_aux=True)(state.params)
         updates, optimizer = transformation.update(gradient, state.optimizer, state.params)
         if on_divergence == "rollback":
             updates = jax.tree.map(lambda update: state.scale * update, updates)
         params: Any = optax.apply_updates(state.params, updates)
-        after = State(params, model_state, optimizer, state.step + 1, state.skipped, state.scale)
+        average = {
+            part: _moved(state.average[part], params[part], decay, state.step)
+            for part, decay in averages_of(autoencoder.optimizer, params).items()
+        }
+        after = State(params, model_state, optimizer, state.step + 1, state.skipped, state.scale, average)
         metrics = metrics | {"loss": loss}
         if on_divergence == "skip":
             good = all_finite((loss, gradient, optimizer, model_state))
@@ -72,6 +82,12 @@ def algorithm(autoencoder: Autoencoder, shape: Shape, on_divergence: OnDivergenc
         return after, metrics
 
     return Algorithm(init, step)
+
+
+def _moved(average: Any, params: Any, decay: Any, step: Any) -> Any:
+    """A moving average after one more step; the first steps count more, so that the start is soon forgotten."""
+    share = 1.0 - jnp.minimum(decay, (1.0 + step) / (10.0 + step))
+    return jax.tree.map(lambda before, latest: before + share * (latest - before), average, params)
 
 
 def all_finite(tree: Any) -> Array:
