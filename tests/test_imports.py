@@ -20,6 +20,7 @@ FLOORS = [
     {"objectives"},
     {"models"},
     {"data"},
+    {"export"},
     {"training"},
     {"evaluation"},
     {"studies"},

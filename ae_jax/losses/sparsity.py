@@ -85,7 +85,13 @@ def top_k(z: Float[Array, "batch units"], k: int) -> Float[Array, "batch units"]
     References:
       Makhzani and Frey, *k-sparse autoencoders*, 2013, algorithm 1.
     """
-    return _largest(z, k, axis=1)
+    return _largest_of_rows(z, k)
+
+
+@jax.jit
+def _largest_of_rows(z: Array, count: int | Array) -> Array:
+    """The largest values of each row; the export to ONNX knows it by its name."""
+    return _largest(z, count, axis=1)
 
 
 def lifetime_sparsity(z: Float[Array, "batch units"], rate: Number) -> Float[Array, "batch units"]:
