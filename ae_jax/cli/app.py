@@ -32,6 +32,7 @@ COMMANDS: dict[str, Command | str] = {
     "detect": detect,
     "search": search,
     "sample": use.sample,
+    "export": use.export,
     "data": "Lists data sets, and prepares more.",
 }
 """Commands by name; of those that have commands of their own, the summary."""

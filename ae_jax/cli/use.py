@@ -3,7 +3,7 @@
 import dataclasses
 from collections.abc import Callable
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 import numpy as np
 from tyro.conf import arg
@@ -119,6 +119,24 @@ def reduce(
     return use.finish(json, writing.write_examples(out, codes, columns=names, labels=examples.labels))
 
 
+def export(
+    run: RunFolder,
+    *,
+    to: Literal["onnx", "jax"] = "onnx",
+    member: Member = None,
+    out: Annotated[Path, arg(metavar="DIR")] = Path("exported"),
+) -> int:
+    """Writes the encoder and the decoder of one member, each as a file that needs no part of this package.
+
+    Args:
+      to: onnx, for every ONNX runtime (pip install 'ae_jax[onnx]'), or jax, by jax.export.
+      out: folder for encoder and decoder.
+    """
+    for path in _one_of(load_members(run, member), member)[0].export(out, to):
+        print(path)
+    return 0
+
+
 def sample(
     run: RunFolder,
     *,
@@ -205,12 +223,7 @@ class Use:
             _require_picture(picture, out)
         if not examples:
             writing.require_writable(out)
-        run = load_members(folder, member)
-        if member is None:
-            member, count = next((place for place, finite in enumerate(run.finite) if finite), 0), len(run)
-            run = run[member]
-            if count > 1:
-                say(f"note: the run has {count} members; this is member {member}, of seed {run.seeds[0]}.")
+        run, member = _one_of(load_members(folder, member), member)
         if examples:
             writing.require_writable(out, shape=run.shape)
         about = {"use": name, "run": str(folder), "autoencoder": run.name, "member": member}
@@ -265,6 +278,16 @@ def _require_picture(path: Path, out: str) -> None:
         raise InvalidInput(f"--picture was given {path}, a folder: expected the name of a file.")
     if writing.is_folder_name(out) and path.resolve().is_relative_to(Path(out).resolve()):
         raise InvalidInput(f"--picture was given {path}, inside the folder {out}: expected a place outside of it.")
+
+
+def _one_of(run: Run, member: int | None) -> tuple[Run, int]:
+    """Returns the first finite member of a run and its number, or the only one that was loaded."""
+    if member is not None:
+        return run, member
+    member, count = next((place for place, finite in enumerate(run.finite) if finite), 0), len(run)
+    if count > 1:
+        say(f"note: the run has {count} members; this is member {member}, of seed {run.seeds[member]}.")
+    return run[member], member
 
 
 def load_members(folder: Path, member: int | None) -> Run:

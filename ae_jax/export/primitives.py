@@ -36,9 +36,19 @@ def _number(equation: Any, value: float | int) -> np.ndarray:
 
 
 def _logic(graph: Any, equation: Any, given: list[Any], kind: str) -> str:
-    if equation.invars[0].aval.dtype != bool:
-        graph.refuse(f"the operation {equation.primitive.name} on bits")
-    return graph.node(kind, *given)
+    return graph.node(kind if equation.invars[0].aval.dtype == bool else f"Bitwise{kind}", *given)
+
+
+def _halved(graph: Any, equation: Any, given: list[Any]) -> str:
+    """A whole number without its last bits: what is left of a power of two goes before the division, which truncates."""
+    power = graph.node("Pow", _number(equation, 2), given[1])
+    return graph.node("Div", graph.node("Sub", given[0], graph.node("Mod", given[0], power)), power)
+
+
+def _round(graph: Any, equation: Any, given: list[Any]) -> str:
+    if equation.params["rounding_method"].name != "TO_NEAREST_EVEN":
+        graph.refuse("rounding of halves away from zero")
+    return graph.node("Round", given[0])
 
 
 def _reduction(graph: Any, equation: Any, given: list[Any], kind: str) -> str:
@@ -164,6 +174,9 @@ TRANSLATIONS: dict[str, Translation] = {
     "expm1": lambda graph, equation, given: graph.node("Sub", graph.node("Exp", given[0]), _number(equation, 1)),
     "log1p": lambda graph, equation, given: graph.node("Log", graph.node("Add", given[0], _number(equation, 1))),
     "erfc": lambda graph, equation, given: graph.node("Sub", _number(equation, 1), graph.node("Erf", given[0])),
+    "rem": lambda graph, equation, given: graph.node("Mod", *given, fmod=1),
+    "round": _round,
+    "shift_right_arithmetic": _halved,
     "clamp": lambda graph, equation, given: graph.node("Min", graph.node("Max", given[1], given[0]), given[2]),
     "select_n": lambda graph, equation, given: graph.node("Where", given[0], given[2], given[1]),
     "stop_gradient": lambda graph, equation, given: given[0],

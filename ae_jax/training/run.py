@@ -13,6 +13,7 @@ from ae_jax.atomic import replacing
 from ae_jax.components import to_config
 from ae_jax.data import Dataset
 from ae_jax.errors import InvalidInput
+from ae_jax.export import Format, export
 from ae_jax.training.compilation import COST, keep_programs
 from ae_jax.training.members import Members
 from ae_jax.training.run_folder import RUN_FORMAT, SAMPLERS, History, read_run, require_replaceable, write_run
@@ -169,6 +170,10 @@ class Run(Members):
         with replacing(Path(folder) / SAMPLERS / name) as scratch:
             for member, fitted in enumerate(self.samplers[name]):
                 fitted.save(scratch / str(member))
+
+    def export(self, folder: str | Path, kind: Format = "onnx") -> tuple[Path, Path]:
+        """Writes the encoder and the decoder of a run of one member, see :func:`ae_jax.export.export`."""
+        return export(self, folder, kind)
 
     def configuration(self) -> dict[str, Any]:
         """Everything but the arrays, ready for JSON."""
