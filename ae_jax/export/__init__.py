@@ -1,6 +1,7 @@
 """Exports the encoder and the decoder of a run, each as a file that needs no part of this package."""
 
 from collections.abc import Callable
+from importlib.util import find_spec
 from pathlib import Path
 from typing import Any, Literal, get_args
 
@@ -28,7 +29,7 @@ def export(run: Any, folder: str | Path, kind: Format = "onnx") -> tuple[Path, P
 
     Raises:
       InvalidInput: an unknown format, several members, a network with an operation that ONNX has no translation of, or
-        onnx is not installed.
+        the extra ``onnx`` is not installed.
     """
     require_known("format of an export", kind, get_args(Format))
     if len(run) > 1:
@@ -53,6 +54,8 @@ def _written(function: Callable[..., Any], shape: tuple[int, ...], run: Any, par
         names = ("x" if part == "encoder" else "code", *(("condition",) if conditional else ()))
         output = "code" if part == "encoder" else "reconstruction"
         return to_onnx(function, shape, names, output, f"the {part} of {run.name}")
+    if find_spec("flatbuffers") is None:
+        raise InvalidInput("export for JAX needs flatbuffers, which is not installed: pip install 'ae_jax[onnx]'.")
     (batch,) = jax.export.symbolic_shape("batch")
     inputs = [jax.ShapeDtypeStruct((batch, *shape), np.float32)]
     inputs += [jax.ShapeDtypeStruct((batch,), np.int32)] if conditional else []

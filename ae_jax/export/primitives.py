@@ -40,7 +40,7 @@ def _logic(graph: Any, equation: Any, given: list[Any], kind: str) -> str:
 
 
 def _halved(graph: Any, equation: Any, given: list[Any]) -> str:
-    """A whole number without its last bits: what is left of a power of two goes before the division, which truncates."""
+    """A whole number without its last bits: the rest goes before the division, which truncates."""
     power = graph.node("Pow", _number(equation, 2), given[1])
     return graph.node("Div", graph.node("Sub", given[0], graph.node("Mod", given[0], power)), power)
 

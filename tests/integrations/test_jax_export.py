@@ -2,6 +2,8 @@ import jax
 import numpy as np
 import pytest
 
+pytest.importorskip("flatbuffers")
+
 import ae_jax
 from ae_jax import InvalidInput
 from ae_jax.export import export
