@@ -25,6 +25,7 @@ FLOORS = [
     {"evaluation"},
     {"studies"},
     {"report", "estimators"},
+    {"explore"},
     {"cli"},
     {"__main__"},
 ]

@@ -13,6 +13,7 @@ from ae_jax.cli import data, study, use
 from ae_jax.cli.denoise import denoise
 from ae_jax.cli.detect import detect
 from ae_jax.cli.evaluate import evaluate
+from ae_jax.cli.explore import explore
 from ae_jax.cli.options import Imports
 from ae_jax.cli.search import search
 from ae_jax.cli.session import use_cache
@@ -31,6 +32,7 @@ COMMANDS: dict[str, Command | str] = {
     "denoise": denoise,
     "detect": detect,
     "search": search,
+    "explore": explore,
     "sample": use.sample,
     "export": use.export,
     "data": "Lists data sets, and prepares more.",

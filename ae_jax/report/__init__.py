@@ -1,6 +1,6 @@
 """Tables, figures, and one self-contained HTML page."""
 
-from ae_jax.report.axes import annotate, new_axes, select_examples, to_png
+from ae_jax.report.axes import annotate, new_axes, select_examples, select_member, to_png
 from ae_jax.report.charts import (
     code_map,
     comparison_summary,
@@ -52,6 +52,7 @@ __all__ = [
     "retrieved_examples",
     "roc_and_pr",
     "select_examples",
+    "select_member",
     "study_summary",
     "task_sentence",
     "task_tables",

@@ -3,6 +3,7 @@
 import dataclasses
 import signal
 from html import escape
+from importlib import import_module
 from pathlib import Path
 from typing import Any
 
@@ -143,6 +144,20 @@ class Run(Members):
                 facts[f"{term} ({split})"] = f"{pd.DataFrame(values).ffill(axis=1).iloc[:, -1].mean():.4g}"
         rows = "".join(f"<tr><th>{escape(name)}</th><td>{escape(value)}</td></tr>" for name, value in facts.items())
         return f"<div><strong>{escape(self.name)}</strong><table>{rows}</table></div>"
+
+    def explore(self, data: Any, labels: Any = None) -> Any:
+        """Shows the codes in a notebook: a map, examples, sliders of latents, traversals and interpolation.
+
+        Args:
+          data, labels: as of :func:`ae_jax.explore.explore`.
+
+        Returns:
+          A widget of Jupyter, VS Code and marimo; its ``explorer.save(path)`` writes the page as a file.
+
+        Raises:
+          InvalidInput: the extra ``explore`` is not installed, or as of :func:`ae_jax.explore.explore`.
+        """
+        return import_module("ae_jax.explore.widget").widget(self, data, labels)  # the widget imports runs
 
     def save(self, folder: str | Path) -> Path:
         """Writes the run into a folder atomically: configuration and history as JSON, arrays in the safetensors format.
