@@ -5,6 +5,7 @@ from ae_jax.data.classes import as_condition
 from ae_jax.data.dataset import Dataset, Split
 from ae_jax.data.downloads import DownloadProgress, prepare, prepared_file
 from ae_jax.data.published import PUBLISHED
+from ae_jax.data.residual import residual_deviation
 from ae_jax.data.scaling import Scaling
 from ae_jax.data.sources import EMBEDDED, digits, load
 from ae_jax.data.spec import DataSpec, ReadOptions
@@ -31,4 +32,5 @@ __all__ = [
     "prepared_file",
     "require_shape",
     "require_unit_interval",
+    "residual_deviation",
 ]

@@ -1,6 +1,8 @@
 """An autoencoder: networks, an objective and an optimiser."""
 
-from typing import Any
+from collections.abc import Callable
+from functools import partial, wraps
+from typing import Any, ParamSpec
 
 import jax
 import numpy as np
@@ -13,6 +15,25 @@ from ae_jax.networks import ModelSpec, NetworksBuilder, PartBuilder, functional
 from ae_jax.objectives import Likelihood, Objective
 from ae_jax.optimizers import Optimizer, require_optimizer, transformation_of
 from ae_jax.types import Key, ModelState, Params, Shape
+
+_P = ParamSpec("_P")
+
+
+def follows_range(make: "Callable[_P, Autoencoder]") -> "Callable[_P, Autoencoder]":
+    """Marks what a function makes without a likelihood, so that ``fit`` can make it again with one for the data.
+
+    ``fit`` does so where the default is a likelihood of values in [0, 1] and the data leave that range; a likelihood
+    that was given stays.
+    """
+
+    @wraps(make)
+    def build(*args: _P.args, **hyperparameters: _P.kwargs) -> Autoencoder:
+        autoencoder = make(*args, **hyperparameters)
+        if "likelihood" not in hyperparameters:
+            object.__setattr__(autoencoder, "remade", partial(build, *args, **hyperparameters))
+        return autoencoder
+
+    return build
 
 
 @component

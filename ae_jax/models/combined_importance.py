@@ -1,12 +1,13 @@
 """The combined importance-weighted autoencoder (CIWAE)."""
 
-from ae_jax.models.autoencoder import Autoencoder
+from ae_jax.models.autoencoder import Autoencoder, follows_range
 from ae_jax.networks import MLP
 from ae_jax.objectives import BernoulliLikelihood, ImportanceWeighted, Likelihood
 from ae_jax.optimizers import Optimizer
 from ae_jax.types import Weight
 
 
+@follows_range
 def combined_importance(
     *,
     code: int = 16,

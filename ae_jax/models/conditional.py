@@ -1,12 +1,13 @@
 """The conditional variational autoencoder."""
 
-from ae_jax.models.autoencoder import Autoencoder
+from ae_jax.models.autoencoder import Autoencoder, follows_range
 from ae_jax.networks import MLP
 from ae_jax.objectives import ELBO, BernoulliLikelihood, Likelihood
 from ae_jax.optimizers import Optimizer
 from ae_jax.types import Weight
 
 
+@follows_range
 def conditional(
     *,
     classes: int = 10,

@@ -10,7 +10,7 @@ from jaxtyping import Array, Float
 
 from ae_jax._checks import require_non_negative, widths
 from ae_jax.components import component, static
-from ae_jax.models.autoencoder import Autoencoder
+from ae_jax.models.autoencoder import Autoencoder, follows_range
 from ae_jax.networks import MLP, PartBuilder
 from ae_jax.networks.functional import without_gradient
 from ae_jax.objectives import BernoulliLikelihood, Likelihood, Objective
@@ -117,6 +117,7 @@ def permuted_units(key: Key, z: Float[Array, "batch latent"]) -> Float[Array, "b
     return jax.random.permutation(key, z, axis=0, independent=True)
 
 
+@follows_range
 def factor(
     *,
     code: int = 16,

@@ -11,7 +11,7 @@ from jaxtyping import Array, Float
 from ae_jax._checks import size
 from ae_jax.components import component, static
 from ae_jax.errors import InvalidInput
-from ae_jax.models.autoencoder import Autoencoder
+from ae_jax.models.autoencoder import Autoencoder, follows_range
 from ae_jax.networks import MLP
 from ae_jax.objectives import ELBO, BernoulliLikelihood, Likelihood
 from ae_jax.optimizers import Optimizer
@@ -82,6 +82,7 @@ class VampPriorPart(nnx.Module):
         """None: the divergence from a mixture has no closed form and is estimated from latents."""
 
 
+@follows_range
 def vamp(
     *,
     code: int = 16,

@@ -1,12 +1,13 @@
 """The variational autoencoder."""
 
-from ae_jax.models.autoencoder import Autoencoder
+from ae_jax.models.autoencoder import Autoencoder, follows_range
 from ae_jax.networks import MLP
 from ae_jax.objectives import ELBO, BernoulliLikelihood, Likelihood
 from ae_jax.optimizers import Optimizer
 from ae_jax.types import Weight
 
 
+@follows_range
 def variational(
     *,
     code: int = 16,
@@ -41,8 +42,8 @@ def variational(
       - ``hidden=(256,)``, ``activation="gelu"``, ``learning_rate=2e-3``: chosen on the validation split of the digits.
       - ``beta=1.0``: the evidence lower bound itself.
       - ``samples=1``: enough for batches of about a hundred, according to the paper.
-      - ``likelihood=BernoulliLikelihood()``: the paper's for MNIST, for data in [0, 1]; for other data the command line
-        takes a Gaussian (:func:`ae_jax.studies.suited`).
+      - ``likelihood=BernoulliLikelihood()``: the paper's for MNIST, for data in [0, 1]; for other data ``fit`` and
+        the command line take a Gaussian (:func:`ae_jax.studies.suited`).
       - ``shortcut=True``: it has no effect with a Bernoulli likelihood.
 
     Failure modes:
@@ -53,7 +54,7 @@ def variational(
         smaller scale, or :class:`ae_jax.objectives.LearnedGaussianLikelihood`.
       - Reconstructions are blurred, since a latent stands for a region: the error on the digits is large.
       - The Bernoulli likelihood of grey values is not a density: compare nats on binarised data only.
-      - Data outside [0, 1] are refused with a Bernoulli likelihood.
+      - Data outside [0, 1] are refused where a Bernoulli likelihood is given.
 
     Example:
       >>> from ae_jax.schedules import Linear

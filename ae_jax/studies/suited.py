@@ -7,9 +7,8 @@ from typing import Any
 
 import numpy as np
 
-from ae_jax.data import Dataset
+from ae_jax.data import Dataset, residual_deviation
 from ae_jax.errors import InvalidInput
-from ae_jax.evaluation import PCA
 from ae_jax.models import Autoencoder, named
 from ae_jax.objectives import GaussianLikelihood, SquaredError
 
@@ -93,21 +92,14 @@ def _chosen(defaults: Mapping[str, Any], code: Any, dataset: Dataset) -> dict[st
     ):
         found["code"] = code = max(1, min(defaults["code"], x.shape[1] // 2))
     if likelihood is not None and likelihood.unit_interval and not dataset.spec.unit_interval:
-        found["likelihood"] = GaussianLikelihood(scale=_rounded(_residual(x, code), 2))
+        units = math.prod(np.atleast_1d(code).tolist())
+        found["likelihood"] = GaussianLikelihood(scale=_rounded(residual_deviation(x, units), 2))
     if "weight" in defaults and isinstance(likelihood, SquaredError):
         found["weight"] = defaults["weight"] * (_rounded(float(x.var(axis=0).sum()) / _VARIANCE, 1) or 1.0)
     if "learning_rate" in defaults:
         most = _STEP / max(float(np.abs(x).sum(axis=1).mean()), 1e-6)
         found["learning_rate"] = min(defaults["learning_rate"], _rounded(most, 2))
     return {key: value for key, value in found.items() if value != defaults[key]}
-
-
-def _residual(x: np.ndarray, code: Any) -> float:
-    """Standard deviation, in a direction left out, of PCA with a code of a size; at least a tenth of the data's own."""
-    own = float(np.sqrt(x.var(axis=0).mean())) or 1.0
-    units = math.prod(code) if isinstance(code, tuple) else int(code)
-    left = PCA.fit(x, min(units, *x.shape)).reconstruct(x) - x
-    return max(0.1 * own, float(np.sqrt(np.square(left).sum() / len(x) / max(1, x.shape[1] - units))))
 
 
 def _rounded(value: float, digits: int) -> float:

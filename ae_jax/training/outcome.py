@@ -30,6 +30,8 @@ def run_of(planned: Plan, loop: Loop, record: dict[str, Any]) -> Run:
         record=record | {name: count for name, count in counts.items() if any(count)},
         single=planned.single,
     )
+    if planned.dataset.origin is not None:
+        run.record["source"] = list(planned.dataset.origin)
     if message := _divergence(run, sum((row.running for row in loop.rows), np.zeros(len(run), int))):
         run.record["divergence"] = message
     return run

@@ -11,15 +11,20 @@ import numpy as np
 from jax.sharding import Mesh
 
 from ae_jax._checks import shown
-from ae_jax.data import Dataset, Split, from_arrays, require_unit_interval
+from ae_jax.data import Dataset, Split, from_arrays, require_unit_interval, residual_deviation
 from ae_jax.errors import InvalidInput
 from ae_jax.models import Autoencoder
+from ae_jax.networks import code_shape
+from ae_jax.objectives import GaussianLikelihood
 from ae_jax.training.config import TrainConfig
 from ae_jax.training.environment import require_supported_settings
 from ae_jax.training.members import Members
 from ae_jax.training.mesh import MEMBER, Devices, accelerators_for, mesh_of
 from ae_jax.training.population import memory_budget, stack, state_budget, unstack, vmap_size
 from ae_jax.types import Batch
+
+_SAMPLE = 2_000
+"""Number of examples that a default likelihood is fitted to."""
 
 _PARAMETERS = 2**33
 """Of one member; in 32 bits, with gradient and two moments, they take 137 GB, more than any device has."""
@@ -85,6 +90,7 @@ def plan(
     require_supported_settings()
     dataset = data if isinstance(data, Dataset) else from_arrays(data, validation=0.0, test=0.0)
     choices, several = _choices(autoencoder)
+    choices = [_for_range(choice, dataset) for choice in choices]
     members, several_seeds = _seeds(seeds)
     if config.patience is not None and not len(dataset.validation.x):
         raise InvalidInput(
@@ -119,6 +125,20 @@ def plan(
         subsets=subsets,
         validation_subsets=validation_subsets,
     )
+
+
+def _for_range(choice: Autoencoder, dataset: Dataset) -> Autoencoder:
+    """An autoencoder whose default likelihood gives way to a Gaussian where the data leave [0, 1].
+
+    The scale is that of :func:`ae_jax.data.residual_deviation` for a code of this size.
+    """
+    remade = getattr(choice, "remade", None)
+    if remade is None or not choice.objective.likelihood.unit_interval or dataset.spec.unit_interval:
+        return choice
+    stored = dataset.train.x[:: -(-len(dataset.train.x) // _SAMPLE)]
+    x = np.asarray(dataset.scaling(stored)).reshape(len(stored), -1)
+    scale = residual_deviation(x, math.prod(code_shape(choice.networks)))
+    return remade(likelihood=GaussianLikelihood(scale=float(f"{scale:.1e}")))
 
 
 def _subsets(dataset: Dataset, seeds: Sequence[int]) -> tuple[np.ndarray, np.ndarray | None]:

@@ -2,14 +2,16 @@
 
 import jax
 import numpy as np
+import pandas as pd
 import pytest
 
 import ae_jax
 from ae_jax import InvalidInput, TrainConfig
 from ae_jax.data import from_arrays, from_splits
 from ae_jax.networks import MLP, Convolutional
-from ae_jax.objectives import BernoulliLikelihood, Reconstruction
+from ae_jax.objectives import BernoulliLikelihood, GaussianLikelihood, Reconstruction
 from ae_jax.training.plan import plan
+from ae_jax.training.population import unstack
 
 X = np.random.default_rng(0).uniform(size=(8, 4, 4)).astype(np.float32)
 WIDE = np.linspace(-1.0, 3.0, 60, dtype=np.float32).reshape(20, 3)
@@ -71,7 +73,11 @@ def test_seeds_are_different_whole_numbers(seeds, sentence):
         (UNDERCOMPLETE, np.where(WIDE > 2.9, np.nan, WIDE), r"NaN or infinite values, the first at index \(19, 1\)"),
         (UNDERCOMPLETE, X[:0], "is empty"),
         (UNDERCOMPLETE, WIDE[0], r"has shape \(3,\): expected \[examples, \*features\]"),
-        (ae_jax.variational(), WIDE, r"Bernoulli likelihood of variational was given values from -1 to 3"),
+        (
+            ae_jax.variational(likelihood=BernoulliLikelihood()),
+            WIDE,
+            r"Bernoulli likelihood of variational was given values from -1 to 3",
+        ),
         (
             ae_jax.undercomplete(likelihood=BernoulliLikelihood()),
             from_arrays((WIDE > 0) * 16.0, validation=0.0),
@@ -151,3 +157,17 @@ def test_settings_of_jax_that_are_not_supported_are_named(setting, value):
             plan(UNDERCOMPLETE, X, TrainConfig(), seeds=0)
     finally:
         jax.config.update(setting, before)
+
+
+def test_a_default_likelihood_follows_the_range_of_a_table():
+    rows = np.random.default_rng(0).normal([3.0, 900.0, 0.0], [1.0, 50.0, 0.1], (40, 3))
+    table = from_arrays(pd.DataFrame(rows, columns=list("abc")))
+    for choice in (ae_jax.variational(code=1), ae_jax.vamp(code=1)):
+        planned = plan(choice, table, TrainConfig(), seeds=0)
+        likelihood = unstack(planned.autoencoder, 0).objective.likelihood
+        assert isinstance(likelihood, GaussianLikelihood)
+        assert 0.5 < likelihood.scale < 1.2  # of standardised columns
+    assert not planned.autoencoder.objective.prior.unit_interval
+    given = ae_jax.variational(code=1, likelihood=BernoulliLikelihood())
+    with pytest.raises(InvalidInput, match=r"expected \[0, 1\]"):
+        plan(given, table, TrainConfig(), seeds=0)
