@@ -6,8 +6,9 @@ from typing import Annotated, Any
 import jax
 import numpy as np
 
-from ae_jax.cli.options import Json, Member, Picture, RunFolder, Source, SplitName, option
-from ae_jax.cli.use import Use, check_seed, condition_of, examples_of
+from ae_jax.cli.inputs import condition_of, examples_of
+from ae_jax.cli.options import Id, InputData, Json, Member, Picture, RunFolder, Source, SplitName, option
+from ae_jax.cli.use import Use, check_seed
 from ae_jax.corruptions import Corruption, SaltAndPepper
 from ae_jax.data.sources import is_named
 from ae_jax.errors import InvalidInput, require_known
@@ -21,6 +22,7 @@ def denoise(
     run: RunFolder,
     *,
     data: Source = None,
+    id: Id = None,
     split: SplitName = None,
     member: Member = None,
     corrupt: Corrupt = None,
@@ -55,14 +57,14 @@ def denoise(
         )
     corruption = None if corrupt is None else parse_corruption(corrupt)
     use = Use.open("denoise", run, member, out, picture, examples=True)
-    examples = examples_of(use.run, data, split)
+    examples = examples_of(use.run, InputData(data=data, id=id, split=split))
     noisy, known = examples.x, None
     if corruption is not None:
         known = noisy
         noisy, corruption = add_noise(use.run, known, corruption, check_seed(seed))
         use.summary.update({"corruption": str(corruption), "noise_seed": seed})
     elif clean is not None:
-        known = examples_of(use.run, clean, split).x
+        known = examples_of(use.run, InputData(data=clean, split=split)).x
         if known.shape != noisy.shape:
             raise InvalidInput(
                 f"--clean has examples of shape {known.shape} and --data of {noisy.shape}: expected the same examples."
@@ -73,7 +75,7 @@ def denoise(
     if known is not None:
         report_quality(use, noisy, denoised, known)
     use.draw(lambda: denoised_examples(known, noisy, denoised))
-    return use.finish(json, use.write_examples(denoised, examples.labels))
+    return use.finish(json, use.write_examples(denoised, examples))
 
 
 def parse_corruption(text: str) -> Corruption:

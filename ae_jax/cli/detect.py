@@ -5,10 +5,10 @@ from typing import TYPE_CHECKING, Annotated
 
 import numpy as np
 
+from ae_jax.cli.inputs import condition_of, examples_of, trained_on
 from ae_jax.cli.options import FROM_RUN, InputData, Json, Labels, Picture, RunFolder, option
-from ae_jax.cli.use import Use, condition_of, examples_of
+from ae_jax.cli.use import Use, row_names
 from ae_jax.data import RawData
-from ae_jax.data.sources import is_named
 from ae_jax.data.writing import write_table
 from ae_jax.errors import InvalidInput, require_known
 from ae_jax.training import Run
@@ -52,7 +52,8 @@ def detect(
       contamination: share of the reference that is abnormal, above 0 and at most 0.5; an example is called abnormal (1)
         where its score is above the reference's quantile of that share.
       explain: number of features to name, those that contribute most to each score, in its units.
-      out: .csv, .tsv, .parquet or .npy: index, score, and abnormal, label, feature_1, contribution_1, ... where known.
+      out: .csv, .tsv, .parquet or .npy: index, score, and id, abnormal, label, feature_1, contribution_1, ... where
+        known.
       picture: file for the most and the least abnormal examples.
     """
     from ae_jax.evaluation import SCORES, anomaly_metrics, anomaly_score, threshold_for
@@ -63,14 +64,14 @@ def detect(
     use = Use.open("detect", run, data.member, out, picture)
     if not 0 <= explain <= (features := math.prod(use.run.shape)):
         raise InvalidInput(f"--explain was given {explain}: expected a number of features, from 0 to {features}.")
-    examples = examples_of(use.run, data.data, data.split, label=data.label)
+    examples = examples_of(use.run, data)
     truth = abnormal_examples(examples.labels, abnormal)
     normal = reference_examples(use, reference, score, contamination, explain)
     known = None if normal is None else condition_of(use.run, normal.labels)
     condition = condition_of(use.run, examples.labels)
     scorer = anomaly_score(use.run, score, None if normal is None else normal.x, condition=known)
     scores = scorer.score(examples.x, condition=condition)
-    table = {"index": np.arange(len(scores)), "score": scores}
+    table = row_names(examples, always=True) | {"score": scores}
     use.summary.update({"score": score, "examples": len(scores)})
     use.lines.append(f"{len(scores):,} examples scored by {score}")
     if contamination is not None and normal is not None:
@@ -102,18 +103,16 @@ def reference_examples(
     from ae_jax.evaluation import SCORES, SumOverFeatures
 
     if source is not None:
-        return examples_of(use.run, source, None, by_default="train")
+        return examples_of(use.run, InputData(data=source), by_default="train")
     reasons = [score] if SCORES[score].needs_reference else []
     reasons += ["--contamination"] if contamination is not None else []
     reasons += ["--explain"] if explain and not issubclass(SCORES[score], SumOverFeatures) else []
     if not reasons:
         return None
-    if not is_named(use.run.data.name):
-        raise InvalidInput(
-            f"{reasons[0]} compares with normal examples, and the run was trained on {use.run.data.name}, which has no "
-            "name here: give examples with --reference."
-        )
-    return examples_of(use.run, None, "train")
+    try:
+        return trained_on(use.run)
+    except InvalidInput as error:
+        raise InvalidInput(f"{reasons[0]} compares with normal examples, and {error}") from error
 
 
 def abnormal_examples(labels: np.ndarray | None, abnormal: tuple[str, ...] | None) -> np.ndarray | None:

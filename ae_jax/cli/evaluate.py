@@ -4,18 +4,21 @@ import json as json_format
 from pathlib import Path
 from typing import Annotated, Literal
 
-from tyro.conf import arg
-
-from ae_jax.cli.options import Folder, Json, Label, Labels, RunFolder, Sampler, Source, option
+from ae_jax.cli.inputs import dataset_of, examples_of, trained_on
+from ae_jax.cli.options import Folder, InputData, Json, Label, Labels, RunFolder, Sampler, Source, option
 from ae_jax.cli.printing import print_json, print_paths, print_rich, print_table
 from ae_jax.cli.session import say
 from ae_jax.cli.study import default_folder, writable
-from ae_jax.cli.use import dataset_of
+from ae_jax.data import Dataset, Split
+from ae_jax.data.sources import examples, is_named, parse_path, same_source
 from ae_jax.errors import InvalidInput
-from ae_jax.training import load
+from ae_jax.training import Run, load
 
+Reference = Annotated[str | None, option("NAME|PATH", "training split of the data trained on")]
 Tasks = Annotated[tuple[str, ...] | None, option("all|NAME [NAME ...]", "as in compare")]
-Split = Annotated[Literal["train", "validation", "test"], arg(metavar="SPLIT")]
+Part = Annotated[
+    Literal["train", "validation", "test"] | None, option("SPLIT", "test of the data trained on, all of another file")
+]
 
 
 def evaluate(
@@ -23,7 +26,8 @@ def evaluate(
     *,
     data: Source = None,
     label: Label = None,
-    split: Split = "test",
+    split: Part = None,
+    reference: Reference = None,
     tasks: Tasks = None,
     abnormal: Labels = None,
     sampler: Sampler = "prior",
@@ -32,11 +36,13 @@ def evaluate(
 ) -> int:
     """Evaluates a saved run as compare does, or on tasks.
 
-    Probes learn from the training split of --data. With --tasks, prints a table for each task beside its baselines, and
-    writes results.json and report.html.
+    Probes, scores and baselines learn from the training split of the data trained on, or of a data set by name; never
+    from another file that is evaluated, of which all rows count. With --tasks, prints a table for each task beside its
+    baselines, and writes results.json and report.html.
 
     Args:
       split: train, validation or test.
+      reference: examples that probes, scores and baselines learn from.
       tasks: all, or some of reconstruction, representation, anomaly, retrieval, denoising, generation and
         likelihood.
       out: folder for the results of --tasks.
@@ -50,24 +56,24 @@ def evaluate(
         if given is not None and tasks is None:
             raise InvalidInput(f"{name} was given without --tasks, which alone uses it: name some, or all.")
     loaded = load(run)
-    dataset = dataset_of(loaded, data, label)
+    dataset, part = judged(loaded, InputData(data=data, label=label, split=split), reference)
     by_member = len(set(map(repr, loaded.members))) > 1
     results = {"study": "evaluate", "run": str(run), "data": dataset.describe(), **loaded.configuration()}
     if tasks is None:
-        summary = evaluation.evaluate(loaded, dataset, split=split)
+        summary = evaluation.evaluate(loaded, dataset, split=part)
         if json:
             print_json(results | {"rows": summary.rows})
         else:
             heading = "member" if by_member else "autoencoder"
-            tested = {"examples": summary.examples, "resampled": split_ratio(loaded, dataset, split)}
-            print_table(summarise(summary.rows, by=(heading,), split=split, **tested), (), heading)
+            tested = {"examples": summary.examples, "resampled": split_ratio(loaded, dataset, part)}
+            print_table(summarise(summary.rows, by=(heading,), split=part, **tested), (), heading)
         return 0
     if "all" in tasks and len(tasks) > 1:
         raise InvalidInput(f"--tasks was given {' '.join(tasks)}: expected all alone, or names.")
     folder = writable(out or default_folder("evaluate", loaded.name, dataset.name))
     _require_own(folder)
     names = "all" if "all" in tasks else tasks
-    found = evaluation.evaluate(loaded, dataset, names, split=split, abnormal=abnormal, sampler=sampler)
+    found = evaluation.evaluate(loaded, dataset, names, split=part, abnormal=abnormal, sampler=sampler)
     if not any(result.rows for result in found):
         raise InvalidInput(" ".join(message for result in found for message in result.messages))
     results["messages"] = [f"{result.task}: {message}" for result in found for message in result.messages]
@@ -82,11 +88,35 @@ def evaluate(
         print_json(results)
         return 0
     for result in found:
-        for table in task_tables(result, by_member=by_member, resampled=split_ratio(loaded, dataset, split)):
+        for table in task_tables(result, by_member=by_member, resampled=split_ratio(loaded, dataset, part)):
             print(f"\n{result.task}{f' of {table.title}' if table.title else ''}\n")
             print_rich(table)
     print_paths(written)
     return 0
+
+
+def judged(run: Run, given: InputData, reference: str | None) -> tuple[Dataset, str]:
+    """Returns the data set to evaluate on and its split: of a file other than trained on, all rows as ``test``."""
+    source, trained = given.data, run.record.get("source")
+    own = source is None or is_named(source) or (trained is not None and same_source(trained[0], source))
+    if reference is None and (source is None or own or examples(source, run.data, label=given.label) is None):
+        return dataset_of(run, source, given.label), given.split or "test"
+    try:
+        learned = InputData(data=reference)
+        train = trained_on(run) if reference is None else examples_of(run, learned, by_default="train")
+    except InvalidInput as error:
+        raise InvalidInput(f"baselines and scores learn from training data, and {error}") from error
+    test = examples_of(run, given)
+    dataset = Dataset(
+        name=run.data.name if source is None else source if is_named(source) else parse_path(source)[0].stem,
+        train=Split(train.x, train.labels),
+        validation=Split(train.x[:0]),
+        test=Split(test.x, test.labels),
+        scaling=run.scaling,
+        columns=run.data.columns,
+        reading=run.data.reading,
+    )
+    return dataset, "test"
 
 
 def _require_own(folder: Path) -> None:

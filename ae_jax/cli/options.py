@@ -29,6 +29,8 @@ _SOURCES = "a data set by its name, tfds:NAME, a file or folder, or a single ima
 Source = Annotated[str | None, option("NAME|PATH", "the data trained on", _SOURCES)]
 _LABEL = "name of the label column of a table, or of the labels in a .npz or .mat file."
 Label = Annotated[str | None, option("NAME", "as the run was trained", _LABEL)]
+_ID = "name of the column of a table that names the examples in results."
+Id = Annotated[str | None, option("NAME", "as the run was trained", _ID)]
 _SPLIT = option("SPLIT", "test of a data set by name, all of a file", "train, validation, test or all.")
 SplitName = Annotated[Literal["train", "validation", "test", "all"] | None, _SPLIT]
 Member = Annotated[int | None, option("INT", "the first that did not diverge", "number of the member, from 0.")]
@@ -48,10 +50,11 @@ Json = Annotated[bool, arg(help="print results as JSON.")]
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
 class InputData:
-    """What a run is used on: data, the name of their labels, their split, and the member of the run."""
+    """What a run is used on: data, the names of their labels and ids, their split, and the member of the run."""
 
     data: Source = None
     label: Label = None
+    id: Id = None
     split: SplitName = None
     member: Member = None
 

@@ -1,11 +1,13 @@
 """The command ``search``."""
 
+import dataclasses
 from typing import TYPE_CHECKING, Annotated, Literal
 
 import numpy as np
 
+from ae_jax.cli.inputs import examples_of
 from ae_jax.cli.options import FROM_RUN, InputData, Json, Picture, RunFolder, option
-from ae_jax.cli.use import Use, examples_of
+from ae_jax.cli.use import Use, row_names
 from ae_jax.data import RawData, sources, writing
 from ae_jax.errors import InvalidInput
 
@@ -53,7 +55,8 @@ def search(
       k: number of neighbours of each query.
       metric: euclidean, in units of the code; cosine, 1 minus the cosine; or hamming, number of bits that differ.
       binarise: codes become bits, true where a unit is above its median over the database.
-      out: .csv, .tsv, .parquet or .npy: query, rank (from 1), index, distance, and query_label, label where known.
+      out: .csv, .tsv, .parquet or .npy: query, rank (from 1), index, distance, and query_id, id, query_label, label
+        where known.
       picture: file for some queries beside their nearest neighbours.
     """
     from ae_jax import evaluation
@@ -64,13 +67,13 @@ def search(
     if query_label is not None and queries is None:
         raise InvalidInput("--query-label was given without --queries, which alone uses it: give both or neither.")
     use = Use.open("search", run, data.member, out, picture)
-    database = examples_of(use.run, data.data, data.split, label=data.label, by_default="train")
+    database = examples_of(use.run, data, by_default="train")
     source = data.data or use.run.data.name
-    if queries is not None and not _same_source(source, queries):
+    if queries is not None and not sources.same_source(source, queries):
         if query_label is None and data.label is not None and not sources.is_named(queries):
             path, _ = sources.parse_path(queries)
             query_label = data.label if path.exists() and sources.has_name(path, data.label) else None
-        asked, same = examples_of(use.run, queries, None, label=query_label), False
+        asked, same = examples_of(use.run, InputData(data=queries, label=query_label)), False
     elif not sources.is_named(source) or data.split == "test":
         asked, same = database, True  # where a query must not find itself
     elif data.split == "all":
@@ -79,7 +82,7 @@ def search(
             "train, or other examples with --queries."
         )
     else:
-        asked, same = examples_of(use.run, data.data, "test", label=data.label), False
+        asked, same = examples_of(use.run, dataclasses.replace(data, split="test")), False
     codes, wanted = use.encode(database), use.encode(asked)
     if binarise:
         thresholds = evaluation.thresholds_of(codes)
@@ -92,16 +95,7 @@ def search(
     if database.labels is not None and asked.labels is not None:
         report_retrieval(use, found.indices, asked.labels, database.labels, k=k, same=same)
     use.draw(lambda: retrieval_figure(found.indices, asked, database))
-    table = neighbour_table(found, asked.labels, database.labels)
-    return use.finish(json, writing.write_table(out, table))
-
-
-def _same_source(one: str, other: str) -> bool:
-    """Whether two names or paths are of the same data."""
-    if sources.is_named(one) or sources.is_named(other):
-        return one == other
-    (path, key), (other_path, other_key) = sources.parse_path(one), sources.parse_path(other)
-    return (path.resolve(), key) == (other_path.resolve(), other_key)
+    return use.finish(json, writing.write_table(out, neighbour_table(found, asked, database)))
 
 
 def report_retrieval(
@@ -126,19 +120,16 @@ def report_retrieval(
     use.report(line, **metrics)
 
 
-def neighbour_table(
-    found: "Neighbors", query_labels: np.ndarray | None, labels: np.ndarray | None
-) -> dict[str, np.ndarray]:
-    """Returns a row for each query and neighbour, with labels where they are known."""
+def neighbour_table(found: "Neighbors", asked: RawData, database: RawData) -> dict[str, np.ndarray]:
+    """Returns a row for each query and neighbour, with ids and labels where they are known."""
     count, k = found.indices.shape
     query, index = np.repeat(np.arange(count), k), found.indices.ravel()
-    table = {"query": query, "rank": np.tile(np.arange(1, k + 1), count), "index": index}
-    table["distance"] = found.distances.ravel()
-    if query_labels is not None:
-        table["query_label"] = query_labels[query]
-    if labels is not None:
-        table["label"] = labels[index]
-    return table
+    names, others = row_names(asked, always=True), row_names(database, always=True)
+    table = {"query": names["index"][query], "rank": np.tile(np.arange(1, k + 1), count)}
+    table |= {"index": others["index"][index], "distance": found.distances.ravel()}
+    known = {"query_id": (asked.ids, query), "id": (database.ids, index)}
+    known |= {"query_label": (asked.labels, query), "label": (database.labels, index)}
+    return table | {name: values[rows] for name, (values, rows) in known.items() if values is not None}
 
 
 def retrieval_figure(indices: np.ndarray, queries: RawData, database: RawData) -> "Figure":

@@ -9,8 +9,10 @@ import numpy as np
 from tyro.conf import arg
 
 from ae_jax.atomic import replacing
+from ae_jax.cli.inputs import condition_of, dataset_of, examples_of
 from ae_jax.cli.options import (
     FROM_RUN,
+    Id,
     InputData,
     Json,
     Member,
@@ -23,7 +25,7 @@ from ae_jax.cli.options import (
 )
 from ae_jax.cli.printing import print_json
 from ae_jax.cli.session import say
-from ae_jax.data import Dataset, RawData, ReadOptions, load, sources, writing
+from ae_jax.data import RawData, writing
 from ae_jax.errors import InvalidInput, printable, require_known
 from ae_jax.training import Run
 from ae_jax.training import load as load_run
@@ -34,7 +36,7 @@ if TYPE_CHECKING:
 _POINTS = 2000
 """Number of examples that a map shows, at most."""
 
-ArrayFile = Annotated[str, arg(metavar="FILE.npy")]
+Output = Annotated[str, arg(metavar="FILE")]
 AnyMember = Annotated[
     int | None,
     option("INT", "all, on a leading axis", "number of one member, from 0."),
@@ -45,46 +47,70 @@ def encode(
     run: RunFolder,
     *,
     data: Source = None,
+    id: Id = None,
     split: SplitName = None,
     member: AnyMember = None,
-    out: ArrayFile = "codes.npy",
+    out: Output = "codes.npy",
 ) -> int:
     """Writes the codes of data; of a variational autoencoder, the means of the posterior.
 
     Args:
-      out: file for the codes, [examples, code].
+      out: .npy, [examples, code]; or .csv, .tsv or .parquet with columns z0, z1, ..., after index and id where known.
     """
-    return _write_array(Run.encode, run, data, split, member, out)
+    return _write_outputs(Run.encode, load_members(run, member), InputData(data=data, id=id, split=split), out)
 
 
 def reconstruct(
     run: RunFolder,
     *,
     data: Source = None,
+    id: Id = None,
     split: SplitName = None,
     member: AnyMember = None,
-    out: ArrayFile = "reconstructions.npy",
+    out: Output = "reconstructions.npy",
 ) -> int:
     """Writes reconstructions of data, in the units of the data.
 
     Args:
-      out: file for the reconstructions, [examples, *shape].
+      out: .npy, [examples, *shape]; or .csv, .tsv or .parquet with the features, after index and id where known.
     """
-    return _write_array(Run.reconstruct, run, data, split, member, out)
+    return _write_outputs(Run.reconstruct, load_members(run, member), InputData(data=data, id=id, split=split), out)
 
 
-def _write_array(
-    method: Callable[..., np.ndarray], folder: Path, data: str | None, split: str | None, member: int | None, out: str
-) -> int:
-    """Writes what a method of a run returns for data as an array, of all members or one."""
-    if Path(out).suffix != ".npy":
-        raise InvalidInput(f"--out was given {out}: expected the name of a file that ends in .npy.")
+def _write_outputs(method: Callable[..., np.ndarray], run: Run, given: InputData, out: str) -> int:
+    """Writes what a method of a run returns for data, of one or all members, as an array or a table."""
     writing.require_writable(out)
-    run = load_members(folder, member)
-    examples = examples_of(run, data, split, labelled=run.autoencoder.conditional)
-    written = writing.write_examples(out, method(run, examples.x, condition_of(run, examples.labels)))
-    print(printable(f"{out}: {written}"))
+    examples = examples_of(run, given, labelled=run.autoencoder.conditional)
+    found = method(run, examples.x, condition_of(run, examples.labels))
+    if Path(out).suffix.lower() == ".npy":
+        print(printable(f"{out}: {writing.write_examples(out, found)}"))
+        return 0
+    names = row_names(examples)
+    if not run.single:
+        names = {"member": np.repeat(np.arange(len(run)), len(examples.x))} | {
+            name: np.tile(column, len(run)) for name, column in names.items()
+        }
+        found = found.reshape(-1, *found.shape[2:])
+    code = found.reshape(len(found), -1).shape[1]
+    columns = column_names(run) if method is Run.reconstruct else [f"z{unit}" for unit in range(code)]
+    print(printable(f"{out}: {writing.write_examples(out, found, columns=columns, before=names)}"))
     return 0
+
+
+def row_names(examples: RawData, *, always: bool = False) -> dict[str, np.ndarray]:
+    """Returns the columns that name the rows of results: index in the source, and id where the source has ids.
+
+    Unless ``always``, there are none where the rows are all of the source and have no ids.
+    """
+    if not always and examples.rows is None and examples.ids is None:
+        return {}
+    index = np.arange(len(examples.x)) if examples.rows is None else examples.rows
+    return {"index": index} | ({} if examples.ids is None else {"id": examples.ids})
+
+
+def column_names(run: Run) -> Any:
+    """Returns the names of the features that a run was trained on, or None."""
+    return run.data.columns or (run.data.reading.columns if run.data.reading.shape is not None else None)
 
 
 def reduce(
@@ -99,14 +125,15 @@ def reduce(
 
     Args:
       data: what the run is used on.
-      out: .csv, .tsv or .parquet with columns z0, z1, ... and label; or .npy, [examples, code].
+      out: .csv, .tsv or .parquet with columns z0, z1, ... and label, after index and id where known; or .npy,
+        [examples, code].
       picture: file for a map of the codes of at most 2,000 examples in two dimensions, by label.
     """
     from ae_jax.evaluation import subsample
     from ae_jax.report import code_map
 
     use = Use.open("reduce", run, data.member, out, picture)
-    examples = examples_of(use.run, data.data, data.split, label=data.label)
+    examples = examples_of(use.run, data)
     codes = use.encode(examples)
     use.summary.update({"examples": len(codes), "code": codes.shape[1]})
     use.lines.append(f"{len(codes):,} examples, {codes.shape[1]} numbers each")
@@ -116,7 +143,8 @@ def reduce(
     if examples.labels is not None and not writing.keeps_labels(out):
         say(f"note: {out} is written without labels, which a .csv, .tsv or .parquet file keeps.")
     names = [f"z{unit}" for unit in range(codes.shape[1])]
-    return use.finish(json, writing.write_examples(out, codes, columns=names, labels=examples.labels))
+    how = {"columns": names, "labels": examples.labels, "before": row_names(examples)}
+    return use.finish(json, writing.write_examples(out, codes, **how))
 
 
 def export(
@@ -173,7 +201,7 @@ def sample(
     samples = use.run.sample(n, seed=check_seed(seed), condition=given, sampler=sampler)
     use.summary.update({"samples": n, "latent_seed": seed, "sampler": sampler})
     use.draw(lambda: example_grid(samples))
-    return use.finish(json, use.write_examples(samples, None))
+    return use.finish(json, use.write_examples(samples))
 
 
 def _fit_sampler(folder: Path, name: str, source: str | None) -> None:
@@ -246,13 +274,14 @@ class Use:
         if self.picture is not None:
             self.png = to_png(figure())
 
-    def write_examples(self, x: np.ndarray, labels: np.ndarray | None) -> str:
-        """Writes examples in the units of the data, with the columns that the run was trained on."""
+    def write_examples(self, x: np.ndarray, of: RawData | None = None) -> str:
+        """Writes examples in the units of the data, with the columns trained on, and names and labels of their rows."""
         data = self.run.data
-        columns = data.columns or (data.reading.columns if data.reading.shape is not None else None)
-        bounds = None if data.dtype == "uint8" else (data.low, data.high)
-        name = data.reading.label or "label"
-        return writing.write_examples(self.out, x, columns=columns, labels=labels, label=name, bounds=bounds)
+        how: dict[str, Any] = {"columns": column_names(self.run), "label": data.reading.label or "label"}
+        how["bounds"] = None if data.dtype == "uint8" else (data.low, data.high)
+        if of is not None:
+            how |= {"labels": of.labels, "before": row_names(of)}
+        return writing.write_examples(self.out, x, **how)
 
     def finish(self, json: bool, written: str) -> int:
         """Writes the picture, and prints the summary with the description of the written results."""
@@ -297,63 +326,3 @@ def load_members(folder: Path, member: int | None) -> Run:
         return run if member is None else run[member]
     except IndexError as error:
         raise InvalidInput(str(error)) from None
-
-
-def condition_of(run: Run, labels: Any) -> Any:
-    """Returns labels as the condition of a conditional run, and None for any other run."""
-    return labels if run.autoencoder.conditional else None
-
-
-def dataset_of(run: Run, source: str | None, label: str | None = None) -> Dataset:
-    """Loads a data set, read and scaled as the run's was, with the splits of a single member.
-
-    By default it is the one that the run was trained on.
-    """
-    if source is None:
-        if not sources.is_named(run.data.name):
-            raise InvalidInput(f"the run was trained on {run.data.name}, which has no name here: give it as --data.")
-        source = run.data.name
-    if sources.is_named(source):
-        reading = ReadOptions(label=label, budget=run.data.reading.budget)
-    else:
-        reading = sources.reading_of(sources.parse_path(source)[0], run.data)
-        reading = reading if label is None else dataclasses.replace(reading, label=label)
-    dataset = load(source, reading, scaling=run.scaling)
-    return run.own_split(dataset) if run.single else dataset
-
-
-def examples_of(
-    run: Run,
-    source: str | None,
-    split: str | None,
-    *,
-    label: str | None = None,
-    labelled: bool = True,
-    by_default: str = "test",
-) -> RawData:
-    """Returns all rows of a file, or a split of a data set.
-
-    Args:
-      run: what was trained.
-      source: name or path; None for the data that the run was trained on.
-      split: train, validation, test or all; None for all rows of a file, and of others the split ``by_default``.
-      label: name of the labels; by default as the run was trained.
-      labelled: whether labels are looked for in a file.
-      by_default: a split.
-    """
-    if source is not None and split is None:
-        found = sources.examples(source, run.data, label=label, labelled=labelled)
-        if found is not None:
-            return found
-    dataset = dataset_of(run, source, label)
-    if split != "all":
-        if not run.single and run.has_own_splits(dataset):
-            say(
-                "note: members were trained on splits of their own; this split is of no member: choose one by --member."
-            )
-        part = dataset.split(split or by_default)
-        return RawData(part.x, part.labels)
-    parts = [part for part in (dataset.train, dataset.validation, dataset.test) if len(part.x)]
-    labels = [part.labels for part in parts if part.labels is not None]
-    joined = np.concatenate(labels) if len(labels) == len(parts) else None
-    return RawData(np.concatenate([part.x for part in parts]), joined)

@@ -184,6 +184,14 @@ def is_named(source: str) -> bool:
     return source in EMBEDDED or source in PUBLISHED or source.startswith("tfds:")
 
 
+def same_source(one: str, other: str) -> bool:
+    """Whether two names or paths are of the same data."""
+    if is_named(one) or is_named(other):
+        return one == other
+    (path, key), (other_path, other_key) = parse_path(one), parse_path(other)
+    return (path.resolve(), key) == (other_path.resolve(), other_key)
+
+
 def reading_of(path: Path, data: DataSpec) -> ReadOptions:
     """The options of the training data of a run, as far as another source uses them and has their label.
 

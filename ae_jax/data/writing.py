@@ -69,6 +69,7 @@ def write_examples(
     columns: Sequence[str] | None = None,
     labels: np.ndarray | None = None,
     label: str = "label",
+    before: Mapping[str, np.ndarray] = {},
     bounds: tuple[float, float] | None = None,
 ) -> str:
     """Writes examples in the format that a path names, completely or not at all.
@@ -83,6 +84,7 @@ def write_examples(
       columns: names of the features; by default x0, x1 and so on.
       labels: ``[n]``, or None.
       label: name of their column.
+      before: further columns of a table, ``[n]`` each, that name the rows; those named as a feature are left out.
       bounds: values that are black and white in a picture; by default 0 and 255, to which values are rounded and
         clipped as bytes.
 
@@ -104,7 +106,9 @@ def write_examples(
     names = [f"x{place}" for place in range(rows.shape[1])] if columns is None else list(columns)
     if len(names) != rows.shape[1]:
         raise InvalidInput(f"{path} was given {len(names)} names for {rows.shape[1]} features: expected one each.")
-    table = dict(zip(names, rows.T, strict=True))
+    table = {name: column for name, column in before.items() if name not in names} | dict(
+        zip(names, rows.T, strict=True)
+    )
     if labels is not None and label in table:
         raise InvalidInput(f"{path} would have two columns named {label}: expected another name of the label.")
     return write_table(place, table | ({} if labels is None else {label: labels}))

@@ -236,9 +236,12 @@ class Context:
 
     def is_abnormal(self) -> tuple[np.ndarray, np.ndarray]:
         """Whether each example of the split and of the training split counts as abnormal; refused of one kind alone."""
-        labels, train_labels = self.classes(self.split), self.classes("train")
+        labels, unlabelled = self.classes(self.split), self.dataset.train.labels is None
+        train_labels = labels[:0] if unlabelled else self.classes("train")
         names = self.abnormal_names(np.union1d(labels, train_labels))
         abnormal, among_train = np.isin(labels, names), np.isin(train_labels, names)
+        if unlabelled:  # then the training examples count as normal
+            among_train = np.zeros(len(self.dataset.train.x), bool)
         if abnormal.all() or not abnormal.any():
             kind = "abnormal" if abnormal.all() else "normal"
             raise InvalidInput(

@@ -4,9 +4,10 @@ import json
 
 import numpy as np
 import pytest
+from sklearn.metrics import roc_auc_score
 
 import ae_jax
-from ae_jax.evaluation import evaluate, is_baseline
+from ae_jax.evaluation import PCA, evaluate, is_baseline
 
 CHEAP = ["--tasks", "reconstruction", "anomaly"]
 
@@ -55,6 +56,24 @@ def test_a_sweep_has_a_row_for_each_member(call, swept, file):
     outcome = call("evaluate", swept.folder / "runs/sweep-undercomplete-few/runs/undercomplete", "--data", file).ok()
     rows = [line.split()[0] for line in outcome.out.splitlines() if line]
     assert rows[rows.index("member") + 2 :][:2] == ["0", "1"]
+
+
+def test_all_rows_of_another_file_are_judged_beside_baselines_of_the_training_data(call, run_folder, file, x, tmp_path):
+    rng = np.random.default_rng(0)
+    odd = rng.permuted(x[:30].reshape(30, 64), axis=1).reshape(30, 8, 8)
+    np.savez(tmp_path / "mostly.npz", x=np.concatenate([odd, x[:8]]), y=np.repeat([1, 0], [30, 8]))
+    line = ["evaluate", run_folder, "--data", "mostly.npz", "--tasks", "anomaly", "--json"]
+    rows = [row for row in call(*line).json()["rows"] if row["metric"] == "roc_auc"]
+    found = {row["score"]: row for row in rows if is_baseline(row["autoencoder"])}
+    run, train = ae_jax.load(run_folder), ae_jax.data.load(file).train
+    pca = PCA.fit(np.asarray(run.scaling(train.x)), 2)
+    scaled = np.asarray(run.scaling(np.concatenate([odd, x[:8]])))
+    errors = np.square(pca.reconstruct(scaled) - scaled).sum(axis=(1, 2))
+    expected = roc_auc_score(np.repeat([1, 0], [30, 8]), errors)
+    assert found["reconstruction_error"]["value"] == pytest.approx(expected)
+    np.save(tmp_path / "normal.npy", x[:40])
+    given = call(*line, "--reference", "normal.npy", "--out", "other").json()["messages"]
+    assert any("Scores compare with 40 normal training examples" in message for message in given)
 
 
 REFUSED = {

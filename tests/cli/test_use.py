@@ -1,5 +1,6 @@
 """``encode``, ``reconstruct``, ``reduce`` and ``sample``: files are read back and compared with what Python gives."""
 
+import dataclasses
 import subprocess
 import sys
 
@@ -12,6 +13,7 @@ import ae_jax
 from ae_jax import InvalidInput
 from ae_jax.data import ReadOptions
 from ae_jax.data.files import read
+from ae_jax.evaluation import anomaly_score
 
 USES = ["reduce", "denoise", "detect", "search"]
 
@@ -77,7 +79,8 @@ def test_of_several_members_the_first_finite_is_taken_and_named(call, variationa
 def test_a_single_image_is_one_example(call, run_folder, run, x, tmp_path):
     Image.fromarray(x[5]).save(tmp_path / "one.png")
     found = call("reduce", run_folder, "--data", "one.png").table("codes.csv")
-    np.testing.assert_array_equal(found.to_numpy(np.float32), run.encode(x[5:6]))
+    assert found["id"].tolist() == ["one.png"]
+    np.testing.assert_array_equal(found[["z0", "z1"]].to_numpy(np.float32), run.encode(x[5:6]))
 
 
 def test_sample_draws_from_the_prior_by_a_seed(call, variational):
@@ -179,7 +182,6 @@ def test_pixels_of_a_table_are_pictures_again(call, x, labels, tmp_path):
 
 
 REFUSED = {
-    "encode {run}": "the run was trained on few, which has no name here",
     "encode {run} --data rows.npy": "rows.npy has shape (4, 5): expected [examples, 8, 8]",
     "encode {run} --data {file} --out /proc/codes.npy": "cannot be written (",
     "encode {run} --data {file} --member 4": "the run has 1 members: there is no member 4.",
@@ -199,6 +201,55 @@ def test_uses_that_do_not_fit_the_run_are_refused(call, run_folder, file, line, 
     np.save(tmp_path / "rows.npy", np.zeros((4, 5), np.float32))
     call(*line.format(run=run_folder, file=file).split()).refused(REFUSED[line])
     assert sorted(path.name for path in tmp_path.iterdir()) == ["rows.npy"]
+
+
+def without_source(run_folder, place, source=None):
+    """A copy of a run that does not know where its data are, or that they are elsewhere."""
+    run = ae_jax.load(run_folder)
+    run.record.pop("source")
+    return dataclasses.replace(run, record=run.record | ({"source": [source, 0]} if source else {})).save(place)
+
+
+def test_the_data_trained_on_are_found_where_they_were(call, run_folder, file, x, tmp_path):
+    assert ae_jax.load(run_folder).record["source"] == [str(file), 0]
+    codes = call("encode", run_folder).array("codes.npy")
+    np.testing.assert_array_equal(codes, ae_jax.load(run_folder).encode(ae_jax.data.load(file).test.x))
+    for source, sentence in ((None, "has no name here: give"), ("gone.npz", "has no name here and is not at gone.npz")):
+        call("encode", without_source(run_folder, tmp_path / "run", source)).refused(sentence)
+
+
+def test_rows_that_cannot_be_used_do_not_stop_the_others_and_ids_are_written(call, run_of_people, people, tmp_path):
+    frame = pandas.read_csv(people).head(6).assign(who=list("abcdef")).astype({"height": object})
+    frame.loc[1, "height"], frame.loc[4, "income, net"] = "tall", np.nan
+    frame.to_csv(tmp_path / "new.csv", sep=";", index=False)
+    for use, names in (("encode", ["z0", "z1"]), ("reconstruct", ["height", "income, net"]), ("reduce", ["z0", "z1"])):
+        outcome = call(use, run_of_people, "--data", "new.csv", "--id", "who", "--out", "out.csv").ok()
+        assert "new.csv: 2 of 6 rows are left out, rows 2, 5: (1) column 'height'" in outcome.err
+        assert "--columns" not in outcome.err
+        table = outcome.table("out.csv")
+        assert list(table.columns)[:4] == ["index", "id", *names]
+        assert (table["index"].tolist(), table["id"].tolist()) == ([0, 2, 3, 5], list("acdf"))
+    for use, columns in (("detect", ["index", "id"]), ("search", ["index", "query_id", "id"]), ("denoise", ["id"])):
+        line = [use, run_of_people, "--data", "new.csv", "--id", "who", "--out", "out.csv"]
+        table = call(*line, *(["--k", 3] if use == "search" else [])).table("out.csv")
+        assert set(columns) <= set(table.columns)
+        assert set(table["id"]) == set("acdf")
+
+
+def test_all_members_are_written_into_one_table(call, variational, file, x):
+    table = call("encode", variational, "--data", file, "--out", "codes.csv").table("codes.csv")
+    assert table["member"].tolist() == [0] * 64 + [1] * 64
+    codes = np.concatenate(ae_jax.load(variational).encode(x))
+    np.testing.assert_array_equal(table.drop(columns="member").to_numpy(np.float32), codes)
+
+
+def test_names_of_image_files_are_written(call, run_folder, run, x, tmp_path):
+    (tmp_path / "images").mkdir()
+    for name, image in (("a.png", Image.fromarray(x[3])), ("b.png", Image.fromarray(x[4]).convert("RGBA"))):
+        image.save(tmp_path / "images" / name)
+    table = call("detect", run_folder, "--data", "images").table("scores.csv")
+    assert table["id"].tolist() == ["a.png", "b.png"]
+    np.testing.assert_array_equal(table["score"], anomaly_score(run, "reconstruction_error").score(x[3:5]))
 
 
 OWN = """
