@@ -3,6 +3,7 @@
 from ae_jax import corruptions, data, distributions, flows, losses, networks, objectives, priors, schedules
 from ae_jax.components import component, static
 from ae_jax.errors import InvalidInput, TrainingDiverged
+from ae_jax.hub import from_hub
 from ae_jax.models import (
     NAMED,
     Autoencoder,
@@ -73,6 +74,7 @@ __all__ = [
     "fit",
     "flow_prior",
     "flows",
+    "from_hub",
     "fsq",
     "full_covariance",
     "iaf",

@@ -26,6 +26,7 @@ FLOORS = [
     {"studies"},
     {"report", "estimators"},
     {"explore"},
+    {"hub"},
     {"cli"},
     {"__main__"},
 ]

@@ -190,6 +190,14 @@ class Run(Members):
         """Writes the encoder and the decoder of a run of one member, see :func:`ae_jax.export.export`."""
         return export(self, folder, kind)
 
+    def push_to_hub(self, repo: str, **options: Any) -> str:
+        """Uploads the run to the Hugging Face hub with a model card, see :func:`ae_jax.hub.push_to_hub`."""
+        return import_module("ae_jax.hub").push_to_hub(self, repo, **options)
+
+    def to_hub_folder(self, folder: str | Path, **options: Any) -> Path:
+        """Writes what :meth:`push_to_hub` uploads, see :func:`ae_jax.hub.to_hub_folder`."""
+        return import_module("ae_jax.hub").to_hub_folder(self, folder, **options)
+
     def configuration(self) -> dict[str, Any]:
         """Everything but the arrays, ready for JSON."""
         return {
