@@ -17,6 +17,8 @@ import ae_jax
 from ae_jax import Autoencoder, InvalidInput, Optimizer, Run, TrainingInterrupted, objectives
 from ae_jax.components import from_config, to_config
 from ae_jax.corruptions import Binarisation, Corruption, Gaussian, Masking, SaltAndPepper
+from ae_jax.distributions import FullCovariance
+from ae_jax.flows import Planar
 from ae_jax.networks import MLP, Convolutional, functional
 from ae_jax.objectives import (
     ELBO,
@@ -38,6 +40,7 @@ from ae_jax.objectives import (
     StudentTLikelihood,
     WinnerTakeAll,
 )
+from ae_jax.priors import GaussianMixture
 from ae_jax.schedules import Cosine, FromOptax, Linear
 from ae_jax.training import Callback, Checkpoints
 from ae_jax.training.compilation import watch_compilation
@@ -63,7 +66,7 @@ COMPOSED = {
         Convolutional(channels=(3,), code=3), Reconstruction(corruption=Masking(), penalties=(Contractive(),))
     ),
     "conditional convolutional variational": composed(
-        Convolutional(channels=(3,), code=3, stochastic=True, condition=10),
+        Convolutional(channels=(3,), code=3, stochastic=True, posterior=FullCovariance(), condition=10),
         ELBO(likelihood=GaussianLikelihood(scale=0.5), beta=Linear(start=0.0, end=1.0, steps=20)),
     ),
     "all penalties, tied": composed(
@@ -80,8 +83,14 @@ COMPOSED = {
         ),
     ),
     "importance weighted": composed(
-        mlp(stochastic=True),
-        ImportanceWeighted(samples=3, augmentation=Binarisation(), corruption=Gaussian(), penalties=(L1(),)),
+        mlp(stochastic=True, posterior=Planar(steps=2)),
+        ImportanceWeighted(
+            samples=3,
+            augmentation=Binarisation(),
+            corruption=Gaussian(),
+            penalties=(L1(),),
+            prior=GaussianMixture(components=3),
+        ),
     ),
     "learned scale": composed(mlp(stochastic=True), ELBO(likelihood=LearnedGaussianLikelihood(), samples=3)),
     "optimal scale": composed(mlp(), Reconstruction(likelihood=OptimalGaussianLikelihood())),

@@ -221,7 +221,8 @@ def top_k(
     Defaults:
       - ``code=128``: that of :func:`ae_jax.sparse`.
       - ``k=24``: fewer than half of the digits' 64 pixels. :func:`ae_jax.sparse`, with all of its units active to some
-        degree, has a smaller validation error there; ``k=40`` passes it, but hardly selects features any more.
+        degree, has a smaller validation error there; 40 of them pass it, but hardly select
+        features any more.
       - ``alpha=1 / 32``: the paper's.
       - ``aux_k=32``: half of the digits' 64 pixels, as the paper takes half of the features.
       - ``dead_after=1000``, ``learning_rate=5e-3``: chosen on the validation split of the digits.
