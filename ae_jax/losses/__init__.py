@@ -1,6 +1,6 @@
 """Mathematics on arrays: pure functions, one value for each example, no networks and no hidden keys."""
 
-from ae_jax.losses import jacobian, sphere
+from ae_jax.losses import aggregate, jacobian, sphere
 from ae_jax.losses.classification import categorical_nll
 from ae_jax.losses.divergence import gaussian_kl, gaussian_kl_between
 from ae_jax.losses.reconstruction import (
@@ -16,6 +16,7 @@ from ae_jax.losses.sparsity import kl_sparsity, l1, lifetime_sparsity, top_k
 from ae_jax.losses.structural_similarity import gaussian_windows, multiscale_ssim
 
 __all__ = [
+    "aggregate",
     "bernoulli_nll",
     "categorical_nll",
     "discretised_logistic_nll",
