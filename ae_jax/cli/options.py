@@ -92,7 +92,7 @@ class Data:
       separator: of the values of a .csv or .tsv file.
       image_size: side in pixels, or height and width, to which images of a folder are resized.
       color: grey or rgb, to which images of a folder are converted.
-      channels: first or last, the axis of the channels of images.
+      channel_axis: first or last, the axis of the channels of images.
       shape: height, width and any channels of an example, where a file holds it as a row of numbers.
       transpose: the examples are the columns of a matrix, or lie along the last axis of an array.
       scaling: unit maps values to [0, 1], standard to mean 0 and standard deviation 1 of each feature, bytes divides
@@ -108,7 +108,9 @@ class Data:
     separator: Annotated[str | None, option("CHARACTER", "found in the first line")] = None
     image_size: Annotated[tuple[int, ...] | None, option("INT [INT]")] = None
     color: Annotated[Literal["grey", "rgb"] | None, option("{grey,rgb}", "that of the images")] = None
-    channels: Annotated[Literal["first", "last"] | None, option("{first,last}", "first where that is certain")] = None
+    channel_axis: Annotated[Literal["first", "last"] | None, option("{first,last}", "first where that is certain")] = (
+        None
+    )
     shape: Annotated[tuple[int, ...] | None, option("H W [C]")] = None
     transpose: bool = False
     scaling: Annotated[
@@ -129,7 +131,7 @@ class Data:
             header=self.header,
             separator=self.separator,
             color=self.color,
-            channels=self.channels,
+            channels=self.channel_axis,
             image_size=None if size is None else (size[0], size[-1]),
             transpose=self.transpose,
             shape=self.shape,
