@@ -3,9 +3,10 @@
 from pathlib import Path
 from typing import Annotated
 
+from ae_jax.cli.inputs import examples_of, trained_on
 from ae_jax.cli.options import FROM_RUN, InputData, RunFolder, option
 from ae_jax.cli.session import say
-from ae_jax.cli.use import dataset_of, examples_of, load_members
+from ae_jax.cli.use import load_members
 from ae_jax.data import RawData
 from ae_jax.errors import InvalidInput
 
@@ -27,13 +28,10 @@ def explore(run: RunFolder, data: InputData = FROM_RUN, *, port: int = 0, export
     from ae_jax.report import select_member
 
     loaded = select_member(load_members(run, data.member))
-    examples = examples_of(loaded, data.data, data.split, label=data.label)
+    examples = examples_of(loaded, data)
     normal = RawData(None)
     try:
-        dataset = dataset_of(loaded, data.data, data.label)
-        if (dataset.name, dataset.spec.examples) != (loaded.data.name, loaded.data.examples):
-            dataset = dataset_of(loaded, None)
-        normal = dataset.train
+        normal = trained_on(loaded)
     except InvalidInput as error:
         say(f"note: there is no anomaly score, which compares with the examples trained on ({error})")
     explorer = make(loaded, examples.x, examples.labels, reference=normal.x, reference_labels=normal.labels)
