@@ -16,6 +16,7 @@ from ae_jax.studies.study_state import path_component
 from ae_jax.studies.submit import EXECUTORS, SweepSpec, submit_sweep
 from ae_jax.studies.suited import suited
 from ae_jax.studies.sweep import Sweep, populations_of, sweep
+from ae_jax.studies.tune import Tuning, tune
 
 __all__ = [
     "DEFAULT_AUTOENCODERS",
@@ -27,6 +28,7 @@ __all__ = [
     "StudyResults",
     "Sweep",
     "SweepSpec",
+    "Tuning",
     "as_json",
     "average_ranks",
     "best",
@@ -44,6 +46,7 @@ __all__ = [
     "suited",
     "summarise",
     "sweep",
+    "tune",
     "undefeated",
     "write_results",
 ]
