@@ -208,3 +208,17 @@ def test_a_class_without_the_decorator_is_refused_where_it_is_given():
     objective = ae_jax.objectives.Reconstruction(penalties=(Undecorated(),))
     with pytest.raises(InvalidInput, match=r"objective.penalties.0=.* @ae_jax.component above the class Undecorated"):
         ae_jax.Autoencoder(name="mine", networks=ae_jax.networks.MLP(), objective=objective)
+
+
+def test_an_autoencoder_shows_what_differs_from_the_defaults():
+    shown = ae_jax.Autoencoder(
+        name="<b>", networks=ae_jax.networks.MLP(code=3), objective=ae_jax.objectives.Reconstruction()
+    )
+    assert repr(shown).splitlines() == [
+        "Autoencoder <b>",
+        "  networks   MLP(code=3)",
+        "  objective  Reconstruction()",
+        "  optimizer  Optimizer()",
+    ]
+    assert "<td>MLP(code=3)</td>" in shown._repr_html_()
+    assert "<b>" not in shown._repr_html_()

@@ -11,7 +11,7 @@ FILES = sorted(path for path in ROOT.rglob("*.py") if path != ROOT / "__init__.p
 
 # From the lowest up; rooms of one floor do not import each other, except on the ground floor.
 FLOORS = [
-    {"types", "errors", "locks", "atomic", "components", "_checks"},
+    {"types", "errors", "locks", "atomic", "components", "_checks", "_reprs"},
     {"schedules", "optimizers", "losses", "corruptions"},
     {"distributions"},
     {"flows"},
@@ -27,6 +27,7 @@ FLOORS = [
     {"report", "estimators"},
     {"explore"},
     {"hub"},
+    {"trackers"},
     {"cli"},
     {"__main__"},
 ]

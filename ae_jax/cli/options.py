@@ -171,6 +171,8 @@ class Training:
       checkpoint_epochs: epochs between checkpoints.
       checkpoint_steps: steps between checkpoints.
       keep: number of checkpoints that are kept.
+      track: send every training to tensorboard (files in runs/tensorboard), wandb, mlflow or trackio; each takes its
+        server and project from its own environment variables. Needs pip install 'ae_jax[tracking]'.
     """
 
     seeds: int = 5
@@ -188,6 +190,7 @@ class Training:
     checkpoint_epochs: Annotated[int | None, option("INT")] = None
     checkpoint_steps: Annotated[int | None, option("INT")] = None
     keep: int = 2
+    track: Annotated[Literal["tensorboard", "wandb", "mlflow", "trackio"] | None, option("NAME")] = None
 
     def join(self) -> None:
         """Makes the CPU as many devices as the mesh needs, or joins other processes; call it before JAX computes."""

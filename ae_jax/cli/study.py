@@ -20,7 +20,7 @@ from ae_jax.data.sources import is_named
 from ae_jax.data.writing import require_writable
 from ae_jax.errors import InvalidInput
 from ae_jax.locks import locked
-from ae_jax.training import Run, TrainingInterrupted, stop_on_signal
+from ae_jax.training import Callback, Run, TrainingInterrupted, stop_on_signal
 from ae_jax.training.distributed import sync_errors
 from ae_jax.training.run import require_replaceable
 
@@ -168,6 +168,8 @@ def sweep_on_cluster(
 
     if training.mesh is not None or training.distributed is not None:
         raise InvalidInput("--submit was given with --mesh or --distributed: expected neither, as jobs train alone.")
+    if training.track is not None:
+        raise InvalidInput("--track was given with --submit: expected one of them, as jobs are not tracked.")
     dataset = data.load()
     folder = (out or default_folder("sweep", name, dataset.name)).absolute()
     how = training.study_options(beside(folder))
@@ -234,7 +236,7 @@ def conduct(
     """
     from ae_jax.training import ProgressDisplay
 
-    place = beside(folder)
+    place, tracking = beside(folder), by_leader(lambda: trackers_of(training))
     by_leader(lambda: writable(place))
     how = training.study_options(place)
     with stop_on_signal(again=signal.SIG_DFL), ExitStack() as stack:
@@ -243,12 +245,21 @@ def conduct(
             by_leader(lambda: [remove_scratch(each) for each in (folder, place)])
         try:
             with ProgressDisplay() if is_leader() else nullcontext() as progress:
-                outcome = study(callbacks=() if progress is None else [progress], **how)
+                outcome = study(callbacks=() if progress is None else [progress, *tracking], **how)
         except TrainingInterrupted as interruption:
             if is_leader():
                 keep(interruption.run, folder, one_run=one_run)
             return 128 + interruption.signal
         return finish(outcome, folder, json=json, one_run=one_run) if is_leader() else code_of(outcome)
+
+
+def trackers_of(training: Training) -> list[Callback]:
+    """Returns the tracker that was asked for, if any."""
+    if training.track is None:
+        return []
+    from ae_jax.trackers import tracker
+
+    return [tracker(training.track)]
 
 
 def keep(outcome: "StudyResults", folder: Path, *, one_run: bool) -> None:

@@ -7,6 +7,7 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
+from ae_jax._reprs import as_html, as_text, listed
 from ae_jax.components import to_config
 from ae_jax.data.arrays import as_labels, require_examples, require_finite
 from ae_jax.data.classes import as_condition, classes_of
@@ -148,6 +149,24 @@ class Dataset:
                     f"{self.name} was given a scaling of shape {np.shape(number)}: expected one number, or one for "
                     f"each feature of {self.shape}."
                 )
+
+    def __repr__(self) -> str:
+        return as_text(f"Dataset {self.name}", self._facts())
+
+    def _repr_html_(self) -> str:
+        return as_html(f"Dataset {self.name}", self._facts())
+
+    def _facts(self) -> dict[str, str]:
+        """Shape, numbers of examples, classes and scaling, for a reader."""
+        spec = self.spec
+        facts = {"shape": f"{spec.shape}, {spec.dtype} from {spec.low:g} to {spec.high:g}"}
+        facts["examples"] = ", ".join(f"{count:,} {split}" for split, count in spec.examples.items())
+        if spec.columns is not None:
+            facts["columns"] = listed(spec.columns)
+        if spec.classes is not None:
+            facts["classes"] = listed(spec.classes)
+        low, high = self.range
+        return facts | {"model units": f"from {low:.4g} to {high:.4g}"}
 
     @property
     def shape(self) -> Shape:

@@ -25,7 +25,7 @@ class AutoencoderDetector(DetectorParameters, OutlierMixin, AutoencoderEstimator
 
     Args:
       autoencoder, code, hyperparameters, scaling, image_shape, epochs, batch_size, validation_fraction, patience,
-        random_state: as in :class:`AutoencoderTransformer`.
+        random_state, verbose: as in :class:`AutoencoderTransformer`.
       anomaly_score: a score in :data:`ae_jax.evaluation.SCORES`, computed in model units. Scores that need normal rows
         use all rows of ``fit``. With the scores of neighbours, ``"knn_code"`` and ``"error_and_knn"``, ``predict`` and
         ``score_samples`` find a row of ``fit`` among its own neighbours; the offset and ``fit_predict`` exclude it, so

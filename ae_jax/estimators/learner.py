@@ -65,6 +65,7 @@ class AutoencoderEstimator(TrainingParameters, BaseEstimator):
             epochs=self.epochs,
             batch_size=self._batch_size(dataset),
             patience=self.patience,
+            progress=bool(self.verbose),
         )
         self._keep(run, scaling, rows)
         return rows

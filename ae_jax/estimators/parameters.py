@@ -29,6 +29,7 @@ class TrainingParameters:
     validation_fraction: float = 0.0
     patience: int | None = None
     random_state: Any = None
+    verbose: bool = False
 
 
 @no_type_check

@@ -22,7 +22,7 @@ class AutoencoderPyOD(DetectorParameters, BaseDetector):
 
     Args:
       autoencoder, code, hyperparameters, anomaly_score, score_options, scaling, image_shape, epochs, batch_size,
-        validation_fraction, patience, random_state: as in :class:`AutoencoderDetector`.
+        validation_fraction, patience, random_state, verbose: as in :class:`AutoencoderDetector`.
       contamination: the fraction of abnormal rows in ``fit``, in (0, 0.5], or a thresholder of PyThresh.
 
     Attributes:

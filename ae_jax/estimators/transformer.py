@@ -42,6 +42,7 @@ class AutoencoderTransformer(ClassNamePrefixFeaturesOutMixin, TransformerMixin, 
         loss are kept. 0 trains on all rows and keeps the latest parameters.
       patience: epochs without a lower validation loss after which training stops; None trains all epochs.
       random_state: seed of parameters, batches, noise and held-out rows.
+      verbose: whether ``fit`` shows its progress on the standard error.
 
     Attributes:
       run_: the trained :class:`ae_jax.Run` with NumPy parameters; it takes rows in their own units.

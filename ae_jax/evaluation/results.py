@@ -6,6 +6,8 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 import numpy as np
 
 if TYPE_CHECKING:
+    import pandas as pd
+
     from ae_jax.evaluation.anomaly import AnomalyScore
 
 Row = dict[str, Any]
@@ -54,6 +56,12 @@ class Evaluation(tuple[TaskResult, ...]):
     def rows(self) -> list[Row]:
         """The rows of all tasks."""
         return [row for result in self for row in result.rows]
+
+    def to_frame(self) -> "pd.DataFrame":
+        """The rows of all tasks as a tidy data frame, with a column for each key."""
+        import pandas as pd
+
+        return pd.DataFrame(self.rows)
 
     @property
     def findings(self) -> list[Row]:

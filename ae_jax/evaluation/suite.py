@@ -126,7 +126,8 @@ def evaluate(
     Returns:
       A result for each task; ``.findings`` and ``.rows`` are those of all of them, rows as
       ``{"autoencoder", "seed", "member", "metric", "value", "split"}`` with :data:`ae_jax.evaluation.METRICS` as
-      metrics, where ``member`` is None of a baseline, and further keys: ``score`` of the anomaly task;
+      metrics, where ``member`` is None of a baseline, and further keys: the numbers in which members differ, such as
+      ``beta`` (:attr:`ae_jax.Run.swept`); ``score`` of the anomaly task;
       ``representation``, ``distance`` and ``k`` of retrieval; ``corruption``, ``level`` and ``trained_on`` of
       denoising; ``features``, ``samples``, ``sampler`` and ``examples`` of generation and likelihood.
 
@@ -162,15 +163,27 @@ def evaluate(
         "sampler": sampler,
         "outputs": frozenset(output for name in names for output in TASKS[name].outputs),
     }
-    if isinstance(evaluated, Baseline) or not evaluated.has_own_splits(dataset):
+    if isinstance(evaluated, Baseline):
         return _results(Context(evaluated=evaluated, dataset=dataset, **how), names)
+    if not evaluated.has_own_splits(dataset):
+        return _with_swept(evaluated, _results(Context(evaluated=evaluated, dataset=dataset, **how), names))
     seeds, found = list(dict.fromkeys(evaluated.seeds.tolist())), []
     parts = [np.flatnonzero(evaluated.seeds == own).tolist() for own in seeds]
     for own, members in zip(seeds, parts, strict=True):
         run = evaluated if len(members) == len(evaluated) else evaluated[members]
         of_seed = how | {"members": members, "split_seed": own}
         found.append(_results(Context(evaluated=run, dataset=run.own_split(dataset), **of_seed), names))
-    return Evaluation(_joined(evaluated, parts, results) for results in zip(*found, strict=True))
+    joined = Evaluation(_joined(evaluated, parts, results) for results in zip(*found, strict=True))
+    return _with_swept(evaluated, joined)
+
+
+def _with_swept(run: Run, found: Evaluation) -> Evaluation:
+    """The results, of which the rows of members have the numbers in which members differ as further keys."""
+    swept = run.swept
+    for row in found.rows:
+        if row["member"] is not None:
+            row |= {name: values[row["member"]] for name, values in swept.items()}
+    return found
 
 
 def evaluate_baseline(

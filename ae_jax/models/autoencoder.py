@@ -9,6 +9,7 @@ import numpy as np
 import optax
 
 from ae_jax._checks import require_part, shown
+from ae_jax._reprs import as_html, as_text, brief
 from ae_jax.components import component, static
 from ae_jax.errors import InvalidInput
 from ae_jax.networks import ModelSpec, NetworksBuilder, PartBuilder, functional
@@ -86,6 +87,16 @@ class Autoencoder:
                     f"{self.name} was given {place}={shown(leaf)}: expected a number or a component; put the decorator "
                     f"@ae_jax.component above the class {kind}, or make the field static()."
                 )
+
+    def __repr__(self) -> str:
+        return as_text(f"Autoencoder {self.name}", self._facts())
+
+    def _repr_html_(self) -> str:
+        return as_html(f"Autoencoder {self.name}", self._facts())
+
+    def _facts(self) -> dict[str, str]:
+        """Its components, each with what differs from the defaults."""
+        return {name: brief(getattr(self, name)) for name in ("networks", "objective", "optimizer")}
 
     def spec(self, shape: Shape) -> ModelSpec:
         """The structure of the model for examples of this shape."""

@@ -14,14 +14,13 @@ from ae_jax.report.examples import (
     denoised_examples,
     draw_examples,
     example_grid,
-    first_layer_filters,
-    first_layer_kernels,
     latent_traversals,
     mosaic,
     prior_samples,
     reconstructions,
     retrieved_examples,
 )
+from ae_jax.report.filters import first_layer_filters, first_layer_kernels
 from ae_jax.report.html import report_html, write_report
 from ae_jax.report.sentences import task_sentence, task_tables, verdict
 from ae_jax.report.tables import ResultsTable, arrow, means_table, results_table, study_summary

@@ -11,6 +11,7 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.layout_engine import ConstrainedLayoutEngine
 
+from ae_jax.errors import InvalidInput
 from ae_jax.training import Run
 
 BLUE, VERMILLION, GREY, INK = "#0072B2", "#D55E00", "#8a8a8a", "#222222"
@@ -22,8 +23,10 @@ SMALL, MEDIUM = 9.0, 10.5
 _DPI = 110
 
 
-def new_axes(count: int, *, columns: int, width: float, height: float) -> tuple[Figure, list[Axes]]:
-    """Returns a figure with plain axes, which belongs to no global state.
+def new_axes(
+    count: int, *, columns: int, width: float, height: float, ax: Axes | None = None
+) -> tuple[Figure, list[Axes]]:
+    """Returns a figure with plain axes, which belongs to no global state; or given axes, and their figure.
 
     Rows have the same number of axes, or one more, and fill the width.
 
@@ -31,12 +34,21 @@ def new_axes(count: int, *, columns: int, width: float, height: float) -> tuple[
       count: number of axes.
       columns: largest number of columns of the grid.
       width, height: size of one axes with its labels, in inches.
+      ax: where to draw instead, a figure of one panel.
+
+    Raises:
+      InvalidInput: axes were given for several panels.
 
     Example:
       >>> figure, axes = new_axes(3, columns=2, width=3.0, height=2.0)
       >>> figure.get_size_inches().tolist(), len(axes)
       ([6.0, 4.0], 3)
     """
+    if ax is not None:
+        if count > 1:
+            raise InvalidInput(f"a figure of {count} panels was given ax: expected none, as it has axes for each.")
+        figure: Any = ax.figure
+        return figure, [ax]
     rows = np.array_split(np.arange(count), math.ceil(count / columns))
     columns, fewer = len(rows[0]), len(rows[-1])
     size = width * columns, height * len(rows)
@@ -46,11 +58,19 @@ def new_axes(count: int, *, columns: int, width: float, height: float) -> tuple[
     for row, places in enumerate(rows):
         span = columns * fewer // len(places)
         axes += [figure.add_subplot(grid[row, place * span : (place + 1) * span]) for place in range(len(places))]
-    for ax in axes:
-        ax.tick_params(labelsize=SMALL, color=GREY, labelcolor=INK)
-        ax.spines[["top", "right"]].set_visible(False)
-        ax.spines[["left", "bottom"]].set_color(GREY)
+    for one in axes:
+        one.tick_params(labelsize=SMALL, color=GREY, labelcolor=INK)
+        one.spines[["top", "right"]].set_visible(False)
+        one.spines[["left", "bottom"]].set_color(GREY)
     return figure, axes
+
+
+def entitle(axes: Sequence[Axes], title: str) -> None:
+    """Sets the title of the only axes, or of the figure of several; an empty one leaves them as they are."""
+    if title and len(axes) == 1:
+        axes[0].set_title(title, fontsize=MEDIUM, loc="left", color=INK, parse_math=False)
+    elif title:
+        axes[0].figure.suptitle(title, fontsize=MEDIUM, color=INK, parse_math=False)
 
 
 def annotate(ax: Axes, *, title: str = "", x: str = "", y: str = "") -> None:

@@ -19,6 +19,7 @@ from ae_jax.report.axes import (
     SMALL,
     VERMILLION,
     annotate,
+    entitle,
     new_axes,
     select_member,
     shorten,
@@ -27,18 +28,25 @@ from ae_jax.report.axes import (
 from ae_jax.report.tables import BASELINE, Summary, arrow, limits, shared_metrics
 from ae_jax.studies import interval
 from ae_jax.training import Run
+from ae_jax.training.population import members_by_setting
 
 _NATS = ("bernoulli_nll", "gaussian_nll", "laplace_nll", "kl", "iwae_gap", "kl_sparsity")
 _DASHES = ("-", (0, (5, 1.5)), (0, (1.5, 1.2)), (0, (5, 1.5, 1, 1.5)))
 _CLASSES, _IN_A_COLUMN, _POINTS = 20, 12, 2000
 
 
-def loss_curves(run: Run) -> Figure | None:
+def loss_curves(run: Run, *, ax: Axes | None = None, title: str = "") -> Figure | None:
     """Draws every term of the objective by epoch, on the training and the validation split, a panel for each term.
 
-    Lines are means over the members that were training; bands reach from the lowest to the highest of them. Where the
+    Lines are means over the members that were training; bands reach from the lowest to the highest of them. Members
+    that differ in numbers have a line and a band for each setting, up to ten. Where the
     first twentieth of the epochs would take more than half of an axis, the axis ends at the later ones, and a mark says
     how far the first go.
+
+    Args:
+      run: a trained population.
+      ax: where to draw the loss alone.
+      title: of the figure.
 
     Returns:
       The figure; None if no epoch was finished.
@@ -46,43 +54,51 @@ def loss_curves(run: Run) -> Figure | None:
     if not run.history.get("train"):
         return None
     terms = sorted(run.history["train"], key=lambda term: term != "loss")
-    terms = terms if len(terms) > 2 else ["loss"]
-    figure, axes = new_axes(len(terms), columns=3, width=3.6, height=2.7)
+    terms = terms if len(terms) > 2 and ax is None else ["loss"]
+    figure, axes = new_axes(len(terms), columns=3, width=3.6, height=2.7, ax=ax)
+    settings = members_by_setting(run.autoencoder, len(run))
+    if len(settings) > len(CLASSES):
+        settings = {"": list(range(len(run)))}
     likelihood = run.autoencoder.objective.likelihood.name
     for ax, term in zip(axes, terms, strict=True):
         drawn = [
-            _band(ax, np.asarray(run.history[split][term], np.float64), split, colour, style)
-            for split, colour, style in (("train", BLUE, "-"), ("validation", VERMILLION, (0, (4, 1.5))))
+            _band(ax, np.asarray(run.history[split][term], np.float64)[members], name, colour, style)
+            for split, own, style in (("train", BLUE, "-"), ("validation", VERMILLION, (0, (4, 1.5))))
             if term in run.history.get(split, {})
+            for (setting, members), of_setting in zip(settings.items(), CLASSES, strict=False)
+            for name, colour in [(f"{setting}, {split}" if setting else split, of_setting if setting else own)]
         ]
         beyond = _scale_losses(ax, drawn)
-        title = f"loss = {to_words(likelihood)}" if len(terms) == 1 else to_words(term)
+        heading = f"loss = {to_words(likelihood)}" if len(terms) == 1 else to_words(term)
         annotate(
-            ax, title=title, x=f"epoch{beyond}", y="nats" if (likelihood if term == "loss" else term) in _NATS else ""
+            ax, title=heading, x=f"epoch{beyond}", y="nats" if (likelihood if term == "loss" else term) in _NATS else ""
         )
         ax.xaxis.set_major_locator(MaxNLocator(integer=True, nbins=7))
     axes[0].legend(fontsize=SMALL, frameon=False)
+    entitle(axes, title)
     return figure
 
 
-def code_map(run: Run, x: Any, labels: Any = None) -> Figure:
+def code_map(run: Run, x: Any, labels: Any = None, *, ax: Axes | None = None, title: str = "") -> Figure:
     """Draws codes in two dimensions, coloured by label; larger codes by their first two principal components.
 
     Args:
       run: a trained population; its first finite member is shown.
       x: examples in the units of the training data, ``[n, *shape]``; the first 2,000 are shown.
       labels: of the examples, the condition of a conditional autoencoder; more than 20 numbers have a colour scale.
+      ax: where to draw.
+      title: of the figure.
     """
     condition = labels[:_POINTS] if run.autoencoder.conditional else None
     codes = np.asarray(select_member(run).encode(x[:_POINTS], condition), np.float64)
     codes = codes.reshape(len(codes), -1)
     places, names = project(codes)
-    figure, (ax,) = new_axes(1, columns=1, width=4.8, height=3.7)
+    figure, (ax,) = new_axes(1, columns=1, width=4.8, height=3.7, ax=ax)
     if labels is None:
         ax.scatter(*places.T, s=12, c=BLUE, alpha=0.6, linewidths=0)
     else:
         _scatter_labels(figure, ax, places, np.asarray(labels)[:_POINTS])
-    annotate(ax, title=f"codes of {len(codes):,} examples", x=names[0], y=names[1])
+    annotate(ax, title=title or f"codes of {len(codes):,} examples", x=names[0], y=names[1])
     if codes.shape[1] == 1:
         ax.set_yticks([])
     return figure
@@ -104,7 +120,7 @@ def project(codes: np.ndarray) -> tuple[np.ndarray, tuple[str, str]]:
     )
 
 
-def comparison_summary(summary: Summary) -> Figure | None:
+def comparison_summary(summary: Summary, *, title: str = "") -> Figure | None:
     """Draws every metric that at least two groups have: a dot with its 95% confidence interval for each group.
 
     Takes a result of :func:`ae_jax.studies.summarise`; a group named ``pca`` is a dotted line through every panel.
@@ -141,15 +157,20 @@ def comparison_summary(summary: Summary) -> Figure | None:
         annotate(ax, title=f"{METRICS[metric].label}{arrow(metric)}", x=METRICS[metric].unit)
     longest = min(max(map(len, groups)), 40)
     figure.set_size_inches(figure.get_figwidth() + 0.05 * longest, figure.get_figheight())
+    entitle(axes, title)
     return figure
 
 
-def denoising_gains(rows: Sequence[Row], metric: str = "psnr_gain") -> Figure:
+def denoising_gains(
+    rows: Sequence[Row], metric: str = "psnr_gain", *, ax: Axes | None = None, title: str = ""
+) -> Figure:
     """Draws the gain of each method over the noisy input by noise level, a panel for each family of corruptions.
 
     Args:
       rows: results of :func:`ae_jax.evaluation.denoising_grid`.
       metric: one of their metrics.
+      ax: where to draw the rows of one family.
+      title: of the figure.
 
     Returns:
       The figure; dots are means over members, bars their 95% confidence intervals.
@@ -161,7 +182,7 @@ def denoising_gains(rows: Sequence[Row], metric: str = "psnr_gain") -> Figure:
             levels = found.setdefault(row["corruption"], {}).setdefault(method, {})
             levels.setdefault(row["level"], []).append(row["value"])
     methods = list(dict.fromkeys(method for family in found.values() for method in family))
-    figure, axes = new_axes(len(found), columns=3, width=3.2, height=2.7 + 0.2 * len(methods))
+    figure, axes = new_axes(len(found), columns=3, width=3.2, height=2.7 + 0.2 * len(methods), ax=ax)
     for place, (ax, (family, of_family)) in enumerate(zip(axes, found.items(), strict=True)):
         ax.axhline(0, color=GREY, linestyle=":", linewidth=1)
         for method, values in of_family.items():
@@ -179,10 +200,11 @@ def denoising_gains(rows: Sequence[Row], metric: str = "psnr_gain") -> Figure:
         ax.set_xticks(levels, [f"{level:g}" for level in levels])
         annotate(ax, title=to_words(family), x="level", y="PSNR gain (dB)" if place == 0 else "")
     _legend_below(axes[0], "")
+    entitle(axes, title)
     return figure
 
 
-def roc_and_pr(curves: Mapping[str, ScoredLabels | tuple[np.ndarray, np.ndarray]]) -> Figure:
+def roc_and_pr(curves: Mapping[str, ScoredLabels | tuple[np.ndarray, np.ndarray]], *, title: str = "") -> Figure:
     """Draws the ROC curve and the precision-recall curve of every score, with areas; dotted lines are chance.
 
     Args:
@@ -208,15 +230,16 @@ def roc_and_pr(curves: Mapping[str, ScoredLabels | tuple[np.ndarray, np.ndarray]
         ax.set_xlim(-0.01, 1.01)
         ax.set_ylim(-0.01, 1.03)
         _legend_below(ax, area)
+    entitle([roc, pr], title)
     return figure
 
 
-def _band(ax: Axes, values: np.ndarray, split: str, colour: str, style: Any) -> np.ndarray:
+def _band(ax: Axes, values: np.ndarray, name: str, colour: str, style: Any) -> np.ndarray:
     """Draws the mean and the range over members; returns the values, NaN where they are not finite."""
     values = np.where(np.isfinite(values), values, np.nan)
     drawn = np.flatnonzero(~np.all(np.isnan(values), axis=0))
     finite = values[:, drawn]
-    label = split if len(values) == 1 else f"{split}, mean of {len(values)} members"
+    label = name if len(values) == 1 else f"{name}, mean of {len(values)}"
     marker = "o" if len(drawn) == 1 else None
     ax.plot(drawn + 1, np.nanmean(finite, axis=0), color=colour, linestyle=style, label=label, marker=marker)
     if len(values) > 1:

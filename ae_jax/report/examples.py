@@ -11,7 +11,6 @@ from matplotlib.figure import Figure
 from matplotlib.patches import Rectangle
 from matplotlib.ticker import MaxNLocator
 
-from ae_jax._checks import size
 from ae_jax.corruptions import Corruption
 from ae_jax.evaluation import NOISE, corrupted
 from ae_jax.report.axes import (
@@ -19,6 +18,7 @@ from ae_jax.report.axes import (
     SMALL,
     VERMILLION,
     annotate,
+    entitle,
     is_image,
     is_series,
     new_axes,
@@ -36,10 +36,15 @@ _STRIP = 24
 _AS_STORED = "value as stored"
 
 
-def draw_examples(panels: Sequence[Panel]) -> Figure:
+def draw_examples(panels: Sequence[Panel], *, ax: Axes | None = None, title: str = "") -> Figure:
     """Draws panels of examples: images as mosaics, time series as lines, other data as a strip for each row.
 
     A strip has the first 24 examples one below the other, features from left to right.
+
+    Args:
+      panels: of one kind of examples.
+      ax: where to draw what needs one axes: a panel of images, one row of other data.
+      title: of the figure.
 
     Example:
       >>> figure = draw_examples([Panel([np.zeros((3, 8, 8)), np.ones((3, 8, 8))], ["dark", "bright"])])
@@ -47,9 +52,10 @@ def draw_examples(panels: Sequence[Panel]) -> Figure:
       ['dark', 'bright']
     """
     first = panels[0].rows[0]
-    if is_series(first):
-        return draw_lines(panels)
-    return _draw_mosaics(panels) if is_image(first.shape[1:]) else _draw_strips(panels)
+    draw = draw_lines if is_series(first) else _draw_mosaics if is_image(first.shape[1:]) else _draw_strips
+    figure = draw(panels, ax)
+    entitle(figure.axes if ax is None else [ax], title)
+    return figure
 
 
 def reconstructions(
@@ -59,6 +65,8 @@ def reconstructions(
     *,
     corruption: Corruption | None = NOISE,
     seed: int = 0,
+    ax: Axes | None = None,
+    title: str = "",
 ) -> Figure:
     """Draws examples above their reconstructions, clean and corrupted, all on one scale of values.
 
@@ -68,6 +76,7 @@ def reconstructions(
       condition: for conditional autoencoders, the label of each example.
       corruption: applied in model units; None shows clean examples only.
       seed: seed of the corruption.
+      ax, title: as of :func:`draw_examples`.
     """
     member = select_member(run)
     stored = np.asarray(x, np.float32)
@@ -77,11 +86,20 @@ def reconstructions(
         rows["corrupted"] = np.asarray(member.scaling.invert(damaged))
         rows["reconstruction\nfrom corrupted"] = member.reconstruct(rows["corrupted"], condition)
     limits = float(stored.min()), float(stored.max())
-    return draw_examples([Panel(list(rows.values()), list(rows), limits=limits, unit=_AS_STORED, paired=True)])
+    return draw_examples(
+        [Panel(list(rows.values()), list(rows), limits=limits, unit=_AS_STORED, paired=True)], ax=ax, title=title
+    )
 
 
 def prior_samples(
-    run: Run, condition: Any = None, *, count: int = 30, seed: int = 0, bounds: tuple[float, float] | None = None
+    run: Run,
+    condition: Any = None,
+    *,
+    count: int = 30,
+    seed: int = 0,
+    bounds: tuple[float, float] | None = None,
+    ax: Axes | None = None,
+    title: str = "",
 ) -> Figure | None:
     """Draws samples of an autoencoder that has a prior, such as a variational autoencoder.
 
@@ -91,6 +109,7 @@ def prior_samples(
       count: number of samples.
       seed: seed of the latents.
       bounds: lowest and highest value of the scale; by default those of the samples.
+      ax, title: as of :func:`draw_examples`.
 
     Returns:
       The figure; None if the autoencoder has no prior.
@@ -98,74 +117,45 @@ def prior_samples(
     if "prior" not in run.autoencoder.objective.parts:
         return None
     samples = select_member(run).sample(count, seed=seed, condition=condition)
-    return draw_examples([Panel(_in_rows(samples, 10), ["samples"], limits=bounds, unit=_AS_STORED)])
+    panel = Panel(in_rows(samples, 10), ["samples"], limits=bounds, unit=_AS_STORED)
+    return draw_examples([panel], ax=ax, title=title)
 
 
-def example_grid(x: Any, *, count: int = 60) -> Figure:
+def example_grid(x: Any, *, count: int = 60, ax: Axes | None = None, title: str = "") -> Figure:
     """Draws the first examples, ``[n, *shape]``, as a grid of images, or as a strip if they are no images."""
-    return draw_examples([Panel(_in_rows(np.asarray(x)[:count], 10))])
+    return draw_examples([Panel(in_rows(np.asarray(x)[:count], 10))], ax=ax, title=title)
 
 
-def first_layer_filters(run: Run, *, count: int = 36) -> Figure | None:
-    """Draws the kernels of the encoder's first layer, those of the largest norm first.
-
-    Blue is a negative weight and red a positive one; kernels over three channels are coloured about a mid-grey zero.
-    User-defined networks are shown if ``encoder`` is a list whose first layer has a ``kernel``.
-
-    Args:
-      run: a trained population; its first finite member is shown.
-      count: largest number of units.
-
-    Returns:
-      The figure; None if the networks have no such layer.
-
-    Raises:
-      InvalidInput: a count below one.
-    """
-    count = size("first_layer_filters", "count", count)
-    kernels = first_layer_kernels(select_member(run))
-    if kernels is None or not np.isfinite(kernels).all():
-        return None
-    order = np.argsort(-np.linalg.norm(kernels.reshape(len(kernels), -1), axis=1), kind="stable")
-    rows = _in_rows(kernels[order[:count]], 12)
-    return draw_examples([Panel(rows, ["weights"], signed=True, unit="weight", axis="unit")])
-
-
-def first_layer_kernels(run: Run) -> np.ndarray | None:
-    """Returns the kernel of each unit of a single run's first encoder layer.
-
-    Returns:
-      ``[units, *shape]`` of a dense layer, ``[units, rows, columns, channels]`` of a convolution; None of other layers.
-    """
-    condition = run.data.classes[0] if run.autoencoder.conditional and run.data.classes else None
-    found = run.apply(_first_kernel, np.zeros((1, *run.shape), np.float32), condition=condition)
-    if found is None:
-        return None
-    kernel = np.asarray(found)[0]
-    if kernel.ndim == 2 and kernel.shape[0] >= math.prod(run.shape):  # a condition has further rows
-        return kernel[: math.prod(run.shape)].T.reshape(-1, *run.shape)
-    return np.moveaxis(kernel, -1, 0) if kernel.ndim == 4 else None
-
-
-def latent_traversals(run: Run, x: Any, condition: Any = None, *, units: int = 10, steps: int = 9) -> Figure:
+def latent_traversals(
+    run: Run,
+    x: Any,
+    condition: Any = None,
+    *,
+    units: int | Sequence[int] = 10,
+    steps: int = 9,
+    ax: Axes | None = None,
+    title: str = "",
+) -> Figure:
     """Draws decoded codes in which one unit moves by up to two standard deviations, the others staying at their means.
 
     Args:
       run: a trained population; its first finite member is shown.
       x: examples in the units of the training data, ``[n, *shape]``.
       condition: for conditional autoencoders, the label of each example; the first one is decoded with.
-      units: number of units, those that vary most first.
+      units: positions of units, or how many, those that vary most first.
       steps: number of values of each unit.
+      ax, title: as of :func:`draw_examples`.
     """
     found = select_member(run).traverse(x, units, steps=steps, condition=condition)
     deviations = np.linspace(-2.0, 2.0, steps)
     spread = (found.values[:, -1] - found.values[:, 0]) / 4.0
     names = [f"unit {unit} (sd {sd:.2g})" for unit, sd in zip(found.units, spread, strict=True)]
     columns = [f"{deviation:+.2g}" if deviation else "0" for deviation in deviations]
-    return draw_examples([Panel(list(found.examples), names, columns=columns, axis="sd from the mean")])
+    panel = Panel(list(found.examples), names, columns=columns, axis="sd from the mean")
+    return draw_examples([panel], ax=ax, title=title)
 
 
-def denoised_examples(clean: Any, noisy: Any, denoised: Any) -> Figure:
+def denoised_examples(clean: Any, noisy: Any, denoised: Any, *, ax: Axes | None = None, title: str = "") -> Figure:
     """Draws noisy examples above the denoised ones, and the clean ones first if they are known.
 
     Each is ``[n, *shape]``; the first ten images, or the first 24 of other data, are shown.
@@ -175,11 +165,18 @@ def denoised_examples(clean: Any, noisy: Any, denoised: Any) -> Figure:
     parts = ({} if clean is None else {"clean": clean}) | {"noisy": noisy, "denoised": denoised}
     count = 10 if is_image(np.shape(noisy)[1:]) else _STRIP
     rows = [np.asarray(part)[:count] for part in parts.values()]
-    return draw_examples([Panel(rows, list(parts), limits=limits, paired=True)])
+    return draw_examples([Panel(rows, list(parts), limits=limits, paired=True)], ax=ax, title=title)
 
 
 def retrieved_examples(
-    queries: Any, results: Any, query_labels: Any = None, result_labels: Any = None, *, count: int = 6
+    queries: Any,
+    results: Any,
+    query_labels: Any = None,
+    result_labels: Any = None,
+    *,
+    count: int = 6,
+    ax: Axes | None = None,
+    title: str = "",
 ) -> Figure:
     """Draws queries, each beside its nearest results; results of another label than the query's are crossed out.
 
@@ -187,6 +184,7 @@ def retrieved_examples(
       queries, query_labels: ``[q, *shape]`` and ``[q]``, or None.
       results, result_labels: nearest first, ``[q, k, *shape]`` and ``[q, k]``, or None; the first ten are shown.
       count: largest number of queries.
+      ax, title: as of :func:`draw_examples`.
     """
     queries, results = np.asarray(queries)[:count], np.asarray(results)[:count, :10]
     wrong = np.zeros((len(queries), 1 + results.shape[1]), bool)
@@ -195,10 +193,13 @@ def retrieved_examples(
     names = [f"query {q}" if query_labels is None else f"label {query_labels[q]}" for q in range(len(queries))]
     rows = [np.concatenate([query[None], found]) for query, found in zip(queries, results, strict=True)]
     columns = ["query", *map(str, range(1, 1 + results.shape[1]))]
-    return draw_examples([Panel(rows, list(map(shorten, names)), columns=columns, wrong=wrong)])
+    panel = Panel(rows, list(map(shorten, names)), columns=columns, wrong=wrong)
+    return draw_examples([panel], ax=ax, title=title)
 
 
-def anomalous_examples(x: Any, scores: np.ndarray, explanation: Any = None, *, count: int = 8) -> Figure:
+def anomalous_examples(
+    x: Any, scores: np.ndarray, explanation: Any = None, *, count: int = 8, title: str = ""
+) -> Figure:
     """Draws the examples with the highest and the lowest scores, and the contribution of each feature if it is known.
 
     Args:
@@ -207,6 +208,7 @@ def anomalous_examples(x: Any, scores: np.ndarray, explanation: Any = None, *, c
       explanation: contributions of the features to the scores, ``[n, *shape]``, or None; those that raise the score
         are red, those that lower it are blue.
       count: largest number of examples of either kind.
+      title: of the figure.
     """
     x, scores = np.asarray(x), np.asarray(scores)
     order = np.argsort(-scores, kind="stable")
@@ -223,9 +225,9 @@ def anomalous_examples(x: Any, scores: np.ndarray, explanation: Any = None, *, c
         limits = float(x.min()), float(x.max())
         panels.append(Panel([x[places]], title=kind, columns=columns, axis="score", limits=limits))
         if explanation is not None:
-            title, scale = f"{kind}: contributions", (-bound, bound)
-            panels.append(Panel([explanation[places]], (), title, columns, "score", scale, True, "contribution"))
-    return draw_examples(panels)
+            heading, scale = f"{kind}: contributions", (-bound, bound)
+            panels.append(Panel([explanation[places]], (), heading, columns, "score", scale, True, "contribution"))
+    return draw_examples(panels, title=title)
 
 
 def mosaic(rows: Sequence[np.ndarray]) -> np.ndarray:
@@ -249,14 +251,14 @@ def _steps(row: np.ndarray) -> tuple[int, int]:
     return height + gap, width + gap
 
 
-def _draw_mosaics(panels: Sequence[Panel]) -> Figure:
+def _draw_mosaics(panels: Sequence[Panel], given: Axes | None) -> Figure:
     pictures = [mosaic(panel.rows) for panel in panels]
     widest = max(picture.shape[1] for picture in pictures)
     across = min(_WIDTH - _MARGIN, _LARGEST * max(len(row) for panel in panels for row in panel.rows))
     heights = [max(0.4, across * picture.shape[0] / widest) for picture in pictures]
     room = sum(0.25 + _ROOM * bool(panel.title or panel.columns) for panel in panels)
     height = (sum(heights) + room) / len(panels)
-    figure, axes = new_axes(len(panels), columns=1, width=across + _MARGIN, height=height)
+    figure, axes = new_axes(len(panels), columns=1, width=across + _MARGIN, height=height, ax=given)
     for ax, panel, picture in zip(axes, panels, pictures, strict=True):
         _draw_mosaic(ax, panel, picture)
     if pictures[0].shape[2] == 1:
@@ -289,12 +291,14 @@ def _draw_mosaic(ax: Axes, panel: Panel, picture: np.ndarray) -> None:
         ax.plot([left, left + width], [top + height, top], color=VERMILLION, linewidth=1.5)
 
 
-def _draw_strips(panels: Sequence[Panel]) -> Figure:
+def _draw_strips(panels: Sequence[Panel], given: Axes | None) -> Figure:
     count = min(_STRIP, max(len(row) for panel in panels for row in panel.rows))
     step = 0.17 if all(panel.columns and all(panel.columns) for panel in panels) else 0.07
     total = sum(len(panel.rows) for panel in panels)
     columns = min(2, total)
-    figure, axes = new_axes(total, columns=columns, width=_WIDTH / columns, height=0.75 + step * max(count, 6))
+    figure, axes = new_axes(
+        total, columns=columns, width=_WIDTH / columns, height=0.75 + step * max(count, 6), ax=given
+    )
     strips = [(panel, place) for panel in panels for place in range(len(panel.rows))]
     for ax, (panel, place) in zip(axes, strips, strict=True):
         _draw_strip(ax, panel, place)
@@ -333,17 +337,8 @@ def _draw_scales(figure: Figure, axes: Sequence[Axes], panels: Sequence[Panel]) 
         bar.outline.set_visible(False)  # pyright: ignore[reportCallIssue]
 
 
-def _in_rows(examples: np.ndarray, columns: int) -> list[np.ndarray]:
+def in_rows(examples: np.ndarray, columns: int) -> list[np.ndarray]:
     """Splits images into rows; other data stay one row."""
     if not is_image(examples.shape[1:]):
         return [examples]
     return [examples[start : start + columns] for start in range(0, len(examples), columns)]
-
-
-def _first_kernel(autoencoder: Any, model: Any, scaling: Any, batch: Any) -> Any:
-    """The kernel of the encoder's first layer with a leading axis of one; None without such a layer."""
-    encoder = getattr(model.networks, "encoder", None)
-    try:
-        return encoder[0].kernel.get_value()[None]  # pyright: ignore[reportOptionalSubscript]
-    except (TypeError, IndexError, AttributeError):
-        return None

@@ -40,7 +40,6 @@ from ae_jax.report.tables import (
     results_table,
     shared_metrics,
     study_summary,
-    swept_keys,
 )
 from ae_jax.studies import Comparison, Difference, Sweep, best, paired_differences, split_ratio, summarise
 from ae_jax.training import Run
@@ -118,7 +117,7 @@ def _page_of_comparison(comparison: Comparison) -> dict[str, Any]:
 
 def _page_of_sweep(sweep: Sweep) -> dict[str, Any]:
     """The report of a sweep, with figures of the best settings."""
-    keys, dataset = swept_keys(sweep), sweep.dataset
+    keys, dataset = sweep.by, sweep.dataset
     summary, differences, heading = study_summary(sweep)
     first_members = {
         ", ".join(f"{key}={setting[key]}" for key in keys): run[place * len(sweep.seeds)]

@@ -5,6 +5,7 @@ from typing import Any, NamedTuple
 
 import numpy as np
 from matplotlib import colormaps
+from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
 from ae_jax.report.axes import BLUE, GREY, INK, SMALL, VERMILLION, annotate, new_axes
@@ -58,15 +59,15 @@ class _Plot(NamedTuple):
     lines: Sequence[tuple[str, np.ndarray, dict[str, Any]]]
 
 
-def draw_lines(panels: Sequence[Panel]) -> Figure:
+def draw_lines(panels: Sequence[Panel], given: Axes | None = None) -> Figure:
     """Draws panels of time series: axes for each example of paired rows, which lie over each other, else for each row.
 
     Channels of an example have one colour.
     """
     plots = [plot for panel in panels for plot in (_paired(panel) if panel.paired else _in_rows(panel))]
-    shared = len({tuple(label for label, *_ in plot.lines) for plot in plots}) == 1
+    shared = len({tuple(label for label, *_ in plot.lines) for plot in plots}) == 1 and given is None
     width, height = (3.2, 1.9) if shared else (4.4, 2.4)
-    figure, axes = new_axes(len(plots), columns=3 if len(plots) > 4 else 2, width=width, height=height)
+    figure, axes = new_axes(len(plots), columns=3 if len(plots) > 4 else 2, width=width, height=height, ax=given)
     for place, (ax, plot) in enumerate(zip(axes, plots, strict=True)):
         handles = [ax.plot(values, linewidth=1.2, **style)[0] for _, values, style in plot.lines]
         low, high = plot.panel.scale

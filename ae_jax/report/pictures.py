@@ -9,6 +9,7 @@ from ae_jax.data import Dataset, Split
 from ae_jax.evaluation import NOISE, TaskResult, search, subsample
 from ae_jax.report import charts, examples
 from ae_jax.report.axes import select_examples, select_member
+from ae_jax.report.filters import first_layer_filters
 from ae_jax.report.tables import BASELINE, Summary
 from ae_jax.training import Run
 
@@ -37,7 +38,7 @@ def run_pictures(run: Run, dataset: Dataset | None) -> list[Picture]:
         bounds = float(split.x.min()), float(split.x.max())
         pictures += [*_reconstructions(run, split, name), *_codes(run, split, name)]
     filters = f"First-layer weights of the units with the largest norms.{_member_of(run)}"
-    return [*pictures, *_samples(run, bounds), *_picture(examples.first_layer_filters(run), filters)]
+    return [*pictures, *_samples(run, bounds), *_picture(first_layer_filters(run), filters)]
 
 
 def summary_pictures(summary: Summary) -> list[Picture]:

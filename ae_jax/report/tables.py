@@ -5,6 +5,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from typing import Any, NamedTuple
 
 import numpy as np
+import pandas as pd
 from rich import box
 from rich.console import Console, ConsoleOptions
 from rich.table import Table
@@ -23,6 +24,7 @@ BASELINE = "pca"
 
 _MISSING = "—"
 _BETTER = {"low": ", lower is better", "high": ", higher is better", None: ""}
+_LATEX = {"±": r"$\pm$", "↓": r"$\downarrow$", "↑": r"$\uparrow$", "—": "---", "‖": r"$\Vert$", "²": "$^2$"}
 _ARROWS = {"low": " ↓", "high": " ↑", None: ""}
 
 
@@ -92,6 +94,22 @@ class ResultsTable:
         if any(cell.mean == _MISSING for cell in cells):
             parts.append(f"{_MISSING}: not measured")
         return "; ".join(parts)
+
+    def to_frame(self) -> pd.DataFrame:
+        """Returns the cells as text, a row for each group and a column for each metric."""
+        columns = [column.label for column in self.columns]
+        cells = [[str(cell) for cell in of_group] for of_group in self.rows.values()]
+        return pd.DataFrame(cells, index=pd.Index(list(self.rows), name=self.heading), columns=columns)
+
+    def to_latex(self) -> str:
+        """Returns a LaTeX table, which needs the package booktabs; marks are bold."""
+        frame = self.to_frame()
+        bold = [["textbf:--rwrap;" * bool(cell.undefeated) for cell in of_group] for of_group in self.rows.values()]
+        marks = pd.DataFrame(bold, index=frame.index, columns=frame.columns)
+        style: Any = frame.style.apply(lambda _: marks, axis=None).format(escape="latex")
+        style = style.format_index(escape="latex", axis=0).format_index(escape="latex", axis=1)
+        text: Any = style.to_latex(hrules=True, column_format="l" + "r" * len(self.columns))
+        return text.translate(str.maketrans(_LATEX))
 
     def to_markdown(self) -> str:
         """Returns a table of GitHub's Markdown, padded so that it also reads as plain text; marks are bold."""
@@ -238,14 +256,8 @@ def _by_group(study: Comparison | Sweep, rows: list[Row]) -> list[Row]:
     """Rows in which the groups of the study's table are the autoencoders."""
     if isinstance(study, Comparison):
         return rows
-    keys = swept_keys(study)
+    keys = study.by
     return [row | {"autoencoder": ", ".join(f"{key}={row[key]}" for key in keys)} for row in rows]
-
-
-def swept_keys(sweep: Sweep) -> list[str]:
-    """Returns the hyper-parameters in which settings differ; all of them if there is only one setting."""
-    first = sweep.settings[0]
-    return [key for key in first if any(setting[key] != first[key] for setting in sweep.settings)] or list(first)
 
 
 def means_table(

@@ -20,7 +20,7 @@ DEFAULT_AUTOENCODERS = ("undercomplete", "sparse", "contractive", "denoising", "
 """Names of the autoencoders that are compared by default."""
 
 
-@dataclasses.dataclass(kw_only=True)
+@dataclasses.dataclass(kw_only=True, repr=False)
 class Comparison(StudyResults):
     """Trained runs by the autoencoder's name, and their results with those of PCA."""
 

@@ -11,6 +11,7 @@ from scipy import optimize, special
 
 from ae_jax.atomic import write_text
 from ae_jax.data import Dataset
+from ae_jax.errors import require_known
 from ae_jax.evaluation import METRICS, Row
 from ae_jax.training import Run
 
@@ -37,6 +38,15 @@ class Interval(NamedTuple):
     half_width: float | None
     count: int
     over: tuple[str, ...] = ()
+
+    def shown(self) -> str:
+        """The mean and the half-width in four digits.
+
+        Example:
+          >>> Interval(0.5, 0.01, 5).shown()
+          '0.5 ± 0.01'
+        """
+        return f"{self.mean:.4g}" + ("" if self.half_width is None else f" ± {self.half_width:.2g}")
 
 
 class Estimate(NamedTuple):
@@ -139,7 +149,8 @@ def summarise(
 
     Args:
       rows: long-format results; members that diverged (``"finite": False``) are left out.
-      by: the keys that make a group; one names it by its value, several by ``key=value``.
+      by: the keys that make a group, such as a number that was swept; one names it by its value, several by
+        ``key=value``. Rows that lack one, as those of baselines do, are grouped by their autoencoder.
       split: the split whose rows are summarised.
       tested: ``examples`` and ``resampled``, as of :func:`intervals`.
 
@@ -175,9 +186,15 @@ def intervals(
       2.0
     """
     groups: dict[str, dict[str, list[tuple[float | None, Examples]]]] = {}
+    known = dict.fromkeys(key for row in rows for key in row)
+    for key in by if known else ():
+        require_known("key of the rows", key, known)
     for row, of_row in zip(rows, examples or [None] * len(rows), strict=True):
         if row:
-            group = str(row[by[0]]) if len(by) == 1 else ", ".join(f"{key}={row[key]}" for key in by)
+            if not all(key in row for key in by):  # of a baseline, which has no hyper-parameters
+                group = str(row.get("autoencoder"))
+            else:
+                group = str(row[by[0]]) if len(by) == 1 else ", ".join(f"{key}={row[key]}" for key in by)
             value = row["value"] if row.get("finite", True) else None
             found = None if value is None else float(value), of_row
             groups.setdefault(group, {}).setdefault(row["metric"], []).append(found)

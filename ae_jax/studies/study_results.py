@@ -6,16 +6,17 @@ import signal
 import warnings
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
-from typing import Any, TypeVar, cast
+from typing import TYPE_CHECKING, Any, ClassVar, TypeVar, cast
 
 import numpy as np
 
+from ae_jax._reprs import as_html, as_text, listed
 from ae_jax.components import to_config
 from ae_jax.data import Dataset
 from ae_jax.errors import InvalidInput, TrainingDiverged
-from ae_jax.evaluation import Row, evaluate, sentences
+from ae_jax.evaluation import METRICS, Row, evaluate, sentences
 from ae_jax.models import Autoencoder
-from ae_jax.studies.results import split_ratio
+from ae_jax.studies.results import Interval, split_ratio, summarise
 from ae_jax.studies.study_state import (
     begin_study,
     finish_study,
@@ -33,8 +34,11 @@ from ae_jax.training.environment import environment
 from ae_jax.training.interruption import Stop, stop_on_signal
 from ae_jax.training.plan import plan
 
+if TYPE_CHECKING:
+    import pandas as pd
 
-@dataclasses.dataclass(kw_only=True)
+
+@dataclasses.dataclass(kw_only=True, repr=False)
 class StudyResults:
     """Trained runs of a study and their results.
 
@@ -57,6 +61,37 @@ class StudyResults:
     record: dict[str, Any] = dataclasses.field(default_factory=dict)
     messages: list[str] = dataclasses.field(default_factory=list)
     costs: list[dict[str, Any]] = dataclasses.field(default_factory=list)
+
+    by: ClassVar[Sequence[str]] = ("autoencoder",)
+    """Keys of rows that tell apart what the study compares."""
+
+    def __repr__(self) -> str:
+        return as_text(*self._shown())
+
+    def _repr_html_(self) -> str:
+        """Facts, and the mean of each metric with its 95% confidence interval."""
+        import pandas as pd
+
+        means = summarise(self.rows, by=self.by, **self.tested)
+        table = pd.DataFrame(means).map(lambda one: one.shown() if isinstance(one, Interval) else "").T
+        return as_html(*self._shown()) + table.rename(columns=lambda name: METRICS[name].label).to_html()
+
+    def _shown(self) -> tuple[str, dict[str, str]]:
+        """A heading and facts for a reader."""
+        seeds = listed(self.record.get("settings", {}).get("seeds", []))
+        facts = {"compared": self.compared(), "seeds": seeds, "rows": f"{len(self.rows):,} (to_frame())"}
+        facts |= {f"message {place + 1}": message for place, message in enumerate(self.messages)}
+        return f"{type(self).__name__} on {self.dataset.name}", facts
+
+    def compared(self) -> str:
+        """What the study compares, in words."""
+        return listed(list(self.runs))
+
+    def to_frame(self) -> "pd.DataFrame":
+        """The rows as a tidy data frame; ``runs[name].to_frame()`` has the epochs of a run."""
+        import pandas as pd
+
+        return pd.DataFrame(self.rows)
 
     def add(self, name: str, rows: list[Row], findings: list[Row], examples: Sequence[np.ndarray | None]) -> None:
         """Adds the results of the run of that name."""

@@ -10,6 +10,7 @@ from typing import Any, NamedTuple
 import jax
 import numpy as np
 
+from ae_jax._reprs import listed
 from ae_jax.components import to_config
 from ae_jax.data import Dataset
 from ae_jax.errors import InvalidInput, unknown
@@ -31,7 +32,7 @@ class Point(NamedTuple):
     autoencoder: Autoencoder
 
 
-@dataclasses.dataclass(kw_only=True)
+@dataclasses.dataclass(kw_only=True, repr=False)
 class Sweep(StudyResults):
     """Trained populations of a grid and their results.
 
@@ -50,6 +51,17 @@ class Sweep(StudyResults):
     def settings(self) -> list[Setting]:
         """Every point of the grid."""
         return [point.setting for points in self.populations.values() for point in points]
+
+    @property
+    def by(self) -> list[str]:  # pyright: ignore[reportIncompatibleVariableOverride]
+        """The hyper-parameters in which settings differ; all of them if there is only one setting."""
+        first = self.settings[0]
+        return [key for key in first if any(setting[key] != first[key] for setting in self.settings)] or list(first)
+
+    def compared(self) -> str:
+        """What the sweep compares, such as ``"beta 1, 2, 4"``."""
+        values = {key: list(dict.fromkeys(setting[key] for setting in self.settings)) for key in self.by}
+        return f"{next(iter(self.runs), '')} with " + ", ".join(f"{key} {listed(of)}" for key, of in values.items())
 
     def add(self, name: str, rows: list[Row], findings: list[Row], examples: Sequence[np.ndarray | None]) -> None:
         """Adds the results of a population, each with the setting that it is of."""

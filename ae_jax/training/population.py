@@ -63,6 +63,42 @@ def unstack(autoencoder: Autoencoder, member: int) -> Autoencoder:
     return jax.tree.map(lambda leaf: float(str(np.asarray(leaf)[member])), autoencoder)
 
 
+def swept_values(autoencoder: Autoencoder) -> dict[str, list[float]]:
+    """Values of each member, of the numbers in which members of a stack differ, by the shortest names that differ.
+
+    Example:
+      >>> import ae_jax
+      >>> swept_values(stack([ae_jax.contractive(weight=w) for w in (0.1, 1.0)]))
+      {'weight': [0.1, 1.0]}
+    """
+    found = {}
+    for path, leaf in jax.tree.leaves_with_path(autoencoder):
+        values = [float(str(value)) for value in np.atleast_1d(np.asarray(leaf))]
+        if len(set(values)) > 1:
+            found[tuple(jax.tree_util.keystr(path, simple=True, separator=".").split("."))] = values
+
+    def shortest(path: tuple[str, ...]) -> str:
+        ends = (path[-count:] for count in range(1, len(path) + 1))
+        return ".".join(next(end for end in ends if sum(other[-len(end) :] == end for other in found) == 1))
+
+    return {shortest(path): values for path, values in found.items()}
+
+
+def members_by_setting(autoencoder: Autoencoder, members: int) -> dict[str, list[int]]:
+    """The members of a stack by their setting, such as ``"weight=0.1"``; empty where they differ in seeds alone.
+
+    Example:
+      >>> import ae_jax
+      >>> members_by_setting(stack([ae_jax.contractive(weight=w) for w in (0.1, 0.1, 1.0)]), 3)
+      {'weight=0.1': [0, 1], 'weight=1': [2]}
+    """
+    swept, found = swept_values(autoencoder), {}
+    for member in range(members):
+        name = ", ".join(f"{key}={values[member]:.6g}" for key, values in swept.items())
+        found.setdefault(name, []).append(member)
+    return found
+
+
 def take(tree: Any, member: int) -> Any:
     """One member of a tree whose leaves have a leading member axis."""
     return jax.tree.map(lambda leaf: leaf[member], tree)

@@ -2,14 +2,14 @@
 
 import dataclasses
 import signal
-from html import escape
 from importlib import import_module
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import jax
 import numpy as np
 
+from ae_jax._reprs import as_html, as_text, listed
 from ae_jax.atomic import replacing
 from ae_jax.components import to_config
 from ae_jax.data import Dataset
@@ -17,7 +17,11 @@ from ae_jax.errors import InvalidInput
 from ae_jax.export import Format, export
 from ae_jax.training.compilation import COST, keep_programs
 from ae_jax.training.members import Members
+from ae_jax.training.population import swept_values
 from ae_jax.training.run_folder import RUN_FORMAT, SAMPLERS, History, read_run, require_replaceable, write_run
+
+if TYPE_CHECKING:
+    import pandas as pd
 
 
 class TrainingInterrupted(KeyboardInterrupt):
@@ -63,8 +67,61 @@ class Run(Members):
     record: dict[str, Any]
 
     def __repr__(self) -> str:
-        epochs = self.best_epoch.tolist()
-        return f"Run({self.name}, seeds={self.seeds.tolist()}, best_epoch={epochs}, parameters={self.parameters})"
+        return as_text(f"Run of {self.name}", self._facts())
+
+    def _repr_html_(self) -> str:
+        return as_html(f"Run of {self.name}", self._facts())
+
+    def _facts(self) -> dict[str, str]:
+        """Facts for a reader, with the last value of each metric as the mean over members."""
+        import pandas as pd
+
+        seeds = listed(list(dict.fromkeys(self.seeds.tolist())))
+        swept = ", ".join(f"{name} {listed(list(dict.fromkeys(of)))}" for name, of in self.swept.items())
+        facts = {
+            "data": f"{self.data.name} {self.shape}",
+            "networks": type(self.autoencoder.networks).__name__,
+            "parameters": f"{self.parameters:,}",
+            "members": f"{swept} (seeds {seeds})" if swept else f"seed{'s' * (len(self) > 1)} {seeds}",
+            "best epoch": listed(list(dict.fromkeys(self.best_epoch.tolist()))),
+            "wall time": f"{self.record.get('wall_s', float('nan')):.1f} s",
+        }
+        for split, terms in self.history.items():
+            last = {term: pd.DataFrame(values).ffill(axis=1).iloc[:, -1].mean() for term, values in terms.items()}
+            facts[split] = ", ".join(f"{term} {value:.4g}" for term, value in last.items())
+        return facts
+
+    @property
+    def swept(self) -> dict[str, list[float]]:
+        """The numbers in which the members' autoencoders differ: name -> value of each member."""
+        return swept_values(self.autoencoder)
+
+    def to_frame(self) -> "pd.DataFrame":
+        """The history as a tidy table, which leaves out epochs after a member stopped.
+
+        Returns:
+          A data frame of a row for each member, epoch, split and term: autoencoder, member, seed, the numbers in which
+          members differ, epoch, split, term, value.
+
+        Example:
+          >>> import ae_jax
+          >>> run = ae_jax.fit(ae_jax.undercomplete(code=2, hidden=()), ae_jax.data.digits(), seeds=[0, 1], epochs=2)
+          >>> run.to_frame().groupby(["split", "epoch"])["value"].count().tolist()
+          [4, 4, 4, 4]
+        """
+        import pandas as pd
+
+        tables = []
+        for split, terms in self.history.items():
+            for term, values in terms.items():
+                member, epoch = np.indices(values.shape).reshape(2, -1)
+                swept = {name: np.array(of)[member] for name, of in self.swept.items()}
+                who = {"autoencoder": self.name, "member": member, "seed": self.seeds[member]} | swept
+                what = {"epoch": epoch + 1, "split": split, "term": term, "value": values.ravel()}
+                tables.append(pd.DataFrame(who | what))
+        if not tables:
+            return pd.DataFrame()
+        return pd.concat(tables, ignore_index=True).dropna(subset="value", ignore_index=True)
 
     def _rows(self, rows: np.ndarray) -> dict[str, Any]:
         history = jax.tree.map(lambda values: values[rows], self.history)
@@ -127,23 +184,6 @@ class Run(Members):
         """Whether :meth:`own_split` gives each seed another split of a data set."""
         same = (dataset.shape, dataset.spec.examples) == (self.data.shape, self.data.examples)
         return same and bool(dataset.redrawn) and self.settings.get("resplit", False)
-
-    def _repr_html_(self) -> str:
-        """A table of the run's facts, and of the last value of each metric as the mean over members."""
-        import pandas as pd
-
-        facts = {
-            "data": f"{self.data.name} {self.shape}",
-            "networks": type(self.autoencoder.networks).__name__,
-            "parameters": f"{self.parameters:,}",
-            "seeds": ", ".join(map(str, self.seeds.tolist())),
-            "wall time": f"{self.record.get('wall_s', float('nan')):.1f} s",
-        }
-        for split, terms in self.history.items():
-            for term, values in terms.items():
-                facts[f"{term} ({split})"] = f"{pd.DataFrame(values).ffill(axis=1).iloc[:, -1].mean():.4g}"
-        rows = "".join(f"<tr><th>{escape(name)}</th><td>{escape(value)}</td></tr>" for name, value in facts.items())
-        return f"<div><strong>{escape(self.name)}</strong><table>{rows}</table></div>"
 
     def explore(self, data: Any, labels: Any = None) -> Any:
         """Shows the codes in a notebook: a map, examples, sliders of latents, traversals and interpolation.

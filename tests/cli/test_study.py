@@ -13,6 +13,7 @@ import ae_jax
 from ae_jax import InvalidInput
 from ae_jax.atomic import replacing
 from ae_jax.locks import locked
+from ae_jax.trackers import TRACKERS, Tracker
 
 
 def test_compare_prints_a_table_and_where_everything_is(compared):
@@ -200,3 +201,22 @@ def test_a_full_disk_is_waited_for(tmp_path, monkeypatch, capsys):
     assert len(tries) == 3
     said = capsys.readouterr().err
     assert said.count("No space left on device): free some space, or choose another place. The run stays in") == 1
+
+
+def test_trainings_are_tracked(call, file, monkeypatch):
+    sent = []
+
+    class Noting(Tracker):
+        package = module = "json"
+
+        def open(self, name, parameters):
+            sent.append((name, parameters["epochs"]))
+
+        def finish(self, run, shown):
+            sent.append(len(shown.x))
+
+    monkeypatch.setitem(TRACKERS, "wandb", Noting)
+    line = ["train", "undercomplete", "--hidden", 8, "--data", file, "--epochs", 2, "--track", "wandb", "--out", "run"]
+    assert call(*line).code == 0
+    assert sent[0] == ("undercomplete", 2)
+    assert len(sent) == 2

@@ -245,3 +245,17 @@ def test_a_condition_of_an_unknown_label_is_refused():
         Split(data.test.x).condition(data.classes)
     with pytest.raises(InvalidInput, match="the training data have no classes"):
         data.test.condition(None)
+
+
+def test_a_data_set_shows_a_few_lines_and_a_table(digits):
+    text = repr(digits)
+    assert text.splitlines() == [
+        "Dataset digits",
+        "  shape        (8, 8), uint8 from 0 to 16",
+        "  examples     1,258 train, 180 validation, 359 test",
+        "  classes      0, 1, 2, 3, 4, 5, 6, 7, 8, 9",
+        "  model units  from 0 to 1",
+    ]
+    assert "<td>1,258 train, 180 validation, 359 test</td>" in digits._repr_html_()
+    table = dataclasses.replace(digits, name="<i>", columns=("<b>",))
+    assert "<b>" not in table._repr_html_()

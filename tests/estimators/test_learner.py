@@ -143,3 +143,8 @@ def test_divergence_is_raised(rows, narrow):
     wild = narrow | {"hyperparameters": {"hidden": (8,), "learning_rate": 1e30}}
     with pytest.raises(TrainingDiverged, match="undercomplete diverged"):
         AutoencoderTransformer(**wild).fit(rows)
+
+
+def test_a_verbose_estimator_shows_its_progress(rows, narrow, capsys):
+    AutoencoderTransformer(**narrow, verbose=True).fit(rows)
+    assert "undercomplete: epoch 1/" in capsys.readouterr().err

@@ -12,9 +12,12 @@ from ae_jax import InvalidInput, Run
 from ae_jax.data import Dataset
 from ae_jax.evaluation import METRICS
 from ae_jax.report import (
+    Panel,
     code_map,
     comparison_summary,
     denoising_gains,
+    draw_examples,
+    example_grid,
     loss_curves,
     roc_and_pr,
     study_summary,
@@ -37,6 +40,7 @@ def titles(figure: Figure) -> list[str]:
 
 
 def test_loss_curves_are_means_with_bands_over_members(population: Run):
+    population = population[[0, 1]]
     figure = drawn(loss_curves(population))
     assert titles(figure) == ["loss", "bernoulli nll", "kl"]
     for ax, term in zip(figure.axes, ("loss", "bernoulli_nll", "kl"), strict=True):
@@ -48,6 +52,32 @@ def test_loss_curves_are_means_with_bands_over_members(population: Run):
     at_two = corners[np.isclose(corners[:, 0], 2.0), 1]
     losses = population.history["train"]["loss"][:, 1]
     assert (at_two.min(), at_two.max()) == pytest.approx((losses.min(), losses.max()))
+
+
+def test_loss_curves_have_a_band_for_each_setting(population: Run):
+    ax = new_axes(2, columns=2, width=3.0, height=3.0)[1][1]
+    figure = drawn(loss_curves(population, ax=ax, title="two rates"))
+    assert figure is ax.figure
+    assert (ax.get_title(loc="left"), len(ax.lines), len(ax.collections)) == ("two rates", 4, 4)
+    labels = [
+        f"learning_rate={rate}, {split}, mean of 2" for split in ("train", "validation") for rate in (0.001, 0.01)
+    ]
+    assert [text.get_text() for text in ax.get_legend().get_texts()] == labels
+    losses = population.history["validation"]["loss"]
+    np.testing.assert_allclose(ax.lines[3].get_ydata(), losses[2:].mean(axis=0), rtol=1e-6)
+
+
+def test_figures_are_drawn_on_given_axes(run: Run, small: Dataset):
+    ax = new_axes(1, columns=1, width=3.0, height=3.0)[1][0]
+    assert code_map(run, small.test.x, ax=ax, title="mine") is ax.figure
+    assert ax.get_title(loc="left") == "mine"
+    assert example_grid(small.test.x, ax=ax, title="digits") is ax.figure
+    assert (ax.get_title(loc="left"), len(ax.images)) == ("digits", 1)
+    assert loss_curves(run, title="all").axes[0].get_title(loc="left") == "all"
+    curves = {"a": (np.array([0.1, 0.9]), np.array([False, True]))}
+    assert roc_and_pr(curves, title="both").get_suptitle() == "both"
+    with pytest.raises(InvalidInput, match="a figure of 2 panels was given ax: expected none"):
+        draw_examples([Panel([small.test.x]), Panel([small.test.x])], ax=ax)
 
 
 def test_loss_curves_of_one_term_are_one_panel_of_finite_values_without_a_band(run: Run):

@@ -1,5 +1,6 @@
 """The same numbers on a console of any width, in Markdown and in sentences."""
 
+import dataclasses
 from io import StringIO
 from typing import Any
 
@@ -8,7 +9,7 @@ from rich.console import Console
 
 from ae_jax.evaluation import METRICS, TaskResult
 from ae_jax.report import results_table, study_summary, task_tables, verdict
-from ae_jax.report.tables import explanations
+from ae_jax.report.tables import Cell, explanations
 from ae_jax.studies import Comparison, Difference, Interval
 
 Summary = dict[str, dict[str, Interval]]
@@ -153,3 +154,18 @@ def test_verdict_names_winners_and_those_that_may_be_the_best(summary: Summary, 
         for (name, answers), units in zip(summary.items(), (16, 128, 16, 16), strict=True)
     }
     assert "the highest kNN of codes of 16 units (0.900" in verdict(sizes, differences)
+
+
+def test_a_table_is_a_frame_and_latex():
+    summary = {
+        "a_b": {"mse": Interval(0.5, 0.01, 5), "kl": Interval(3.0, None, 1)},
+        "c": {"mse": Interval(0.25, None, 1)},
+    }
+    table = results_table(summary, digits=2)
+    assert table.to_frame().loc["a_b"].tolist() == ["0.50 ± 0.01", "3.00"]
+    lines = table.to_latex().splitlines()
+    assert lines[0] == r"\begin{tabular}{lrr}"
+    assert r"a\_b & 0.50 $\pm$ 0.01 & 3.00 \\" in lines
+    assert r"c & 0.25 & --- \\" in lines
+    undefeated = dataclasses.replace(table, rows={"c": (Cell("0.25", undefeated=True), Cell("—"))})
+    assert r"c & \textbf{0.25} & --- \\" in undefeated.to_latex().splitlines()

@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 
 from ae_jax import InvalidInput, TrainingInterrupted
-from ae_jax.evaluation import evaluate
+from ae_jax.evaluation import PCA, evaluate
 from ae_jax.studies import Sweep, as_json, populations_of, summarise, sweep
 from ae_jax.training.compilation import watch_compilation
 
@@ -132,3 +132,22 @@ def test_a_sweep_too_large_for_memory_is_trained_in_parts(weights, small, monkey
     assert {name: len(run) for name, run in found.runs.items()} == {"contractive-1": 4, "contractive-2": 4}
     assert "8 members are trained as 2 populations" in found.messages[0]
     assert compilation.programs <= 6  # the second population needs none
+
+
+def test_a_sweep_shows_what_was_swept_and_is_a_tidy_frame(weights, small):
+    text = repr(weights).splitlines()
+    assert text[0] == "Sweep on small"
+    assert text[1].endswith("contractive with weight 0.1, 10, learning_rate 0.01, 1e-12")
+    assert "<td>" in weights._repr_html_()
+    frame = weights.to_frame()
+    assert frame.query("metric == 'mse'")[["weight", "seed"]].to_numpy().tolist() == [
+        [weight, seed] for weight in (0.1, 0.1, 10.0, 10.0) for seed in (5, 6)
+    ]
+    (run,) = weights.runs.values()
+    evaluated = evaluate(run[[0, 1, 4, 5]], small)
+    assert evaluated.to_frame()["weight"].unique().tolist() == [0.1, 10.0]
+    rows = [*evaluate(PCA.fit(small, 2), small).rows, *evaluated.rows]
+    summary = summarise(rows, by=("weight",))
+    assert (list(summary), summary["10.0"]["mse"].count) == (["pca", "0.1", "10.0"], 2)
+    with pytest.raises(InvalidInput, match="unknown key of the rows 'weigth': did you mean 'weight'"):
+        summarise(rows, by=("weigth",))

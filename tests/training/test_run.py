@@ -10,6 +10,9 @@ import ae_jax
 from ae_jax import InvalidInput, Run
 from ae_jax.networks import MLP
 from ae_jax.objectives import ELBO
+from ae_jax.schedules import Linear
+from ae_jax.training import stack
+from ae_jax.training.population import swept_values
 
 
 def bound(run: Run, member: int = 0):
@@ -193,9 +196,34 @@ def test_a_saved_configuration_is_json_that_a_person_can_read(run, folder):
     assert len(strict["train"]["loss"][0]) == 3
 
 
-def test_a_notebook_shows_facts_and_last_metrics(population, run):
-    html = population._repr_html_()
-    assert f"<td>{population.history['validation']['kl'][:, -1].mean():.4g}</td>" in html
-    assert f"{population.parameters:,}" in html
+def test_a_run_shows_facts_and_last_metrics(population, run):
+    html, text = population._repr_html_(), repr(population)
+    assert f"kl {population.history['validation']['kl'][:, -1].mean():.4g}" in text
+    for fact in ("learning_rate 0.001, 0.01 (seeds 5, 6)", f"{population.parameters:,}", "small (8, 8)"):
+        assert (fact in html, fact in text) == (True, True)
+    assert len(text.splitlines()) < 12
     named = dataclasses.replace(run, autoencoder=dataclasses.replace(run.autoencoder, name="<b>"), history={})
     assert "&lt;b&gt;" in named._repr_html_()
+    assert "members       seed 5" in repr(named)
+
+
+def test_a_history_is_a_tidy_frame(population):
+    frame = population.to_frame()
+    assert list(frame.columns) == ["autoencoder", "member", "seed", "learning_rate", "epoch", "split", "term", "value"]
+    one = frame.query("learning_rate == 0.01 and seed == 6 and split == 'validation' and term == 'kl'")
+    np.testing.assert_array_equal(one["value"], population.history["validation"]["kl"][3])
+    assert one["epoch"].tolist() == [1, 2, 3]
+    stopped = {"train": {"loss": np.array([[3.0, 2.0, np.nan]] * 4)}}
+    assert dataclasses.replace(population, history=stopped).to_frame()["epoch"].max() == 2
+    assert dataclasses.replace(population, history={}).to_frame().empty
+
+
+def test_numbers_that_differ_have_the_shortest_names_that_differ():
+    penalised = [ae_jax.contractive(weight=w, learning_rate=r) for w, r in ((0.1, 1e-3), (1.0, 1e-2))]
+    assert swept_values(stack(penalised)) == {"weight": [0.1, 1.0], "learning_rate": [1e-3, 1e-2]}
+    warm = [
+        ae_jax.variational(beta=Linear(start=0.0, end=e, steps=9), learning_rate=Linear(start=e, end=e, steps=9))
+        for e in (1.0, 2.0)
+    ]
+    assert list(swept_values(stack(warm))) == ["beta.end", "learning_rate.end", "start"]
+    assert swept_values(stack(penalised[:1])) == {}
