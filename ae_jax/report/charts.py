@@ -56,9 +56,9 @@ def loss_curves(run: Run, *, ax: Axes | None = None, title: str = "") -> Figure 
     terms = sorted(run.history["train"], key=lambda term: term != "loss")
     terms = terms if len(terms) > 2 and ax is None else ["loss"]
     figure, axes = new_axes(len(terms), columns=3, width=3.6, height=2.7, ax=ax)
-    settings = members_by_setting(run.autoencoder, len(run))
-    if len(settings) > len(CLASSES):
-        settings = {"": list(range(len(run)))}
+    settings: dict[str, Any] = members_by_setting(run.autoencoder, len(run))
+    if not 1 < len(settings) <= len(CLASSES):
+        settings = {"": slice(None)}
     likelihood = run.autoencoder.objective.likelihood.name
     for ax, term in zip(axes, terms, strict=True):
         drawn = [

@@ -204,7 +204,7 @@ def test_a_run_shows_facts_and_last_metrics(population, run):
     assert len(text.splitlines()) < 12
     named = dataclasses.replace(run, autoencoder=dataclasses.replace(run.autoencoder, name="<b>"), history={})
     assert "&lt;b&gt;" in named._repr_html_()
-    assert "members       seed 5" in repr(named)
+    assert "members     seed 5" in repr(named)
 
 
 def test_a_history_is_a_tidy_frame(population):
@@ -225,5 +225,5 @@ def test_numbers_that_differ_have_the_shortest_names_that_differ():
         ae_jax.variational(beta=Linear(start=0.0, end=e, steps=9), learning_rate=Linear(start=e, end=e, steps=9))
         for e in (1.0, 2.0)
     ]
-    assert list(swept_values(stack(warm))) == ["beta.end", "learning_rate.end", "start"]
+    assert list(swept_values(stack(warm))) == ["beta.end", "start", "learning_rate.end"]
     assert swept_values(stack(penalised[:1])) == {}
