@@ -264,10 +264,11 @@ def test_other_numbers_seeds_and_epochs_compile_nothing(trained, small):
 
 
 def test_a_member_equals_itself_trained_alone(trained, small):
-    alone = ae_jax.fit(trained.choices[0], small, epochs=2, **SETTINGS)
+    epochs = EPOCHS if trained.run.name == "capacity" else 2  # validation takes the last value of a schedule
+    alone = ae_jax.fit(trained.choices[0], small, epochs=epochs, **SETTINGS)
     for split, terms in alone.history.items():
         for term, values in terms.items():
-            ours = trained.run.history[split][term][0, :2]
+            ours = trained.run.history[split][term][0, :epochs]
             np.testing.assert_allclose(ours, values[0], rtol=1e-3, atol=1e-5, err_msg=f"{split} {term}")
 
 

@@ -24,7 +24,7 @@ def capacity(
     .. math:: \min \; \mathbb{E} [-\log p(x|z)] + \gamma \, |\mathrm{KL}(q(z|x) \| \mathcal{N}(0, I)) - C(t)|
 
     The divergence, its mean over the batch, is held at C nats, which rise: the factor that lowers the error most takes
-    a latent first, then the next. The latest parameters are kept, as losses at different C do not compare.
+    a latent first, then the next. Epochs are compared at the last C.
 
     Args:
       code: number of latents.

@@ -33,7 +33,7 @@ class ELBO(Objective):
       likelihood: p(x | z), :mod:`ae_jax.objectives.likelihoods`; its constants are kept.
       beta: weight of the divergence; a schedule makes a warm-up, a number other than 1 a beta-VAE.
       capacity: C, in nats: the divergence's mean over the batch is pulled to it, by beta times the absolute difference,
-        instead of to zero; usually a schedule that rises, and the latest parameters are kept then. None for zero.
+        instead of to zero; usually a schedule that rises. None for zero.
       samples: how many latents are drawn for each example.
       augmentation: a random change of each example at every use, seen by encoder and likelihood alike, such as
         :class:`ae_jax.corruptions.Binarisation`; None takes examples as they are. Evaluation never augments: binarise
@@ -70,11 +70,6 @@ class ELBO(Objective):
         require_part(self, PartBuilder, "a prior, such as StandardNormal()", prior=self.prior)
         require_non_negative(self, beta=self.beta, capacity=self.capacity)
         size(self, "samples", self.samples)
-
-    @property
-    def selection(self) -> str | None:  # pyright: ignore[reportIncompatibleVariableOverride]
-        """The loss, or None while a capacity rises, where the losses of epochs do not compare."""
-        return None if callable(self.capacity) else "loss"
 
     @property
     def parts(self) -> Mapping[str, PartBuilder]:
