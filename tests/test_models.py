@@ -108,7 +108,7 @@ NAMED = {name: make() for name, make in ae_jax.NAMED.items()}
 AUTOENCODERS = NAMED | COMPOSED
 DAILY = (
     *("undercomplete", "sparse", "contractive", "denoising", "convolutional", "variational", "conditional"),
-    *("vamp", "iaf", "factor", "vq", "top_k"),
+    *("vamp", "iaf", "factor", "aae", "categorical", "vq", "top_k"),
 )
 """Named autoencoders whose training is tested every day; that of the others, made of the same parts, is slow."""
 

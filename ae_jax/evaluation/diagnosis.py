@@ -1,6 +1,6 @@
 """Diagnosis of trained members: faults that a table of means does not show, each with its figure and a remedy."""
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
@@ -70,13 +70,19 @@ FAULTS: dict[str, Fault] = {
     "dead_codes": Fault(
         "has codes that no example uses",
         "{value:.0%} of its codes stand for no training example, more than {limit:.0%}",
-        "lower dead_after or the number of codes, start the codebook by k-means, or quantise by fsq",
+        "take fewer codes, lower the weights of other terms or dead_after, start by k-means, or quantise by fsq",
     ),
     "lost_game": Fault(
         "has a critic that wins",
         "over the last tenth of the epochs its loss is {value:.2g} nats, below {limit:g}, where log 2 is chance: its "
         "gradient says little",
         "lower the critic's learning rate or its size, or train for more epochs",
+    ),
+    "diverging_game": Fault(
+        "has a game that diverges",
+        "over the last tenth of the epochs the networks' loss in it is {value:.2g} nats, above {limit:g}, where log 2 "
+        "is chance",
+        "raise the weight of the game, or lower the critic's learning rate",
     ),
     "still_falling": Fault(
         "was still improving at the last epoch",
@@ -98,6 +104,8 @@ _FEW = 0.1
 """The share of units that may be dead."""
 _LOST = 0.1
 """Nats of a critic's logistic loss: it is right about 97% of the time."""
+_DIVERGING = 5.0
+"""Nats of the networks' loss in a game: they are believed in less than 1% of the cases."""
 _NOTICEABLE = 0.02
 """A relative difference that is worth a sentence."""
 
@@ -238,7 +246,7 @@ def disqualified(findings: Iterable[Row]) -> set[str]:
 
 def _faults_of_training(run: Run) -> list[list[Found]]:
     """Returns for each member of a run the faults that its history shows."""
-    metric, critics = run.autoencoder.objective.selection, run.history["train"].get("critic")
+    metric = run.autoencoder.objective.selection
     curves = run.history.get("validation", {}).get(metric or "")
     found: list[list[Found]] = [[] for _ in run.seeds]
     for member, faults in enumerate(found):
@@ -246,10 +254,20 @@ def _faults_of_training(run: Run) -> list[list[Found]]:
             faults.append(("diverged", float(run.best_epoch[member]), None))
         elif curves is not None and (fall := fall_at_the_end(curves[member])) > _NOTICEABLE:
             faults.append(("still_falling", fall, _NOTICEABLE))
-        if run.finite[member] and critics is not None:
-            losses = critics[member][np.isfinite(critics[member])]
-            if (loss := float(losses[-max(1, len(losses) // 10) :].mean())) < _LOST:
-                faults.append(("lost_game", loss, _LOST))
+        if run.finite[member]:
+            faults += _faults_of_game({term: values[member] for term, values in run.history["train"].items()})
+    return found
+
+
+def _faults_of_game(losses: Mapping[str, np.ndarray]) -> list[Found]:
+    """Returns the faults that the losses of a critic and of the networks that it judges show, each ``[epochs]``."""
+    found: list[Found] = []
+    for name, term, limit in (("lost_game", "critic", _LOST), ("diverging_game", "adversary", _DIVERGING)):
+        known = losses.get(term, np.empty(0))
+        known = known[np.isfinite(known)]
+        if len(known):
+            loss = float(known[-max(1, len(known) // 10) :].mean())
+            found += [(name, loss, limit)] * (loss < limit if term == "critic" else loss > limit)
     return found
 
 

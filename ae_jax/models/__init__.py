@@ -3,9 +3,11 @@
 from collections.abc import Callable
 
 from ae_jax.errors import require_known
+from ae_jax.models.aae import aae
 from ae_jax.models.autoencoder import Autoencoder
 from ae_jax.models.beta_tc import beta_tc
 from ae_jax.models.capacity import capacity
+from ae_jax.models.categorical import categorical
 from ae_jax.models.combined_importance import combined_importance
 from ae_jax.models.conditional import conditional
 from ae_jax.models.contractive import contractive
@@ -19,6 +21,7 @@ from ae_jax.models.full_covariance import full_covariance
 from ae_jax.models.iaf import iaf
 from ae_jax.models.importance_weighted import importance_weighted
 from ae_jax.models.info import info
+from ae_jax.models.joint import joint
 from ae_jax.models.lfq import lfq
 from ae_jax.models.missing import missing
 from ae_jax.models.mixture import mixture
@@ -34,10 +37,12 @@ from ae_jax.models.spherical import spherical
 from ae_jax.models.swae import swae
 from ae_jax.models.top_k import top_k
 from ae_jax.models.undercomplete import undercomplete
+from ae_jax.models.vaegan import vaegan
 from ae_jax.models.vamp import vamp
 from ae_jax.models.variational import variational
 from ae_jax.models.vq import vq
 from ae_jax.models.wae import wae
+from ae_jax.models.wae_gan import wae_gan
 
 __all__ = [
     "GROUPS",
@@ -45,6 +50,8 @@ __all__ = [
     "Autoencoder",
     "beta_tc",
     "capacity",
+    "aae",
+    "categorical",
     "combined_importance",
     "conditional",
     "contractive",
@@ -58,6 +65,7 @@ __all__ = [
     "iaf",
     "importance_weighted",
     "info",
+    "joint",
     "lfq",
     "missing",
     "mixture",
@@ -74,10 +82,12 @@ __all__ = [
     "swae",
     "top_k",
     "undercomplete",
+    "vaegan",
     "vamp",
     "variational",
     "vq",
     "wae",
+    "wae_gan",
 ]
 
 GROUPS: dict[str, tuple[Callable[..., Autoencoder], ...]] = {
@@ -93,6 +103,35 @@ GROUPS: dict[str, tuple[Callable[..., Autoencoder], ...]] = {
 
 NAMED: dict[str, Callable[..., Autoencoder]] = {
     function.__name__: function for group in GROUPS.values() for function in group
+    function.__name__: function
+    for function in (
+        undercomplete,
+        sparse,
+        contractive,
+        denoising,
+        convolutional,
+        variational,
+        importance_weighted,
+        multiple_importance,
+        partial_importance,
+        combined_importance,
+        sigma,
+        missing,
+        conditional,
+        vamp,
+        factor,
+        aae,
+        wae_gan,
+        vaegan,
+        categorical,
+        joint,
+        vq,
+        residual_vq,
+        sim_vq,
+        fsq,
+        lfq,
+        top_k,
+    )
 }
 """The named autoencoders by their names."""
 

@@ -1,54 +1,23 @@
 """The factorising variational autoencoder: a critic penalises the total correlation of the latents."""
 
 from collections.abc import Mapping
-from itertools import pairwise
 from typing import Any, ClassVar
 
 import jax
-from flax import nnx
 from jaxtyping import Array, Float
 
-from ae_jax._checks import require_non_negative, widths
-from ae_jax.components import component, static
+from ae_jax._checks import require_non_negative
+from ae_jax.components import component
 from ae_jax.models.autoencoder import Autoencoder, follows_range
 from ae_jax.networks import MLP, PartBuilder
 from ae_jax.networks.functional import without_gradient
-from ae_jax.objectives import BernoulliLikelihood, Likelihood, Objective
+from ae_jax.objectives import BernoulliLikelihood, Critic, Likelihood, Objective
+from ae_jax.objectives.adversarial import critic_loss
 from ae_jax.objectives.base import weighted_sum
 from ae_jax.objectives.elbo import nll_of_latents, sample_latents
 from ae_jax.optimizers import Optimizer
 from ae_jax.priors import StandardNormal
-from ae_jax.types import Batch, Key, Metrics, Shape, Weight
-
-
-@component
-class Critic:
-    """A classifier of latents: drawn together for one example, or each unit for another example.
-
-    Attributes:
-      hidden: widths of its hidden layers, with leaky ReLU.
-    """
-
-    hidden: tuple[int, ...] = static(default=(128, 128))
-
-    def __post_init__(self) -> None:
-        object.__setattr__(self, "hidden", widths(self, "hidden", self.hidden))
-
-    def __call__(self, networks: Any, shape: Shape, code: Shape, rngs: nnx.Rngs) -> "CriticPart":
-        return CriticPart((code[0], *self.hidden, 1), rngs)
-
-
-class CriticPart(nnx.Module):
-    """The part that :class:`Critic` describes, for one size of the code."""
-
-    def __init__(self, sizes: tuple[int, ...], rngs: nnx.Rngs):
-        self.layers = nnx.List([nnx.Linear(a, b, rngs=rngs) for a, b in pairwise(sizes)])
-
-    def __call__(self, z: Float[Array, "batch latent"]) -> Float[Array, " batch"]:
-        """Log-odds that the units of each latent belong together."""
-        for layer in self.layers[:-1]:
-            z = jax.nn.leaky_relu(layer(z), 0.2)
-        return self.layers[-1](z)[:, 0]
+from ae_jax.types import Batch, Key, Metrics, Weight
 
 
 @component
@@ -100,7 +69,7 @@ class FactorELBO(Objective):
                 self.likelihood.name: (1.0, nll_of_latents(self.likelihood, model, latents, batch)[0]),
                 "kl": (1.0, model.prior.kl(posterior)),
                 "total_correlation": (self.gamma, without_gradient(model.critic)(latents[0])),
-                "critic": (1.0, 0.5 * (jax.nn.softplus(-joint) + jax.nn.softplus(independent))),
+                "critic": (1.0, critic_loss(joint, independent)),
             },
             step,
         )

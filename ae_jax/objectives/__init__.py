@@ -1,8 +1,10 @@
 """Objectives: sums of pure functions of a model and a batch, each term reported under its own name."""
 
+from ae_jax.objectives.adversarial import AdversarialELBO, AdversarialPrior, Critic
 from ae_jax.objectives.aggregate import DIP, MMD, SlicedWasserstein, TotalCorrelation
 from ae_jax.objectives.base import Objective, mark_missing
 from ae_jax.objectives.bottlenecks import Bottleneck, WinnerTakeAll
+from ae_jax.objectives.categories import CategoricalELBO, Categories, JointELBO
 from ae_jax.objectives.classification import Classification
 from ae_jax.objectives.codebooks import ResidualQuantizer, SimVectorQuantizer, VectorQuantizer
 from ae_jax.objectives.elbo import ELBO
@@ -34,16 +36,22 @@ __all__ = [
     "L2",
     "MMD",
     "NO_DENSITY",
+    "AdversarialELBO",
+    "AdversarialPrior",
     "BernoulliLikelihood",
     "Bottleneck",
+    "CategoricalELBO",
+    "Categories",
     "Classification",
     "Contractive",
+    "Critic",
     "DecoderSmoothness",
     "DiscretisedLogisticLikelihood",
     "EntropyQuantized",
     "FiniteScalar",
     "GaussianLikelihood",
     "ImportanceWeighted",
+    "JointELBO",
     "KLSparsity",
     "LaplaceLikelihood",
     "LearnedGaussianLikelihood",

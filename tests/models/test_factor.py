@@ -8,8 +8,9 @@ import pytest
 
 import ae_jax
 from ae_jax.errors import InvalidInput
-from ae_jax.models.factor import Critic, permuted_units
+from ae_jax.models.factor import permuted_units
 from ae_jax.networks.functional import ModelSpec, bind, init
+from ae_jax.objectives import Critic
 from ae_jax.training import algorithm
 from ae_jax.types import Batch
 
