@@ -48,9 +48,9 @@ __all__ = [
     "GROUPS",
     "NAMED",
     "Autoencoder",
+    "aae",
     "beta_tc",
     "capacity",
-    "aae",
     "categorical",
     "combined_importance",
     "conditional",
@@ -96,42 +96,13 @@ GROUPS: dict[str, tuple[Callable[..., Autoencoder], ...]] = {
     "posterior": (full_covariance, planar, iaf, spherical),
     "bound": (importance_weighted, multiple_importance, partial_importance, combined_importance, sigma, missing),
     "penalty": (beta_tc, dip, info, capacity, wae, swae, rae),
-    "code": (vq, residual_vq, sim_vq, fsq, lfq, top_k),
-    "game": (factor,),
+    "code": (categorical, joint, vq, residual_vq, sim_vq, fsq, lfq, top_k),
+    "game": (factor, aae, wae_gan, vaegan),
 }
 """The named autoencoders by what they change of the basic ones."""
 
 NAMED: dict[str, Callable[..., Autoencoder]] = {
     function.__name__: function for group in GROUPS.values() for function in group
-    function.__name__: function
-    for function in (
-        undercomplete,
-        sparse,
-        contractive,
-        denoising,
-        convolutional,
-        variational,
-        importance_weighted,
-        multiple_importance,
-        partial_importance,
-        combined_importance,
-        sigma,
-        missing,
-        conditional,
-        vamp,
-        factor,
-        aae,
-        wae_gan,
-        vaegan,
-        categorical,
-        joint,
-        vq,
-        residual_vq,
-        sim_vq,
-        fsq,
-        lfq,
-        top_k,
-    )
 }
 """The named autoencoders by their names."""
 
