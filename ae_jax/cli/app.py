@@ -14,6 +14,7 @@ from ae_jax.cli.denoise import denoise
 from ae_jax.cli.detect import detect
 from ae_jax.cli.evaluate import evaluate
 from ae_jax.cli.explore import explore
+from ae_jax.cli.models import models
 from ae_jax.cli.options import Imports
 from ae_jax.cli.search import search
 from ae_jax.cli.session import use_cache
@@ -35,6 +36,7 @@ COMMANDS: dict[str, Command | str] = {
     "explore": explore,
     "sample": use.sample,
     "export": use.export,
+    "models": models,
     "data": "Lists data sets, and prepares more.",
 }
 """Commands by name; of those that have commands of their own, the summary."""
