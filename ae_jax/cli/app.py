@@ -61,7 +61,7 @@ def run(arguments: Sequence[str]) -> int:
         print(f"ae-jax {metadata.version('ae_jax')}")
         return 0
     call = parse(arguments)
-    if arguments[0] != "data":
+    if arguments[0] not in ("data", "models"):
         use_cache()
     return call()
 

@@ -91,7 +91,6 @@ class AdversarialPrior(Objective):
       weight: lambda, of the networks' loss in the game.
       critic: its layers.
       prior: p(z), a distribution that can be sampled.
-      density: whether log p(z) is added to the critic's output, so that it learns the density of the codes alone.
 
     Raises:
       InvalidInput: a negative weight, or a component that is no critic or prior.
@@ -103,7 +102,6 @@ class AdversarialPrior(Objective):
     weight: Weight = 1.0
     critic: Critic = Critic()
     prior: PartBuilder = StandardNormal()
-    density: bool = static(default=False)
 
     def __post_init__(self) -> None:
         require_non_negative(self, weight=self.weight)
@@ -120,16 +118,12 @@ class AdversarialPrior(Objective):
         code = model.encode(batch.x, batch.condition)
         drawn = not isinstance(code, jax.Array) and isinstance(code, Posterior)
         z: Any = sample_latents(code_key, code, 1)[0] if drawn else code
-        real, fixed = model.prior.sample(prior_key, len(z)), jax.lax.stop_gradient(z)
-
-        def judge(critic: Any, z: Array) -> Array:
-            return critic(z) + (model.prior.log_prob(z) if self.density else 0.0)
-
+        real, made = model.critic(model.prior.sample(prior_key, len(z))), model.critic(jax.lax.stop_gradient(z))
         return weighted_sum(
             {
                 self.likelihood.name: (1.0, self.likelihood(model.decode(z, batch.condition), batch.x)),
-                "adversary": (self.weight, jax.nn.softplus(-judge(without_gradient(model.critic), z))),
-                "critic": (1.0, critic_loss(judge(model.critic, real), judge(model.critic, fixed))),
+                "adversary": (self.weight, jax.nn.softplus(-without_gradient(model.critic)(z))),
+                "critic": (1.0, critic_loss(real, made)),
             },
             step,
         )

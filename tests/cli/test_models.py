@@ -1,12 +1,8 @@
 """``ae-jax models`` says of every named autoencoder what it is, minimises, is for, and where it comes from."""
 
-import json
-
 import pytest
 
 import ae_jax
-from ae_jax.cli.app import run
-from ae_jax.errors import InvalidInput
 from ae_jax.models.descriptions import describe
 
 
@@ -18,15 +14,11 @@ def test_every_description_is_whole(name):
     assert any(str(year) in described.sources for year in range(1950, 2030))
 
 
-def test_all_are_listed_and_one_is_described(capsys):
-    assert run(["models", "--json"]) == 0
-    listed = json.loads(capsys.readouterr().out)["models"]
+def test_all_are_listed_and_one_is_described(call):
+    listed = call("models", "--json").json()["models"]
     assert [one["name"] for one in listed] == list(ae_jax.NAMED)
-    assert run(["models", "fsq"]) == 0
-    printed = capsys.readouterr().out
-    assert r"\\min" in printed
+    printed = call("models", "fsq").ok().out
+    assert "fsq (changes: code)" in printed
     assert "use: For discrete codes without a codebook" in printed
-    assert run(["models"]) == 0
-    assert "fsq" in capsys.readouterr().out
-    with pytest.raises(InvalidInput, match="unknown autoencoder 'fsqq': did you mean 'fsq'"):
-        run(["models", "fsqq"])
+    assert "vq (changes: code)" in call("models").ok().out
+    assert "unknown autoencoder 'fsqq': did you mean 'fsq'" in call("models", "fsqq").err
