@@ -66,7 +66,7 @@ def wae_gan(
     return Autoencoder(
         name="wae_gan",
         networks=MLP(hidden=hidden, code=code, activation=activation),
-        objective=AdversarialPrior(likelihood=likelihood, weight=weight, critic=Critic(hidden=critic), density=True),
+        objective=AdversarialPrior(likelihood=likelihood, weight=weight, critic=Critic(hidden=critic)),
         optimizer={
             "networks": Optimizer(learning_rate=learning_rate),
             "critic": Optimizer(learning_rate=critic_rate, settings={"b1": 0.5, "b2": 0.9}),
