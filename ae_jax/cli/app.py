@@ -35,6 +35,7 @@ COMMANDS: dict[str, Command | str] = {
     "search": search,
     "explore": explore,
     "sample": use.sample,
+    "impute": use.impute,
     "export": use.export,
     "models": models,
     "data": "Lists data sets, and prepares more.",

@@ -16,10 +16,12 @@ from ae_jax.cli.hyperparameters import hyperparameters as options_of
 from ae_jax.cli.options import Data, Folder, Json, Training, is_leader, option
 from ae_jax.cli.printing import print_json, print_paths, print_table
 from ae_jax.cli.session import DIVERGED, quiet_libraries, say, use_cache
+from ae_jax.data import Dataset, missing_values
 from ae_jax.data.sources import is_named
 from ae_jax.data.writing import require_writable
 from ae_jax.errors import InvalidInput
 from ae_jax.locks import locked
+from ae_jax.models import named
 from ae_jax.training import Callback, Run, TrainingInterrupted, stop_on_signal
 from ae_jax.training.distributed import sync_errors
 from ae_jax.training.run import require_replaceable
@@ -68,6 +70,12 @@ def compare(
     return conduct(partial(studies.compare, dataset, list(only) or None), training, folder, json=json)
 
 
+def _loaded(name: str, data: Data) -> Dataset:
+    """Loads data, whose values may be missing for autoencoders that take such data."""
+    with missing_values(named(name)().objective.uses_observed):
+        return data.load()
+
+
 def train_command(name: str) -> Callable[..., int]:
     """Makes the command that trains the autoencoder of that name, with its hyper-parameters as options."""
     options = options_of(name)
@@ -83,7 +91,7 @@ def train_command(name: str) -> Callable[..., int]:
         from ae_jax import studies
 
         training.join()
-        dataset = by_each(data.load)
+        dataset = by_each(lambda: _loaded(name, data))
         autoencoder, messages = by_each(lambda: studies.suited(name, dataset, **chosen_values(hyperparameters)))
         folder = out or default_folder("train", name, dataset.name)
         by_leader(lambda: require_free(folder, [folder]))
@@ -126,7 +134,7 @@ def sweep_command(name: str) -> Callable[..., int]:
         if submit_options:
             raise InvalidInput("--submit-options was given without --submit: expected both, or neither.")
         training.join()
-        dataset = by_each(data.load)
+        dataset = by_each(lambda: _loaded(name, data))
         folder = out or default_folder("sweep", name, dataset.name)
         where = {"seeds": training.seeds, "chunks": chunks, "mesh": training.mesh}
         populations, _ = by_each(lambda: studies.populations_of(name, dataset, grid, **where))

@@ -6,8 +6,9 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 import numpy as np
-from tyro.conf import arg
+from tyro.conf import Positional, arg
 
+from ae_jax._checks import non_negative_whole
 from ae_jax.atomic import replacing
 from ae_jax.cli.inputs import condition_of, dataset_of, examples_of
 from ae_jax.cli.options import (
@@ -25,7 +26,7 @@ from ae_jax.cli.options import (
 )
 from ae_jax.cli.printing import print_json
 from ae_jax.cli.session import say
-from ae_jax.data import RawData, writing
+from ae_jax.data import RawData, missing_values, writing
 from ae_jax.errors import InvalidInput, printable, require_known
 from ae_jax.training import Run
 from ae_jax.training import load as load_run
@@ -37,6 +38,7 @@ _POINTS = 2000
 """Number of examples that a map shows, at most."""
 
 Output = Annotated[str, arg(metavar="FILE")]
+_INCOMPLETE = "a file whose empty cells, or NaN, are missing values; or a data set by its name."
 AnyMember = Annotated[
     int | None,
     option("INT", "all, on a leading axis", "number of one member, from 0."),
@@ -210,6 +212,44 @@ def _fit_sampler(folder: Path, name: str, source: str | None) -> None:
     if name not in run.samplers:
         run.sampler(name, dataset_of(run, source))
         run.save_sampler(folder, name)
+
+
+def impute(
+    run: RunFolder,
+    data: Annotated[Positional[str], arg(metavar="DATA", help=_INCOMPLETE)],
+    *,
+    samples: int = 1000,
+    imputations: int = 0,
+    seed: int = 0,
+    member: Member = None,
+    out: str = "imputed.csv",
+    json: Json = False,
+) -> int:
+    """Fills in missing values, by an autoencoder that was trained for them, such as missing.
+
+    Args:
+      samples: number of latents that each example's expectation is taken over.
+      imputations: number of draws from the distribution of the missing values, written beside --out as NAME-1, NAME-2
+        and so on, for multiple imputation.
+      seed: of latents and draws.
+      out: .npy, .csv, .tsv or .parquet for the data with expectations in place of missing values.
+    """
+    use = Use.open("impute", run, member, out, None, examples=True)
+    with missing_values():
+        examples = examples_of(use.run, InputData(data=data))
+    filled = use.run.impute(
+        examples.x,
+        samples,
+        imputations=max(non_negative_whole("--imputations", "M", imputations), 1),
+        condition=condition_of(use.run, examples.labels),
+        seed=check_seed(seed),
+    )
+    count = int(np.isnan(examples.x).sum())
+    use.report(f"{count:,} of {examples.x.size:,} values were missing", missing=count, values=examples.x.size)
+    for place, draw in enumerate(filled.draws[:imputations], 1):
+        own = dataclasses.replace(use, out=str(Path(out).with_stem(f"{Path(out).stem}-{place}")))
+        use.lines.append(f"{own.out}: {own.write_examples(draw, examples.labels)}")
+    return use.finish(json, use.write_examples(filled.mean, examples.labels))
 
 
 def check_seed(seed: int) -> int:

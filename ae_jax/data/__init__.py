@@ -1,6 +1,6 @@
 """Data sets from names, files, arrays and streams, checked, split and scaled."""
 
-from ae_jax.data.arrays import RawData, as_examples, as_labels, require_shape, require_unit_interval
+from ae_jax.data.arrays import RawData, as_examples, as_labels, missing_values, require_shape, require_unit_interval
 from ae_jax.data.classes import as_condition
 from ae_jax.data.dataset import Dataset, Split
 from ae_jax.data.downloads import DownloadProgress, prepare, prepared_file
@@ -28,6 +28,7 @@ __all__ = [
     "from_arrays",
     "from_splits",
     "load",
+    "missing_values",
     "prepare",
     "prepared_file",
     "require_shape",

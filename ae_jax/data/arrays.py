@@ -1,6 +1,9 @@
 """Arrays of examples and labels, checked where the user gives them."""
 
 import warnings
+from collections.abc import Iterator
+from contextlib import contextmanager
+from contextvars import ContextVar
 from typing import Any, NamedTuple
 
 import jax
@@ -30,6 +33,24 @@ class RawData(NamedTuple):
     columns: tuple[str, ...] | None = None
     ids: np.ndarray | None = None
     rows: np.ndarray | None = None
+
+
+_ALLOWED: ContextVar[bool] = ContextVar("missing values are allowed", default=False)
+
+
+@contextmanager
+def missing_values(allowed: bool = True) -> Iterator[None]:
+    """Lets examples that are read inside have missing values, which are NaN."""
+    token = _ALLOWED.set(allowed)
+    try:
+        yield
+    finally:
+        _ALLOWED.reset(token)
+
+
+def are_allowed_missing() -> bool:
+    """Whether examples may have missing values here."""
+    return _ALLOWED.get()
 
 
 def as_examples(values: Any, name: str = "data") -> np.ndarray:
@@ -123,11 +144,12 @@ def require_examples(array: np.ndarray, name: str) -> None:
 
 def require_finite(array: np.ndarray, name: str) -> None:
     """Raises where values are NaN, infinite or beyond 32-bit floats."""
-    bad = ~np.isfinite(array)
+    bad = np.isinf(array) if _ALLOWED.get() else ~np.isfinite(array)
     if bad.any():
         raise InvalidInput(
             f"{name} has {int(bad.sum())} NaN or infinite values, the first at index {_first(bad)}: "
-            "expected finite numbers; drop or impute them."
+            "expected finite numbers; drop or impute them, or train an autoencoder for missing values, "
+            "ae_jax.missing."
         )
     limit = np.finfo(np.float32).max
     if array.dtype.itemsize > limit.itemsize and (beyond := np.abs(array) > limit).any():

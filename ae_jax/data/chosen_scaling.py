@@ -68,14 +68,14 @@ def _are_bytes(x: np.ndarray, whole: Statistics) -> bool:
 
 def leaves_unit(x: np.ndarray) -> bool:
     """Whether examples are vectors of numbers that are no bytes and leave [0, 1]."""
-    return x.ndim == 2 and storage_type(x.dtype) != np.uint8 and bool(x.min() < 0 or x.max() > 1)
+    return x.ndim == 2 and storage_type(x.dtype) != np.uint8 and bool(np.nanmin(x) < 0 or np.nanmax(x) > 1)
 
 
 def _warn_of_spreads(name: str, x: np.ndarray, columns: tuple[str, ...] | None) -> None:
     """Warns where the deviations of unscaled features differ so much that some would hardly count."""
-    if x.ndim != 2 or x.dtype == np.uint8 or (x.min() >= 0 and x.max() <= 1):
+    if x.ndim != 2 or x.dtype == np.uint8 or (np.nanmin(x) >= 0 and np.nanmax(x) <= 1):
         return
-    deviations = x.std(axis=0, dtype=np.float64)
+    deviations = np.nanstd(x, axis=0, dtype=np.float64)
     varying = np.flatnonzero(deviations > 0)
     if not len(varying):
         return
@@ -95,7 +95,7 @@ def _warn_of_outliers(
     """Warns where an extreme value is so far from the others that a scaling by its range leaves no difference there."""
     sample = x[:: -(-len(x) // _SAMPLE)].astype(np.float64)
     sample = sample if x.ndim == 2 else sample.reshape(-1, 1)
-    median = np.median(sample, axis=0)
+    median = np.nanmedian(sample, axis=0)
     distances = np.abs(sample - median)
     distances[distances == 0] = np.nan
     usual = np.array([np.inf if np.isnan(each).all() else np.nanmedian(each) for each in distances.T])

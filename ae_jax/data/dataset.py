@@ -9,7 +9,7 @@ import numpy as np
 
 from ae_jax._reprs import as_html, as_text, listed
 from ae_jax.components import to_config
-from ae_jax.data.arrays import as_labels, require_examples, require_finite
+from ae_jax.data.arrays import as_labels, missing_values, require_examples, require_finite
 from ae_jax.data.classes import as_condition, classes_of
 from ae_jax.data.scaling import Scaling, Statistics
 from ae_jax.data.spec import DataSpec, Label, ReadOptions
@@ -103,6 +103,7 @@ class Dataset:
       statistics: of all training examples; by default those of ``train``.
       notes: a sentence for each thing that was guessed: the range of bytes, the axis of channels.
       origin: the name or path that :func:`ae_jax.data.load` was given, and the seed of the split; else None.
+      missing: whether values may be missing, NaN in the splits.
       drawn: of splits that were drawn at random from one source, the rows of each in it, ``"train"`` among them; None
         of splits that are given, as in every data set that ``dataclasses.replace`` makes.
 
@@ -122,9 +123,14 @@ class Dataset:
     statistics: Statistics | None = None
     notes: tuple[str, ...] = ()
     origin: tuple[str, int] | None = None
+    missing: bool = False
     drawn: Mapping[str, np.ndarray] | None = dataclasses.field(default=None, init=False, repr=False)
 
     def __post_init__(self) -> None:
+        with missing_values(self.missing):
+            self._check()
+
+    def _check(self) -> None:
         for name, split in self._splits().items():
             what = f"the {name} split of {self.name}"
             arrays = isinstance(split, Split) and isinstance(split.x, np.ndarray)
@@ -173,6 +179,20 @@ class Dataset:
         """The shape of one example."""
         return self.train.x.shape[1:]
 
+    @cached_property
+    def has_missing(self) -> bool:
+        """Whether a value of some split is missing."""
+        return self.missing and any(np.isnan(split.x).any() for split in self._splits().values())
+
+    def filled(self) -> "Dataset":
+        """The data with the mean of a feature over the training split in place of what is missing, for evaluation."""
+        if not self.has_missing:
+            return self
+        mean = np.nanmean(self.train.x, axis=0, dtype=np.float64).astype(np.float32)[None]
+        whole = {name: np.where(np.isnan(split.x), mean, split.x) for name, split in self._splits().items()}
+        splits = {name: split._replace(x=whole[name]) for name, split in self._splits().items()}
+        return remember(dataclasses.replace(self, missing=False, **splits), self.drawn)
+
     @property
     def training_examples(self) -> int:
         """How many examples are trained on."""
@@ -196,7 +216,7 @@ class Dataset:
         statistics = [self._trained, *(Statistics.of([x], moments=False) for x in held_out)]
         extremes = [extreme for one in statistics for extreme in (one.low, one.high)]
         values = np.stack([np.broadcast_to(extreme, self.shape) for extreme in extremes])
-        scaled = np.asarray(self.scaling(values))
+        scaled = np.asarray(self.scaling(np.where(np.isfinite(values), values, self._trained.low)))
         return float(scaled.min()), float(scaled.max())
 
     @cached_property

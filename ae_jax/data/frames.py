@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from ae_jax.data.arrays import EXACT, RawData, as_examples, as_labels
+from ae_jax.data.arrays import EXACT, RawData, are_allowed_missing, as_examples, as_labels
 from ae_jax.errors import InvalidInput, unknown
 
 _CATEGORIES = ("category", "categorical", "enum", "dictionary")
@@ -191,11 +191,12 @@ def _numbers(column: Any, what: str, remedy: str) -> np.ndarray:
         known = [value for value in values if not _is_missing(value)]
         if not all(isinstance(value, (bool, np.bool_, numbers.Real, Decimal)) for value in known):
             raise _not_numbers(values, kind, what, remedy)
-    _require_complete(values, what, f"drop or impute them, or {remedy}")
+    if not are_allowed_missing():
+        _require_complete(values, what, f"drop or impute them, or {remedy}")
     if values.dtype.kind == "O":
         truth = all(isinstance(value, (bool, np.bool_)) for value in values)
         try:
-            values = values.astype(bool if truth else float)
+            values = np.where(pd.isna(values), np.nan, values).astype(bool if truth else float)
         except OverflowError as error:
             raise InvalidInput(
                 f"{what} has integers beyond 32-bit floats: expected smaller ones; rescale them."

@@ -97,11 +97,11 @@ class Scaling:
 class Statistics(NamedTuple):
     """Statistics that a scaling is fitted to: of each feature where examples are vectors, else of all values together.
 
-    They hold the number of values, the lowest and the highest, and, where computed, the mean and the sum of squared
-    distances from it.
+    They hold the number of values (of each feature where some are missing), the lowest and the highest, and, where
+    computed, the mean and the sum of squared distances from it.
     """
 
-    count: int
+    count: Any
     low: Any
     high: Any
     mean: Any = None
@@ -180,8 +180,20 @@ def _number(value: Any) -> Any:
     return value.astype(np.float32) if np.ndim(value) else float(value)
 
 
+def _of_observed(part: np.ndarray, observed: np.ndarray, axis: int | None, moments: bool) -> Statistics:
+    """Statistics of the values that are not missing; a feature without any has infinite extremes."""
+    count: Any = observed.sum(axis=axis)
+    low, high = part.min(axis, where=observed, initial=np.inf), part.max(axis, where=observed, initial=-np.inf)
+    if not moments:
+        return Statistics(count, low, high)
+    mean = part.sum(axis, dtype=np.float64, where=observed) / np.maximum(count, 1)
+    return Statistics(count, low, high, mean, np.square(part - mean).sum(axis, dtype=np.float64, where=observed))
+
+
 def _statistics(part: np.ndarray, moments: bool) -> Statistics:
     axis = 0 if part.ndim == 2 else None
+    if part.dtype.kind == "f" and (missing := np.isnan(part)).any():
+        return _of_observed(part, ~missing, axis, moments)
     found = Statistics(len(part) if axis == 0 else part.size, part.min(axis=axis), part.max(axis=axis))
     if not moments:
         return found

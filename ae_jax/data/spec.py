@@ -9,7 +9,7 @@ import numpy as np
 
 from ae_jax._checks import positive_whole, widths
 from ae_jax.components import component, static
-from ae_jax.data.arrays import as_examples, require_shape
+from ae_jax.data.arrays import are_allowed_missing, as_examples, missing_values, require_shape
 from ae_jax.data.containers import as_frame, opened
 from ae_jax.data.frames import from_frame
 from ae_jax.data.layout import Channels, as_trained
@@ -125,19 +125,21 @@ class DataSpec:
         """Whether all values lie in [0, 1] in model units."""
         return self.likelihood == "BernoulliLikelihood"
 
-    def raw(self, x: Any, what: str = "data") -> np.ndarray:
+    def raw(self, x: Any, what: str = "data", *, missing: bool = False) -> np.ndarray:
         """Later examples before scaling, as a device stores them, checked against this specification.
 
-        The columns of a table are taken by their names, and images with channels first as images trained on.
+        The columns of a table are taken by their names, and images with channels first as images trained on. NaN is
+        refused unless values may be ``missing``.
 
         Raises:
           InvalidInput: data that :func:`ae_jax.data.arrays.as_examples` refuses, a column that is missing, another
             shape, or another range (see :meth:`require_range`).
         """
         frame, columns = as_frame(x), self.columns or (self.reading.columns if self.reading.shape else None)
-        if frame is not None and columns:
-            x = from_frame(frame, columns=columns, name=what).x.reshape(-1, *self.shape)
-        examples = as_trained(as_examples(opened(x, name=what).raw.x, what), self.shape)
+        with missing_values(missing or are_allowed_missing()):
+            if frame is not None and columns:
+                x = from_frame(frame, columns=columns, name=what).x.reshape(-1, *self.shape)
+            examples = as_trained(as_examples(opened(x, name=what).raw.x, what), self.shape)
         require_shape(examples, self.shape, what)
         self.require_range(examples, what)
         return examples

@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 
 from ae_jax._checks import size
-from ae_jax.data.arrays import RawData, as_examples, as_labels, warn_of_lost_digits
+from ae_jax.data.arrays import RawData, are_allowed_missing, as_examples, as_labels, missing_values, warn_of_lost_digits
 from ae_jax.data.chosen_scaling import leaves_unit, scaling_of
 from ae_jax.data.containers import Opened, opened
 from ae_jax.data.dataset import Dataset, Split, draw_rows, remember
@@ -37,6 +37,7 @@ def from_arrays(
     test: float = TEST,
     scaling: Scaling | str | None = None,
     seed: int = 0,
+    missing: bool = False,
 ) -> Dataset:
     """A data set from examples in memory, split at random by a seed, stratified where labels allow it.
 
@@ -57,6 +58,7 @@ def from_arrays(
         :meth:`Scaling.of_bytes`, images of whole numbers from 0 to 255 are divided by 255, the columns of a table that
         leaves [0, 1] are standardised, and anything else stays as it is. ``Dataset.notes`` has what was guessed.
       seed: of the split, from 0 to 2**32 - 1.
+      missing: NaN is a missing value, for autoencoders that take such data (:func:`ae_jax.missing`).
 
     Raises:
       InvalidInput: data that :func:`ae_jax.data.arrays.as_examples` refuses, labels of another length or
@@ -67,12 +69,14 @@ def from_arrays(
       >>> len(data.train.x), len(data.validation.x), len(data.test.x)
       (6, 2, 2)
     """
-    given = opened(x, labels, columns=columns, ids=ids, name=name)
-    whole, notes = _as_split(given, channels, name)
+    allowed = missing or are_allowed_missing()
+    with missing_values(allowed):
+        given = opened(x, labels, columns=columns, ids=ids, name=name)
+        whole, notes = _as_split(given, channels, name)
     rows = draw_rows(len(whole.x), _counts(len(whole.x), validation, test, seed), whole.labels, seed)
     splits = {split: whole.take(index) for split, index in rows.items()}
     scaling = "standard" if scaling is None and given.table and leaves_unit(whole.x) else scaling
-    return remember(_scaled(name, splits, given.raw.columns, scaling, notes=notes), rows)
+    return remember(_scaled(name, splits, given.raw.columns, scaling, notes=notes, missing=allowed), rows)
 
 
 def from_splits(
@@ -123,7 +127,7 @@ def from_splits(
                 "holds for all."
             )
     scaling = "standard" if scaling is None and table and leaves_unit(splits["train"].x) else scaling
-    return _scaled(name, splits, names, scaling, notes=notes)
+    return _scaled(name, splits, names, scaling, notes=notes, missing=are_allowed_missing())
 
 
 def from_raw(
@@ -196,7 +200,8 @@ def from_rows(
     validation, test, sample = (np.sort(part) for part in np.split(chosen, np.cumsum(sizes)[:-1]))
     stream = Stream(rows=rows, held_out=np.sort(np.concatenate([validation, test])), budget=reading.budget, seed=seed)
     taken = {"train": sample, "validation": validation, "test": test}
-    statistics, found, digest = survey(stream, taken, moments=scaling in (None, "standard"))
+    with missing_values(False):
+        statistics, found, digest = survey(stream, taken, moments=scaling in (None, "standard"))
     stream = dataclasses.replace(stream, digest=digest)
     if scaling is None and leaves_unit(np.array([statistics.low, statistics.high], rows.dtype)):
         scaling = "standard"
@@ -252,6 +257,11 @@ def _scaled(
     """The data set of these splits, with a scaling that is chosen or fitted where it is not given."""
     if columns is not None and (len(columns),) != (shape := splits["train"].x.shape[1:]):
         raise InvalidInput(f"{name} was given {len(columns)} column names for examples of shape {shape}.")
+    unseen = np.isnan(splits["train"].x).all(axis=0) if further.get("missing") else np.zeros(1, bool)
+    if unseen.any():
+        place = tuple(int(each) for each in np.argwhere(unseen)[0])
+        column = repr(columns[place[0]]) if columns else place
+        raise InvalidInput(f"{name} has no value of feature {column} to train on: expected one; leave the feature out.")
     chosen, notes = scaling_of(name, splits, columns, scaling, further.get("statistics"))
     notes = (*further.pop("notes", ()), *notes)
     return Dataset(name=name, scaling=chosen, columns=columns, notes=notes, **splits, **further)

@@ -16,6 +16,7 @@ from ae_jax.networks.functional import pure_encoder
 from ae_jax.objectives import DISCRETE, NO_DENSITY
 from ae_jax.objectives.elbo import nll_of_latents, sample_with_log_ratios
 from ae_jax.training import Run
+from ae_jax.training.imputation import batch_of
 from ae_jax.types import Batch
 
 _SAMPLES = 16
@@ -58,7 +59,7 @@ def negative_elbo(run: Run, x: Any, *, condition: Any = None, seed: int = 0) -> 
       Kingma and Welling, *Auto-encoding variational Bayes*, ICLR 2014, eq. 3.
     """
     require_prior(run.autoencoder)
-    stored = run.data.raw(x)
+    stored = run.raw(x)
     return run.apply(_bound_of_batch, stored, jax.random.split(jax.random.key(seed), len(stored)), condition=condition)
 
 
@@ -109,7 +110,7 @@ def log_likelihood(run: Run, x: Any, *, condition: Any = None, samples: int = 50
             "such as GaussianLikelihood."
         )
     samples = positive_whole("log_likelihood", "samples", samples)
-    stored = run.data.raw(x)
+    stored = run.raw(x)
     keys = jax.random.split(jax.random.key(seed), len(stored))
     largest, total, squares = run.apply(_Weights(samples), stored, keys, condition=condition)
     effective = np.clip(np.square(total) / squares, 1.0, samples)
@@ -151,7 +152,7 @@ def require_prior(autoencoder: Autoencoder) -> None:
 
 def bound_of_examples(autoencoder: Autoencoder, model: Any, x: Any, keys: Any, *, samples: int = _SAMPLES) -> Any:
     """The negative bound and its parts at each example of a batch in model units, each with a key of its own."""
-    batch, encode = Batch(x, model.condition), pure_encoder(model)
+    batch, encode = batch_of(autoencoder, model, x), pure_encoder(model)
 
     def latents_of(one: Batch, key: Any) -> Any:
         one = jax.tree.map(lambda leaf: leaf[None], one)
@@ -160,7 +161,7 @@ def bound_of_examples(autoencoder: Autoencoder, model: Any, x: Any, keys: Any, *
 
     latents, ratios = jax.vmap(latents_of, out_axes=1)(batch, keys)
     nll = jnp.mean(nll_of_latents(autoencoder.objective.likelihood, model, latents, batch), axis=0)
-    kl = model.prior.kl(model.encode(x))
+    kl = model.prior.kl(model.encode(batch.x))
     kl = jnp.mean(ratios, axis=0) if kl is None else kl
     return {"negative_elbo": nll + kl, "negative_log_likelihood": nll, "kl": kl}
 
@@ -176,7 +177,7 @@ class _Weights:
     samples: int
 
     def __call__(self, autoencoder: Autoencoder, model: Any, scaling: Scaling, stored: Any, keys: Any) -> Any:
-        batch, encode = Batch(scaling(stored), model.condition), pure_encoder(model)
+        batch, encode = batch_of(autoencoder, model, scaling(stored)), pure_encoder(model)
 
         def of_one(example: tuple[Batch, Any]) -> Any:
             one, key = jax.tree.map(lambda leaf: leaf[None], example[0]), example[1]

@@ -56,6 +56,8 @@ _GENERATED = 2_000
 _EXAMPLES, _SAMPLES = 1_000, 1_000
 """The largest number of examples whose log-likelihood is estimated, and the importance samples of each."""
 
+_FILLED = "Missing values count as the mean of their feature over the training split, as truth and as input."
+
 _OWN_SPLITS = "Each member is evaluated on the split that it was trained on, which its seed drew."
 
 _FLATTERED = {
@@ -163,6 +165,9 @@ def evaluate(
         "sampler": sampler,
         "outputs": frozenset(output for name in names for output in TASKS[name].outputs),
     }
+    if dataset.has_missing:
+        found = evaluate(evaluated, dataset.filled(), names, **{key: how[key] for key in how if key != "outputs"})
+        return Evaluation(one._replace(messages=(_FILLED, *one.messages)) for one in found)
     if isinstance(evaluated, Baseline):
         return _results(Context(evaluated=evaluated, dataset=dataset, **how), names)
     if not evaluated.has_own_splits(dataset):
@@ -202,6 +207,7 @@ def evaluate_baseline(
       >>> [(row["seed"], round(row["value"], 4)) for row in found.rows if row["metric"] == "mse"]
       [(0, 0.0117), (1, 0.0115)]
     """
+    dataset = dataset.filled()
     splits = [(None, dataset)] if seeds is None else [(seed, dataset.resplit(seed)) for seed in seeds]
     outputs = frozenset(_SUMMARY_OUTPUTS)
     contexts = [Context(evaluated=fit(data), dataset=data, outputs=outputs, split_seed=seed) for seed, data in splits]

@@ -32,7 +32,7 @@ def run_pictures(run: Run, dataset: Dataset | None) -> list[Picture]:
     )
     bounds = None
     if dataset is not None:
-        dataset = select_member(run).own_split(dataset)
+        dataset = select_member(run).own_split(dataset.filled())
         name = next(name for name in ("test", "validation", "train") if len(getattr(dataset, name).x))
         split = getattr(dataset, name)
         bounds = float(split.x.min()), float(split.x.max())
@@ -54,7 +54,7 @@ def task_pictures(result: TaskResult, run: Run, dataset: Dataset) -> list[Pictur
     """Returns the figures of a task's results; none if it has no rows."""
     if not result.rows:
         return []
-    name, dataset = result.rows[0]["split"], select_member(run).own_split(dataset)
+    name, dataset = result.rows[0]["split"], select_member(run).own_split(dataset.filled())
     split = dataset.split(name)
     match result.task:
         case "reconstruction":

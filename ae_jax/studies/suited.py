@@ -82,7 +82,7 @@ def suited(name: str, dataset: Dataset, **hyperparameters: Any) -> tuple[Autoenc
 def _chosen(defaults: Mapping[str, Any], code: Any, dataset: Dataset) -> dict[str, Any]:
     """The hyper-parameters whose values are not the defaults, by the rules of :func:`suited`."""
     stored = dataset.train.x[:: -(-len(dataset.train.x) // _SAMPLE)]
-    x = np.asarray(dataset.scaling(stored)).reshape(len(stored), -1)
+    x = np.nan_to_num(np.asarray(dataset.scaling(stored))).reshape(len(stored), -1)
     found: dict[str, Any] = {}
     likelihood = defaults.get("likelihood")
     if (

@@ -9,6 +9,7 @@ from jaxtyping import Array
 from ae_jax.data import Scaling
 from ae_jax.models import Autoencoder
 from ae_jax.networks import functional
+from ae_jax.objectives import mark_missing
 from ae_jax.training.config import OnDivergence, Precision
 from ae_jax.training.mesh import over_data
 from ae_jax.training.state import TRAIN, VALIDATE, BatchIndices, BestState, EpochInfo, State, key_for
@@ -96,7 +97,8 @@ def train_epoch(
     one_step = algorithm(member.autoencoder, data.train.x.shape[1:], on_divergence, precision).step
 
     def body(state: State, inputs: BatchIndices) -> tuple[State, Metrics]:
-        return one_step(state, inputs.keys, over_data(_scaled(_rows_of(data.train, inputs.rows), data)))
+        batch = _scaled(_rows_of(data.train, inputs.rows), data, member.autoencoder)
+        return one_step(state, inputs.keys, over_data(batch))
 
     state, metrics = jax.lax.scan(body, member.state, indices)
     return state, jax.tree.map(jnp.nanmean if on_divergence == "skip" else jnp.mean, metrics)
@@ -106,8 +108,9 @@ def _rows_of(examples: Batch, rows: Array) -> Batch:
     return jax.tree.map(lambda values: values.at[rows].get(mode="promise_in_bounds"), examples)
 
 
-def _scaled(batch: Batch, data: EpochData) -> Batch:
-    return batch._replace(x=data.scaling(batch.x))
+def _scaled(batch: Batch, data: EpochData, autoencoder: Autoencoder) -> Batch:
+    batch = batch._replace(x=data.scaling(batch.x))
+    return mark_missing(batch) if autoencoder.objective.uses_observed else batch
 
 
 def validate(
@@ -130,7 +133,8 @@ def validate(
     def of_one(inputs: tuple[Key, Any]) -> Metrics:
         model = functional.bind(spec, state.evaluated, state.model_state)
         raw = inputs[1] if own is None else _rows_of(source, inputs[1])
-        loss, metrics = autoencoder.objective(model, inputs[0], over_data(_scaled(raw, data)), data.last_step)
+        batch = over_data(_scaled(raw, data, autoencoder))
+        loss, metrics = autoencoder.objective(model, inputs[0], batch, data.last_step)
         return metrics | {"loss": loss}
 
     def of_batches(purpose: int, part: Any, batch: int) -> Metrics:

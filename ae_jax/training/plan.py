@@ -88,8 +88,15 @@ def plan(
 ) -> Plan:
     """Checks the arguments of :func:`ae_jax.fit` and combines every autoencoder with every seed."""
     require_supported_settings()
-    dataset = data if isinstance(data, Dataset) else from_arrays(data, validation=0.0, test=0.0)
     choices, several = _choices(autoencoder)
+    takes_missing = all(choice.objective.uses_observed for choice in choices)
+    whole = {"validation": 0.0, "test": 0.0, "missing": takes_missing}
+    dataset: Dataset = data if isinstance(data, Dataset) else from_arrays(data, **whole)
+    if dataset.has_missing and not takes_missing:
+        raise InvalidInput(
+            f"{choices[0].name} was given {dataset.name}, which has missing values: expected complete data; impute "
+            "them by ae_jax.missing, or drop them."
+        )
     choices = [_for_range(choice, dataset) for choice in choices]
     members, several_seeds = _seeds(seeds)
     if config.patience is not None and not len(dataset.validation.x):

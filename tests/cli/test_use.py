@@ -292,9 +292,30 @@ def test_every_command_that_loads_a_run_says_that_it_executes_what_it_imports(ca
     assert "they are executed" in text
 
 
-def test_a_sampler_is_fitted_once_and_saved_with_the_run(call, variational):
-    line = ["sample", variational, "--n", 3, "--member", 1, "--sampler", "normal"]
+def test_a_sampler_is_fitted_once_and_saved_with_the_run(call, variational, file):
+    line = ["sample", variational, "--n", 3, "--data", file, "--member", 1, "--sampler", "normal"]
     first = call(*line).array("samples.npy")
     np.testing.assert_array_equal(first, ae_jax.load(variational)[1].sample(3, sampler="normal"))
     np.testing.assert_array_equal(call(*line).array("samples.npy"), first)
     call(*line[:-1], "nonsense").refused("unknown sampler 'nonsense'")
+
+
+def test_a_table_with_empty_cells_is_trained_on_and_imputed(call, tmp_path):
+    rng = np.random.default_rng(0)
+    table = pandas.DataFrame(
+        rng.normal(size=(60, 1)) * [1.0, 20.0, -3.0] + rng.normal(size=(60, 3)), columns=list("abc")
+    )
+    table = table.mask(rng.uniform(size=table.shape) < 0.2)
+    table.to_csv(tmp_path / "holes.csv", index=False)
+    how = ["--code", 1, "--hidden", 8, "--epochs", 2, "--batch-size", 16]
+    call("train", "missing", "--data", tmp_path / "holes.csv", "--out", tmp_path / "run", *how).ok()
+    line = ["impute", tmp_path / "run", tmp_path / "holes.csv", "--samples", 20]
+    outcome = call(*line, "--imputations", 2, "--out", "full.csv")
+    mean, draw = outcome.table("full.csv"), outcome.table("full-2.csv")
+    for filled in (mean, draw):
+        assert list(filled.columns) == list("abc")
+        assert not filled.isna().any(axis=None)
+        known = table.notna().to_numpy()
+        np.testing.assert_allclose(filled.to_numpy()[known], table.to_numpy()[known], rtol=1e-5)
+    assert not (tmp_path / "full-3.csv").exists()
+    call("train", "variational", "--data", tmp_path / "holes.csv").refused("missing values")
