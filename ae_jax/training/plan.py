@@ -90,8 +90,8 @@ def plan(
     require_supported_settings()
     choices, several = _choices(autoencoder)
     takes_missing = all(choice.objective.uses_observed for choice in choices)
-    whole = {"validation": 0.0, "test": 0.0, "missing": takes_missing}
-    dataset: Dataset = data if isinstance(data, Dataset) else from_arrays(data, **whole)
+    given = isinstance(data, Dataset)
+    dataset = data if given else from_arrays(data, validation=0.0, test=0.0, missing=takes_missing)
     if dataset.has_missing and not takes_missing:
         raise InvalidInput(
             f"{choices[0].name} was given {dataset.name}, which has missing values: expected complete data; impute "
