@@ -1,8 +1,12 @@
 """The direction of imports: every room stands on lower ones only."""
 
 import ast
+import subprocess
+import sys
 from functools import cache
 from pathlib import Path
+
+import pytest
 
 import ae_jax
 
@@ -103,3 +107,16 @@ def test_library_code_never_prints():
         if room_of(path) not in ("cli", "__main__"):
             calls = [node.func for node in nodes(path) if isinstance(node, ast.Call)]
             assert not any(isinstance(call, ast.Name) and call.id == "print" for call in calls), name_of(path)
+
+
+@pytest.mark.slow
+def test_a_minimal_environment_trains_and_reports(tmp_path):
+    program = """
+import sys
+for name in ("tensorflow_datasets", "huggingface_hub", "onnx", "optuna", "grain"):
+    sys.modules[name] = None
+from ae_jax.cli import main
+raise SystemExit(main(["train", "undercomplete", "--code", "2", "--epochs", "1", "--out", sys.argv[1]]))
+"""
+    subprocess.run([sys.executable, "-c", program, str(tmp_path / "run")], check=True, capture_output=True)
+    assert (tmp_path / "run" / "report.html").exists()
