@@ -122,7 +122,7 @@ def test_sliders_change_the_decoded_picture_as_the_decoder_does(
 @pytest.mark.parametrize("served", ["held"], indirect=True)
 def test_examples_are_selected_by_click_key_number_and_neighbour(visit, served: str, held: Run, small: Dataset):
     page = visit(served)
-    first, original = part(page, "status").inner_text(), pixels(page, "original")
+    first = part(page, "status").inner_text()
     canvas = part(page, "map")
     canvas.focus()
     for key in ("ArrowRight", "ArrowLeft", "ArrowUp", "ArrowDown"):
@@ -150,7 +150,6 @@ def test_examples_are_selected_by_click_key_number_and_neighbour(visit, served: 
             page.mouse.click(box["x"] + across * box["width"], box["y"] + up * box["height"])
             seen.add(part(page, "status").inner_text())
     assert len(seen) > 4
-    assert original.shape == (64,)
 
 
 @needs_chromium

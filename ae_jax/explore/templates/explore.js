@@ -29,6 +29,8 @@ function mountExplorer(root, contents, ask) {
     return RAMP[first].map((value, channel) => Math.round(value + (place - first) * (RAMP[first + 1][channel] - value)));
   };
 
+  const shade = (share, dark) => `rgb(${ramp(dark ? 0.2 + 0.8 * share : share)})`; // of the map, visible on its background
+
   // Decoding, by the weights of a perceptron or by whoever is asked.
   const ACTIVATIONS = {
     linear: v => v, relu: v => Math.max(v, 0), tanh: Math.tanh, sigmoid: v => 1 / (1 + Math.exp(-v)),
@@ -149,12 +151,12 @@ function mountExplorer(root, contents, ask) {
   const draw = () => {
     const bounds = canvas.getBoundingClientRect(), ratio = window.devicePixelRatio || 1;
     Object.assign(canvas, { width: Math.round(bounds.width * ratio), height: Math.round(bounds.height * ratio) });
-    const context = canvas.getContext("2d"), locate = onCanvas(), palette = isDark() ? LIGHTER : COLOURS;
+    const context = canvas.getContext("2d"), locate = onCanvas(), dark = isDark(), palette = dark ? LIGHTER : COLOURS;
     context.scale(ratio, ratio);
     Object.assign(context, { textAlign: "center", textBaseline: "middle", globalAlpha: 0.85 });
     places.forEach((place, index) => {
       const [across, up] = locate(place), kindOf = colour.names ? colour.places[index] : 0;
-      context.fillStyle = colour.names ? palette[kindOf % palette.length] : `rgb(${ramp((colour.values[index] - colour.least) / (colour.most - colour.least))})`;
+      context.fillStyle = colour.names ? palette[kindOf % palette.length] : shade((colour.values[index] - colour.least) / (colour.most - colour.least), dark);
       context.font = `${kindOf % MARKS.length ? 11 : 15}px sans-serif`; // a circle is a small character
       context.fillText(MARKS[kindOf % MARKS.length], across, up);
     });
@@ -184,7 +186,7 @@ function mountExplorer(root, contents, ask) {
         return make("span", {}, mark, ` ${label}`);
       })
       : [make("span", { textContent: short(colour.least) }), make("span", { className: "ramp" }), make("span", { textContent: `${short(colour.most)} or more` })]));
-    for (const each of root.querySelectorAll(".ramp")) each.style.background = `linear-gradient(to right, ${RAMP.map(stop => `rgb(${stop})`).join(", ")})`;
+    for (const each of root.querySelectorAll(".ramp")) each.style.background = `linear-gradient(to right, ${RAMP.map((_, stop) => shade(stop / (RAMP.length - 1), isDark())).join(", ")})`;
     draw();
   };
   const resetView = () => { Object.assign(view, { zoom: 1, x: 0, y: 0 }); draw(); };
