@@ -34,7 +34,8 @@ def explore(run: RunFolder, data: InputData = FROM_RUN, *, port: int = 0, export
         normal = trained_on(loaded)
     except InvalidInput as error:
         say(f"note: there is no anomaly score, which compares with the examples trained on ({error})")
-    explorer = make(loaded, examples.x, examples.labels, reference=normal.x, reference_labels=normal.labels)
+    known = {"ids": examples.ids, "reference": normal.x, "reference_labels": normal.labels}
+    explorer = make(loaded, examples.x, examples.labels, **known)
     if export is not None:
         print(f"{explorer.save(export)}: a page that opens offline")
         return 0

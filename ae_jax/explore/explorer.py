@@ -95,7 +95,7 @@ class Explorer:
 
 
 def explore(
-    run: Run, data: Any, labels: Any = None, *, reference: Any = None, reference_labels: Any = None
+    run: Run, data: Any, labels: Any = None, *, ids: Any = None, reference: Any = None, reference_labels: Any = None
 ) -> Explorer:
     """Makes an explorer of a run's codes.
 
@@ -104,11 +104,12 @@ def explore(
       data: a :class:`ae_jax.data.Dataset`, of which the test split is shown, else the validation or training split; or
         examples in the units trained on, ``[n, *shape]``. At most 2,000 examples are shown, evenly spaced.
       labels: of examples, ``[n]``; the condition of a conditional autoencoder.
+      ids: names of examples, ``[n]``; by default their numbers.
       reference, reference_labels: normal examples that the anomaly score compares with; by default those of the
         training split.
 
     Raises:
-      InvalidInput: examples that do not fit the run, or labels of another length.
+      InvalidInput: examples that do not fit the run, or labels or ids of another length.
 
     Example:
       >>> import ae_jax
@@ -124,21 +125,22 @@ def explore(
         if reference is None:
             reference, reference_labels = data.train.x, data.train.labels
         source, split = f"the {name} split of {data.name}", data.split(name)
-        data, labels = split.x, split.labels
+        data, labels, ids = split.x, split.labels, split.ids
     x = run.data.raw(data)
-    if labels is not None and len(labels) != len(x):
-        raise InvalidInput(f"explore was given {len(labels)} labels of {len(x)} examples: expected one for each.")
+    for name, given in (("labels", labels), ("ids", ids)):
+        if given is not None and len(given) != len(x):
+            raise InvalidInput(f"explore was given {len(given)} {name} of {len(x)} examples: expected one for each.")
     rows = subsample(len(x), min(_POINTS, max(1, _VALUES // math.prod(run.shape))))
     note = f"The {len(x):,} examples of {source}."
     if len(rows) < len(x):
         note = f"{len(rows):,} of {len(x):,} examples of {source}, evenly spaced."
-    labels = None if labels is None else np.asarray(labels)[rows]
-    return Explorer(run, _contents(run, x[rows], labels, rows, note, (reference, reference_labels)))
+    labels, ids = (None if given is None else np.asarray(given)[rows] for given in (labels, ids))
+    about = {"title": f"{run.name} on {run.data.name}", "note": note, "rows": rows.tolist()}
+    about["ids"] = None if ids is None else [str(each) for each in ids.tolist()]
+    return Explorer(run, about | _contents(run, x[rows], labels, (reference, reference_labels)))
 
 
-def _contents(
-    run: Run, x: np.ndarray, labels: np.ndarray | None, rows: np.ndarray, note: str, reference: tuple[Any, Any]
-) -> dict[str, Any]:
+def _contents(run: Run, x: np.ndarray, labels: np.ndarray | None, reference: tuple[Any, Any]) -> dict[str, Any]:
     condition = labels if run.autoencoder.conditional else None
     codes = np.asarray(run.encode(x, condition), np.float64).reshape(len(x), -1)
     made = np.asarray(run.reconstruct(x, condition), np.float32)
@@ -157,12 +159,9 @@ def _contents(
     large = kind == "image" and stored.size > _FLOATS
     pack = functools.partial(_bytes, low=low, high=high) if large else encoded
     return {
-        "title": f"{run.name} on {run.data.name}",
-        "note": note,
         "kind": kind,
         "shape": list(run.shape),
         "features": list(run.data.columns or ()),
-        "rows": rows.tolist(),
         "low": low,
         "high": high,
         "bytes": large,

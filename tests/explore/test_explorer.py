@@ -72,6 +72,8 @@ def test_kinds_of_data_and_large_data(run: Run):
     assert (table["kind"], len(table["rows"])) == ("table", 2000)
     assert table["note"] == "2,000 of 2,500 examples of the data, evenly spaced."
     np.testing.assert_allclose(floats(table["colours"]["label"]), np.linspace(0, 1, 2500)[table["rows"]], rtol=1e-6)
+    named = explore(run, np.zeros((2, 8, 8)), ids=["a.png", "b.png"]).contents
+    assert (named["ids"], table["ids"]) == (["a.png", "b.png"], None)
     with pytest.raises(InvalidInput, match="3 labels of 20 examples"):
         explore(run, np.zeros((20, 8, 8)), [0, 1, 2])
 

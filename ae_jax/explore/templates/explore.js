@@ -21,6 +21,7 @@ function mountExplorer(root, contents, ask) {
   const stored = text => contents.bytes ? Float32Array.from(bytes(text), each => low + each / 255 * (high - low)) : floats(text);
   const x = stored(contents.x), made = stored(contents.made);
   const row = (values, place, length) => values.subarray(place * length, (place + 1) * length);
+  const nameOfExample = place => contents.ids ? contents.ids[place] : rows[place];
   const conditionOf = place => conditions ? conditions[place] : null;
 
   const isDark = () => getComputedStyle(root).backgroundColor.match(/\d+/g).slice(0, 3).every(each => each < 100);
@@ -250,7 +251,7 @@ function mountExplorer(root, contents, ask) {
   });
 
   // The selected example.
-  const describe = place => [`example ${rows[place]}`, ...Object.keys(colours).map(name => `${name} ${textOf(name, place)}`)].join(", ");
+  const describe = place => [`example ${nameOfExample(place)}`, ...Object.keys(colours).map(name => `${name} ${textOf(name, place)}`)].join(", ");
   const thumbnail = (values, label, caption, picked) => {
     const picture = make("canvas", {});
     picture.setAttribute("role", "img");
@@ -263,7 +264,7 @@ function mountExplorer(root, contents, ask) {
     const errors = Float32Array.from(original, (value, feature) => ((value - remade[feature]) / scale[feature]) ** 2);
     const sum = errors.reduce((a, b) => a + b, 0) || 1;
     part("number").value = rows[place];
-    part("status").textContent = `Example ${rows[place]}: ${Object.keys(colours).map(name => `${name} ${textOf(name, place)}`).join(", ")}.`;
+    part("status").textContent = `Example ${nameOfExample(place)}: ${Object.keys(colours).map(name => `${name} ${textOf(name, place)}`).join(", ")}.`;
     paint(part("original"), original, `original of ${describe(place)}`);
     paint(part("made"), remade, `reconstruction of ${describe(place)}`, { behind: original });
     paint(part("errors"), errors, "squared error of each feature", { heat: true });
@@ -275,7 +276,7 @@ function mountExplorer(root, contents, ask) {
     const distances = Array.from({ length: count }, (_, other) => Math.sqrt(row(codes, other, width).reduce((total, value, unit) => total + (value - own[unit]) ** 2, 0)));
     const near = Array.from(distances.keys()).filter(other => other !== place).sort((a, b) => distances[a] - distances[b]).slice(0, 8);
     part("neighbours").replaceChildren(...near.map(other =>
-      thumbnail(row(x, other, size), describe(other), `${colours.label ? textOf("label", other) : rows[other]}\n${distances[other].toPrecision(2)}`, () => select(other))));
+      thumbnail(row(x, other, size), describe(other), `${colours.label ? textOf("label", other) : nameOfExample(other)}\n${distances[other].toPrecision(2)}`, () => select(other))));
     draw();
     if (canDecode) { setCode(own); traverse(); }
   };
@@ -308,9 +309,9 @@ function mountExplorer(root, contents, ask) {
     const [from, to] = [start, end].map(place => row(codes, place, width));
     const between = along.map(share => Array.from(from, (value, unit) => value + share * (to[unit] - value)));
     const decoded = await decode(between, conditionOf(start));
-    part("ends").textContent = `From example ${rows[start]} to example ${rows[end]}, in equal steps of the code.`;
+    part("ends").textContent = `From example ${nameOfExample(start)} to example ${nameOfExample(end)}, in equal steps of the code.`;
     part("between").replaceChildren(...decoded.map((example, step) =>
-      thumbnail(example, `step ${step + 1} of ${STEPS} from example ${rows[start]} to example ${rows[end]}`, `${Math.round(100 * along[step])}%`)));
+      thumbnail(example, `step ${step + 1} of ${STEPS} from example ${nameOfExample(start)} to example ${nameOfExample(end)}`, `${Math.round(100 * along[step])}%`)));
   });
 
   part("title").textContent = contents.title;
