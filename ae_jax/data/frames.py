@@ -57,7 +57,8 @@ def from_frame(
       InvalidInput: the columns cannot be used, or values are missing; the sentence has the faults of all columns.
     """
     named = {str(column): column for column in frame.columns}
-    features = _features(named, columns, label, id, name)
+    remedy = _CORRECT if leave_out else _CHOOSE
+    features = _features(named, columns, (label, id), name, remedy)
     repeated = Counter(str(column) for column in frame.columns)
     for column in [*features, *filter(None, (label, id))]:
         if repeated[column] > 1:
@@ -65,7 +66,6 @@ def from_frame(
     if not len(frame):
         raise InvalidInput(f"{name} has no rows: expected at least one example.")
     faults: list[str] = []
-    remedy = _CORRECT if leave_out else _CHOOSE
 
     def tried(read: Callable[..., np.ndarray], column: str) -> np.ndarray | None:
         try:
@@ -153,14 +153,14 @@ def _labels(column: Any, what: str, remedy: str) -> np.ndarray:
 
 
 def _features(
-    names: Sequence[str] | dict[str, Any], columns: Any, label: str | None, id: str | None, source: str
+    names: Sequence[str] | dict[str, Any], columns: Any, roles: tuple[str | None, str | None], source: str, remedy: str
 ) -> list[str]:
     """Names of the columns to use."""
     if columns is None:
-        features = [name for name in names if name not in (label, id)]
+        features = [name for name in names if name not in roles]
     else:
         features = [columns] if isinstance(columns, str) else [str(column) for column in columns]
-    missing = [name for name in (*features, *filter(None, (label, id))) if name not in names]
+    missing = [name for name in (*features, *filter(None, roles)) if name not in names]
     if len(missing) > 1:
         shown, known = (", ".join(map(repr, list(each)[:_FAULTS])) for each in (missing, names))
         raise InvalidInput(f"{source} lacks {len(missing)} columns, {shown}: expected them among its own, {known}.")
@@ -168,16 +168,16 @@ def _features(
         raise unknown(f"column of {source}", missing[0], names)
     if not features:
         raise InvalidInput(f"{source} leaves no column of examples: expected at least one beside the label.")
-    for role, name in (("the label", label), ("the id", id)):
+    for role, name in zip(("the label", "the id"), roles, strict=True):
         if name in features:
-            raise InvalidInput(f"column {name!r} of {source} is both {role} and a feature: leave it out of --columns.")
+            raise InvalidInput(f"column {name!r} of {source} is both {role} and a feature: expected it as one of them.")
     if len(set(features)) < len(features):
         raise InvalidInput(f"the columns {', '.join(features)} of {source} are not distinct: expected each one once.")
     unnamed = [name for name in features if name == "" or name.startswith("Unnamed: ")]
     if columns is None and unnamed:
         raise InvalidInput(
             f"{source} has a column without a name: expected a name, as it may be an index (which pandas writes unless "
-            "index=False); name it, make it the id with --id, or choose columns with --columns."
+            f"index=False); {remedy}."
         )
     return features
 

@@ -62,7 +62,7 @@ _BY_SUFFIX = {
 _IDX = _Format("an idx file", idx_images)
 _IDX_FOLDER = _Format("a folder of idx files", idx_splits)
 _IMAGE_FOLDER = _Format("a folder of images", image_splits, ("image_size", "color"))
-_FLAGS = {"key": ":NAME behind it", "header": "--no-header"}
+_FLAGS = {"key": ":NAME behind it", "header": "--no-header", "channels": "--channel-axis"}
 
 _SUFFIXES = ", ".join((*_BY_SUFFIX, ".idx"))
 KINDS = f"a file ({_SUFFIXES} or one named as MNIST's idx files), or a folder of images, idx files or shards"
