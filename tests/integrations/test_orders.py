@@ -34,6 +34,7 @@ def orders(tmp_path: Path) -> Path:
     return tmp_path / "orders.csv"
 
 
+@pytest.mark.filterwarnings("ignore:The ``noload`` loader:DeprecationWarning")  # MLflow's own use of SQLAlchemy
 def test_a_script_of_forty_lines_scores_tracks_exports_and_shares(orders: Path, tmp_path: Path) -> None:
     assert len(SCRIPT.read_text().splitlines()) <= 40
     subprocess.run([sys.executable, SCRIPT, orders, tmp_path], check=True, cwd=tmp_path)
