@@ -17,6 +17,7 @@ import jax
 import numpy as np
 
 from ae_jax.errors import InvalidInput, first_line, require_known
+from ae_jax.public import public
 
 T = TypeVar("T")
 
@@ -51,6 +52,7 @@ def component(cls: type[T]) -> type[T]:
       {'type': 'Power', 'exponent': 2.0, 'kind': 'even'}
     """
     cls = dataclasses.dataclass(frozen=True, kw_only=True)(cls)
+    cls.__init__ = public(cls.__init__)
     known = _components.setdefault(cls.__name__, cls)
     if (known.__module__, known.__qualname__) != (cls.__module__, cls.__qualname__):
         raise InvalidInput(

@@ -73,7 +73,9 @@ class Optimizer:
         size(self, "accumulate", self.accumulate)
         accepted = set(inspect.signature(self._make).parameters) - {"learning_rate"}
         if not self.decay_biases and not accepted.intersection(_MASKS):
-            raise InvalidInput(f"Optimizer was given decay_biases=False and {self.rule}, which has no mask: use adamw.")
+            raise InvalidInput(
+                f"Optimizer was given decay_biases=False and {self.rule}, which has no mask: expected adamw."
+            )
         if not isinstance(self.settings, dict | None):
             raise InvalidInput(f"Optimizer was given settings={shown(self.settings)}: expected numbers by their names.")
         for name, value in (self.settings or {}).items():

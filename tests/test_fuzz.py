@@ -15,7 +15,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 import ae_jax
-from ae_jax import InvalidInput, TrainConfig, corruptions, objectives, schedules
+from ae_jax import InvalidInput, TrainConfig, corruptions, evaluation, objectives, schedules, studies
 from ae_jax.cli import main
 from ae_jax.components import from_config, to_config
 from ae_jax.data import from_splits
@@ -23,6 +23,7 @@ from ae_jax.errors import TrainingDiverged
 from ae_jax.models import NAMED, Autoencoder
 from ae_jax.networks import ACTIVATIONS, MLP, Convolutional
 from ae_jax.optimizers import RULES, Optimizer
+from ae_jax.training import Checkpoints
 from ae_jax.training.plan import plan
 
 X = np.random.default_rng(0).uniform(size=(8, 4, 4)).astype(np.float32)  # every likelihood allows these values
@@ -105,12 +106,17 @@ BY_NAME |= {"top_k": few, "condition": few, "weight": weight, "beta": weight, "l
 autoencoder = st.one_of(some(Autoencoder), some(*NAMED.values()))
 
 
-def require_one_sentence(error: InvalidInput) -> None:
+def require_sentence(error: InvalidInput) -> str:
     sentence = str(error)
     assert sentence.isprintable()
     assert sentence.endswith(".")
     assert len(sentence) < 1000
-    assert any(hint in sentence for hint in ("expected", "did you mean", "Known are")), sentence
+    return sentence
+
+
+def require_one_sentence(error: InvalidInput) -> None:
+    sentence = require_sentence(error)
+    assert any(hint in sentence for hint in ("expected", "did you mean", "Known are", "import the file")), sentence
 
 
 options = {"epochs": mostly(st.integers(1, 2)), "batch_size": mostly(size), "patience": mostly(st.none())}
@@ -198,3 +204,46 @@ def test_everything_that_is_planned_trains(unchecked, make, batch_size):
             pass
         else:
             assert all(np.isfinite(values).all() for values in run.history["train"].values())
+
+
+WRONG = [*ODD, "a\0b", "../outside", np.zeros((2, 0)), np.zeros((0, 4)), [[1.0], [1.0, 2.0]], X, X[0], iter(()), len]
+CALLS: dict[str, tuple[Callable[..., Any], dict[str, Any]]] = {
+    "fit": (ae_jax.fit, {"autoencoder": ae_jax.undercomplete(code=2, hidden=()), "data": X, "epochs": 1}),
+    "from_arrays": (ae_jax.data.from_arrays, {"x": X}),
+    "from_splits": (from_splits, {"train": X}),
+    "data.load": (ae_jax.data.load, {"source": "digits"}),
+    "digits": (ae_jax.data.digits, {}),
+    "load": (ae_jax.load, {"folder": "nowhere"}),
+    "named": (ae_jax.named, {"name": "vae"}),
+    "compare": (studies.compare, {"data": LABELLED, "autoencoders": []}),
+    "sweep": (studies.sweep, {"name": "sparse", "dataset": LABELLED, "grid": {}}),
+    "evaluate": (evaluation.evaluate, {"evaluated": None, "dataset": LABELLED}),
+    "TrainConfig": (TrainConfig, {}),
+    "Checkpoints": (Checkpoints, {"folder": "here"}),
+    "Optimizer": (Optimizer, {}),
+    "ReadOptions": (ae_jax.data.ReadOptions, {}),
+    "Scaling": (ae_jax.data.Scaling, {}),
+    **{name: (make, {}) for name, make in NAMED.items()},
+}
+
+
+@examples(150)
+@given(data=st.data())
+def test_a_wrong_argument_of_a_public_function_is_one_sentence(unchecked, tmp_path, monkeypatch, data):
+    def interrupted(*arguments, **settings):
+        raise KeyboardInterrupt  # where training or evaluation would begin
+
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setattr(sys.modules["ae_jax.training.fit"], "train", interrupted)
+    function, usual = CALLS[data.draw(st.sampled_from(sorted(CALLS)))]
+    names = [one.name for one in inspect.signature(function).parameters.values() if one.kind != one.VAR_KEYWORD]
+    given = usual | {data.draw(st.sampled_from(names or ["unknown"])): data.draw(st.sampled_from(WRONG))}
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        try:
+            function(**given)
+        except KeyboardInterrupt:
+            pass
+        except InvalidInput as error:
+            require_sentence(error)
+    assert not list(tmp_path.parent.glob("outside*"))

@@ -15,7 +15,7 @@ FILES = sorted(path for path in ROOT.rglob("*.py") if path != ROOT / "__init__.p
 
 # From the lowest up; rooms of one floor do not import each other, except on the ground floor.
 FLOORS = [
-    {"types", "errors", "locks", "atomic", "components", "_checks", "_reprs"},
+    {"types", "errors", "locks", "atomic", "components", "_checks", "_reprs", "public"},
     {"schedules", "optimizers", "losses", "corruptions"},
     {"distributions"},
     {"flows"},

@@ -106,7 +106,7 @@ def test_weight_decay_may_leave_biases():
     ours = Optimizer(rule="adamw", learning_rate=0.1, settings={"weight_decay": 0.5}, decay_biases=False)
     mask = {"kernel": True, "bias": False}
     assert_trees_close(after(ours.transformation()), after(optax.adamw(0.1, weight_decay=0.5, mask=mask)))
-    with pytest.raises(InvalidInput, match="decay_biases=False and sgd, which has no mask: use adamw"):
+    with pytest.raises(InvalidInput, match="decay_biases=False and sgd, which has no mask: expected adamw"):
         Optimizer(rule="sgd", decay_biases=False)
 
 

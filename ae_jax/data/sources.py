@@ -21,8 +21,10 @@ from ae_jax.data.spec import DataSpec, ReadOptions
 from ae_jax.data.splits import from_arrays, from_raw, from_rows, from_splits
 from ae_jax.data.streaming import Rows, bytes_of, read_all
 from ae_jax.errors import InvalidInput, unknown
+from ae_jax.public import public
 
 
+@public
 def digits(*, seed: int = 0) -> Dataset:
     """Scikit-learn's bundled handwritten digits: 1,797 images of 8 x 8, counts 0 to 16, ten classes.
 
@@ -51,6 +53,7 @@ EMBEDDED: dict[str, Callable[..., Dataset]] = {"digits": digits}
 """Data sets that come with the installation."""
 
 
+@public
 def load(
     source: str | Path,
     reading: ReadOptions = ReadOptions(),

@@ -16,6 +16,7 @@ from ae_jax.data.scaling import Scaling
 from ae_jax.data.spec import ReadOptions
 from ae_jax.data.streaming import Rows, Stream, bytes_of_one, survey
 from ae_jax.errors import InvalidInput
+from ae_jax.public import public
 
 VALIDATION, TEST = 0.1, 0.2
 """Fractions of the training examples that are held out of a source without such splits."""
@@ -25,6 +26,7 @@ _HELD_OUT, _SHARE = 10_000, 16
 the share of the budget that they may take."""
 
 
+@public
 def from_arrays(
     x: Any,
     labels: Any = None,
@@ -79,6 +81,7 @@ def from_arrays(
     return remember(_scaled(name, splits, given.raw.columns, scaling, notes=notes, missing=allowed), rows)
 
 
+@public
 def from_splits(
     train: Any,
     *,
@@ -114,13 +117,17 @@ def from_splits(
         if isinstance(given, tuple) and not isinstance(given, Split) and len(given) != 2:
             raise InvalidInput(f"{what} is a tuple of {len(given)}: expected examples, or a pair (examples, labels).")
         x, labels, *ids = given if isinstance(given, tuple) else (given, None)
-        if split != "train" and (x is None or (hasattr(x, "__len__") and len(x) == 0)):
+        if split != "train" and (
+            x is None or (hasattr(x, "__len__") and getattr(x, "shape", None) != () and len(x) == 0)
+        ):
             splits[split] = Split(splits["train"].x[:0])
             continue
         found = opened(x, labels, columns=names, ids=ids[0] if ids else None, name=what)
         splits[split], said = _as_split(found, channels, what)
         if split == "train":
             names, notes, table = found.raw.columns, said, found.table
+        if (own := splits[split].x.shape[1:]) != (shape := splits["train"].x.shape[1:]):
+            raise InvalidInput(f"{what} has examples of shape {own}: expected {shape}, as in the train split.")
         if (stored := splits[split].x.dtype) != (expected := splits["train"].x.dtype):
             raise InvalidInput(
                 f"{what} is stored as {stored} and the train split as {expected}: expected one type, as one scaling "

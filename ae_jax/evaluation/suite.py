@@ -44,6 +44,7 @@ from ae_jax.evaluation.results import Evaluation, Row, ScoredLabels, TaskResult
 from ae_jax.evaluation.retrieval import RandomHyperplanes, binarise, retrieval_metrics, thresholds_of
 from ae_jax.evaluation.sampling import subsample, subsample_split
 from ae_jax.objectives import BernoulliLikelihood
+from ae_jax.public import public
 from ae_jax.training import Run
 
 _NEIGHBORS = 5
@@ -88,6 +89,7 @@ class Task(NamedTuple):
     over: tuple[str, ...] = ()
 
 
+@public
 def evaluate(
     evaluated: Run | Baseline,
     dataset: Dataset,

@@ -43,6 +43,7 @@ from ae_jax.models.variational import variational
 from ae_jax.models.vq import vq
 from ae_jax.models.wae import wae
 from ae_jax.models.wae_gan import wae_gan
+from ae_jax.public import public
 
 __all__ = [
     "GROUPS",
@@ -107,6 +108,7 @@ NAMED: dict[str, Callable[..., Autoencoder]] = {
 """The named autoencoders by their names."""
 
 
+@public
 def named(name: str) -> Callable[..., Autoencoder]:
     """The function that builds the autoencoder of that name.
 

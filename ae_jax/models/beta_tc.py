@@ -4,9 +4,11 @@ from ae_jax.models.autoencoder import Autoencoder
 from ae_jax.networks import MLP
 from ae_jax.objectives import ELBO, BernoulliLikelihood, Likelihood, TotalCorrelation
 from ae_jax.optimizers import Optimizer
+from ae_jax.public import public
 from ae_jax.types import Number, Weight
 
 
+@public
 def beta_tc(
     *,
     code: int = 16,

@@ -4,10 +4,12 @@ from ae_jax.models.autoencoder import Autoencoder
 from ae_jax.networks import MLP
 from ae_jax.objectives import ELBO, BernoulliLikelihood, Likelihood
 from ae_jax.optimizers import Optimizer
+from ae_jax.public import public
 from ae_jax.schedules import Linear
 from ae_jax.types import Number, Weight
 
 
+@public
 def capacity(
     *,
     code: int = 16,

@@ -2,8 +2,10 @@
 
 from ae_jax._checks import widths
 from ae_jax.networks import MLP, Convolutional
+from ae_jax.public import public
 
 
+@public
 def code_networks(
     name: str, code: int, hidden: tuple[int, ...], grid: tuple[int, ...], channels: tuple[int, ...], activation: str
 ) -> MLP | Convolutional:

@@ -17,6 +17,7 @@ from ae_jax.objectives.base import weighted_sum
 from ae_jax.objectives.elbo import nll_of_latents, sample_latents
 from ae_jax.optimizers import Optimizer
 from ae_jax.priors import StandardNormal
+from ae_jax.public import public
 from ae_jax.types import Batch, Key, Metrics, Weight
 
 
@@ -87,6 +88,7 @@ def permuted_units(key: Key, z: Float[Array, "batch latent"]) -> Float[Array, "b
 
 
 @follows_range
+@public
 def factor(
     *,
     code: int = 16,

@@ -4,10 +4,12 @@ from ae_jax.models.autoencoder import Autoencoder, follows_range
 from ae_jax.networks import MLP
 from ae_jax.objectives import BernoulliLikelihood, ImportanceWeighted, Likelihood
 from ae_jax.optimizers import Optimizer
+from ae_jax.public import public
 from ae_jax.types import Weight
 
 
 @follows_range
+@public
 def importance_weighted(
     *,
     code: int = 16,

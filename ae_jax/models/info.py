@@ -4,9 +4,11 @@ from ae_jax.models.autoencoder import Autoencoder
 from ae_jax.networks import MLP
 from ae_jax.objectives import ELBO, MMD, BernoulliLikelihood, Likelihood
 from ae_jax.optimizers import Optimizer
+from ae_jax.public import public
 from ae_jax.types import Weight
 
 
+@public
 def info(
     *,
     code: int = 16,

@@ -5,11 +5,13 @@ from ae_jax.models.autoencoder import Autoencoder, follows_range
 from ae_jax.networks import MLP
 from ae_jax.objectives import BernoulliLikelihood, Categories, JointELBO, Likelihood
 from ae_jax.optimizers import Optimizer
+from ae_jax.public import public
 from ae_jax.schedules import Linear
 from ae_jax.types import Number, Weight
 
 
 @follows_range
+@public
 def joint(
     *,
     continuous: int = 10,

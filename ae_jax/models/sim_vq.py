@@ -4,9 +4,11 @@ from ae_jax.models.autoencoder import Autoencoder
 from ae_jax.models.code_networks import code_networks
 from ae_jax.objectives import Likelihood, SimVectorQuantizer, SquaredError, VectorQuantized
 from ae_jax.optimizers import Optimizer
+from ae_jax.public import public
 from ae_jax.types import Weight
 
 
+@public
 def sim_vq(
     *,
     code: int = 16,

@@ -4,12 +4,14 @@ from ae_jax.models.autoencoder import Autoencoder
 from ae_jax.networks import MLP
 from ae_jax.objectives import KLSparsity, Likelihood, Reconstruction, SquaredError
 from ae_jax.optimizers import Optimizer
+from ae_jax.public import public
 from ae_jax.types import Number, Weight
 
 _START = 0.05
 """The mean activation before training, for any target: another one is not another program."""
 
 
+@public
 def sparse(
     *,
     code: int = 128,

@@ -18,6 +18,7 @@ from ae_jax.networks import PartBuilder
 from ae_jax.objectives import Likelihood, Objective, SquaredError
 from ae_jax.objectives.base import weighted_sum
 from ae_jax.optimizers import Optimizer
+from ae_jax.public import public
 from ae_jax.types import Batch, Key, Metrics, Number, Shape, Weight
 
 _CAP = 2**30  # number of examples at which a counter stops, before 32 bits overflow
@@ -187,6 +188,7 @@ class DictionaryLearning(Objective):
         return loss, metrics | {"l0": l0, "dead": jnp.mean(dead, dtype=code.dtype)}
 
 
+@public
 def top_k(
     *,
     code: int = 128,

@@ -15,6 +15,7 @@ from ae_jax.models.autoencoder import Autoencoder, follows_range
 from ae_jax.networks import MLP
 from ae_jax.objectives import ELBO, BernoulliLikelihood, Likelihood
 from ae_jax.optimizers import Optimizer
+from ae_jax.public import public
 from ae_jax.types import Key, Shape, Weight
 
 
@@ -83,6 +84,7 @@ class VampPriorPart(nnx.Module):
 
 
 @follows_range
+@public
 def vamp(
     *,
     code: int = 16,

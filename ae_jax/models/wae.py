@@ -5,9 +5,11 @@ from ae_jax.networks import MLP
 from ae_jax.objectives import MMD, Likelihood, Reconstruction, SquaredError
 from ae_jax.optimizers import Optimizer
 from ae_jax.priors import StandardNormal
+from ae_jax.public import public
 from ae_jax.types import Weight
 
 
+@public
 def wae(
     *,
     code: int = 16,

@@ -6,12 +6,15 @@ from collections.abc import Callable, Sequence
 from functools import partial
 from typing import Any
 
+import numpy as np
+
 from ae_jax.components import to_config
-from ae_jax.data import Dataset
+from ae_jax.data import Dataset, from_arrays
 from ae_jax.errors import InvalidInput
 from ae_jax.evaluation import PCA, Baseline, Identity, evaluate_baseline
 from ae_jax.models import Autoencoder
 from ae_jax.networks import code_shape
+from ae_jax.public import public
 from ae_jax.studies.study_results import StudyResults, redraws, run_study
 from ae_jax.studies.suited import suited
 from ae_jax.training import TrainConfig
@@ -46,13 +49,14 @@ def default_autoencoders(dataset: Dataset) -> tuple[list[Autoencoder], list[str]
     return [autoencoder for autoencoder, _ in built], messages + [sentence for _, said in built for sentence in said]
 
 
+@public
 def compare(
-    dataset: Dataset,
-    autoencoders: Sequence[Autoencoder | str] | None = None,
+    data: Any,
+    autoencoders: Autoencoder | str | Sequence[Autoencoder | str] | None = None,
     config: TrainConfig | None = None,
     *,
     messages: Sequence[str] = (),
-    seeds: Sequence[int] = (0, 1, 2, 3, 4),
+    seeds: int | Sequence[int] = (0, 1, 2, 3, 4),
     **training: Any,
 ) -> Comparison:
     """Trains autoencoders over the same seeds and evaluates each alike on the test split.
@@ -62,8 +66,9 @@ def compare(
     a result for each seed too. Official splits stay. The record says what varied.
 
     Args:
-      dataset: the data.
-      autoencoders: of different names, or names; by default :data:`DEFAULT_AUTOENCODERS`, or those that fit the data.
+      data: a :class:`ae_jax.data.Dataset`, or an array of examples, split by :func:`ae_jax.data.from_arrays`.
+      autoencoders: one or several of different names, or names; by default those of :data:`DEFAULT_AUTOENCODERS` that
+        fit the data.
       config: the settings of training; None for the defaults.
       messages: further sentences for a reader of the results.
       seeds: of the members.
@@ -77,11 +82,14 @@ def compare(
       InvalidInput: as in :func:`ae_jax.fit`, or two autoencoders of one name.
       TrainingInterrupted: Ctrl-C or SIGTERM; its ``run`` is the comparison so far.
     """
+    dataset = data if isinstance(data, Dataset) else from_arrays(data)
+    autoencoders = [autoencoders] if isinstance(autoencoders, (Autoencoder, str)) else autoencoders
+    seeds = [seeds] if isinstance(seeds, (int, np.integer)) else seeds
     chosen: list[Autoencoder] = []
     said: list[str] = []
     if autoencoders is None:
         chosen, said = default_autoencoders(dataset)
-    for choice in autoencoders or ():
+    for choice in () if autoencoders is None else autoencoders:
         autoencoder, sentences = (choice, []) if isinstance(choice, Autoencoder) else suited(choice, dataset)
         chosen.append(autoencoder)
         said += sentences

@@ -16,6 +16,7 @@ from ae_jax.data import Dataset
 from ae_jax.errors import InvalidInput, unknown
 from ae_jax.evaluation import Row
 from ae_jax.models import Autoencoder, named
+from ae_jax.public import public
 from ae_jax.studies.study_results import StudyResults, run_study
 from ae_jax.studies.suited import suited
 from ae_jax.training import TrainConfig
@@ -80,6 +81,7 @@ class Sweep(StudyResults):
         }
 
 
+@public
 def sweep(
     name: str,
     dataset: Dataset,

@@ -22,6 +22,7 @@ import numpy as np
 
 from ae_jax._checks import positive_whole, require_positive
 from ae_jax.errors import InvalidInput, first_line
+from ae_jax.public import public
 
 CHECKPOINT_FORMAT = 2
 """Version of the layout of a checkpoint."""
@@ -73,6 +74,9 @@ class Checkpoints:
             if (value := getattr(self, name)) is not None:
                 object.__setattr__(self, name, positive_whole(self, name, value))
         require_positive(self, every_minutes=self.every_minutes)
+
+
+Checkpoints.__init__ = public(Checkpoints.__init__)
 
 
 class Checkpoint(NamedTuple):

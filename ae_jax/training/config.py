@@ -5,6 +5,7 @@ from typing import Any, Literal, get_args
 
 from ae_jax._checks import positive_whole, size
 from ae_jax.errors import require_known
+from ae_jax.public import public
 from ae_jax.training.mesh import Devices
 
 OnDivergence = Literal["stop", "skip", "rollback"]
@@ -76,3 +77,6 @@ class TrainConfig:
             name: getattr(self, name) for name in ("epochs", "batch_size", "patience", "on_divergence", "precision")
         }
         return named | {"resplit": bool(self.resplit)}
+
+
+TrainConfig.__init__ = public(TrainConfig.__init__)

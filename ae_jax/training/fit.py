@@ -13,6 +13,7 @@ import numpy as np
 
 from ae_jax.errors import TrainingDiverged
 from ae_jax.models import Autoencoder
+from ae_jax.public import public
 from ae_jax.training.callbacks import Callback
 from ae_jax.training.checkpoint import Checkpoints
 from ae_jax.training.compilation import watch_compilation
@@ -33,6 +34,7 @@ from ae_jax.training.state import State
 from ae_jax.training.warm_start import facts_of, start_from
 
 
+@public
 def fit(
     autoencoder: Autoencoder | Sequence[Autoencoder],
     data: Any,
@@ -91,7 +93,7 @@ def fit(
     if planned.config.batch_size < config.batch_size:
         warnings.warn(
             f"batch_size={config.batch_size} was lowered to the {planned.config.batch_size} examples.",
-            stacklevel=2,
+            stacklevel=3,
         )
     start = None if init is None else start_from(init, planned)
     with contextlib.ExitStack() as stack:
@@ -159,6 +161,7 @@ def train(
     return run
 
 
+@public
 def untrained(autoencoder: Autoencoder | Sequence[Autoencoder], data: Any, *, seeds: int | Sequence[int] = 0) -> Run:
     """The members that :func:`ae_jax.fit` would train, with the parameters that they would start from.
 

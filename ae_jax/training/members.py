@@ -15,6 +15,7 @@ from ae_jax.data import DataSpec, Scaling, as_condition, as_examples, as_labels,
 from ae_jax.errors import InvalidInput
 from ae_jax.models import Autoencoder
 from ae_jax.networks import code_shape, deterministic
+from ae_jax.public import public
 from ae_jax.training.environment import require_supported_settings
 from ae_jax.training.imputation import Imputation, Imputer, batch_of
 from ae_jax.training.latents import PosteriorMoments, Traversal, move_units
@@ -83,6 +84,7 @@ class Members:
         """Each member's autoencoder, its numbers plain floats."""
         return [unstack(self.autoencoder, member) for member in range(len(self))]
 
+    @public
     def encode(self, x: Any, condition: Any = None) -> np.ndarray:
         """Codes of data in the units trained on; of a stochastic encoder, the posterior mean.
 
@@ -99,6 +101,7 @@ class Members:
         """
         return self.apply(_encode, self.raw(x), condition=condition)
 
+    @public
     def decode(self, z: Any, condition: Any = None) -> np.ndarray:
         """Reconstructions of codes, in the units of the data.
 
@@ -116,6 +119,7 @@ class Members:
         require_shape(codes, code_shape(self.autoencoder.networks), "codes")
         return self.scaling.invert(self.apply(_decode, codes, condition=condition))
 
+    @public
     def reconstruct(self, x: Any, condition: Any = None) -> np.ndarray:
         """Reconstructions of data, in the units of the data.
 
@@ -179,6 +183,7 @@ class Members:
         filled = (self.scaling.invert(values) for values in (mean, np.moveaxis(draws, axis + 1, axis)))
         return Imputation(*(np.where(np.isnan(stored), values, stored) for values in filled))
 
+    @public
     def sample(self, n: int, *, seed: int = 0, condition: Any = None, sampler: str = "prior") -> np.ndarray:
         """New data: codes from the model's prior or a fitted sampler, decoded to means, in the units of the data.
 

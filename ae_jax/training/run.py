@@ -15,6 +15,7 @@ from ae_jax.components import to_config
 from ae_jax.data import Dataset
 from ae_jax.errors import InvalidInput
 from ae_jax.export import Format, export
+from ae_jax.public import public
 from ae_jax.training.compilation import COST, keep_programs
 from ae_jax.training.members import Members
 from ae_jax.training.population import swept_values
@@ -199,6 +200,7 @@ class Run(Members):
         """
         return import_module("ae_jax.explore.widget").widget(self, data, labels)  # the widget imports runs
 
+    @public
     def save(self, folder: str | Path) -> Path:
         """Writes the run into a folder atomically: configuration and history as JSON, arrays in the safetensors format.
 
@@ -255,6 +257,7 @@ class Run(Members):
         }
 
 
+@public
 def load(folder: str | Path) -> Run:
     """The run that :meth:`Run.save` wrote; components of your own must be imported before.
 
