@@ -343,3 +343,12 @@ def test_the_best_autoencoder_is_judged_beside_the_best_baseline():
     assert [line.count("**") for line in cells[-5:]] == [2, 2, 0, 0, 0]
     turned = [row | {"metric": "frechet_distance", "use": "generate"} for row in rows]
     assert study.expected(turned) == {"digits, generate: b is shown to be better than raw": False}
+
+
+@pytest.mark.slow
+def test_the_imputation_of_half_of_the_values_runs(tmp_path):
+    finished = run(EXPERIMENTS / "mattei2019_missing.py", "--smoke", folder=tmp_path)
+    assert finished.returncode == 0, finished.stderr
+    rows = [json.loads(line) for line in finished.stdout.splitlines()]
+    assert rows[0]["mse"] == pytest.approx(1.0224, abs=1e-4)  # of missing values at the mean, by NumPy's seed 1234
+    assert rows[2]["imputation"] == "missing"
