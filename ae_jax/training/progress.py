@@ -7,6 +7,7 @@ from typing import Any
 
 from rich import progress as rich_progress
 from rich.console import Console
+from rich.table import Table
 from rich.text import Text
 
 from ae_jax.data import DownloadProgress
@@ -163,15 +164,19 @@ class _NotebookBars(_Bars):
     def open(self) -> None:
         from IPython.display import display
 
-        self._handle: Any = display(self._bars.get_renderable(), display_id=True)
+        self._handle: Any = display(self._table(), display_id=True)
         self._drawn = time.monotonic()
 
     def close(self) -> None:
-        self._handle.update(self._bars.get_renderable())
+        self._handle.update(self._table())
 
     def _update(self, name: str, **fields: Any) -> None:
         super()._update(name, **fields)
         now = time.monotonic()
         if now - self._drawn >= _NOTEBOOK_SECONDS:
             self._drawn = now
-            self._handle.update(self._bars.get_renderable())
+            self._handle.update(self._table())
+
+    def _table(self) -> Table:
+        """The bars as a table, which a notebook shows; rich's group of renderables has no HTML."""
+        return self._bars.make_tasks_table(self._bars.tasks)

@@ -10,6 +10,7 @@ import sys
 import time
 import urllib.request
 from collections.abc import Iterator
+from contextlib import closing
 from pathlib import Path
 from typing import Any
 
@@ -22,6 +23,9 @@ from ae_jax.data import Dataset
 from ae_jax.trackers import TRACKERS, MLflow, TensorBoard, Trackio, WandB, tracker
 
 pytest.importorskip("tensorboardX")
+
+# The trackers leave connections to the garbage collector.
+pytestmark = pytest.mark.filterwarnings("ignore::ResourceWarning", "ignore::pytest.PytestUnraisableExceptionWarning")
 
 
 def train(small: Dataset, tracking: Any, **settings: Any) -> Run:
@@ -171,7 +175,7 @@ def test_trackio_keeps_a_training_in_its_local_store(small: Dataset, tmp_path: P
         monkeypatch.setattr(f"{module}.TRACKIO_DIR", tmp_path)
     run = train(small, Trackio(project="mine"))
     (database,) = tmp_path.glob("mine*.db")
-    with sqlite3.connect(database) as connection:
+    with closing(sqlite3.connect(database)) as connection:
         rows = [json.loads(metrics) for (metrics,) in connection.execute("select metrics from metrics order by step")]
     for name, values in expected(run).items():
         np.testing.assert_allclose([row[name] for row in rows if name in row], values, rtol=1e-5)

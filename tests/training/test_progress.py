@@ -125,6 +125,7 @@ def test_a_notebook_has_one_display_that_is_updated(monkeypatch: pytest.MonkeyPa
 
     class Handle:
         def update(self, content):
+            assert "40" in content._repr_mimebundle_([], [])["text/html"]  # what a notebook shows
             shown[0] = Console(file=StringIO(), width=120)
             shown[0].print(content)
 
