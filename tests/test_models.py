@@ -11,6 +11,7 @@ from typing import Any, NamedTuple
 import jax
 import jax.numpy as jnp
 import numpy as np
+import optax
 import pytest
 
 import ae_jax
@@ -40,6 +41,7 @@ from ae_jax.objectives import (
     StudentTLikelihood,
     WinnerTakeAll,
 )
+from ae_jax.optimizers import from_optax
 from ae_jax.priors import GaussianMixture
 from ae_jax.schedules import Cosine, FromOptax, Linear
 from ae_jax.training import Callback, Checkpoints
@@ -96,7 +98,11 @@ COMPOSED = {
     "optimal scale": composed(mlp(), Reconstruction(likelihood=OptimalGaussianLikelihood())),
     "structural similarity": composed(mlp(), Reconstruction(likelihood=MultiScaleSSIM())),
     "outliers": composed(mlp(stochastic=True), ELBO(likelihood=StudentTLikelihood())),
-    "counts": composed(mlp(stochastic=True), ELBO(likelihood=DiscretisedLogisticLikelihood(levels=17))),
+    "counts": composed(
+        mlp(stochastic=True),
+        ELBO(likelihood=DiscretisedLogisticLikelihood(levels=17)),
+        optimizer=from_optax(optax.adam, learning_rate=1e-3),
+    ),
     "classifier": composed(mlp(), Classification(classes=10)),
     "scheduled": composed(
         mlp(),
