@@ -248,8 +248,8 @@ def impute(
     use.report(f"{count:,} of {examples.x.size:,} values were missing", missing=count, values=examples.x.size)
     for place, draw in enumerate(filled.draws[:imputations], 1):
         own = dataclasses.replace(use, out=str(Path(out).with_stem(f"{Path(out).stem}-{place}")))
-        use.lines.append(f"{own.out}: {own.write_examples(draw, examples.labels)}")
-    return use.finish(json, use.write_examples(filled.mean, examples.labels))
+        use.lines.append(f"{own.out}: {own.write_examples(draw, examples)}")
+    return use.finish(json, use.write_examples(filled.mean, examples))
 
 
 def check_seed(seed: int) -> int:
