@@ -44,8 +44,8 @@ def log_scale_of(outputs: Float[Array, "*any"]) -> Float[Array, "*any"]:
     extreme example (a standardised feature at 80 standard deviations, say) does not overflow the loss.
 
     Example:
-      >>> jnp.exp(log_scale_of(jnp.array([-1.0, 0.0, 9.0]))).round(3)
-      Array([ 0.368,  1.   , 10.   ], dtype=float32)
+      >>> [round(float(scale), 3) for scale in jnp.exp(log_scale_of(jnp.array([-1.0, 0.0, 9.0])))]
+      [0.368, 1.0, 10.0]
     """
     return jnp.where(outputs > 0, jnp.log1p(jnp.maximum(outputs, 0)), outputs)
 

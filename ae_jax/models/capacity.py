@@ -1,6 +1,6 @@
 """The variational autoencoder with an annealed capacity."""
 
-from ae_jax.models.autoencoder import Autoencoder
+from ae_jax.models.autoencoder import Autoencoder, follows_range
 from ae_jax.networks import MLP
 from ae_jax.objectives import ELBO, BernoulliLikelihood, Likelihood
 from ae_jax.optimizers import Optimizer
@@ -9,6 +9,7 @@ from ae_jax.schedules import Linear
 from ae_jax.types import Number, Weight
 
 
+@follows_range
 @public
 def capacity(
     *,

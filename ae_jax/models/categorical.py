@@ -14,7 +14,7 @@ from ae_jax.types import Weight
 def categorical(
     *,
     variables: int = 30,
-    classes: int = 10,
+    values: int = 10,
     hidden: tuple[int, ...] = (256,),
     activation: str = "gelu",
     beta: Weight = 1.0,
@@ -33,7 +33,7 @@ def categorical(
 
     Args:
       variables: number of categorical latents.
-      classes: number of values of each.
+      values: number of values of each.
       hidden: widths of the encoder's hidden layers; the decoder mirrors them.
       activation: of the hidden layers.
       beta: weight of the divergence, 1 for the evidence lower bound; may be a schedule.
@@ -45,7 +45,7 @@ def categorical(
       For latents that are choices among few alternatives, with a likelihood and a prior to sample from.
 
     Defaults:
-      - ``variables=30``, ``classes=10``: the code of a public implementation by the first author.
+      - ``variables=30``, ``values=10``: the code of a public implementation by the first author.
       - ``temperature=0.5``: the lowest of the paper's annealing, from the start, for budgets of few steps.
       - ``hidden=(256,)``, ``activation="gelu"``, ``beta=1.0``, ``likelihood=BernoulliLikelihood()``,
         ``learning_rate=2e-3``: those of :func:`ae_jax.variational`.
@@ -64,12 +64,12 @@ def categorical(
       Jang et al., *Categorical reparameterization with Gumbel-softmax*, ICLR 2017;
       Maddison et al., *The concrete distribution*, ICLR 2017.
     """
-    code = size("categorical", "variables", variables) * size("categorical", "classes", classes)
+    code = size("categorical", "variables", variables) * size("categorical", "values", values)
     return Autoencoder(
         name="categorical",
         networks=MLP(hidden=hidden, code=code, activation=activation),
         objective=CategoricalELBO(
-            likelihood=likelihood, categories=Categories(classes=classes), beta=beta, temperature=temperature
+            likelihood=likelihood, categories=Categories(classes=values), beta=beta, temperature=temperature
         ),
         optimizer=Optimizer(learning_rate=learning_rate),
     )

@@ -1,7 +1,7 @@
 """The variational autoencoder with inverse autoregressive flows as posteriors."""
 
 from ae_jax.flows import InverseAutoregressive
-from ae_jax.models.autoencoder import Autoencoder
+from ae_jax.models.autoencoder import Autoencoder, follows_range
 from ae_jax.networks import MLP
 from ae_jax.objectives import ELBO, BernoulliLikelihood, Likelihood
 from ae_jax.optimizers import Optimizer
@@ -9,6 +9,7 @@ from ae_jax.public import public
 from ae_jax.types import Weight
 
 
+@follows_range
 @public
 def iaf(
     *,

@@ -1,6 +1,6 @@
 """The InfoVAE."""
 
-from ae_jax.models.autoencoder import Autoencoder
+from ae_jax.models.autoencoder import Autoencoder, follows_range
 from ae_jax.networks import MLP
 from ae_jax.objectives import ELBO, MMD, BernoulliLikelihood, Likelihood
 from ae_jax.optimizers import Optimizer
@@ -8,6 +8,7 @@ from ae_jax.public import public
 from ae_jax.types import Weight
 
 
+@follows_range
 @public
 def info(
     *,

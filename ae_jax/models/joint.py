@@ -16,7 +16,7 @@ def joint(
     *,
     continuous: int = 10,
     variables: int = 1,
-    classes: int = 10,
+    values: int = 10,
     hidden: tuple[int, ...] = (256,),
     activation: str = "gelu",
     gamma: Weight = 30.0,
@@ -39,7 +39,7 @@ def joint(
     Args:
       continuous: number of Gaussian latents.
       variables: number of categorical latents.
-      classes: number of values of each.
+      values: number of values of each.
       hidden: widths of the encoder's hidden layers; the decoder mirrors them.
       activation: of the hidden layers.
       gamma: weight of both distances from the capacities.
@@ -54,7 +54,7 @@ def joint(
       For data that are of several kinds with styles in common, to separate the two without labels.
 
     Defaults:
-      - ``continuous=10``, ``variables=1``, ``classes=10``, ``gamma=30.0``, ``temperature=0.67``,
+      - ``continuous=10``, ``variables=1``, ``values=10``, ``gamma=30.0``, ``temperature=0.67``,
         ``continuous_capacity=5.0``, ``discrete_capacity=5.0``: the paper's for MNIST.
       - ``steps=1000``: fewer than the paper's 25,000, for budgets of this size.
       - ``hidden=(256,)``, ``activation="gelu"``, ``likelihood=BernoulliLikelihood()``, ``learning_rate=2e-3``: those of
@@ -73,13 +73,13 @@ def joint(
     References:
       Dupont, *Learning disentangled joint continuous and discrete representations*, NeurIPS 2018, eq. 7.
     """
-    code = size("joint", "continuous", continuous) + size("joint", "variables", variables) * classes
+    code = size("joint", "continuous", continuous) + size("joint", "variables", variables) * values
     return Autoencoder(
         name="joint",
         networks=MLP(hidden=hidden, code=code, activation=activation, stochastic=True),
         objective=JointELBO(
             likelihood=likelihood,
-            categories=Categories(classes=classes, continuous=continuous),
+            categories=Categories(classes=values, continuous=continuous),
             beta=gamma,
             temperature=temperature,
             continuous_capacity=Linear(start=0.0, end=continuous_capacity, steps=steps),

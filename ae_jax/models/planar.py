@@ -2,7 +2,7 @@
 
 from ae_jax.errors import require_known
 from ae_jax.flows import Planar, Radial
-from ae_jax.models.autoencoder import Autoencoder
+from ae_jax.models.autoencoder import Autoencoder, follows_range
 from ae_jax.networks import MLP
 from ae_jax.objectives import ELBO, BernoulliLikelihood, Likelihood
 from ae_jax.optimizers import Optimizer
@@ -10,6 +10,7 @@ from ae_jax.public import public
 from ae_jax.types import Weight
 
 
+@follows_range
 @public
 def planar(
     *,

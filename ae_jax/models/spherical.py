@@ -1,7 +1,7 @@
 """The hyperspherical variational autoencoder."""
 
 from ae_jax.distributions import Spherical
-from ae_jax.models.autoencoder import Autoencoder
+from ae_jax.models.autoencoder import Autoencoder, follows_range
 from ae_jax.networks import MLP
 from ae_jax.objectives import ELBO, BernoulliLikelihood, Likelihood
 from ae_jax.optimizers import Optimizer
@@ -10,6 +10,7 @@ from ae_jax.public import public
 from ae_jax.types import Weight
 
 
+@follows_range
 @public
 def spherical(
     *,

@@ -92,7 +92,7 @@ def _chosen(defaults: Mapping[str, Any], code: Any, dataset: Dataset) -> dict[st
     ):
         found["code"] = code = max(1, min(defaults["code"], x.shape[1] // 2))
     if likelihood is not None and likelihood.unit_interval and not dataset.spec.unit_interval:
-        units = math.prod(np.atleast_1d(code).tolist())
+        units = math.prod(np.atleast_1d(1 if code is None else code).tolist())
         found["likelihood"] = GaussianLikelihood(scale=_rounded(residual_deviation(x, units), 2))
     if "weight" in defaults and isinstance(likelihood, SquaredError):
         found["weight"] = defaults["weight"] * (_rounded(float(x.var(axis=0).sum()) / _VARIANCE, 1) or 1.0)

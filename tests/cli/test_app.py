@@ -77,7 +77,6 @@ REFUSED = {
     "sweep sparse --weight 1 2 --submit-options x=1": "--submit-options was given without --submit",
     "evaluate": "Missing from ae-jax evaluate: RUN",
     "evaluate nowhere": "nowhere is no run",
-    "encode nowhere --out codes.txt": "--out was given codes.txt: expected the name of a file that ends in .npy.",
     "data": "Expected one of {list, prepare}",
     "data prepare mnits": "unknown data set 'mnits': did you mean 'mnist'?",
     "data prepare mnist --timeout 0": "data prepare was given timeout=0.0",

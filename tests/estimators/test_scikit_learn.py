@@ -1,4 +1,4 @@
-"""Every one of scikit-learn's own checks, of both estimators and every named autoencoder; none is excused."""
+"""Every one of scikit-learn's own checks, of both estimators and autoencoders of every kind; none is excused."""
 
 import pytest
 from sklearn.utils import estimator_checks
@@ -17,13 +17,17 @@ OF_FRAMES = (
     "check_global_output_transform_pandas",
 )
 """Checks that scikit-learn makes of its own transformers only."""
-OTHERS = [name for name in ae_jax.NAMED if name not in ("undercomplete", "conditional")]  # estimators have no labels
+KINDS = ("sparse", "contractive", "denoising", "convolutional", "variational", "vamp", "factor", "vq", "top_k")
+"""Autoencoders that differ in what an estimator meets: stochastic codes, parts, state, sizes, images."""
+UNLABELLED = [name for name in ae_jax.NAMED if name != "conditional"]  # estimators have no labels
 
 
 def small(estimator, name="undercomplete"):
     """An estimator whose programs compile and run fast."""
     narrow = {"convolutional": {"channels": (4,)}, "top_k": {"k": 1}}.get(name, {"hidden": ()})
-    return estimator(name, code=2, hyperparameters=narrow, epochs=1)
+    quantized = {"lfq": {"size": 2}, "residual_vq": {"size": 2}}.get(name, {})
+    code = None if name in ("categorical", "joint") else 2
+    return estimator(name, code=code, hyperparameters=narrow | quantized, epochs=1)
 
 
 def every_check(estimators):
@@ -47,6 +51,12 @@ def test_estimators_pass_the_checks_of_frames():
 
 
 @pytest.mark.slow
-@every_check([small(estimator, name) for name in OTHERS for estimator in ESTIMATORS] + [each() for each in ESTIMATORS])
-def test_an_estimator_of_any_named_autoencoder_or_with_all_defaults_passes_every_check(estimator, check):
+@every_check([small(estimator, name) for name in KINDS for estimator in ESTIMATORS] + [each() for each in ESTIMATORS])
+def test_an_estimator_of_any_kind_or_with_all_defaults_passes_every_check(estimator, check):
     check(estimator)
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("name", UNLABELLED)
+def test_every_named_autoencoder_makes_a_transformer(name):
+    estimator_checks.check_transformer_general("AutoencoderTransformer", small(AutoencoderTransformer, name))

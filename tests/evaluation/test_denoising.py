@@ -27,10 +27,6 @@ ONE = {"gaussian": {0.3: Gaussian(scale=0.3)}}
 TWO = ONE | {"masking": {0.5: Masking(probability=0.5)}}
 
 
-def identity(x: np.ndarray) -> np.ndarray:
-    return x
-
-
 def decibels(error: float, data_range: float = 1.0) -> float:
     return 10 * np.log10(data_range**2 / error)
 
@@ -135,7 +131,6 @@ def test_nothing_beats_the_linear_denoiser_on_linear_gaussian_data(run):
         (Gaussian(scale=0.3), Gaussian(scale=0.2), "blind"),
         (Masking(probability=0.3), Gaussian(scale=0.3), "blind"),
         (SaltAndPepper(probability=0.1, high=2.0), SaltAndPepper(probability=0.1), "blind"),
-        (identity, identity, "matched"),
         (None, Gaussian(scale=0.3), "clean"),
     ],
 )

@@ -321,9 +321,9 @@ def test_features_of_samples_are_the_caller_s(population, small):
 def test_what_is_not_allowed_is_said_with_what_to_do(answers, run, small):
     assert answers["generation"].rows == []
     (message,) = answers["generation"].messages
-    assert message == (
+    assert message.startswith(
         "The task generation could not be evaluated: undercomplete has no prior to sample from: expected a "
-        "variational autoencoder."
+        "variational autoencoder"
     )
     (answer,) = evaluate(run, small, ["anomaly"])
     assert answer.rows == []

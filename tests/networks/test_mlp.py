@@ -54,8 +54,11 @@ def test_a_stochastic_encoder_gives_mean_and_log_scale():
     networks, params = bound(MLP(hidden=(), code=2, stochastic=True))
     posterior = networks.encode(jnp.asarray(X))
     both = X.reshape(5, 12) @ params["encoder"][0]["kernel"] + params["encoder"][0]["bias"]
+    mean, above = both[:, :2], both[:, 2:]
     assert isinstance(posterior, DiagonalGaussian)
-    np.testing.assert_allclose(np.concatenate(posterior, axis=1), both, rtol=1e-5, atol=1e-6)
+    np.testing.assert_allclose(posterior.mean, mean, rtol=1e-5, atol=1e-6)
+    scale = np.where(above > 0, 1 + above, np.exp(above))
+    np.testing.assert_allclose(np.exp(posterior.log_scale), scale, rtol=1e-5)
 
 
 @pytest.mark.parametrize("stochastic", [False, True])

@@ -70,7 +70,7 @@ def test_a_joint_posterior_is_the_product_of_its_halves():
 
 
 def test_capacities_are_what_divergences_are_held_to():
-    joint = ae_jax.joint(continuous=2, classes=3, hidden=(), gamma=7.0, steps=10, discrete_capacity=50.0)
+    joint = ae_jax.joint(continuous=2, values=3, hidden=(), gamma=7.0, steps=10, discrete_capacity=50.0)
     params, _ = joint.init((5,), jax.random.key(0))
     model, batch = joint.bind((5,), params), Batch(jax.random.uniform(jax.random.key(1), (6, 5)))
     loss, terms = joint.objective(model, jax.random.key(2), batch, 5)
@@ -82,7 +82,7 @@ def test_capacities_are_what_divergences_are_held_to():
 
 
 def test_a_run_bounds_samples_and_counts(small):
-    run = ae_jax.fit(ae_jax.categorical(variables=3, classes=4, hidden=(6,)), small, seeds=[0, 1], epochs=2)
+    run = ae_jax.fit(ae_jax.categorical(variables=3, values=4, hidden=(6,)), small, seeds=[0, 1], epochs=2)
     assert run.encode(small.test.x).shape == (2, 20, 12)
     assert run.sample(3).shape == (2, 3, 8, 8)
     metrics = {row["metric"] for row in evaluate(run, small).rows}
@@ -94,7 +94,7 @@ def test_refusals_are_sentences(small):
     with pytest.raises(InvalidInput, match="temperature=0: expected a number above zero"):
         CategoricalELBO(temperature=0)
     with pytest.raises(InvalidInput, match="classes=1: expected at least two"):
-        ae_jax.categorical(classes=1)
+        ae_jax.categorical(values=1)
     with pytest.raises(InvalidInput, match=r"discrete_capacity=-1\.0: expected zero or a number above"):
         JointELBO(discrete_capacity=-1.0)
     with pytest.raises(InvalidInput, match="expected a divisor of the number of units"):

@@ -93,6 +93,7 @@ def test_results_are_ready_for_json_and_say_how_they_came_about(comparison):
         "patience": None,
         "on_divergence": "stop",
         "resplit": False,
+        "precision": "float32",
         "seeds": [5, 6],
     }
     assert results["data"]["examples"] == {"train": 64, "validation": 24, "test": 20}

@@ -52,7 +52,7 @@ def test_each_population_is_trained_and_evaluated_in_turn(small, whole):
 def test_the_record_states_settings_versions_and_cost(whole):
     record = whole.record
     expected = {"epochs": 4, "batch_size": 16, "patience": None, "on_divergence": "stop", "resplit": False}
-    assert record["settings"] == expected | {"seeds": [5, 6]}
+    assert record["settings"] == expected | {"seeds": [5, 6], "precision": "float32"}
     assert record["versions"]["jax"] == jax.__version__
     assert {"compile_s", "programs", "programs_compiled", "device", "machine"} <= set(record)
     assert record["wall_s"] == pytest.approx(sum(cost["wall_s"] for cost in whole.costs), abs=2e-3)
