@@ -2,7 +2,6 @@
 
 import dataclasses
 import os
-import tempfile
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
@@ -11,6 +10,7 @@ from pathlib import Path
 from typing import Any
 
 import jax
+from filelock import FileLock
 from jax import monitoring
 
 COST = ("wall_s", "compile_s", "programs", "programs_compiled")
@@ -124,8 +124,11 @@ def use_persistent_cache(folder: Path | None) -> None:
     if folder is None:
         return
     folder.mkdir(parents=True, exist_ok=True)
-    with tempfile.TemporaryFile(dir=folder):
-        pass
+    with FileLock(folder / ".lockfile", timeout=10):  # JAX's own
+        for program in folder.glob("*-cache"):
+            used = program.with_name(f"{program.name.removesuffix('-cache')}-atime")
+            if not used.exists():  # of a process that was killed; earlier versions of JAX then store nothing any more
+                used.write_bytes(bytes(8))
     jax.config.update("jax_compilation_cache_dir", str(folder))
     jax.config.update("jax_persistent_cache_min_compile_time_secs", 0.0)
     jax.config.update("jax_persistent_cache_min_entry_size_bytes", -1)
