@@ -17,7 +17,7 @@ OF_FRAMES = (
     "check_global_output_transform_pandas",
 )
 """Checks that scikit-learn makes of its own transformers only."""
-KINDS = ("sparse", "contractive", "denoising", "convolutional", "variational", "vamp", "factor", "vq", "top_k")
+KINDS = ("sparse", "convolutional", "variational", "factor", "vq")
 """Autoencoders that differ in what an estimator meets: stochastic codes, parts, state, sizes, images."""
 UNLABELLED = [name for name in ae_jax.NAMED if name != "conditional"]  # estimators have no labels
 
