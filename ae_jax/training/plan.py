@@ -64,7 +64,7 @@ class Plan(NamedTuple):
 
     @property
     def source(self) -> Split:
-        """The examples on the device, from which batches are taken: of all splits that members draw anew."""
+        """The examples that batches are taken from, those of all splits where members draw splits of their own."""
         return self.dataset.source() if self.config.resplit else self.dataset.train
 
     @property

@@ -94,7 +94,7 @@ class Run(Members):
 
     @property
     def swept(self) -> dict[str, list[float]]:
-        """The numbers in which the members' autoencoders differ: name -> value of each member."""
+        """The values of each member, by the names of the numbers in which the members' autoencoders differ."""
         return swept_values(self.autoencoder)
 
     def to_frame(self) -> "pd.DataFrame":
