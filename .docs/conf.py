@@ -37,7 +37,8 @@ napoleon_use_rtype = False
 python_use_unqualified_type_names = True
 
 nitpick_ignore_regex = [
-    ("py:.*", r"(collections|flax|jax|jaxlib|jaxtyping|matplotlib|numpy|optax|pandas|pathlib|pd|rich|sklearn|typing)\..*"),
+    ("py:.*", r"(collections|flax|jax|jaxlib|jaxtyping|matplotlib|numpy|optax)\..*"),
+    ("py:.*", r"(pandas|pathlib|pd|rich|sklearn|typing)\..*"),
     ("py:class", r"ndarray|number|'.*'|(list\[)?dict\[.*"),
 ]
 """Names that other packages document, and jaxtyping's shapes: building needs no network."""

@@ -80,7 +80,7 @@ def measured(name: str, run: ae_jax.Run, data: Dataset) -> dict[str, np.ndarray]
     """The quantities that the expectations are about, ``[members]`` each."""
     terms = terms_of(run, data.test)
     values = {"squared_error": terms.get("squared_error"), "perplexity": terms.get("perplexity")}
-    if "prior" in run.autoencoder.objective.parts:
+    if "bernoulli_nll" in terms:
         values["negative_elbo"] = terms["bernoulli_nll"] + terms["kl"]
     if name in ("variational", "factor"):
         values["total_correlation"] = total_correlation(run, data.test)

@@ -270,7 +270,8 @@ def test_other_numbers_seeds_and_epochs_compile_nothing(trained, small):
 
 
 def test_a_member_equals_itself_trained_alone(trained, small):
-    epochs = EPOCHS if trained.run.name == "capacity" else 2  # validation takes the last value of a schedule
+    annealed = ("capacity", "joint")  # validation takes the last value of a schedule
+    epochs = EPOCHS if trained.run.name in annealed else 2
     alone = ae_jax.fit(trained.choices[0], small, epochs=epochs, **SETTINGS)
     for split, terms in alone.history.items():
         for term, values in terms.items():

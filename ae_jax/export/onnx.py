@@ -59,6 +59,16 @@ def to_onnx(
     return model.SerializeToString()
 
 
+def _needed(jaxpr: Any) -> list[Any]:
+    """The equations on which the outputs depend, such as not those of a posterior's scale, in their order."""
+    needed, kept = {variable for variable in jaxpr.outvars if not isinstance(variable, Literal)}, []
+    for equation in reversed(jaxpr.eqns):
+        if not needed.isdisjoint(equation.outvars):
+            kept.append(equation)
+            needed |= {variable for variable in equation.invars if not isinstance(variable, Literal)}
+    return kept[::-1]
+
+
 class Graph:
     """An ONNX graph that grows equation by equation.
 
@@ -83,7 +93,7 @@ class Graph:
                 return np.asarray(variable.val, variable.aval.dtype)  # pyright: ignore[reportAttributeAccessIssue]
             return values[variable]
 
-        for equation in jaxpr.eqns:
+        for equation in _needed(jaxpr):
             made = self._equation(equation, list(map(read, equation.invars)))
             values.update(zip(equation.outvars, made, strict=True))
         return [read(variable) for variable in jaxpr.outvars]

@@ -87,6 +87,12 @@ def _slice(graph: Any, equation: Any, given: list[Any]) -> str:
     return graph.node("Slice", given[0], *map(graph.ints, bounds))
 
 
+def _rev(graph: Any, equation: Any, given: list[Any]) -> str:
+    axes = equation.params["dimensions"]
+    bounds = ([-1] * len(axes), [np.iinfo(np.int64).min] * len(axes), axes, [-1] * len(axes))
+    return graph.node("Slice", given[0], *map(graph.ints, bounds))
+
+
 def _pad(graph: Any, equation: Any, given: list[Any]) -> str:
     low, high, inside = zip(*equation.params["padding_config"], strict=True)
     if any(inside):
@@ -192,6 +198,7 @@ TRANSLATIONS: dict[str, Translation] = {
         "CumSum", given[0], np.asarray(equation.params["axis"], np.int64), reverse=int(equation.params["reverse"])
     ),
     "slice": _slice,
+    "rev": _rev,
     "pad": _pad,
     "split": _split,
     "dot_general": _dot,
