@@ -55,12 +55,12 @@ def test_a_hypersphere_has_every_direction_at_the_mean_norm(blobs):
 
 @pytest.mark.slow
 # The second variational autoencoder gives a cluster of a quarter of the codes about 0.4 of its samples.
-@pytest.mark.parametrize(("name", "tolerance"), [("maf", 1.0), ("two-stage", 2.0)])
-def test_trained_samplers_keep_mean_and_clusters(name, tolerance, blobs):
+@pytest.mark.parametrize(("name", "tolerance", "most"), [("maf", 1.0, 0.15), ("two-stage", 2.0, 0.25)])
+def test_trained_samplers_keep_mean_and_clusters(name, tolerance, most, blobs):
     drawn = fit_sampler(name, blobs, 0).sample(4000)
     np.testing.assert_allclose(drawn.mean(axis=0), blobs.mean(axis=0), atol=tolerance)
     between = (drawn[:, 0] > 2.5) & (drawn[:, 0] < 6.5)
-    assert between.mean() < 0.15  # of a normal with the same moments 0.3
+    assert between.mean() < most  # of a normal with the same moments 0.3
 
 
 def test_every_autoencoder_samples_by_it_and_keeps_it_when_saved(run, population, small, tmp_path):
