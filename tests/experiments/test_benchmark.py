@@ -147,7 +147,8 @@ def test_the_command_measures_writes_and_prints(tmp_path, capsys):
 
 
 @pytest.mark.slow
-def test_a_comparison_compiles_few_programs():
+def test_a_comparison_compiles_few_programs(monkeypatch):
+    monkeypatch.delenv("JAX_COMPILATION_CACHE_DIR", raising=False)
     found = startup(rounds=1)
     assert 24 <= found["programs"] <= 28  # four for each of six autoencoders, and a few shared
     assert found["programs_compiled"] == found["programs"]
