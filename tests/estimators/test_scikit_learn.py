@@ -17,8 +17,8 @@ OF_FRAMES = (
     "check_global_output_transform_pandas",
 )
 """Checks that scikit-learn makes of its own transformers only."""
-KINDS = ("sparse", "convolutional", "variational", "factor", "vq")
-"""Autoencoders that differ in what an estimator meets: stochastic codes, parts, state, sizes, images."""
+KINDS = ("convolutional", "variational", "vq")
+"""Autoencoders that differ in what an estimator meets: images, stochastic codes, parts and state."""
 UNLABELLED = [name for name in ae_jax.NAMED if name != "conditional"]  # estimators have no labels
 
 
