@@ -17,6 +17,7 @@ from sphinx.pycode import ModuleAnalyzer
 import ae_jax
 from ae_jax.cli.app import COMMANDS, run
 from ae_jax.models import GROUPS
+from ae_jax.models.descriptions import describe
 from ae_jax.report import to_png
 
 WITHOUT_PAGE = {"__main__", "models", "cli", "components", "errors", "locks", "_checks", "types"}
@@ -62,15 +63,14 @@ def index_page(title: str, folder: str, names: object) -> str:
 
 
 def autoencoders_page() -> str:
-    """Returns the page that lists the pages of the named autoencoders, grouped by what they change."""
-    entries = {
-        group: "".join(f"   autoencoders/{function.__name__}\n" for function in functions)
-        for group, functions in GROUPS.items()
-    }
-    trees = (
-        f".. toctree::\n   :maxdepth: 1\n   :caption: {group.capitalize()}\n\n{of}\n" for group, of in entries.items()
-    )
-    return heading("Autoencoders", "=") + "".join(trees)
+    """Returns the page of all named autoencoders, grouped by what they change: what each is, and when to use it."""
+    text = heading("Autoencoders", "=")
+    for group, functions in GROUPS.items():
+        described = [describe(function.__name__) for function in functions]
+        shown = (f":doc:`autoencoders/{one.name}`\n   {one.summary} {one.use}\n\n" for one in described)
+        pages = "".join(f"   autoencoders/{one.name}\n" for one in described)
+        text += heading(group.capitalize(), "-") + "".join(shown) + f".. toctree::\n   :hidden:\n\n{pages}\n"
+    return text
 
 
 def autoencoder_page(name: str) -> str:

@@ -20,6 +20,7 @@ from ae_jax.components import from_config, to_config
 from ae_jax.corruptions import Binarisation, Corruption, Gaussian, Masking, SaltAndPepper
 from ae_jax.distributions import FullCovariance
 from ae_jax.flows import Planar
+from ae_jax.models.descriptions import arguments
 from ae_jax.networks import MLP, Convolutional, functional
 from ae_jax.objectives import (
     ELBO,
@@ -304,14 +305,23 @@ def test_saved_and_loaded_it_encodes_alike_and_alone(trained, small, tmp_path):
 
 
 @pytest.mark.parametrize("name", NAMED)
-def test_a_named_autoencoder_explains_its_defaults(name):
+def test_a_named_autoencoder_explains_its_arguments_and_defaults(name):
     assert ae_jax.named(name)().name == name
-    (defaults,) = re.findall(r"\nDefaults:\n(.*?)\n\n", inspect.getdoc(ae_jax.NAMED[name]), flags=re.S)
-    explained = re.findall(r"``(\w+=[^`]+)``", defaults)
     parameters = inspect.signature(ae_jax.NAMED[name]).parameters
-    assert eval(f"dict({', '.join(explained)})", vars(ae_jax.objectives)) == {
-        key: parameter.default for key, parameter in parameters.items()
-    }
+    assert arguments(name).keys() == parameters.keys()
+    assert explained_defaults(name) == {key: parameter.default for key, parameter in parameters.items()}
+
+
+def explained_defaults(name: str) -> dict[str, Any]:
+    """The defaults that a docstring states, or leaves to another autoencoder's, as the command line reads it."""
+    text = inspect.getdoc(ae_jax.NAMED[name]) or ""
+    found = {}
+    for names, other in re.findall(r"^  (.+): as of :func:`ae_jax\.(\w+)`", text, flags=re.M):
+        found |= {key: explained_defaults(other)[key] for key in names.split(", ")}
+    for defaults in re.findall(r"\nDefaults:\n(.*?)\n\n", text, flags=re.S):
+        own = re.findall(r"``(\w+=[^`]+)``", defaults)
+        found |= eval(f"dict({', '.join(own)})", dict(vars(ae_jax.objectives)))
+    return found
 
 
 @pytest.mark.parametrize("name", NAMED)

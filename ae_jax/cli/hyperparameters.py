@@ -5,8 +5,11 @@ import inspect
 from collections.abc import Callable
 from typing import Annotated, Any, Literal, get_args
 
+from tyro.conf import arg
+
 from ae_jax.cli.options import option
 from ae_jax.models import named
+from ae_jax.models.descriptions import arguments
 from ae_jax.networks.activations import ACTIVATIONS
 from ae_jax.objectives import (
     BernoulliLikelihood,
@@ -50,11 +53,13 @@ def hyperparameters(name: str, *, grid: bool = False) -> type:
     Raises:
       InvalidInput: no autoencoder has that name.
     """
-    make = named(name)
-    fields = [field for each in inspect.signature(make).parameters.values() if (field := _field(each, grid))]
-    options = dataclasses.make_dataclass("Hyperparameters", fields, frozen=True, kw_only=True)
-    options.__doc__ = make.__doc__
-    return options
+    parameters, meanings = inspect.signature(named(name)).parameters.values(), arguments(name)
+    fields = [
+        (field[0], Annotated[field[1], arg(help=meanings[each.name])], field[2])
+        for each in parameters
+        if (field := _field(each, grid))
+    ]
+    return dataclasses.make_dataclass("Hyperparameters", fields, frozen=True, kw_only=True)
 
 
 def chosen_values(options: Any) -> dict[str, Any]:

@@ -1,4 +1,8 @@
-"""The named autoencoders, one file each: a function from hyper-parameters to networks and an objective."""
+"""The named autoencoders, one file each: a function from hyper-parameters to networks and an objective.
+
+Arguments that a docstring gives "as of" another autoencoder mean the same, and have the same default unless it says
+otherwise.
+"""
 
 from collections.abc import Callable
 
@@ -8,7 +12,6 @@ from ae_jax.models.autoencoder import Autoencoder
 from ae_jax.models.beta_tc import beta_tc
 from ae_jax.models.capacity import capacity
 from ae_jax.models.categorical import categorical
-from ae_jax.models.combined_importance import combined_importance
 from ae_jax.models.conditional import conditional
 from ae_jax.models.contractive import contractive
 from ae_jax.models.convolutional import convolutional
@@ -19,14 +22,13 @@ from ae_jax.models.flow_prior import flow_prior
 from ae_jax.models.fsq import fsq
 from ae_jax.models.full_covariance import full_covariance
 from ae_jax.models.iaf import iaf
+from ae_jax.models.importance_bounds import combined_importance, multiple_importance, partial_importance
 from ae_jax.models.importance_weighted import importance_weighted
 from ae_jax.models.info import info
 from ae_jax.models.joint import joint
 from ae_jax.models.lfq import lfq
 from ae_jax.models.missing import missing
 from ae_jax.models.mixture import mixture
-from ae_jax.models.multiple_importance import multiple_importance
-from ae_jax.models.partial_importance import partial_importance
 from ae_jax.models.planar import planar
 from ae_jax.models.rae import rae
 from ae_jax.models.residual_vq import residual_vq
@@ -44,52 +46,6 @@ from ae_jax.models.vq import vq
 from ae_jax.models.wae import wae
 from ae_jax.models.wae_gan import wae_gan
 from ae_jax.public import public
-
-__all__ = [
-    "GROUPS",
-    "NAMED",
-    "Autoencoder",
-    "aae",
-    "beta_tc",
-    "capacity",
-    "categorical",
-    "combined_importance",
-    "conditional",
-    "contractive",
-    "convolutional",
-    "denoising",
-    "dip",
-    "factor",
-    "flow_prior",
-    "fsq",
-    "full_covariance",
-    "iaf",
-    "importance_weighted",
-    "info",
-    "joint",
-    "lfq",
-    "missing",
-    "mixture",
-    "multiple_importance",
-    "named",
-    "partial_importance",
-    "planar",
-    "rae",
-    "residual_vq",
-    "sigma",
-    "sim_vq",
-    "sparse",
-    "spherical",
-    "swae",
-    "top_k",
-    "undercomplete",
-    "vaegan",
-    "vamp",
-    "variational",
-    "vq",
-    "wae",
-    "wae_gan",
-]
 
 GROUPS: dict[str, tuple[Callable[..., Autoencoder], ...]] = {
     "basic": (undercomplete, sparse, contractive, denoising, convolutional, variational, conditional),

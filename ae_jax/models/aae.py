@@ -1,9 +1,9 @@
 """The adversarial autoencoder: a critic makes the codes of the data follow a prior."""
 
 from ae_jax.models.autoencoder import Autoencoder, follows_range
+from ae_jax.models.factor import players
 from ae_jax.networks import MLP
 from ae_jax.objectives import AdversarialPrior, BernoulliLikelihood, Critic, Likelihood
-from ae_jax.optimizers import Optimizer
 from ae_jax.public import public
 from ae_jax.types import Weight
 
@@ -32,14 +32,9 @@ def aae(
     (:class:`ae_jax.objectives.AdversarialPrior`). Each player has an optimiser of its own.
 
     Args:
-      code: size of the code.
-      hidden: widths of the encoder's hidden layers; the decoder mirrors them.
-      activation: of the hidden layers.
       weight: lambda, of the encoder's loss in the game.
-      critic: widths of the critic's hidden layers.
-      likelihood: p(x | z).
-      learning_rate: of Adam for the networks.
-      critic_rate: of Adam for the critic.
+      code, hidden, activation, likelihood, learning_rate: as of :func:`ae_jax.variational`.
+      critic, critic_rate: as of :func:`ae_jax.factor`.
 
     When to use:
       For sampling from an autoencoder with sharper reconstructions than a variational one has, and for priors that can
@@ -48,10 +43,6 @@ def aae(
     Defaults:
       - ``weight=3.0``, ``critic_rate=2e-4``: chosen on the validation split of the digits, where rates of 1e-3 and
         weights of 10 and more let the codes run away; the paper's two phases have equal weights.
-      - ``likelihood=BernoulliLikelihood()``: for data in [0, 1].
-      - ``code=16``, ``hidden=(256,)``, ``activation="gelu"``, ``learning_rate=2e-3``: those of
-        :func:`ae_jax.variational`.
-      - ``critic=(128, 128)``: that of :func:`ae_jax.factor`.
 
     Failure modes:
       - The critic wins: the term ``critic`` is near zero, far below log 2, and ``adversary`` grows; evaluation says so.
@@ -71,8 +62,5 @@ def aae(
         name="aae",
         networks=MLP(hidden=hidden, code=code, activation=activation, stochastic=True),
         objective=AdversarialPrior(likelihood=likelihood, weight=weight, critic=Critic(hidden=critic)),
-        optimizer={
-            "networks": Optimizer(learning_rate=learning_rate),
-            "critic": Optimizer(learning_rate=critic_rate, settings={"b1": 0.5, "b2": 0.9}),
-        },
+        optimizer=players(learning_rate, critic_rate),
     )

@@ -30,26 +30,19 @@ def beta_tc(
     minibatch itself (:class:`ae_jax.objectives.TotalCorrelation`), without the critic of :func:`ae_jax.factor`.
 
     Args:
-      code: number of latents.
-      hidden: widths of the encoder's hidden layers; the decoder mirrors them.
-      activation: of the hidden layers.
       weight: beta - 1 of the paper; may be a schedule.
       examples: number of training examples; the command line takes it from the data.
       sampling: ``"stratified"`` or ``"weighted"`` estimates.
-      likelihood: p(x | z).
-      learning_rate: of Adam.
+      code, hidden, activation, likelihood, learning_rate: as of :func:`ae_jax.variational`.
 
     When to use:
       For latents that each follow one factor of variation, where a game of two players is too delicate.
 
     Defaults:
-      - ``code=16``, ``hidden=(256,)``, ``activation="gelu"``, ``learning_rate=2e-3``: those of
-        :func:`ae_jax.variational`, so that the two differ in the penalty alone.
       - ``weight=5.0``: the paper's beta of 6 for dSprites.
       - ``examples=1000``: about those of the digits.
       - ``sampling="stratified"``: unbiased in the density of the aggregate posterior; the paper's experiments took
         the other.
-      - ``likelihood=BernoulliLikelihood()``: for data in [0, 1].
 
     Failure modes:
       - Small batches: the estimate rests on the other posteriors of the batch; the paper has 2,000 examples in one.

@@ -30,25 +30,18 @@ def capacity(
     a latent first, then the next. Epochs are compared at the last C.
 
     Args:
-      code: number of latents.
-      hidden: widths of the encoder's hidden layers; the decoder mirrors them.
-      activation: of the hidden layers.
       gamma: weight of the distance from the capacity.
       nats: C at the end.
       steps: of the optimiser in which C rises to it from zero, in a straight line.
-      likelihood: p(x | z).
-      learning_rate: of Adam.
+      code, hidden, activation, likelihood, learning_rate: as of :func:`ae_jax.variational`.
 
     When to use:
       For latents that follow single factors without the blur of a large ``beta``, and to set the rate of a code.
 
     Defaults:
-      - ``code=16``, ``hidden=(256,)``, ``activation="gelu"``, ``learning_rate=2e-3``: those of
-        :func:`ae_jax.variational`, so that the two differ in the divergence's target alone.
       - ``gamma=100.0``: holds the divergence within a nat of C; the papers have 100 to 1,000.
       - ``nats=15.0``, ``steps=1000``: to about the divergence that the digits take without it, in the time that they
         train.
-      - ``likelihood=BernoulliLikelihood()``: for data in [0, 1].
 
     Failure modes:
       - A capacity above what the data need forces noise into the latents: reconstructions stop to gain, the loss grows.

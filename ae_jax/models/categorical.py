@@ -34,12 +34,8 @@ def categorical(
     Args:
       variables: number of categorical latents.
       values: number of values of each.
-      hidden: widths of the encoder's hidden layers; the decoder mirrors them.
-      activation: of the hidden layers.
-      beta: weight of the divergence, 1 for the evidence lower bound; may be a schedule.
       temperature: tau; may be a schedule, which should end above zero.
-      likelihood: p(x | z).
-      learning_rate: of Adam.
+      hidden, activation, beta, likelihood, learning_rate: as of :func:`ae_jax.variational`.
 
     When to use:
       For latents that are choices among few alternatives, with a likelihood and a prior to sample from.
@@ -47,8 +43,6 @@ def categorical(
     Defaults:
       - ``variables=30``, ``values=10``: the code of a public implementation by the first author.
       - ``temperature=0.5``: the lowest of the paper's annealing, from the start, for budgets of few steps.
-      - ``hidden=(256,)``, ``activation="gelu"``, ``beta=1.0``, ``likelihood=BernoulliLikelihood()``,
-        ``learning_rate=2e-3``: those of :func:`ae_jax.variational`.
 
     Failure modes:
       - A high temperature: the decoder is trained on mixtures and fails on one-hot latents; the -ELBO of evaluation is

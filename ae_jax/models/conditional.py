@@ -30,13 +30,7 @@ def conditional(
 
     Args:
       classes: number of classes of the labels, at most; the command line takes it from the data.
-      code: number of latents.
-      hidden: widths of the encoder's hidden layers; the decoder mirrors them.
-      activation: of the hidden layers.
-      beta: weight of the divergence, 1 for the evidence lower bound; may be a schedule.
-      samples: latents drawn for each example and step.
-      likelihood: p(x | z, y).
-      learning_rate: of Adam.
+      code, hidden, activation, beta, samples, likelihood, learning_rate: as of :func:`ae_jax.variational`.
 
     When to use:
       To draw new examples of a chosen class (``run.sample(10, condition=3)``), to change the class of an example and
@@ -44,9 +38,6 @@ def conditional(
 
     Defaults:
       - ``classes=10``: those of the digits and of MNIST.
-      - ``code=16``, ``hidden=(256,)``, ``activation="gelu"``, ``beta=1.0``, ``samples=1``, ``learning_rate=2e-3``:
-        those of :func:`ae_jax.variational`, so that the two differ in the labels alone.
-      - ``likelihood=BernoulliLikelihood()``: for data in [0, 1].
 
     Failure modes:
       - It needs the label of every example, also when it encodes and reconstructs; a wrong label gives a reconstruction

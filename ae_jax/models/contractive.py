@@ -24,25 +24,20 @@ def contractive(
 
     The penalty is exact, at each example (:class:`ae_jax.objectives.Contractive`). The paper ties the decoder's weights
     to the encoder's, so that a code cannot shrink and be amplified back: that is ``MLP(tied=True)`` in an
-    :class:`Autoencoder`. Here they are free, as in the other autoencoders that it is compared with.
+    :class:`Autoencoder`. Here they are free, as in the other autoencoders that it is compared with. The code's
+    activation is a sigmoid, as in the paper.
 
     Args:
-      code: size of the code.
-      hidden: widths of the encoder's hidden layers; the decoder mirrors them.
-      activation: of the hidden layers; the code's is a sigmoid, as in the paper.
       weight: lambda, of the squared Jacobian norm.
-      likelihood: the reconstruction loss.
-      learning_rate: of Adam.
+      code, hidden, activation, likelihood, learning_rate: as of :func:`ae_jax.undercomplete`.
 
     When to use:
       For codes that hardly change under small changes of the input in any direction, such as noisy measurements to
       compare or to classify.
 
     Defaults:
-      - ``code=16``: a quarter of the digits' 64 pixels, the size at which autoencoders and PCA are compared.
-      - ``hidden=(256,)``, ``activation="gelu"``, ``weight=0.1``, ``learning_rate=2e-3``: chosen on the validation split
-        of the digits; the paper, too, chooses lambda by validation.
-      - ``likelihood=SquaredError()``: one of the paper's two.
+      - ``weight=0.1``, ``learning_rate=2e-3``: chosen on the validation split of the digits; the paper, too, chooses
+        lambda by validation.
 
     Failure modes:
       - The code shrinks and the decoder amplifies it back: the norm falls, but no direction is contracted more than

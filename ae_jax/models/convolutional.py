@@ -24,23 +24,17 @@ def convolutional(
     .. math:: h^k = \phi(x * W^k + b^k)
 
     Args:
-      code: size of the code.
       channels: of each stage, which halves height and width.
       kernel: side of the square kernels.
-      activation: of every stage.
-      likelihood: the reconstruction loss.
-      learning_rate: of Adam.
       centred: whether training starts at the mean example, by one trained value a pixel that the decoder adds.
+      code, activation, likelihood, learning_rate: as of :func:`ae_jax.undercomplete`.
 
     When to use:
       For images, the more so the larger they are: its error is at most that of :func:`undercomplete` on the digits,
       with fewer parameters, and lower on MNIST.
 
     Defaults:
-      - ``code=16``: a quarter of the digits' 64 pixels, the size at which autoencoders and PCA are compared.
-      - ``channels=(16, 32)``, ``kernel=3``, ``activation="gelu"``, ``learning_rate=5e-3``: chosen on the validation
-        split of the digits.
-      - ``likelihood=SquaredError()``: the paper's.
+      - ``channels=(16, 32)``, ``kernel=3``, ``learning_rate=5e-3``: chosen on the validation split of the digits.
       - ``centred=True``: few or small steps do not reach the mean example.
 
     Failure modes:

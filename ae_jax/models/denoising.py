@@ -27,24 +27,17 @@ def denoising(
     Another corruption is ``Reconstruction(corruption=Masking(probability=0.25))`` in an :class:`Autoencoder`.
 
     Args:
-      code: size of the code.
-      hidden: widths of the encoder's hidden layers; the decoder mirrors them.
-      activation: of the hidden layers.
       noise: sigma, standard deviation of the Gaussian noise, in units of the (scaled) data.
-      likelihood: the reconstruction loss.
-      learning_rate: of Adam.
-      shortcut: whether training starts at PCA, by linear maps beside the layers.
+      code, hidden, activation, likelihood, learning_rate, shortcut: as of :func:`ae_jax.undercomplete`.
 
     When to use:
       To clean data, and for codes that may be larger than the data without copying them.
 
     Defaults:
-      - ``code=16``: a quarter of the digits' 64 pixels, the size at which autoencoders and PCA are compared.
-      - ``hidden=(256,)``, ``activation="gelu"``, ``learning_rate=2e-3``: chosen on the validation split of the digits.
+      - ``learning_rate=2e-3``: chosen on the validation split of the digits.
       - ``shortcut=True``: 2 to 4 dB better from noisy inputs after 30 epochs than without, on synthetic heartbeats and
         scikit-learn's breast cancer data; there a rate of 5e-4 is no better.
       - ``noise=0.3``: the level at which evaluations corrupt inputs, of data in [0, 1].
-      - ``likelihood=SquaredError()``: one of the paper's two.
 
     Failure modes:
       - Noise of another level or kind than in training: with little noise it learns to copy, with much to return

@@ -51,6 +51,22 @@ def describe(name: str) -> Description:
     )
 
 
+def arguments(name: str) -> dict[str, str]:
+    """Returns argument -> what it is, also of those that the docstring leaves to another autoencoder's.
+
+    Example:
+      >>> arguments("fsq")["learning_rate"]
+      'of Adam.'
+    """
+    found = {}
+    described = _section(inspect.getdoc(named(name)) or "", "Args")
+    for names, text in re.findall(r"^(\w[\w, ]*):((?:.|\n )*)", described, flags=re.M):
+        other = re.search(r"as of :func:`ae_jax\.(\w+)`", text)
+        for each in names.split(", "):
+            found[each] = arguments(other[1])[each] if other else _one_line(text)
+    return found
+
+
 def _section(text: str, title: str) -> str:
     """Returns the indented text below a title."""
     found = re.search(rf"^{title}:\n(.*?)(?=\n\n\S|\Z)", text, flags=re.M | re.S)

@@ -28,23 +28,16 @@ def dip(
     C is the covariance of the posterior means (version I) or of the latents (II) over the batch.
 
     Args:
-      code: number of latents.
-      hidden: widths of the encoder's hidden layers; the decoder mirrors them.
-      activation: of the hidden layers.
       weight: lambda, of squared covariances; may be a schedule.
       diagonal: nu, the weight of variances relative to it.
       version: ``"I"`` or ``"II"``.
-      likelihood: p(x | z).
-      learning_rate: of Adam.
+      code, hidden, activation, likelihood, learning_rate: as of :func:`ae_jax.variational`.
 
     When to use:
       For uncorrelated latents at little cost: no critic, no densities, one matrix product.
 
     Defaults:
-      - ``code=16``, ``hidden=(256,)``, ``activation="gelu"``, ``learning_rate=2e-3``: those of
-        :func:`ae_jax.variational`, so that the two differ in the penalty alone.
       - ``weight=10.0``, ``diagonal=10.0``, ``version="I"``: the paper's for version I; for II take a diagonal of 1.
-      - ``likelihood=BernoulliLikelihood()``: for data in [0, 1].
 
     Failure modes:
       - Uncorrelated is not independent: a ring of codes has no covariance.

@@ -87,6 +87,12 @@ def permuted_units(key: Key, z: Float[Array, "batch latent"]) -> Float[Array, "b
     return jax.random.permutation(key, z, axis=0, independent=True)
 
 
+def players(learning_rate: Weight, critic_rate: Weight) -> dict[str, Optimizer]:
+    """Adam for the networks, and for the critic Adam with the decay rates of Kim and Mnih (2018)."""
+    critic = Optimizer(learning_rate=critic_rate, settings={"b1": 0.5, "b2": 0.9})
+    return {"networks": Optimizer(learning_rate=learning_rate), "critic": critic}
+
+
 @follows_range
 @public
 def factor(
@@ -109,26 +115,19 @@ def factor(
     game of two players picks no best epoch.
 
     Args:
-      code: number of latents.
-      hidden: widths of the encoder's hidden layers; the decoder mirrors them.
-      activation: of the hidden layers.
       gamma: weight of the total correlation; may be a schedule.
       critic: widths of the critic's hidden layers.
-      likelihood: p(x | z).
-      learning_rate: of Adam for the networks.
       critic_rate: of Adam for the critic.
+      code, hidden, activation, likelihood, learning_rate: as of :func:`ae_jax.variational`.
 
     When to use:
       For latents that each follow one factor of variation, at a smaller loss of reconstruction than a large ``beta`` of
       :func:`ae_jax.variational` costs.
 
     Defaults:
-      - ``code=16``, ``hidden=(256,)``, ``activation="gelu"``, ``learning_rate=2e-3``: those of
-        :func:`ae_jax.variational`, so that the two differ in the penalty alone.
       - ``gamma=10.0``: the lowest of the paper's values.
       - ``critic=(128, 128)``, ``critic_rate=1e-3``: a smaller critic and a higher rate than the paper's six layers of
         1,000 units and 1e-4, for data and budgets of this size; Adam's decay rates are the paper's 0.5 and 0.9.
-      - ``likelihood=BernoulliLikelihood()``: for data in [0, 1].
 
     Failure modes:
       - A critic that is too weak or too slow reports no total correlation while there is some: the term
@@ -148,8 +147,5 @@ def factor(
         name="factor",
         networks=MLP(hidden=hidden, code=code, activation=activation, stochastic=True),
         objective=FactorELBO(likelihood=likelihood, gamma=gamma, critic=Critic(hidden=critic)),
-        optimizer={
-            "networks": Optimizer(learning_rate=learning_rate),
-            "critic": Optimizer(learning_rate=critic_rate, settings={"b1": 0.5, "b2": 0.9}),
-        },
+        optimizer=players(learning_rate, critic_rate),
     )

@@ -29,25 +29,16 @@ def flow_prior(
     .. math:: \log p(z) = \log \mathcal{N}(f(z); 0, I) + \log |\det \partial f(z) / \partial z|
 
     Args:
-      code: number of latents.
-      hidden: widths of the encoder's hidden layers; the decoder mirrors them.
-      activation: of the hidden layers.
       kind: ``"coupling"`` (RealNVP, which samples fast) or ``"autoregressive"`` (MAF, which is more flexible).
       steps: of the flow; units are reversed after each.
       flow_hidden: widths of the network of each step.
-      beta: weight of the divergence, 1 for the evidence lower bound; may be a schedule.
-      samples: latents drawn for each example and step.
-      likelihood: p(x | z).
-      learning_rate: of Adam.
+      code, hidden, activation, beta, samples, likelihood, learning_rate: as of :func:`ae_jax.variational`.
 
     When to use:
       For a tighter bound and better samples than a standard normal gives; no pseudo-inputs or components to choose.
 
     Defaults:
-      - ``code=16``, ``hidden=(256,)``, ``activation="gelu"``, ``beta=1.0``, ``samples=1``, ``learning_rate=2e-3``:
-        those of :func:`ae_jax.variational`, so that the two differ in the prior alone.
       - ``kind="coupling"``, ``steps=4``, ``flow_hidden=(64,)``: small, for 16 latents.
-      - ``likelihood=BernoulliLikelihood()``: for data in [0, 1].
 
     Failure modes:
       - Overfitting of small data: a flexible prior fits the training posteriors. Take fewer steps, or a patience.

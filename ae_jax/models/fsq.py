@@ -31,24 +31,15 @@ def fsq(
     decoder's gradient passes the rounding as if it were not there. ``run.encode`` gives the rounded code in [-1, 1].
 
     Args:
-      code: size of the code, or number of its channels with ``grid``.
-      hidden: widths of the encoder's hidden layers; the decoder mirrors them. Not used with ``grid``.
-      grid: height and width of a convolutional code, for images; empty for dense layers.
-      channels: of each convolutional stage, which halves height and width; used with ``grid`` alone.
-      activation: of the hidden layers or stages.
       levels: number of levels of each unit of a vector; their number divides ``code``.
-      prior_units: width of the autoregressive prior over codes, which ``run.sample`` draws from.
-      likelihood: the reconstruction loss.
-      learning_rate: of Adam.
+      code, hidden, grid, channels, activation, prior_units, likelihood, learning_rate: as of :func:`ae_jax.vq`.
 
     When to use:
       For discrete codes without a codebook that collapses, a commitment to weigh or moving averages: nearly all codes
       are used at any size.
 
     Defaults:
-      - ``code=16``, ``levels=(8, 8)``: eight vectors of 64 codes, the bits of :func:`ae_jax.vq`.
-      - ``hidden=(256,)``, ``grid=()``, ``channels=(16, 32)``, ``activation="gelu"``, ``prior_units=64``,
-        ``likelihood=SquaredError()``, ``learning_rate=5e-3``: those of :func:`ae_jax.vq`.
+      - ``levels=(8, 8)``: eight vectors of 64 codes, the bits of :func:`ae_jax.vq`.
 
     Failure modes:
       - Fewer than five levels a unit: the paper finds worse reconstructions. For more codes take more units.

@@ -26,22 +26,11 @@ def full_covariance(
     .. math:: q(z | x) = \mathcal{N}(z; \mu(x), L(x) L(x)^\top)
 
     Args:
-      code: number of latents.
-      hidden: widths of the encoder's hidden layers; the decoder mirrors them.
-      activation: of the hidden layers.
-      beta: weight of the divergence, 1 for the evidence lower bound; may be a schedule.
-      samples: latents drawn for each example and step.
-      likelihood: p(x | z).
-      learning_rate: of Adam.
+      code, hidden, activation, beta, samples, likelihood, learning_rate: as of :func:`ae_jax.variational`.
 
     When to use:
       Where the posterior of an example is a tilted ellipsoid, of which a diagonal Gaussian covers a part; for few
       latents.
-
-    Defaults:
-      - ``code=16``, ``hidden=(256,)``, ``activation="gelu"``, ``beta=1.0``, ``samples=1``, ``learning_rate=2e-3``:
-        those of :func:`ae_jax.variational`, so that the two differ in the posterior alone.
-      - ``likelihood=BernoulliLikelihood()``: for data in [0, 1].
 
     Failure modes:
       - The encoder gives k (k + 3) / 2 numbers for k latents: beyond about a hundred it is too large.

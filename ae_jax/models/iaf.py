@@ -32,24 +32,15 @@ def iaf(
     the example. ``run.encode`` gives the Gaussian's mean after the flow.
 
     Args:
-      code: number of latents.
-      hidden: widths of the encoder's hidden layers; the decoder mirrors them.
-      activation: of the hidden layers.
       steps: of the flow; latents are reversed after each.
       flow_hidden: widths of the masked network of each step.
-      beta: weight of the divergence, 1 for the evidence lower bound; may be a schedule.
-      samples: latents drawn for each example and step.
-      likelihood: p(x | z).
-      learning_rate: of Adam.
+      code, hidden, activation, beta, samples, likelihood, learning_rate: as of :func:`ae_jax.variational`.
 
     When to use:
       For a tighter bound where Gaussian posteriors are the limit; it scales to many latents.
 
     Defaults:
-      - ``code=16``, ``hidden=(256,)``, ``activation="gelu"``, ``beta=1.0``, ``samples=1``, ``learning_rate=2e-3``:
-        those of :func:`ae_jax.variational`, so that the two differ in the posterior alone.
       - ``steps=2``, ``flow_hidden=(64,)``: small, for 16 latents.
-      - ``likelihood=BernoulliLikelihood()``: for data in [0, 1].
 
     Failure modes:
       - The flow learns slowly beside the networks: compare bounds after long training, not after a few epochs.

@@ -26,32 +26,24 @@ def importance_weighted(
        \min \; -\log \frac{1}{k} \sum_{s=1}^k \frac{p(x | z_s) \, p(z_s)}{q(z_s | x)}, \quad z_s \sim q(z | x)
 
     Args:
-      code: number of latents.
-      hidden: widths of the encoder's hidden layers; the decoder mirrors them.
-      activation: of the hidden layers.
       samples: k, latents drawn for each example and step; time and memory grow with it.
       gradient: of the encoder: plain, or doubly (reparameterised, of lower variance).
-      likelihood: p(x | z).
-      learning_rate: of Adam.
+      code, hidden, activation, likelihood, learning_rate: as of :func:`ae_jax.variational`.
 
     When to use:
       For a higher likelihood and more active latents than the evidence lower bound gives, where k decoder passes for
       each example are affordable.
 
     Defaults:
-      - ``code=16``, ``hidden=(256,)``, ``activation="gelu"``, ``learning_rate=2e-3``: those of
-        :func:`ae_jax.variational`, so that the two differ in the bound alone.
       - ``samples=5``: the fewest of the paper, which also has 50.
       - ``gradient="plain"``: the paper's; ``"doubly"`` helps from tens of latents on, where the plain gradient of the
         encoder is mostly noise.
-      - ``likelihood=BernoulliLikelihood()``: the paper's, for data in [0, 1].
 
     Failure modes:
       - With many latents the encoder's gradient loses its signal: its signal-to-noise ratio falls with the root of k.
         Take ``gradient="doubly"``, or :func:`ae_jax.multiple_importance`.
       - The posterior spreads beyond the true one, since only its best latents count: codes (means) may reconstruct
         worse than those of :func:`ae_jax.variational`.
-      - Data outside [0, 1] are refused with a Bernoulli likelihood.
 
     Example:
       >>> importance_weighted(samples=50, gradient="doubly").objective.samples

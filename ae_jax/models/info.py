@@ -30,24 +30,17 @@ def info(
     maximum mean discrepancy (:class:`ae_jax.objectives.MMD`), does not. With ``beta=0`` it is the MMD-VAE.
 
     Args:
-      code: number of latents.
-      hidden: widths of the encoder's hidden layers; the decoder mirrors them.
-      activation: of the hidden layers.
       beta: weight of the divergence, 1 - alpha of the paper; may be a schedule.
       weight: lambda, of the discrepancy, alpha + lambda - 1 of the paper; may be a schedule.
       kernel: of the discrepancy, ``"imq"`` or ``"rbf"``.
-      likelihood: p(x | z).
-      learning_rate: of Adam.
+      code, hidden, activation, likelihood, learning_rate: as of :func:`ae_jax.variational`.
 
     When to use:
       Where posteriors of :func:`ae_jax.variational` collapse, or latents should keep more of the data.
 
     Defaults:
-      - ``code=16``, ``hidden=(256,)``, ``activation="gelu"``, ``learning_rate=2e-3``: those of
-        :func:`ae_jax.variational`, so that the two differ in the penalty alone.
       - ``beta=0.5``: half of the divergence.
       - ``weight=10.0``, ``kernel="imq"``: those of :func:`ae_jax.wae`.
-      - ``likelihood=BernoulliLikelihood()``: for data in [0, 1].
 
     Failure modes:
       - The loss is no bound for ``beta`` below 1: compare likelihoods by importance samples.

@@ -40,15 +40,12 @@ def joint(
       continuous: number of Gaussian latents.
       variables: number of categorical latents.
       values: number of values of each.
-      hidden: widths of the encoder's hidden layers; the decoder mirrors them.
-      activation: of the hidden layers.
       gamma: weight of both distances from the capacities.
       continuous_capacity: C_z in the end, in nats.
       discrete_capacity: C_c in the end, in nats; the logarithm of the number of values is the most that counts.
       steps: number of steps over which both capacities grow from zero.
       temperature: of the relaxed categorical latents.
-      likelihood: p(x | z, c).
-      learning_rate: of Adam.
+      hidden, activation, likelihood, learning_rate: as of :func:`ae_jax.variational`.
 
     When to use:
       For data that are of several kinds with styles in common, to separate the two without labels.
@@ -57,8 +54,6 @@ def joint(
       - ``continuous=10``, ``variables=1``, ``values=10``, ``gamma=30.0``, ``temperature=0.67``,
         ``continuous_capacity=5.0``, ``discrete_capacity=5.0``: the paper's for MNIST.
       - ``steps=1000``: fewer than the paper's 25,000, for budgets of this size.
-      - ``hidden=(256,)``, ``activation="gelu"``, ``likelihood=BernoulliLikelihood()``, ``learning_rate=2e-3``: those of
-        :func:`ae_jax.variational`.
 
     Failure modes:
       - The kinds found are not those of the labels, and differ between seeds.

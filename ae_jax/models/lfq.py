@@ -34,19 +34,11 @@ def lfq(
     the second their mean even (:class:`ae_jax.objectives.EntropyQuantized`).
 
     Args:
-      code: size of the code, or number of its channels with ``grid``.
-      hidden: widths of the encoder's hidden layers; the decoder mirrors them. Not used with ``grid``.
-      grid: height and width of a convolutional code, for images; empty for dense layers.
-      channels: of each convolutional stage, which halves height and width; used with ``grid`` alone.
-      activation: of the hidden layers or stages.
       size: bits of a code, a divisor of ``code``; the entropies are over all 2**size codes.
-      beta: weight of the commitment of the encoder to the signs.
       entropy: lambda, the weight of both entropies.
       diversity: gamma, the weight of the entropy of the mean, relative to the mean entropy.
       temperature: of the soft codes.
-      prior_units: width of the autoregressive prior over codes, which ``run.sample`` draws from.
-      likelihood: the reconstruction loss.
-      learning_rate: of Adam.
+      code, hidden, grid, channels, activation, beta, prior_units, likelihood, learning_rate: as of :func:`ae_jax.vq`.
 
     When to use:
       For codes of many bits, as vocabularies of language models of images have, and for binary codes that are searched
@@ -57,8 +49,6 @@ def lfq(
       - ``beta=0.05``, ``entropy=0.1``: chosen on the validation split of the digits; the paper states none.
       - ``diversity=1.0``: that of the paper.
       - ``temperature=1.0``: the plain distances.
-      - ``hidden=(256,)``, ``grid=()``, ``channels=(16, 32)``, ``activation="gelu"``, ``prior_units=64``,
-        ``likelihood=SquaredError()``, ``learning_rate=5e-3``: those of :func:`ae_jax.vq`.
 
     Failure modes:
       - Without the entropies few codes are used: the terms ``codes_used`` and ``perplexity`` stay low. Raise

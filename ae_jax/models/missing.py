@@ -28,12 +28,8 @@ def missing(
     where :math:`\iota` puts zero, in model units, in place of what is missing. NaN in the data means missing.
 
     Args:
-      code: number of latents.
-      hidden: widths of the encoder's hidden layers; the decoder mirrors them.
-      activation: of the hidden layers.
       samples: k, latents drawn for each example and step.
-      likelihood: p(x | z), a product over features.
-      learning_rate: of Adam.
+      code, hidden, activation, likelihood, learning_rate: as of :func:`ae_jax.variational`.
 
     When to use:
       To impute tables (:meth:`ae_jax.Run.impute`), once or several times, and to train on incomplete data without

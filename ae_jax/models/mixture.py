@@ -27,23 +27,14 @@ def mixture(
     .. math:: p(z) = \sum_k \pi_k \, \mathcal{N}(z; m_k, \mathrm{diag}(s_k^2))
 
     Args:
-      code: number of latents.
-      hidden: widths of the encoder's hidden layers; the decoder mirrors them.
-      activation: of the hidden layers.
       components: K, the number of Gaussians.
-      beta: weight of the divergence, 1 for the evidence lower bound; may be a schedule.
-      samples: latents drawn for each example and step.
-      likelihood: p(x | z).
-      learning_rate: of Adam.
+      code, hidden, activation, beta, samples, likelihood, learning_rate: as of :func:`ae_jax.variational`.
 
     When to use:
       For latents that form clusters, and a prior that is cheaper than that of :func:`ae_jax.vamp`.
 
     Defaults:
-      - ``code=16``, ``hidden=(256,)``, ``activation="gelu"``, ``beta=1.0``, ``samples=1``, ``learning_rate=2e-3``:
-        those of :func:`ae_jax.variational`, so that the two differ in the prior alone.
       - ``components=10``: one for each digit.
-      - ``likelihood=BernoulliLikelihood()``: for data in [0, 1].
 
     Failure modes:
       - Components that no example is near get no gradient and stay where they started; samples from them are noise.

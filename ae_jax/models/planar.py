@@ -32,24 +32,15 @@ def planar(
     (:func:`ae_jax.flows.radial`). ``run.encode`` gives the Gaussian's mean after the steps.
 
     Args:
-      code: number of latents.
-      hidden: widths of the encoder's hidden layers; the decoder mirrors them.
-      activation: of the hidden layers.
       steps: number of maps.
       kind: ``"planar"`` or ``"radial"``.
-      beta: weight of the divergence, 1 for the evidence lower bound; may be a schedule.
-      samples: latents drawn for each example and step.
-      likelihood: p(x | z).
-      learning_rate: of Adam.
+      code, hidden, activation, beta, samples, likelihood, learning_rate: as of :func:`ae_jax.variational`.
 
     When to use:
       As a light step from Gaussian posteriors to bent ones; for many latents take :func:`ae_jax.iaf`.
 
     Defaults:
-      - ``code=16``, ``hidden=(256,)``, ``activation="gelu"``, ``beta=1.0``, ``samples=1``, ``learning_rate=2e-3``:
-        those of :func:`ae_jax.variational`, so that the two differ in the posterior alone.
       - ``steps=8``, ``kind="planar"``: a few of the paper's 10 to 80.
-      - ``likelihood=BernoulliLikelihood()``: for data in [0, 1].
 
     Failure modes:
       - Each step bends along one direction: in 16 dimensions and more, dozens of steps are needed for a visible gain.

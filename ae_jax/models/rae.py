@@ -29,24 +29,18 @@ def rae(
     (:class:`ae_jax.objectives.DecoderSmoothness`).
 
     Args:
-      code: number of units.
-      hidden: widths of the encoder's hidden layers; the decoder mirrors them.
-      activation: of the hidden layers.
       code_weight: beta; may be a schedule.
       weight: lambda; may be a schedule.
       regularizer: ``"l2"``, ``"gradient"`` or ``"spectral"``.
-      likelihood: the reconstruction loss.
-      learning_rate: of Adam.
+      likelihood: as of :func:`ae_jax.undercomplete`.
+      code, hidden, activation, learning_rate: as of :func:`ae_jax.variational`.
 
     When to use:
       For sharp reconstructions whose codes are then sampled by a density fitted to them, such as a Gaussian mixture.
 
     Defaults:
-      - ``code=16``, ``hidden=(256,)``, ``activation="gelu"``, ``learning_rate=2e-3``: those of
-        :func:`ae_jax.variational`, so that the two differ in encoder, loss and penalties alone.
       - ``code_weight=1e-2``, ``weight=1e-3``, ``regularizer="l2"``: small beside the squared error of the digits, about
         0.4, as in the paper.
-      - ``likelihood=SquaredError()``: the papers'.
 
     Failure modes:
       - It has no prior: ``run.sample`` refuses until a density of the codes is fitted.

@@ -36,31 +36,20 @@ def residual_vq(
     (:class:`ae_jax.objectives.ResidualQuantizer`).
 
     Args:
-      code: size of the code, or number of its channels with ``grid``.
-      hidden: widths of the encoder's hidden layers; the decoder mirrors them. Not used with ``grid``.
-      grid: height and width of a convolutional code, for images; empty for dense layers.
-      channels: of each convolutional stage, which halves height and width; used with ``grid`` alone.
-      activation: of the hidden layers or stages.
       books: number of codebooks.
       codes: number of codes in each.
       size: of each code, a divisor of ``code``.
-      beta: weight of the commitment.
-      decay: of the moving averages that the codes follow; None trains them by a loss.
-      dead_after: number of examples without a use after which a code is replaced; None replaces none.
       k_means: the first codebook starts from k-means of the codes of training examples, the next from what it leaves.
-      prior_units: width of the autoregressive prior over codes, which ``run.sample`` draws from.
-      likelihood: the reconstruction loss.
-      learning_rate: of Adam.
+      code, hidden, grid, channels, activation: as of :func:`ae_jax.vq`.
+      beta, decay, dead_after, prior_units, likelihood, learning_rate: as of :func:`ae_jax.vq`.
 
     When to use:
       For a rate that is chosen after training, since the first codebooks alone decode to a coarser result, and for more
       bits a vector than one table can hold.
 
     Defaults:
-      - ``code=16``, ``size=4``, ``books=2``, ``codes=64``: four vectors of twice 6 bits, those of :func:`ae_jax.vq`.
-      - ``beta=0.25``, ``decay=0.99``, ``dead_after=1000``, ``k_means=False``: those of :func:`ae_jax.vq`.
-      - ``hidden=(256,)``, ``grid=()``, ``channels=(16, 32)``, ``activation="gelu"``, ``prior_units=64``,
-        ``likelihood=SquaredError()``, ``learning_rate=5e-3``: those of :func:`ae_jax.vq`.
+      - ``size=4``, ``books=2``, ``codes=64``: four vectors of twice 6 bits, those of :func:`ae_jax.vq`.
+      - ``k_means=False``: the codebooks of the paper without its start.
 
     Failure modes:
       - Later codebooks have little left to say: their share of ``perplexity`` falls. Take fewer or smaller ones.

@@ -29,21 +29,14 @@ def sigma(
     divergence needs to be tuned.
 
     Args:
-      code: number of latents.
-      hidden: widths of the encoder's hidden layers; the decoder mirrors them.
-      activation: of the hidden layers.
-      samples: latents drawn for each example and step.
       smallest_log_scale: the least logarithm of the standard deviation, in model units.
-      learning_rate: of Adam.
-      shortcut: whether training starts at probabilistic PCA, by linear maps beside the layers.
+      code, hidden, activation, samples, learning_rate, shortcut: as of :func:`ae_jax.variational`.
 
     When to use:
       For data of real numbers, where the fixed scale of a Gaussian likelihood would have to be searched for: sharp
       reconstructions and latents that stay active.
 
     Defaults:
-      - ``code=16``, ``hidden=(256,)``, ``activation="gelu"``, ``samples=1``, ``learning_rate=2e-3``,
-        ``shortcut=True``: those of :func:`ae_jax.variational`.
       - ``smallest_log_scale=-6.0``: the authors'.
 
     Failure modes:

@@ -33,28 +33,12 @@ def sim_vq(
     (:class:`ae_jax.objectives.SimVectorQuantizer`).
 
     Args:
-      code: size of the code, or number of its channels with ``grid``.
-      hidden: widths of the encoder's hidden layers; the decoder mirrors them. Not used with ``grid``.
-      grid: height and width of a convolutional code, for images; empty for dense layers.
-      channels: of each convolutional stage, which halves height and width; used with ``grid`` alone.
-      activation: of the hidden layers or stages.
-      codes: number of codes in the codebook.
-      size: of each code, a divisor of ``code``.
-      beta: weight of the commitment of the encoder to its codes.
-      rotation: gradients pass the quantisation by a rotation (:func:`ae_jax.vq`).
-      prior_units: width of the autoregressive prior over codes, which ``run.sample`` draws from.
-      likelihood: the reconstruction loss.
-      learning_rate: of Adam.
+      code, hidden, grid, channels, activation, codes, size: as of :func:`ae_jax.vq`.
+      beta, rotation, prior_units, likelihood, learning_rate: as of :func:`ae_jax.vq`.
 
     When to use:
       For large codebooks of large vectors, of which a plain codebook leaves most unused, without replacement of dead
       codes or moving averages.
-
-    Defaults:
-      - ``code=16``, ``codes=64``, ``size=2``: those of :func:`ae_jax.vq`.
-      - ``beta=0.25``, ``rotation=False``: those of :func:`ae_jax.vq`.
-      - ``hidden=(256,)``, ``grid=()``, ``channels=(16, 32)``, ``activation="gelu"``, ``prior_units=64``,
-        ``likelihood=SquaredError()``, ``learning_rate=5e-3``: those of :func:`ae_jax.vq`.
 
     Failure modes:
       - Vectors of few units: a map of two by two can only stretch and turn the cloud of codes, which stays Gaussian.

@@ -28,12 +28,9 @@ def sparse(
 
     Args:
       code: number of sigmoid code units; more than features of the data is usual.
-      hidden: widths of the encoder's hidden layers; none is usual.
-      activation: of the hidden layers.
       target: rho, the mean activation that each unit is kept near, in (0, 1).
       weight: beta, of the divergence.
-      likelihood: the reconstruction loss.
-      learning_rate: of Adam.
+      hidden, activation, likelihood, learning_rate: as of :func:`ae_jax.undercomplete`.
 
     When to use:
       For features of a linear classifier, and for units that can be inspected one by one as detectors.

@@ -30,21 +30,10 @@ def spherical(
     differentiable by the distribution function of the angle (:mod:`ae_jax.losses.sphere`), without rejection.
 
     Args:
-      code: number of dimensions m of the space that the sphere is in, two or more.
-      hidden: widths of the encoder's hidden layers; the decoder mirrors them.
-      activation: of the hidden layers.
-      beta: weight of the divergence, 1 for the evidence lower bound; may be a schedule.
-      samples: latents drawn for each example and step.
-      likelihood: p(x | z).
-      learning_rate: of Adam.
+      code, hidden, activation, beta, samples, likelihood, learning_rate: as of :func:`ae_jax.variational`.
 
     When to use:
       For directional data and cosine similarities: no latent is far from the others, and none is the centre.
-
-    Defaults:
-      - ``code=16``, ``hidden=(256,)``, ``activation="gelu"``, ``beta=1.0``, ``samples=1``, ``learning_rate=2e-3``:
-        those of :func:`ae_jax.variational`, so that the two differ in posterior and prior alone.
-      - ``likelihood=BernoulliLikelihood()``: for data in [0, 1].
 
     Failure modes:
       - One concentration for all directions: beyond about 20 dimensions Gaussians do better, as the paper reports.

@@ -29,23 +29,17 @@ def swae(
     the batch and of as many draws of a standard normal (:class:`ae_jax.objectives.SlicedWasserstein`).
 
     Args:
-      code: number of units.
-      hidden: widths of the encoder's hidden layers; the decoder mirrors them.
-      activation: of the hidden layers.
       weight: lambda; may be a schedule.
       slices: directions drawn at each step.
-      likelihood: the reconstruction loss.
-      learning_rate: of Adam.
+      likelihood: as of :func:`ae_jax.undercomplete`.
+      code, hidden, activation, learning_rate: as of :func:`ae_jax.variational`.
 
     When to use:
       As :func:`ae_jax.wae`, without a kernel to choose; any prior that can be sampled serves.
 
     Defaults:
-      - ``code=16``, ``hidden=(256,)``, ``activation="gelu"``, ``learning_rate=2e-3``: those of
-        :func:`ae_jax.variational`, so that the two differ in encoder, loss and penalty alone.
       - ``weight=10.0``: that of :func:`ae_jax.wae`.
       - ``slices=50``: the paper's for MNIST.
-      - ``likelihood=SquaredError()``: the papers'.
 
     Failure modes:
       - Few slices in many dimensions see little of the difference: raise ``slices`` with ``code``.

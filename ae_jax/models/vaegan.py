@@ -1,9 +1,9 @@
 """The variational autoencoder whose reconstruction error is one of a critic's features."""
 
 from ae_jax.models.autoencoder import Autoencoder, follows_range
+from ae_jax.models.factor import players
 from ae_jax.networks import MLP
 from ae_jax.objectives import AdversarialELBO, BernoulliLikelihood, Critic, Likelihood
-from ae_jax.optimizers import Optimizer
 from ae_jax.public import public
 from ae_jax.types import Number, Weight
 
@@ -29,19 +29,13 @@ def vaegan(
        \min_g \; \tfrac{\gamma}{2} \|f(g(z)) - f(x)\|^2 - \log \sigma(D(g(z))) - \log \sigma(D(g(\tilde z)))
 
     f is the last hidden layer of the critic D, which tells examples from reconstructions and samples
-    (:class:`ae_jax.objectives.AdversarialELBO`). The reconstruction loss has the
-    weight ``pixel``.
+    (:class:`ae_jax.objectives.AdversarialELBO`). The reconstruction loss has the weight ``pixel``.
 
     Args:
-      code: size of the code.
-      hidden: widths of the encoder's hidden layers; the decoder mirrors them.
-      activation: of the hidden layers.
       gamma: weight of the feature error for the decoder, relative to its part in the game.
       pixel: weight of the reconstruction loss of the data themselves; the paper has none.
-      critic: widths of the critic's hidden layers; the last are the features.
-      likelihood: what the decoder's outputs mean.
-      learning_rate: of Adam for the networks.
-      critic_rate: of Adam for the critic.
+      code, hidden, activation, likelihood, learning_rate: as of :func:`ae_jax.variational`.
+      critic, critic_rate: as of :func:`ae_jax.factor`.
 
     When to use:
       For samples and reconstructions that look like data, where an error of each pixel blurs them.
@@ -49,15 +43,9 @@ def vaegan(
     Defaults:
       - ``gamma=1.0``: the paper leaves it open.
       - ``pixel=1.0``: not the paper's, which is 0: features of a small dense critic alone reconstruct poorly.
-      - ``likelihood=BernoulliLikelihood()``: for data in [0, 1].
-      - ``code=16``, ``hidden=(256,)``, ``activation="gelu"``, ``learning_rate=2e-3``: those of
-        :func:`ae_jax.variational`.
-      - ``critic=(128, 128)``, ``critic_rate=1e-3``: those of :func:`ae_jax.factor`.
 
     Failure modes:
-      - The critic wins: the term ``critic`` is near zero, far below log 2, and ``adversary`` grows; evaluation says so.
-        Lower ``critic_rate`` or raise ``gamma``.
-      - The latest epoch is kept, whatever its loss: a game has no best one. Watch the terms over epochs.
+      - The critic wins, and the latest epoch is kept, as of :func:`ae_jax.aae`; raise ``gamma`` for its ``weight``.
       - Reconstructions have the right kind and the wrong details, as features ignore them: raise ``pixel``.
 
     Example:
@@ -73,8 +61,5 @@ def vaegan(
         objective=AdversarialELBO(
             likelihood=likelihood, gamma=gamma, pixel=pixel, critic=Critic(hidden=critic, examples=True)
         ),
-        optimizer={
-            "networks": Optimizer(learning_rate=learning_rate),
-            "critic": Optimizer(learning_rate=critic_rate, settings={"b1": 0.5, "b2": 0.9}),
-        },
+        optimizer=players(learning_rate, critic_rate),
     )

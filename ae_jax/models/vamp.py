@@ -106,23 +106,15 @@ def vamp(
     u, trained with everything else, stand for the examples.
 
     Args:
-      code: number of latents.
-      hidden: widths of the encoder's hidden layers; the decoder mirrors them.
-      activation: of the hidden layers.
       components: K, the number of pseudo-inputs; each costs a pass through the encoder at every step.
-      beta: weight of the divergence, 1 for the evidence lower bound; may be a schedule.
-      samples: latents drawn for each example and step.
-      likelihood: p(x | z).
-      learning_rate: of Adam.
+      code, hidden, activation, beta, samples, likelihood, learning_rate: as of :func:`ae_jax.variational`.
 
     When to use:
       For a tighter bound and better samples than a standard normal prior gives, of data that form clusters.
 
     Defaults:
-      - ``code=16``, ``hidden=(256,)``, ``activation="gelu"``, ``beta=1.0``, ``samples=1``, ``learning_rate=2e-3``:
-        those of :func:`ae_jax.variational`, so that the two differ in the prior alone.
-      - ``components=100``: fewer than the paper's 500, for data as small as the digits.
-      - ``likelihood=BernoulliLikelihood()``: for data in [0, 1]; pseudo-inputs lie in [0, 1] too where it is one.
+      - ``components=100``: fewer than the paper's 500, for data as small as the digits; they lie in [0, 1] where the
+        likelihood is one of such data.
 
     Failure modes:
       - Overfitting of small data: a prior of many components fits the training posteriors, and the bound on held-out

@@ -35,8 +35,7 @@ def vq(
 
     The encoder's output is split into vectors of one size, each replaced by its nearest code
     (:class:`ae_jax.objectives.VectorQuantized`). The decoder's gradient passes to the encoder as if nothing had been
-    replaced. ``run.encode`` gives the quantised code, ``run.sample`` decodes codes of an autoregressive prior that
-    is trained beside.
+    replaced. ``run.encode`` gives the quantised code.
 
     Args:
       code: size of the code, or number of its channels with ``grid``.
@@ -53,7 +52,7 @@ def vq(
       cosine: vectors and codes have norm one, so that the nearest code is that of the smallest angle.
       rotation: gradients pass the quantisation by the rotation of the vector onto its code, instead of unchanged.
       k_means: the codebook starts at the centres of k-means of the codes of training examples.
-      prior_units: width of the prior over codes.
+      prior_units: width of the autoregressive prior over codes, which ``run.sample`` draws from.
       likelihood: the reconstruction loss.
       learning_rate: of Adam.
 

@@ -28,22 +28,16 @@ def wae(
     from as many draws of a standard normal is penalised (:class:`ae_jax.objectives.MMD`).
 
     Args:
-      code: number of units.
-      hidden: widths of the encoder's hidden layers; the decoder mirrors them.
-      activation: of the hidden layers.
       weight: lambda; may be a schedule.
       kernel: of the discrepancy, ``"imq"`` or ``"rbf"``.
-      likelihood: the reconstruction loss.
-      learning_rate: of Adam.
+      likelihood: as of :func:`ae_jax.undercomplete`.
+      code, hidden, activation, learning_rate: as of :func:`ae_jax.variational`.
 
     When to use:
       To sample, with sharper reconstructions than a variational autoencoder's; where a likelihood is not needed.
 
     Defaults:
-      - ``code=16``, ``hidden=(256,)``, ``activation="gelu"``, ``learning_rate=2e-3``: those of
-        :func:`ae_jax.variational`, so that the two differ in encoder, loss and penalty alone.
       - ``weight=10.0``, ``kernel="imq"``: the paper's for MNIST, with its sum of seven kernels.
-      - ``likelihood=SquaredError()``: the papers'.
 
     Failure modes:
       - Codes of fewer dimensions than the prior's fill a sheet in it, and samples between sheets are noise: lower

@@ -1,9 +1,9 @@
 """The Wasserstein autoencoder with an adversarial penalty on the distribution of codes."""
 
 from ae_jax.models.autoencoder import Autoencoder
+from ae_jax.models.factor import players
 from ae_jax.networks import MLP
 from ae_jax.objectives import AdversarialPrior, Critic, Likelihood, SquaredError
-from ae_jax.optimizers import Optimizer
 from ae_jax.public import public
 from ae_jax.types import Weight
 
@@ -27,17 +27,13 @@ def wae_gan(
        \min_D \; -\mathbb{E}[\log \sigma(D(\tilde z)) + \log(1 - \sigma(D(h(x))))] / 2
 
     With the codes distributed as the prior, the first term is an optimal transport cost between data and model
-    (:class:`ae_jax.objectives.AdversarialPrior`). Each player has an optimiser of its own.
+    (:class:`ae_jax.objectives.AdversarialPrior`).
 
     Args:
-      code: size of the code.
-      hidden: widths of the encoder's hidden layers; the decoder mirrors them.
-      activation: of the hidden layers.
       weight: lambda, of the encoder's loss in the game.
-      critic: widths of the critic's hidden layers.
-      likelihood: the cost of a reconstruction.
-      learning_rate: of Adam for the networks.
-      critic_rate: of Adam for the critic.
+      likelihood: as of :func:`ae_jax.undercomplete`.
+      code, hidden, activation, learning_rate: as of :func:`ae_jax.variational`.
+      critic, critic_rate: as of :func:`ae_jax.factor`.
 
     When to use:
       For sampling from a deterministic autoencoder; the same without a game is a penalty by maximum mean discrepancy.
@@ -46,15 +42,9 @@ def wae_gan(
       - ``code=8``: the paper's for MNIST. ``weight=1.0``, ``critic_rate=2e-4``: of those tried on the validation split
         of the digits the samples vary least beyond the data, which is still three times as much; the paper's weight is
         10, for 784 features.
-      - ``likelihood=SquaredError()``: the paper's cost.
-      - ``hidden=(256,)``, ``activation="gelu"``, ``learning_rate=2e-3``: those of
-        :func:`ae_jax.variational`.
-      - ``critic=(128, 128)``: that of :func:`ae_jax.factor`.
 
     Failure modes:
-      - The critic wins: the term ``critic`` is near zero, far below log 2, and ``adversary`` grows; evaluation says so.
-        Lower ``critic_rate`` or raise ``weight``.
-      - The latest epoch is kept, whatever its loss: a game has no best one. Watch the terms over epochs.
+      - The critic wins, and the latest epoch is kept, as of :func:`ae_jax.aae`.
       - A code of more dimensions than the data have: deterministic codes cannot fill the prior, and draws between them
         decode to values beyond the data. Take a smaller code, or :func:`ae_jax.aae`, whose encoder is stochastic.
 
@@ -69,8 +59,5 @@ def wae_gan(
         name="wae_gan",
         networks=MLP(hidden=hidden, code=code, activation=activation),
         objective=AdversarialPrior(likelihood=likelihood, weight=weight, critic=Critic(hidden=critic)),
-        optimizer={
-            "networks": Optimizer(learning_rate=learning_rate),
-            "critic": Optimizer(learning_rate=critic_rate, settings={"b1": 0.5, "b2": 0.9}),
-        },
+        optimizer=players(learning_rate, critic_rate),
     )
