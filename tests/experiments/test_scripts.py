@@ -116,6 +116,20 @@ def test_the_family_on_digits_runs_at_its_smallest_budget(tmp_path):
 
 
 @pytest.mark.slow
+@pytest.mark.parametrize(
+    ("name", "autoencoders"), [("family_mnist", ()), ("head_to_head", ("--autoencoders", "vamp", "aae", "vq", "rae"))]
+)
+def test_the_family_beside_each_other_and_beside_pythae(name, autoencoders, tmp_path):
+    if name == "head_to_head":
+        pytest.importorskip("pythae", reason="pythae comes with the extra bench.")
+    finished = run(EXPERIMENTS / f"{name}.py", "--smoke", *autoencoders, folder=tmp_path)
+    assert finished.returncode == 0, finished.stdout + finished.stderr
+    rows = json.loads((tmp_path / "runs" / f"{name}-smoke" / "results.json").read_text())["rows"]
+    assert rows
+    assert np.isfinite([row["value"] for row in rows]).all()
+
+
+@pytest.mark.slow
 def test_the_comparison_of_the_readme_meets_every_expectation(tmp_path):
     # A copy, since the script draws its figure beside itself.
     script = Path(shutil.copy(EXPERIMENTS / "compare_digits.py", tmp_path))

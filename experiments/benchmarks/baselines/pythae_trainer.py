@@ -23,20 +23,9 @@ def trainer(task: Any) -> Callable[[int], tuple[list[float], list[float]]]:
     torch, device = use_torch()
     from pythae.data.datasets import BaseDataset
     from pythae.trainers import BaseTrainer, BaseTrainerConfig
-    from pythae.trainers.training_callbacks import CallbackHandler
 
-    for name in [name for name in logging.root.manager.loggerDict if name.startswith("pythae")]:
-        logging.getLogger(name).setLevel(logging.ERROR)
     images = image_tensor(task).float() / task.scale
     dataset = BaseDataset(images, torch.zeros(len(images)))
-
-    class Silent(BaseTrainer):
-        """The trainer without its progress bar and printer, saving nothing."""
-
-        def _setup_callbacks(self) -> None:
-            self.callback_handler = CallbackHandler(callbacks=self.callbacks, model=self.model)
-
-        def save_model(self, model: Any, dir_path: str) -> None: ...
 
     def train(epochs: int) -> tuple[list[float], list[float]]:
         clock = clock_of()
@@ -48,10 +37,28 @@ def trainer(task: Any) -> Callable[[int], tuple[list[float], list[float]]]:
                 learning_rate=task.learning_rate,
                 no_cuda=device.type == "cpu",
             )
-            Silent(model_of(task), train_dataset=dataset, training_config=config, callbacks=[clock]).train()
+            silent(BaseTrainer)(
+                model_of(task), train_dataset=dataset, training_config=config, callbacks=[clock]
+            ).train()
         return clock.seconds, clock.losses
 
     return train
+
+
+def silent(kind: Any) -> Any:
+    """Returns a trainer's class without its progress bar, printer and log, saving nothing."""
+    from pythae.trainers.training_callbacks import CallbackHandler
+
+    for name in [name for name in logging.root.manager.loggerDict if name.startswith("pythae")]:
+        logging.getLogger(name).setLevel(logging.ERROR)
+
+    class Silent(kind):
+        def _setup_callbacks(self) -> None:
+            self.callback_handler = CallbackHandler(callbacks=self.callbacks, model=self.model)
+
+        def save_model(self, model: Any, dir_path: str) -> None: ...
+
+    return Silent
 
 
 def clock_of() -> Any:
