@@ -229,7 +229,7 @@ EXPERIMENT = Experiment(
     budgets={
         name: {"autoencoders": ("variational", "vamp", "fsq", "rae") if name == "smoke" else tuple(MODELS)} | numbers
         for name, numbers in {
-            "default": {"epochs": 10, "rate": 0.0, "seeds": 3, "images": 1000, "samples": 200},
+            "default": {"epochs": 5, "rate": 0.0, "seeds": 3, "images": 1000, "samples": 200},
             "smoke": {"epochs": 1, "rate": 0.0, "seeds": 2, "images": 20, "samples": 10},
             "full": {"epochs": 500, "rate": 1e-4, "seeds": 3, "images": 10_000, "samples": 5000},
         }.items()

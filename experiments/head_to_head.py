@@ -10,7 +10,7 @@ EXPECTED
 MEASURED
     see experiments/README.md.
 
-10,000 images of static binarised MNIST, 784-400-16 and back, ReLU, Adam at 1e-3, batches of 100, 20 epochs, seeds 0
+10,000 images of static binarised MNIST, 784-400-16 and back, ReLU, Adam at 1e-3, batches of 100, 10 epochs, seeds 0
 to 2. Initial values, orders and noise are each library's own (ours He's, PyTorch's defaults with pythae). Weights are
 our defaults, converted to pythae's scale; those of the game are its: weight 1, one layer of 256. pythae's VampPrior
 clips pseudo-inputs, its flow is not given the example, its codebook has no replacement of dead codes and no prior that
@@ -228,7 +228,7 @@ EXPERIMENT = Experiment(
     budgets={
         budget: {"autoencoders": tuple(METRICS)} | numbers
         for budget, numbers in {
-            "default": {"examples": 10_000, "epochs": 20, "seeds": 3, "images": 1000, "samples": 100},
+            "default": {"examples": 10_000, "epochs": 10, "seeds": 3, "images": 1000, "samples": 100},
             "smoke": {"examples": 200, "epochs": 2, "seeds": 2, "images": 20, "samples": 3},
             "full": {"examples": 50_000, "epochs": 100, "seeds": 5, "images": 1000, "samples": 1000},
         }.items()
