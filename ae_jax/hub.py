@@ -1,5 +1,6 @@
 """Shares runs on the Hugging Face hub: a saved run with a model card, whole or as a folder to push by other means."""
 
+import dataclasses
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Any
@@ -122,6 +123,9 @@ def to_hub_folder(
     }
     measured, figures = _evaluated(run, data)
     facts |= measured
+    if "source" in run.record:  # a path of this machine is left out, but for the name of the file
+        source, seed = run.record["source"]
+        run = dataclasses.replace(run, record=run.record | {"source": [Path(source).name, seed]})
     run.save(folder)
     for name, figure in figures.items():
         (folder / f"{name}.png").write_bytes(to_png(figure))

@@ -19,7 +19,8 @@ R = TypeVar("R")
 def public(function: Callable[P, R]) -> Callable[P, R]:
     """Makes a function raise InvalidInput in place of any other exception if an argument contradicts its annotation.
 
-    Beartype compares them only once the function has failed: its own sentences say more, and a call costs nothing.
+    Beartype compares them only once the function has failed: its own sentences say more, and a call costs nothing. Of a
+    method of an estimator, the parameters that it was made with are compared too, as its constructor takes any value.
 
     Example:
       >>> @public
@@ -38,6 +39,9 @@ def public(function: Callable[P, R]) -> Callable[P, R]:
             raise
         except Exception as error:
             sentence = _misfit(function, arguments, options)
+            estimator: Any = arguments[0] if arguments else None
+            if sentence is None and hasattr(estimator, "get_params"):
+                sentence = _misfit(type(estimator).__init__, arguments[:1], estimator.get_params(deep=False))
             if sentence is None:
                 raise
             raise InvalidInput(sentence) from error
@@ -49,7 +53,7 @@ def _misfit(function: Callable[..., Any], arguments: tuple[Any, ...], options: d
     """The sentence on the first argument that contradicts the signature or its annotation; None if none does."""
     from beartype.door import is_bearable
 
-    name = function.__qualname__.removesuffix(".__init__").rpartition(".")[2]
+    name = type(arguments[0]).__name__ if function.__name__ == "__init__" else function.__name__
     signature = inspect.signature(function, eval_str=True)
     try:
         given = signature.bind(*arguments, **options).arguments

@@ -20,6 +20,7 @@ from ae_jax.cli import main
 from ae_jax.components import from_config, to_config
 from ae_jax.data import from_splits
 from ae_jax.errors import TrainingDiverged
+from ae_jax.estimators import AutoencoderDetector, AutoencoderTransformer
 from ae_jax.models import NAMED, Autoencoder
 from ae_jax.networks import ACTIVATIONS, MLP, Convolutional
 from ae_jax.optimizers import RULES, Optimizer
@@ -207,6 +208,18 @@ def test_everything_that_is_planned_trains(unchecked, make, batch_size):
 
 
 WRONG = [*ODD, "a\0b", "../outside", np.zeros((2, 0)), np.zeros((0, 4)), [[1.0], [1.0, 2.0]], X, X[0], iter(()), len]
+
+
+def fitted(estimator: Any) -> Callable[..., Any]:
+    """A function that makes an estimator of its arguments and fits it; scikit-learn checks the random state."""
+
+    def fit(**given: Any) -> Any:
+        return estimator(**given | {"random_state": 0}).fit(X.reshape(8, 16))
+
+    fit.__signature__ = inspect.signature(estimator)
+    return fit
+
+
 CALLS: dict[str, tuple[Callable[..., Any], dict[str, Any]]] = {
     "fit": (ae_jax.fit, {"autoencoder": ae_jax.undercomplete(code=2, hidden=()), "data": X, "epochs": 1}),
     "from_arrays": (ae_jax.data.from_arrays, {"x": X}),
@@ -223,6 +236,8 @@ CALLS: dict[str, tuple[Callable[..., Any], dict[str, Any]]] = {
     "Optimizer": (Optimizer, {}),
     "ReadOptions": (ae_jax.data.ReadOptions, {}),
     "Scaling": (ae_jax.data.Scaling, {}),
+    "AutoencoderTransformer": (fitted(AutoencoderTransformer), {}),
+    "AutoencoderDetector": (fitted(AutoencoderDetector), {}),
     **{name: (make, {}) for name, make in NAMED.items()},
 }
 

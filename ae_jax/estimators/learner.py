@@ -18,6 +18,7 @@ from ae_jax.estimators.columns import ColumnScaling, fit_columns
 from ae_jax.estimators.parameters import TrainingParameters, choose
 from ae_jax.models import Autoencoder
 from ae_jax.networks import deterministic
+from ae_jax.public import public
 from ae_jax.training import Run, fit
 from ae_jax.types import Shape
 
@@ -50,6 +51,7 @@ class AutoencoderEstimator(TrainingParameters, BaseEstimator):
             check_is_fitted(self, self._fitted_last)
         return np.asarray(validate_data(self, X, reset=reset, dtype=TYPES))
 
+    @public
     def _train(self, X: Any) -> np.ndarray:
         """Fits the scaling and trains from scratch; returns the validated rows."""
         rows = self._validated(X, reset=True)

@@ -5,6 +5,8 @@ import inspect
 from collections.abc import Mapping
 from typing import Any, no_type_check
 
+import numpy as np
+
 from ae_jax._checks import positive_whole
 from ae_jax.data import Dataset
 from ae_jax.errors import InvalidInput, require_known
@@ -18,7 +20,7 @@ from ae_jax.types import Shape
 class TrainingParameters:
     """Parameters of every estimator, described in :class:`ae_jax.estimators.AutoencoderTransformer`."""
 
-    autoencoder: Any = "undercomplete"
+    autoencoder: str | Autoencoder = "undercomplete"
     _: dataclasses.KW_ONLY
     code: int | None = None
     hyperparameters: dict[str, Any] | None = None
@@ -28,7 +30,7 @@ class TrainingParameters:
     batch_size: int = 64
     validation_fraction: float = 0.0
     patience: int | None = None
-    random_state: Any = None
+    random_state: int | np.random.RandomState | None = None
     verbose: bool = False
 
 

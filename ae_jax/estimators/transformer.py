@@ -13,6 +13,7 @@ from ae_jax.estimators.columns import fit_columns
 from ae_jax.estimators.learner import TYPES, AutoencoderEstimator, code_of_batch, data_of_batch
 from ae_jax.estimators.parameters import choose
 from ae_jax.networks import code_shape
+from ae_jax.public import public
 from ae_jax.training import TrainConfig, train_one_epoch
 from ae_jax.training.plan import plan
 
@@ -76,6 +77,7 @@ class AutoencoderTransformer(ClassNamePrefixFeaturesOutMixin, TransformerMixin, 
         self.__dict__.pop("_state", None)
         return self
 
+    @public
     def partial_fit(self, X: Any, y: Any = None) -> "AutoencoderTransformer":
         """Trains for one epoch on these rows, continuing from the parameters and optimiser state of the last call.
 

@@ -220,8 +220,8 @@ class Context:
 
     def not_finite_messages(self, what: str, broken: Iterable[Subject]) -> list[str]:
         """The message about members whose outputs are not finite, where there are any."""
-        names = ", ".join(str(self.number_of(subject)) for subject in broken)
-        message = f"The {what} of member {names} are NaN or infinite, and so are its rows: train it anew."
+        names = " and ".join(f"member {self.number_of(subject)}" for subject in broken)
+        message = f"The {what} of {names} are NaN or infinite, and so are the rows of each: train it anew."
         return [message] if names else []
 
     def classes(self, split: str) -> np.ndarray:

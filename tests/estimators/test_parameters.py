@@ -4,6 +4,7 @@ import pytest
 import ae_jax
 from ae_jax import InvalidInput
 from ae_jax.data import from_arrays
+from ae_jax.estimators import AutoencoderDetector
 from ae_jax.estimators.parameters import choose
 from ae_jax.objectives import BernoulliLikelihood, GaussianLikelihood, SquaredError
 
@@ -41,3 +42,20 @@ def test_names_and_hyperparameters_are_those_given_and_the_likelihood_fits_the_d
 def test_parameters_that_cannot_be_used_are_refused(unchecked, parameters, message):
     with pytest.raises(InvalidInput, match=message):
         choose(*parameters, UNIT)
+
+
+@pytest.mark.parametrize(
+    ("parameter", "value", "expected"),
+    [
+        ("autoencoder", np.array(["vae", "sparse"]), "str | Autoencoder"),
+        ("scaling", np.array([]), "str | None"),
+        ("verbose", np.array([True, False]), "bool"),
+        ("random_state", "seven", "int | RandomState | None"),
+        ("contamination", 10**400, "a number of 64 bits"),
+    ],
+)
+def test_a_parameter_of_a_wrong_type_is_one_sentence_in_fit(unchecked, parameter, value, expected):
+    detector = AutoencoderDetector(**{parameter: value})
+    with pytest.raises(InvalidInput, match=f"AutoencoderDetector was given {parameter}=.*: expected ") as told:
+        detector.fit(np.eye(20))
+    assert str(told.value).endswith(f"expected {expected}.")

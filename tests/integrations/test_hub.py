@@ -1,6 +1,7 @@
 """The Hugging Face hub: its own client against a stand-in of the hub's API on loopback."""
 
 import base64
+import dataclasses
 import hashlib
 import json
 import threading
@@ -114,5 +115,9 @@ def test_a_folder_for_the_hub_needs_no_network_and_is_a_run(run, tmp_path):
     folder = run.to_hub_folder(tmp_path / "run")
     assert (ae_jax.load(folder).seeds == run.seeds).all()
     assert "| parameters | " in (folder / "README.md").read_text()
+    moved = dataclasses.replace(run, record=run.record | {"source": ["/home/me/secret/faces.npz:images", 3]})
+    shared = ae_jax.load(moved.to_hub_folder(tmp_path / "moved"))
+    assert shared.record["source"] == ["faces.npz:images", 3]
+    assert not any(b"secret" in file.read_bytes() for file in (tmp_path / "moved").rglob("*") if file.is_file())
     with pytest.raises(InvalidInput, match="holds something already: expected a new or empty folder"):
         run.to_hub_folder(folder)
