@@ -3,8 +3,7 @@
 from pathlib import Path
 from typing import Any
 
-import jax
-import numpy as np
+import chex
 import pytest
 
 import ae_jax
@@ -45,7 +44,7 @@ def fit(data: Dataset, *callbacks: Callback, **settings: Any) -> Run:
 
 
 def assert_same(run: Run, other: Run) -> None:
-    jax.tree.map(np.testing.assert_array_equal, (run.params, run.history), (other.params, other.history))
+    chex.assert_trees_all_equal((run.params, run.history), (other.params, other.history))
 
 
 @pytest.mark.parametrize(("hook", "number"), [("epoch", 2), ("epoch", 6), ("checkpoint", 1), ("end", 1)])

@@ -4,6 +4,7 @@ import dataclasses
 import signal
 from typing import Any
 
+import chex
 import jax
 import jax.numpy as jnp
 import numpy as np
@@ -85,13 +86,9 @@ def sound(small) -> Run:
     return fit([faulty(), faulty()], small)
 
 
-def assert_same(ours, theirs) -> None:
-    jax.tree.map(np.testing.assert_array_equal, ours, theirs)
-
-
 def assert_undisturbed(run: Run, sound: Run) -> None:
     """The first member is as if the second had no fault."""
-    assert_same(run[0].params, sound[0].params)
+    chex.assert_trees_all_equal(run[0].params, sound[0].params)
     for split, terms in sound.history.items():
         for term, values in terms.items():
             np.testing.assert_array_equal(run.history[split][term][0], values[0])
@@ -108,7 +105,7 @@ def test_a_member_with_a_fault_stops_with_its_last_good_parameters_and_the_other
     assert run.finite.tolist() == [True, False]
     assert_undisturbed(run, sound)
     assert run.best_epoch.tolist()[1] == 2
-    assert_same(run[1].params, fit([faulty(), faulty()], small, epochs=2)[1].params)
+    chex.assert_trees_all_equal(run[1].params, fit([faulty(), faulty()], small, epochs=2)[1].params)
 
 
 def by_hand(data, bad: list[int]) -> Any:
@@ -140,7 +137,7 @@ def test_an_epoch_of_which_every_step_is_skipped_is_a_divergence(small):
     sentence = r"diverged in 1 of 1 members, first with seed 5 at epoch 2 in squared_error \(train\)"
     with pytest.raises(TrainingDiverged, match=sentence) as told:
         fit(faulty(value=NAN, first=STEPS, until=EPOCHS * STEPS), small, on_divergence="skip")
-    assert_same(told.value.run.params, fit(faulty(), small, epochs=1, on_divergence="skip").params)
+    chex.assert_trees_all_equal(told.value.run.params, fit(faulty(), small, epochs=1, on_divergence="skip").params)
 
 
 @pytest.fixture
@@ -203,7 +200,7 @@ def test_it_gives_up_after_so_many_rollbacks(small):
         fit(faulty(slope=INF, first=STEPS, until=9 * STEPS), small, on_divergence="rollback", epochs=epochs)
     run = told.value.run
     assert run.record["rollbacks"] == [ROLLBACKS]
-    assert_same(run.params, fit(faulty(), small, epochs=1, on_divergence="rollback").params)
+    chex.assert_trees_all_equal(run.params, fit(faulty(), small, epochs=1, on_divergence="rollback").params)
 
 
 @pytest.mark.parametrize(
@@ -222,6 +219,6 @@ def test_a_training_with_faults_goes_on_as_if_it_had_not_been_ended(small, polic
     with pytest.raises(TrainingInterrupted):
         fit(choices, small, checkpoints=tmp_path, callbacks=[After(end)], **settings)
     run, whole = fit(choices, small, checkpoints=tmp_path, resume=True, **settings), fit(choices, small, **settings)
-    assert_same((run.params, run.history, run.finite), (whole.params, whole.history, whole.finite))
+    chex.assert_trees_all_equal((run.params, run.history, run.finite), (whole.params, whole.history, whole.finite))
     for name in ("skipped_steps", "rollbacks", "divergence"):
         assert run.record.get(name) == whole.record.get(name)

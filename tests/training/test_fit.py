@@ -1,5 +1,6 @@
 import warnings
 
+import chex
 import jax
 import jax.numpy as jnp
 import numpy as np
@@ -62,10 +63,6 @@ def finite(tree) -> bool:
     return all(np.isfinite(leaf).all() for leaf in jax.tree.leaves(tree))
 
 
-def assert_same(ours, theirs) -> None:
-    jax.tree.map(np.testing.assert_array_equal, ours, theirs)
-
-
 def test_history_has_every_term_of_both_splits_and_losses_fall(population):
     terms = {split: sorted(values) for split, values in population.history.items()}
     assert terms == {"train": ["bernoulli_nll", "kl", "loss"], "validation": ["bernoulli_nll", "kl", "loss"]}
@@ -89,8 +86,8 @@ def test_validation_losses_are_those_of_the_kept_parameters(run, small):
 def test_the_seed_decides_everything_and_a_configuration_is_handed_on_whole(run, small):
     config = TrainConfig(epochs=9, batch_size=BATCH)
     again = ae_jax.fit(undercomplete(), small, config, seeds=5, epochs=EPOCHS)
-    assert_same(again.params, run.params)
-    assert_same(again.history, run.history)
+    chex.assert_trees_all_equal(again.params, run.params)
+    chex.assert_trees_all_equal(again.history, run.history)
     expected = {"epochs": EPOCHS, "batch_size": BATCH, "patience": None, "on_divergence": "stop", "resplit": False}
     assert again.settings == expected | {"precision": "float32"}
     other = fit(undercomplete(), small, seeds=6)
@@ -143,7 +140,9 @@ def test_callbacks_are_called_and_one_of_them_ends_the_training(small):
         np.testing.assert_allclose(
             progress.metrics["train"]["kl"], run.history["train"]["kl"][:, epoch].mean(), rtol=1e-5
         )
-        assert_same(progress.members["train"], {term: of[:, epoch] for term, of in run.history["train"].items()})
+        chex.assert_trees_all_equal(
+            progress.members["train"], {term: of[:, epoch] for term, of in run.history["train"].items()}
+        )
 
 
 @pytest.fixture(scope="module")
@@ -162,7 +161,7 @@ def test_a_member_stops_once_its_patience_ran_out_and_keeps_its_best_epoch(stopp
     assert len(set(stopped.best_epoch.tolist())) > 1
     member = int(np.argmin(stopped.best_epoch))
     until = fit([variational(1e-3), variational(0.3)], small, seeds=[5, 6], epochs=int(stopped.best_epoch[member]))
-    assert_same(stopped[member].params, until[member].params)
+    chex.assert_trees_all_equal(stopped[member].params, until[member].params)
 
 
 @pytest.mark.parametrize(
@@ -175,7 +174,7 @@ def test_divergence_names_the_epoch_and_the_term_and_keeps_the_last_finite_param
     kept = raised.value.run
     assert (kept.best_epoch.tolist(), kept.finite.tolist()) == ([2], [False])
     assert np.isfinite(kept.encode(small.test.x)).all()
-    assert_same(kept.params, fit(undercomplete(Burst()), small, epochs=2).params)
+    chex.assert_trees_all_equal(kept.params, fit(undercomplete(Burst()), small, epochs=2).params)
 
 
 def test_parameters_that_are_not_finite_are_named_where_no_term_shows_them(small):

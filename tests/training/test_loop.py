@@ -1,6 +1,6 @@
 from signal import SIGINT, SIGTERM, raise_signal
 
-import jax
+import chex
 import numpy as np
 import pytest
 
@@ -79,7 +79,7 @@ def test_an_epoch_in_chunks_is_the_epoch(in_chunks, trained):
     assert loop.train() is False
     # Other programs: the same but for rounding.
     ours, theirs = ((one.state.params, history_of(one.rows)) for one in (loop, trained))
-    jax.tree.map(lambda a, b: np.testing.assert_allclose(a, b, rtol=1e-5, atol=1e-6), ours, theirs)
+    chex.assert_trees_all_close(ours, theirs, rtol=1e-5, atol=1e-6)
     assert loop.state.step.tolist() == trained.state.step.tolist()
 
 

@@ -2,6 +2,7 @@
 
 import dataclasses
 
+import chex
 import jax
 import numpy as np
 import pytest
@@ -18,13 +19,9 @@ def model(rate: float = 1e-3, code: int = 3) -> ae_jax.Autoencoder:
     return ae_jax.undercomplete(code=code, hidden=(12,), learning_rate=rate)
 
 
-def assert_same(one, other) -> None:
-    jax.tree.map(np.testing.assert_array_equal, one, other)
-
-
 def test_members_start_from_their_own_parameters_with_another_rate_and_other_data(run: Run, small: Dataset):
     still = ae_jax.fit(model(rate=1e-12), small, init=run, seeds=7, **SHORT)
-    jax.tree.map(lambda a, b: np.testing.assert_allclose(a, b, atol=1e-8), still.params, run.params)
+    chex.assert_trees_all_close(still.params, run.params, atol=1e-8)
     other = dataclasses.replace(small, train=small.test)
     trained = ae_jax.fit(model(rate=1e-12), other, init=run, seeds=5, epochs=1, batch_size=20)
     error = np.square((small.test.x - run.reconstruct(small.test.x)) / 16).sum(axis=(1, 2)).mean()
@@ -63,7 +60,7 @@ def test_a_run_and_its_autoencoder_are_understood(run: Run, population: Run, sma
         InvalidInput, match=r"a run of undercomplete: expected an autoencoder; fit\(run.autoencoder, data"
     ):
         ae_jax.fit(run, small, **SHORT)  # pyright: ignore[reportArgumentType]
-    assert_same(
+    chex.assert_trees_all_equal(
         ae_jax.fit(run.autoencoder, small, seeds=5, **SHORT).params, ae_jax.fit(model(), small, seeds=5, **SHORT).params
     )
     again = ae_jax.fit(population.autoencoder, small, seeds=[5, 6], **SHORT)
@@ -74,7 +71,7 @@ def test_a_run_and_its_autoencoder_are_understood(run: Run, population: Run, sma
 def test_a_warm_start_is_resumed_from_its_checkpoints(run: Run, small: Dataset, tmp_path):
     how = SHORT | {"checkpoints": Checkpoints(folder=tmp_path), "seeds": 5}
     first = ae_jax.fit(model(), small, init=run, **how)
-    assert_same(ae_jax.fit(model(), small, init=run, resume=True, **how).params, first.params)
+    chex.assert_trees_all_equal(ae_jax.fit(model(), small, init=run, resume=True, **how).params, first.params)
     for other in (None, first):
         with pytest.raises(InvalidInput, match=r"cannot be resumed with another configuration \(init"):
             ae_jax.fit(model(), small, init=other, resume=True, **how)
