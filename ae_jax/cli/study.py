@@ -46,7 +46,7 @@ def compare(
     data: Data = DIGITS,
     training: Training = FIVE_SEEDS,
     *,
-    only: Names = (),
+    autoencoders: Names = (),
     out: Folder = None,
     json: Json = False,
 ) -> int:
@@ -57,7 +57,7 @@ def compare(
     Args:
       data: what to train on.
       training: how to train.
-      only: names of the autoencoders to compare.
+      autoencoders: names of those to compare.
       out: folder for everything that is written.
     """
     from ae_jax import studies
@@ -65,9 +65,9 @@ def compare(
     training.join()
     dataset = by_each(data.load)
     folder = out or default_folder("compare", dataset.name)
-    names = only or studies.DEFAULT_AUTOENCODERS
+    names = autoencoders or studies.DEFAULT_AUTOENCODERS
     by_leader(lambda: require_free(folder, [runs_folder(folder, name) for name in names]))
-    return conduct(partial(studies.compare, dataset, list(only) or None), training, folder, json=json)
+    return conduct(partial(studies.compare, dataset, list(autoencoders) or None), training, folder, json=json)
 
 
 def _loaded(name: str, data: Data) -> Dataset:

@@ -123,7 +123,9 @@ def small_one(budget: list[object]) -> list[object]:
 @pytest.fixture(scope="session")
 def compared(call_in: Call, tmp_path_factory: pytest.TempPathFactory, budget: list[object]) -> Outcome:
     """A comparison over two seeds."""
-    return call_in(tmp_path_factory.mktemp("compared"), "compare", "--only", "variational", "--seeds", 2, *budget)
+    return call_in(
+        tmp_path_factory.mktemp("compared"), "compare", "--autoencoders", "variational", "--seeds", 2, *budget
+    )
 
 
 @pytest.fixture(scope="session")

@@ -112,5 +112,7 @@ def test_data_that_do_not_suit_an_autoencoder_are_refused(call, tmp_path: Path):
     line = ["--data", "wide.npy", "--scaling", "none", "--likelihood", "BernoulliLikelihood"]
     for command in (["train", "variational"], ["sweep", "variational", "--code", 2]):
         call(*command, *line).refused("the Bernoulli likelihood of variational was given values from -3 to 3")
-    call("compare", "--only", "convolutional", *line[:2]).refused("convolutional networks were given examples of shape")
+    call("compare", "--autoencoders", "convolutional", *line[:2]).refused(
+        "convolutional networks were given examples of shape"
+    )
     assert [path.name for path in tmp_path.iterdir()] == ["wide.npy"]

@@ -39,7 +39,7 @@ def test_prepared_images_are_compared(call, real_data, monkeypatch, tmp_path):
     name = "mnist"
     monkeypatch.setenv("AE_JAX_DATA_DIR", str(tmp_path / "data"))
     call("data", "prepare", name, "--from", real_data / name).ok()
-    budget = ["--only", "undercomplete", "--epochs", 1, "--seeds", 1, "--batch-size", 1000]
+    budget = ["--autoencoders", "undercomplete", "--epochs", 1, "--seeds", 1, "--batch-size", 1000]
     results = call("compare", "--data", name, *budget, "--json").json()
     assert results["data"]["examples"] == {"train": 54_000, "validation": 6_000, "test": 10_000}
     values = {row["metric"]: row["value"] for row in results["rows"] if row["autoencoder"] == "undercomplete"}

@@ -142,12 +142,14 @@ def stopped(monkeypatch):
 
 
 def test_a_resumed_study_writes_what_an_uninterrupted_one_does(call, stopped, file):
-    line = ["compare", "--only", "undercomplete", "sparse", "--seeds", 2, "--data", file, "--epochs", 4]
+    line = ["compare", "--autoencoders", "undercomplete", "sparse", "--seeds", 2, "--data", file, "--epochs", 4]
     first = call(*line, "--out", "study")
     assert (first.code, first.out) == (143, "")
     call(*line, "--out", "study").refused("holds an unfinished study (0 of 2 trainings are finished)")
     call(*line, "--seeds", 3, "--out", "study", "--resume").refused("number of seeds")
-    call(*line, "--only", "sparse", "--out", "study", "--resume").refused("cannot be resumed with other autoencoders")
+    call(*line, "--autoencoders", "sparse", "--out", "study", "--resume").refused(
+        "cannot be resumed with other autoencoders"
+    )
     stopped.clear()
     stopped.append(0)
     resumed = call(*line, "--out", "study", "--resume").ok()
