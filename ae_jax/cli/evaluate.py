@@ -2,7 +2,7 @@
 
 import json as json_format
 from pathlib import Path
-from typing import Annotated, Literal
+from typing import TYPE_CHECKING, Annotated, Literal
 
 from ae_jax.cli.inputs import dataset_of, examples_of, trained_on
 from ae_jax.cli.options import Folder, InputData, Json, Label, Labels, RunFolder, Sampler, Source, option
@@ -13,6 +13,9 @@ from ae_jax.data import Dataset, Split
 from ae_jax.data.sources import examples, is_named, parse_path, same_source
 from ae_jax.errors import InvalidInput
 from ae_jax.training import Run, load
+
+if TYPE_CHECKING:
+    from ae_jax.evaluation import Evaluation
 
 Reference = Annotated[str | None, option("NAME|PATH", "training split of the data trained on")]
 Tasks = Annotated[tuple[str, ...] | None, option("all|NAME [NAME ...]", "as in compare")]
@@ -60,7 +63,7 @@ def evaluate(
     by_member = len(set(map(repr, loaded.members))) > 1
     results = {"study": "evaluate", "run": str(run), "data": dataset.describe(), **loaded.configuration()}
     if tasks is None:
-        summary = evaluation.evaluate(loaded, dataset, split=part)
+        summary = _results(evaluation.evaluate(loaded, dataset, split=part))
         if json:
             print_json(results | {"rows": summary.rows})
         else:
@@ -73,9 +76,7 @@ def evaluate(
     folder = writable(out or default_folder("evaluate", loaded.name, dataset.name))
     _require_own(folder)
     names = "all" if "all" in tasks else tasks
-    found = evaluation.evaluate(loaded, dataset, names, split=part, abnormal=abnormal, sampler=sampler)
-    if not any(result.rows for result in found):
-        raise InvalidInput(" ".join(message for result in found for message in result.messages))
+    found = _results(evaluation.evaluate(loaded, dataset, names, split=part, abnormal=abnormal, sampler=sampler))
     results["messages"] = [f"{result.task}: {message}" for result in found for message in result.messages]
     results["rows"] = [{"task": result.task, **row} for result in found for row in result.rows]
     written = [
@@ -93,6 +94,13 @@ def evaluate(
             print_rich(table)
     print_paths(written)
     return 0
+
+
+def _results(found: "Evaluation") -> "Evaluation":
+    """Returns the results, or raises what they say where there are none."""
+    if not found.rows:
+        raise InvalidInput(" ".join(message for result in found for message in result.messages))
+    return found
 
 
 def judged(run: Run, given: InputData, reference: str | None) -> tuple[Dataset, str]:

@@ -5,7 +5,7 @@ from typing import Any
 
 from ae_jax.cli.options import InputData
 from ae_jax.cli.session import say
-from ae_jax.data import Dataset, RawData, ReadOptions, Split, load, sources
+from ae_jax.data import Dataset, RawData, ReadOptions, Split, load, missing_values, sources
 from ae_jax.data.dataset import joined
 from ae_jax.errors import InvalidInput
 from ae_jax.training import Run
@@ -26,12 +26,14 @@ def dataset_of(run: Run, source: str | None, label: str | None = None) -> Datase
 
 
 def _read_as_trained(run: Run, source: str, seed: int, label: str | None = None) -> Dataset:
+    """Loads a data set as the run's was; values may be missing where the autoencoder is for such data."""
     if sources.is_named(source):
         reading = ReadOptions(label=label, budget=run.data.reading.budget)
     else:
         reading = sources.reading_of(sources.parse_path(source)[0], run.data)
         reading = reading if label is None else dataclasses.replace(reading, label=label)
-    return load(source, reading, scaling=run.scaling, seed=seed)
+    with missing_values(run.autoencoder.objective.uses_observed):
+        return load(source, reading, scaling=run.scaling, seed=seed)
 
 
 def origin_of(run: Run) -> tuple[str, int]:
@@ -65,10 +67,12 @@ def trained_on(run: Run) -> RawData:
             f"{dataset.name} is no longer what the run was trained on: give normal examples to compare with as "
             "--reference."
         )
-    return _raw((run.own_split(dataset) if run.single else dataset).train)
+    return _raw((run.own_split(dataset) if run.single else dataset).filled().train)
 
 
-def examples_of(run: Run, given: InputData, *, labelled: bool = True, by_default: str = "test") -> RawData:
+def examples_of(
+    run: Run, given: InputData, *, labelled: bool = True, by_default: str = "test", incomplete: bool = False
+) -> RawData:
     """Returns all rows of a file that can be used, or a split of a data set.
 
     Args:
@@ -77,12 +81,16 @@ def examples_of(run: Run, given: InputData, *, labelled: bool = True, by_default
         test, all or None for all rows of a file, and of others the split ``by_default``.
       labelled: whether labels are looked for in a file.
       by_default: a split.
+      incomplete: whether missing values stay, for an autoencoder that takes them; otherwise rows of a file with some
+        are left out, and those of a data set get the mean of the feature.
     """
     if given.data is not None and given.split is None:
-        found = sources.examples(given.data, run.data, label=given.label, id=given.id, labelled=labelled)
+        with missing_values(incomplete and run.autoencoder.objective.uses_observed):
+            found = sources.examples(given.data, run.data, label=given.label, id=given.id, labelled=labelled)
         if found is not None:
             return found
     dataset = dataset_of(run, given.data, given.label)
+    dataset = dataset if incomplete else dataset.filled()
     if given.split == "all":
         return _raw(joined(*(part for part in (dataset.train, dataset.validation, dataset.test) if len(part.x))))
     if not run.single and run.has_own_splits(dataset):

@@ -26,7 +26,7 @@ from ae_jax.cli.options import (
 )
 from ae_jax.cli.printing import print_json
 from ae_jax.cli.session import say
-from ae_jax.data import RawData, missing_values, writing
+from ae_jax.data import RawData, writing
 from ae_jax.errors import InvalidInput, printable, require_known
 from ae_jax.training import Run
 from ae_jax.training import load as load_run
@@ -82,7 +82,7 @@ def reconstruct(
 def _write_outputs(method: Callable[..., np.ndarray], run: Run, given: InputData, out: str) -> int:
     """Writes what a method of a run returns for data, of one or all members, as an array or a table."""
     writing.require_writable(out)
-    examples = examples_of(run, given, labelled=run.autoencoder.conditional)
+    examples = examples_of(run, given, labelled=run.autoencoder.conditional, incomplete=True)
     found = method(run, examples.x, condition_of(run, examples.labels))
     if Path(out).suffix.lower() == ".npy":
         print(printable(f"{out}: {writing.write_examples(out, found)}"))
@@ -135,7 +135,7 @@ def reduce(
     from ae_jax.report import code_map
 
     use = Use.open("reduce", run, data.member, out, picture)
-    examples = examples_of(use.run, data)
+    examples = examples_of(use.run, data, incomplete=True)
     codes = use.encode(examples)
     use.summary.update({"examples": len(codes), "code": codes.shape[1]})
     use.lines.append(f"{len(codes):,} examples, {codes.shape[1]} numbers each")
@@ -235,8 +235,7 @@ def impute(
       out: .npy, .csv, .tsv or .parquet for the data with expectations in place of missing values.
     """
     use = Use.open("impute", run, member, out, None, examples=True)
-    with missing_values():
-        examples = examples_of(use.run, InputData(data=data))
+    examples = examples_of(use.run, InputData(data=data), incomplete=True)
     filled = use.run.impute(
         examples.x,
         samples,

@@ -9,13 +9,13 @@ from ae_jax.data.spec import Label
 from ae_jax.errors import InvalidInput
 
 
-def as_condition(labels: Any, classes: Sequence[Label] | None, name: str = "labels") -> np.ndarray:
+def as_condition(labels: Any, classes: Sequence[Label] | None, name: str = "the label") -> np.ndarray:
     """The labels as positions among the classes, 32-bit integers ``[n]``, as conditional autoencoders take them.
 
     Args:
       labels: ``[n]``.
       classes: of the training data, ``Dataset.classes`` or ``DataSpec.classes``.
-      name: of the labels, for errors.
+      name: of a label, for errors.
 
     Raises:
       InvalidInput: no classes, no labels, or a label that is none of the classes.
@@ -27,14 +27,14 @@ def as_condition(labels: Any, classes: Sequence[Label] | None, name: str = "labe
     if classes is None:
         raise InvalidInput("the training data have no classes: expected labels of classes, as conditions are made of.")
     if labels is None:
-        raise InvalidInput(f"{name} are missing: expected one label for each example, as the condition.")
+        raise InvalidInput(f"{name} is missing: expected one for each example, as the condition.")
     positions = {label: position for position, label in enumerate(classes)}
     distinct, inverse = np.unique(np.asarray(labels), return_inverse=True)
     given = [_as_label(label) for label in distinct.tolist()]
     for label in given:
         if label not in positions:
             shown = ", ".join(map(repr, classes[:10])) + (", ..." if len(classes) > 10 else "")
-            raise InvalidInput(f"{name} hold {label!r}: expected the classes of the training data, {shown}.")
+            raise InvalidInput(f"{name} {label!r} was not trained on: expected one of the classes {shown}.")
     return np.array([positions[label] for label in given], np.int32)[inverse.reshape(-1)]
 
 

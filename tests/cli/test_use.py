@@ -110,6 +110,9 @@ def test_the_labels_of_examples_are_the_condition_of_a_conditional_run(call, fil
     drawn = call("sample", "run", "--n", 2, "--condition", 1).array("samples.npy")
     np.testing.assert_array_equal(drawn, run.sample(2, condition=1))
     call("sample", "run", "--condition", "x").refused("unknown label 'x'")
+    np.savez(outcome.folder / "others.npz", x=x, y=labels + 5)
+    for command in ("encode", "reconstruct", "detect", "evaluate"):
+        call(command, "run", "--data", "others.npz").refused("5 was not trained on: expected one of the classes 0, 1.")
 
 
 def test_more_samples_than_memory_holds_are_refused(call, variational):
@@ -318,4 +321,10 @@ def test_a_table_with_empty_cells_is_trained_on_and_imputed(call, tmp_path):
         known = table.notna().to_numpy()
         np.testing.assert_allclose(filled.to_numpy()[known], table.to_numpy()[known], rtol=1e-5)
     assert not (tmp_path / "full-3.csv").exists()
+    codes = call("encode", tmp_path / "run", "--data", tmp_path / "holes.csv", "--out", "codes.npy").array("codes.npy")
+    assert codes.shape == (60, 1)
+    assert np.isfinite(codes).all()
+    assert "holes.csv: " in call("detect", tmp_path / "run", "--data", tmp_path / "holes.csv").ok().err
+    for command in (["detect"], ["explore", "--export", "page.html"], ["evaluate", "--tasks", "reconstruction"]):
+        call(*command[:1], tmp_path / "run", *command[1:]).ok()
     call("train", "variational", "--data", tmp_path / "holes.csv").refused("missing values")

@@ -239,9 +239,9 @@ def test_labels_are_classes_where_they_repeat_and_are_no_measurements(labels, cl
 def test_a_condition_of_an_unknown_label_is_refused():
     data = from_splits((np.zeros((4, 2)), ["a", "b", "a", "b"]), test=(np.zeros((1, 2)), ["c"]))
     assert data.train.condition(data.classes).tolist() == [0, 1, 0, 1]
-    with pytest.raises(InvalidInput, match="labels hold 'c': expected the classes of the training data, 'a', 'b'"):
+    with pytest.raises(InvalidInput, match="the label 'c' was not trained on: expected one of the classes 'a', 'b'"):
         data.test.condition(data.classes)
-    with pytest.raises(InvalidInput, match="labels are missing"):
+    with pytest.raises(InvalidInput, match="the label is missing"):
         Split(data.test.x).condition(data.classes)
     with pytest.raises(InvalidInput, match="the training data have no classes"):
         data.test.condition(None)
