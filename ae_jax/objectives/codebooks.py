@@ -271,7 +271,8 @@ class ResidualQuantizer(Quantizer):
         return self.book.size
 
     def __call__(self, networks: Any, shape: Shape, code: Shape, rngs: nnx.Rngs) -> "ResidualCodebooks":
-        return ResidualCodebooks(self, networks, shape, code, rngs)
+        kind = StartedResidualCodebooks if self.book.k_means else ResidualCodebooks
+        return kind(self, networks, shape, code, rngs)
 
 
 class ResidualCodebooks(QuantizerPart):
@@ -300,3 +301,14 @@ class ResidualCodebooks(QuantizerPart):
             total = {name: total.get(name, 0.0) + value for name, value in terms.items()}
             code = left
         return total
+
+
+class StartedResidualCodebooks(ResidualCodebooks):
+    """Codebooks of which each starts at the centres of k-means of what those before leave over."""
+
+    def start_from(self, code: np.ndarray) -> None:
+        """Sets the codes by codes of training examples, ``[n, *code]``, before training."""
+        level: Any
+        for level in self.levels:
+            level.start_from(code)
+            code = code - np.asarray(level.lookup(level.indices(jax.device_put(code))))

@@ -219,6 +219,20 @@ def test_residual_codes_are_sums_of_what_is_nearest_to_the_rest():
     np.testing.assert_allclose(part.levels[1].counts[...], 0.9 + 0.1 * counts, rtol=1e-5)
 
 
+def test_residual_codebooks_start_at_centres_of_what_is_left_for_them():
+    part = part_of(ResidualQuantizer(books=2, book=VectorQuantizer(codes=5, size=3, k_means=True)))
+    left = np.random.default_rng(0).normal(size=(40, 6)).astype(np.float32)
+    part.start_from(left)
+    for level in part.levels:
+        codes, vectors = np.asarray(level.vectors[...]), left.reshape(-1, 3)
+        chosen = nearest(vectors, codes)
+        centres = np.stack([vectors[chosen == k].mean(axis=0) for k in range(5)])
+        np.testing.assert_allclose(codes, centres, atol=0.05)  # after 20 iterations at most
+        left = vectors - codes[chosen]
+    with pytest.raises(InvalidInput, match="codes=5 and k_means=True: expected at most 2"):
+        part.start_from(np.ones((1, 6), np.float32) * [1, 1, 1, 2, 2, 2])
+
+
 @pytest.mark.parametrize("levels", [(3, 4, 2), (8, 5, 5), (2, 2, 2)])
 def test_finite_scalars_are_bounded_and_indexed_one_to_one(levels):
     part = part_of(FiniteScalar(levels=levels), (3,))
