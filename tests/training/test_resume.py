@@ -366,7 +366,7 @@ def test_of_a_damaged_checkpoint_the_previous_one_is_used_and_nothing_is_lost(tr
 @pytest.mark.slow
 def test_killed_at_random_moments_it_comes_to_the_same_bits(tmp_path):
     """Three of the hundred runs that the script makes by default."""
-    command = [sys.executable, str(KILL_TEST), "--runs", "3", "--signals", "SIGKILL", "--json"]
+    command = [sys.executable, str(KILL_TEST), "--runs", "3", "--signals", "SIGKILL"]
     finished = subprocess.run(command, cwd=tmp_path, env=os.environ, capture_output=True, text=True)
     assert finished.returncode == 0, finished.stderr
     rows = [json.loads(line) for line in finished.stdout.splitlines()]
