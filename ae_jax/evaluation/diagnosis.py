@@ -70,7 +70,7 @@ FAULTS: dict[str, Fault] = {
     "dead_codes": Fault(
         "has codes that no example uses",
         "{value:.0%} of its codes stand for no training example, more than {limit:.0%}",
-        "take fewer codes, lower the weights of other terms or dead_after, start by k-means, or quantise by fsq",
+        "take fewer codes or lower the weights of other terms; of a codebook, lower dead_after or start it by k-means",
     ),
     "lost_game": Fault(
         "has a critic that wins",
