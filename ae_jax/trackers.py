@@ -105,7 +105,7 @@ class TensorBoard(Tracker):
         self.writer.add_image("reconstructions", picture_of(run, shown), dataformats="HWC")
         x, labels = shown.x[:_PROJECTED], None if shown.labels is None else shown.labels[:_PROJECTED]
         member = select_member(run)
-        codes = np.asarray(member.encode(x, labels if run.autoencoder.conditional else None)).reshape(len(x), -1)
+        codes = np.asarray(member.encode(x, run.condition_of(labels))).reshape(len(x), -1)
         names = list(map(str, range(len(x)) if labels is None else labels))
         self.writer.add_embedding(codes, metadata=names, label_img=_thumbnails(x), global_step=0, tag="codes")
 
@@ -286,8 +286,8 @@ def picture_of(run: Run, shown: Split) -> np.ndarray:
     from PIL import Image
 
     places = select_examples(shown.labels, len(shown.x), _SHOWN)
-    condition = shown.labels[places] if run.autoencoder.conditional and shown.labels is not None else None
-    png = to_png(reconstructions(run, shown.x[places], condition))
+    drawn = shown.take(places)
+    png = to_png(reconstructions(run, drawn.x, run.condition_of(drawn.labels)))
     return np.asarray(Image.open(io.BytesIO(png)).convert("RGB"))
 
 

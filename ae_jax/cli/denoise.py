@@ -6,7 +6,7 @@ from typing import Annotated, Any
 import jax
 import numpy as np
 
-from ae_jax.cli.inputs import condition_of, examples_of
+from ae_jax.cli.inputs import examples_of
 from ae_jax.cli.options import Id, InputData, Json, Member, Picture, RunFolder, Source, SplitName, option
 from ae_jax.cli.use import Use, check_seed
 from ae_jax.corruptions import Corruption, SaltAndPepper
@@ -69,7 +69,7 @@ def denoise(
             raise InvalidInput(
                 f"--clean has examples of shape {known.shape} and --data of {noisy.shape}: expected the same examples."
             )
-    denoised = use.run.reconstruct(noisy, condition_of(use.run, examples.labels))
+    denoised = use.run.reconstruct(noisy, use.run.condition_of(examples.labels))
     use.summary.update({"examples": len(denoised)})
     use.lines.append(f"{len(denoised):,} examples")
     if known is not None:

@@ -5,7 +5,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import numpy as np
 
-from ae_jax.cli.inputs import condition_of, examples_of, trained_on
+from ae_jax.cli.inputs import examples_of, trained_on
 from ae_jax.cli.options import FROM_RUN, InputData, Json, Labels, Picture, RunFolder, option
 from ae_jax.cli.use import Use, row_names
 from ae_jax.data import RawData
@@ -67,8 +67,8 @@ def detect(
     examples = examples_of(use.run, data)
     truth = abnormal_examples(examples.labels, abnormal)
     normal = reference_examples(use, reference, score, contamination, explain)
-    known = None if normal is None else condition_of(use.run, normal.labels)
-    condition = condition_of(use.run, examples.labels)
+    known = None if normal is None else use.run.condition_of(normal.labels)
+    condition = use.run.condition_of(examples.labels)
     scorer = anomaly_score(use.run, score, None if normal is None else normal.x, condition=known)
     scores = scorer.score(examples.x, condition=condition)
     table = row_names(examples, always=True) | {"score": scores}

@@ -1,7 +1,6 @@
 """What a saved run is used on: the data trained on, files of any rows, and reference examples."""
 
 import dataclasses
-from typing import Any
 
 from ae_jax.cli.options import InputData
 from ae_jax.cli.session import say
@@ -9,11 +8,6 @@ from ae_jax.data import Dataset, RawData, ReadOptions, Split, load, missing_valu
 from ae_jax.data.dataset import joined
 from ae_jax.errors import InvalidInput
 from ae_jax.training import Run
-
-
-def condition_of(run: Run, labels: Any) -> Any:
-    """Returns labels as the condition of a conditional run, and None for any other run."""
-    return labels if run.autoencoder.conditional else None
 
 
 def dataset_of(run: Run, source: str | None, label: str | None = None) -> Dataset:

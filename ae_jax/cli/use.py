@@ -10,7 +10,7 @@ from tyro.conf import Positional, arg
 
 from ae_jax._checks import non_negative_whole
 from ae_jax.atomic import replacing
-from ae_jax.cli.inputs import condition_of, dataset_of, examples_of
+from ae_jax.cli.inputs import dataset_of, examples_of
 from ae_jax.cli.options import (
     FROM_RUN,
     Id,
@@ -82,8 +82,8 @@ def reconstruct(
 def _write_outputs(method: Callable[..., np.ndarray], run: Run, given: InputData, out: str) -> int:
     """Writes what a method of a run returns for data, of one or all members, as an array or a table."""
     writing.require_writable(out)
-    examples = examples_of(run, given, labelled=run.autoencoder.conditional, incomplete=True)
-    found = method(run, examples.x, condition_of(run, examples.labels))
+    examples = examples_of(run, given, labelled=run.takes_condition, incomplete=True)
+    found = method(run, examples.x, run.condition_of(examples.labels))
     if Path(out).suffix.lower() == ".npy":
         print(printable(f"{out}: {writing.write_examples(out, found)}"))
         return 0
@@ -197,7 +197,7 @@ def sample(
         _fit_sampler(run, sampler, data)
     use = Use.open("sample", run, member, out, picture, examples=True)
     classes = {str(each): each for each in use.run.data.classes or ()}
-    if condition is not None and use.run.autoencoder.conditional:
+    if condition is not None and use.run.takes_condition:
         require_known("label", condition, classes)
     given = classes.get(str(condition), condition)
     samples = use.run.sample(n, seed=check_seed(seed), condition=given, sampler=sampler)
@@ -240,7 +240,7 @@ def impute(
         examples.x,
         samples,
         imputations=max(non_negative_whole("--imputations", "M", imputations), 1),
-        condition=condition_of(use.run, examples.labels),
+        condition=use.run.condition_of(examples.labels),
         seed=check_seed(seed),
     )
     count = int(np.isnan(examples.x).sum())
@@ -298,7 +298,7 @@ class Use:
 
     def encode(self, examples: RawData) -> np.ndarray:
         """Returns the codes of examples as rows."""
-        codes = self.run.encode(examples.x, condition_of(self.run, examples.labels))
+        codes = self.run.encode(examples.x, self.run.condition_of(examples.labels))
         return codes.reshape(len(codes), -1)
 
     def report(self, line: str, **metrics: float | int) -> None:

@@ -31,7 +31,7 @@ class Split(NamedTuple):
     labels: np.ndarray | None = None
     ids: np.ndarray | None = None
 
-    def take(self, rows: np.ndarray | slice) -> "Split":
+    def take(self, rows: np.ndarray | Sequence[int] | slice) -> "Split":
         """Some of the examples, with their labels and ids."""
         taken: Any = (None if each is None else each[rows] for each in self)
         return Split(*taken)

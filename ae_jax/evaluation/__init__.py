@@ -1,6 +1,6 @@
 """Evaluation of trained autoencoders and baselines: tasks, the metrics that they report, and anomaly scores."""
 
-from ae_jax.evaluation.anomaly import SCORES, AnomalyScore, Score, SumOverFeatures, anomaly_score, definition_of
+from ae_jax.evaluation.anomaly import SCORES, AnomalyScore, anomaly_score, definition_of
 from ae_jax.evaluation.baselines import LABELLED, PCA, Baseline, Identity, LinearDenoiser, is_baseline
 from ae_jax.evaluation.context import Context
 from ae_jax.evaluation.contraction import jacobian_norm, jacobian_spectrum
@@ -40,6 +40,7 @@ from ae_jax.evaluation.retrieval import (
     thresholds_of,
 )
 from ae_jax.evaluation.sampling import subsample
+from ae_jax.evaluation.scores import Score, SumOverFeatures
 from ae_jax.evaluation.suite import SUMMARY, TASKS, Task, evaluate, evaluate_baseline
 
 __all__ = [

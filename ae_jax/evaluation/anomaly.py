@@ -1,365 +1,41 @@
-"""Anomaly scores of a trained autoencoder, and the contribution of each feature to a score."""
+"""Anomaly scores of a trained autoencoder by name, the contribution of each feature to a score, and their task."""
 
 import dataclasses
-import math
-from abc import ABC, abstractmethod
-from typing import Any, ClassVar, NamedTuple
+from collections.abc import Iterator
+from typing import Any
 
 import jax
 import jax.numpy as jnp
 import numpy as np
+from sklearn.ensemble import IsolationForest
 
-from ae_jax._checks import non_negative_whole, positive_whole, require_positive
+from ae_jax._checks import positive_whole
 from ae_jax.data import Scaling
-from ae_jax.errors import InvalidInput, unknown
-from ae_jax.evaluation.likelihood import bound_of_examples, require_prior
+from ae_jax.errors import InvalidInput, require_known
+from ae_jax.evaluation.baselines import Baseline
+from ae_jax.evaluation.code_scores import ErrorAndNearestCodes, JacobianCorrected, Mahalanobis, NearestCodes
+from ae_jax.evaluation.context import Context, Subject, with_members
+from ae_jax.evaluation.detection_metrics import anomaly_metrics
+from ae_jax.evaluation.neighbors import search
+from ae_jax.evaluation.results import Row, ScoredLabels, TaskResult
+from ae_jax.evaluation.sampling import subsample
+from ae_jax.evaluation.scores import (
+    MemberModel,
+    NegativeELBO,
+    ReconstructionError,
+    ReconstructionNLL,
+    Score,
+    Statistics,
+    SumOverFeatures,
+    WhitenedError,
+    rows_of,
+)
 from ae_jax.models import Autoencoder
-from ae_jax.networks import deterministic
 from ae_jax.training import Run
 
-Statistics = dict[str, np.ndarray]
-"""The arrays that a score learned from reference examples, each ``[members, ...]``."""
-
-_TOGETHER = 16
-"""Number of examples that are compared with all reference codes, or have their Jacobian, at a time."""
-_RIDGE = 1e-8
-"""Ridge of a covariance of codes, relative to its mean variance; far above rounding in 32 bits."""
-_LEAST = 1e-12
-"""The least argument of a logarithm."""
-_BLOCK = 1024
-"""Number of examples whose residuals are in memory at a time."""
-
-
-class MemberModel(NamedTuple):
-    """An autoencoder of one member with its model; data and reconstructions are in model units."""
-
-    autoencoder: Autoencoder
-    model: Any
-
-    def encode(self, x: Any) -> Any:
-        """Codes of a batch as rows; of a stochastic encoder, the means of the posterior."""
-        return _rows(deterministic(self.model.encode(x)))
-
-    def code_and_residual(self, x: Any) -> tuple[Any, Any]:
-        """Codes of a batch as rows, and the differences of the examples from their reconstructions."""
-        code = deterministic(self.model.encode(x))
-        return _rows(code), x - self.autoencoder.objective.likelihood.mean(self.model.decode(code))
-
-
-@dataclasses.dataclass(frozen=True)
-class Score(ABC):
-    """The definition of an anomaly score: its options, what it learns from reference examples, and its values.
-
-    It is a static argument of compiled programs: options that only its statistics depend on take no part in equality.
-    """
-
-    needs_reference: ClassVar[bool] = True
-
-    @property
-    def fewest(self) -> int:
-        """The least number of reference examples."""
-        return 2 if self.needs_reference else 1
-
-    def require(self, autoencoder: Autoencoder) -> None:  # noqa: B027
-        """Raises InvalidInput where an autoencoder has no such score."""
-
-    def draws(self, count: int) -> tuple[Any, ...]:
-        """Randomness of each example, ``[n]`` each."""
-        return ()
-
-    def without_itself(self) -> "Score":
-        """The score of the reference's own examples."""
-        return self
-
-    def statistics(self, run: Run, stored: np.ndarray, condition: Any) -> Statistics:
-        """The statistics of reference examples, each with a member axis; the run is not single."""
-        return {}
-
-    @abstractmethod
-    def values(self, member: MemberModel, statistics: Any, x: Any, *draws: Any) -> Any:
-        """The score of each example of a batch in model units."""
-
-    def __call__(
-        self, autoencoder: Autoencoder, model: Any, scaling: Scaling, statistics: Any, stored: Any, *draws: Any
-    ) -> Any:
-        """The values of a batch, for :meth:`ae_jax.Run.apply`."""
-        return self.values(MemberModel(autoencoder, model), statistics, scaling(stored), *draws)
-
-
-class SumOverFeatures(Score):
-    """A score that is the sum of the contributions of its features."""
-
-    @abstractmethod
-    def contributions(self, member: MemberModel, statistics: Any, x: Any) -> Any:
-        """The contribution of each feature, ``[batch, *shape]``; x is in model units."""
-
-    def values(self, member: MemberModel, statistics: Any, x: Any, *draws: Any) -> Any:
-        return jnp.sum(_rows(self.contributions(member, statistics, x)), axis=1)
-
-
-@dataclasses.dataclass(frozen=True)
-class ReconstructionError(SumOverFeatures):
-    r"""Squared error of the reconstruction, in squared model units; needs no reference.
-
-    .. math:: \sum_i (x_i - \hat x_i)^2, \quad \hat x = g(h(x))
-
-    References:
-      Sakurada and Yairi, *Anomaly detection using autoencoders with nonlinear dimensionality reduction*, MLSDA 2014.
-    """
-
-    needs_reference: ClassVar[bool] = False
-
-    def contributions(self, member: MemberModel, statistics: Any, x: Any) -> Any:
-        return jnp.square(member.code_and_residual(x)[1])
-
-
-@dataclasses.dataclass(frozen=True)
-class ReconstructionNLL(Score):
-    r"""Negative log-likelihood of the example given its code; needs a reference for explanations only.
-
-    .. math:: -\log p(x \mid g(h(x)))
-
-    In nats where the likelihood is a density; a :class:`ae_jax.objectives.LearnedGaussianLikelihood` weighs each error
-    by the scale that it expects of this feature for this code.
-
-    References:
-      An and Cho, *Variational autoencoder based anomaly detection using reconstruction probability*, 2015.
-    """
-
-    needs_reference: ClassVar[bool] = False
-
-    def values(self, member: MemberModel, statistics: Any, x: Any, *draws: Any) -> Any:
-        code = deterministic(member.model.encode(x))
-        return member.autoencoder.objective.likelihood(member.model.decode(code), x)
-
-
-@dataclasses.dataclass(frozen=True)
-class WhitenedError(SumOverFeatures):
-    r"""Sum over features of the squared error, each divided by its mean on the reference; about d for d features.
-
-    .. math:: \sum_i \frac{(x_i - \hat x_i)^2}{v_i + \epsilon \bar v}, \quad
-       v_i = \frac{1}{n} \sum_b (x_{bi} - \hat x_{bi})^2
-
-    Attributes:
-      floor: epsilon, the least variance of a residual, relative to the mean of all features'; pixels that are always
-        black are reconstructed almost exactly, and would outweigh all others.
-    """
-
-    floor: float = dataclasses.field(default=1e-3, compare=False)
-
-    def __post_init__(self) -> None:
-        require_positive("whitened_error", floor=self.floor)
-
-    def statistics(self, run: Run, stored: np.ndarray, condition: Any) -> Statistics:
-        variances = _residual_variances(run, stored, condition)
-        mean = variances.mean(axis=tuple(range(1, variances.ndim)), keepdims=True)
-        return {"variances": variances + _one_where_zero(self.floor * mean)}
-
-    def contributions(self, member: MemberModel, statistics: Any, x: Any) -> Any:
-        residual = member.code_and_residual(x)[1]
-        return jnp.square(residual) / statistics["variances"][None]
-
-
-@dataclasses.dataclass(frozen=True)
-class Mahalanobis(Score):
-    r"""Squared Mahalanobis distance of the code from those of the reference; about the code's size for normal examples.
-
-    .. math:: (z - \mu)^\top \Sigma^{-1} (z - \mu), \quad z = h(x)
-
-    Attributes:
-      ridge: added to the diagonal of the covariance, relative to its mean, so that constant and duplicated units are
-        allowed.
-
-    References:
-      Denouden et al., *Improving reconstruction autoencoder out-of-distribution detection with Mahalanobis distance*,
-      2018.
-    """
-
-    ridge: float = dataclasses.field(default=_RIDGE, compare=False)
-
-    def __post_init__(self) -> None:
-        require_positive("mahalanobis", ridge=self.ridge)
-
-    def statistics(self, run: Run, stored: np.ndarray, condition: Any) -> Statistics:
-        mean, whitening, _ = _gaussian(run.apply(_code, stored, condition=condition), self.ridge)
-        return {"mean": mean, "whitening": whitening}
-
-    def values(self, member: MemberModel, statistics: Any, x: Any, *draws: Any) -> Any:
-        return _squared_distance(member.encode(x), statistics)
-
-
-@dataclasses.dataclass(frozen=True)
-class NearestCodes(Score):
-    r"""Mean Euclidean distance of the code to the nearest codes of the reference, in units of the code.
-
-    .. math:: \frac{1}{k} \sum_{j \in N_k(z)} \|z - z_j\|
-
-    A reference example is its own neighbour, at distance zero, unless ``score`` is given ``of_reference=True``.
-
-    Attributes:
-      neighbors: k.
-      skip: how many of the nearest are left out before.
-
-    References:
-      Angiulli and Pizzuti, *Fast outlier detection in high dimensional spaces*, PKDD 2002 (sum over neighbours);
-      Sun et al., *Out-of-distribution detection with deep nearest neighbors*, ICML 2022 (k-th distance).
-    """
-
-    title: ClassVar[str] = "knn_code"
-    neighbors: int = 5
-    skip: int = 0
-
-    def __post_init__(self) -> None:
-        positive_whole(self.title, "neighbors", self.neighbors)
-        non_negative_whole(self.title, "skip", self.skip)
-
-    @property
-    def fewest(self) -> int:
-        return self.neighbors + self.skip
-
-    def without_itself(self) -> Score:
-        return dataclasses.replace(self, skip=self.skip + 1)
-
-    def statistics(self, run: Run, stored: np.ndarray, condition: Any) -> Statistics:
-        codes = run.apply(_code, stored, condition=condition).astype(np.float64)
-        mean = codes.mean(axis=1)
-        return {"mean": mean, "centred": codes - mean[:, None]}
-
-    def values(self, member: MemberModel, statistics: Any, x: Any, *draws: Any) -> Any:
-        reference = statistics["centred"]
-        squares = jnp.sum(jnp.square(reference), axis=1)
-
-        def of_one(z: Any) -> Any:
-            # The expanded square finds the nearest codes cheaply; the difference gives exact distances.
-            order = squares - 2.0 * jnp.matmul(reference, jax.lax.stop_gradient(z), precision="highest")
-            nearest = jax.lax.top_k(-order, self.fewest)[1][self.skip :]
-            return jnp.mean(_norm(reference[nearest] - z[None]))
-
-        codes = member.encode(x) - statistics["mean"][None]
-        return jax.lax.map(of_one, codes, batch_size=_TOGETHER)
-
-
-@dataclasses.dataclass(frozen=True)
-class ErrorAndNearestCodes(NearestCodes):
-    r"""Logarithm of the product of reconstruction error and distance to the nearest codes of the reference.
-
-    .. math:: \log \sum_i (x_i - \hat x_i)^2 + \log \frac{1}{k} \sum_{j \in N_k(z)} \|z - z_j\|
-
-    The order of the examples does not depend on the units of either. Both are bounded from below by 1e-12.
-
-    References:
-      Denouden et al., *Improving reconstruction autoencoder out-of-distribution detection with Mahalanobis distance*,
-      2018, add a distance of codes to the error, with a weight of their ranges.
-    """
-
-    title: ClassVar[str] = "error_and_knn"
-
-    def values(self, member: MemberModel, statistics: Any, x: Any, *draws: Any) -> Any:
-        error = _sum_of_squares(member.code_and_residual(x)[1])
-        distance = super().values(member, statistics, x)
-        return jnp.log(jnp.maximum(error, _LEAST)) + jnp.log(jnp.maximum(distance, _LEAST))
-
-
-@dataclasses.dataclass(frozen=True)
-class JacobianCorrected(Score):
-    r"""Negative log-density of the example under the decoder's manifold, in nats.
-
-    .. math:: \tfrac12 (z - \mu)^\top \Sigma^{-1} (z - \mu) + \tfrac12 \log\det(L^\top J^\top J L + \epsilon I)
-       + \tfrac{k}{2} \log 2\pi + \frac{\|x - \hat x\|^2}{2 s^2} + \tfrac{d - k}{2} \log 2\pi s^2,
-       \quad \Sigma = L L^\top, \quad s^2 = \frac{1}{n} \sum_b \frac{\|x_b - \hat x_b\|^2}{d - k}
-
-    Codes are Gaussian with the mean and covariance of the reference; the decoder, whose Jacobian at z is J, carries
-    their density onto the manifold; the residual is Gaussian and orthogonal to it. For a linear autoencoder that found
-    PCA's subspace it is the density of probabilistic PCA.
-
-    With k >= d units no direction is orthogonal: the score then orders examples but is no density.
-
-    Attributes:
-      ridge: epsilon over the total variance of the reference; it also bounds s^2 from below, by a feature's share of
-        epsilon. The covariance has the ridge of :class:`Mahalanobis`.
-
-    References:
-      Brehmer and Cranmer, *Flows for simultaneous manifold learning and density estimation*, NeurIPS 2020;
-      Caterini et al., *Rectangular flows for manifold learning*, NeurIPS 2021;
-      Tipping and Bishop, *Probabilistic principal component analysis*, JRSS B 1999.
-    """
-
-    ridge: float = dataclasses.field(default=1e-6, compare=False)
-
-    def __post_init__(self) -> None:
-        require_positive("jacobian_corrected", ridge=self.ridge)
-
-    def statistics(self, run: Run, stored: np.ndarray, condition: Any) -> Statistics:
-        mean, whitening, factor = _gaussian(run.apply(_code, stored, condition=condition), _RIDGE)
-        features = math.prod(run.shape)
-        across = features - mean.shape[1] if mean.shape[1] < features else features
-        error = _rows(_residual_variances(run, stored, condition)).sum(axis=1)
-        spread = np.asarray(run.scaling(stored.astype(np.float32)), np.float64).var(axis=0).sum()
-        floor = _one_where_zero(np.full(len(run), self.ridge * spread))
-        variance = np.maximum(error / across, floor / features)
-        return {"mean": mean, "whitening": whitening, "factor": factor, "floor": floor, "variance": variance}
-
-    def values(self, member: MemberModel, statistics: Any, x: Any, *draws: Any) -> Any:
-        mean, code = member.autoencoder.objective.likelihood.mean, deterministic(member.model.encode(x))
-
-        def log_volume(example: tuple[Any, Any]) -> Any:
-            z, condition = example
-
-            def decode(z: Any) -> Any:
-                given = None if condition is None else condition[None]
-                return mean(member.model.decode(z.reshape(1, *code.shape[1:]), given)).ravel()
-
-            tangents = jnp.matmul(jax.jacfwd(decode)(z), statistics["factor"], precision="highest")
-            wide = tangents if tangents.shape[0] <= tangents.shape[1] else tangents.T
-            squares = jnp.linalg.eigvalsh(jnp.matmul(wide, wide.T, precision="highest"))
-            return 0.5 * jnp.sum(jnp.log(jnp.maximum(squares, 0.0) + statistics["floor"]))
-
-        z, residual = member.code_and_residual(x)
-        features, variance = math.prod(x.shape[1:]), statistics["variance"]
-        along, across = min(z.shape[1], features), max(features - z.shape[1], 0)
-        constants = 0.5 * along * math.log(2 * math.pi) + 0.5 * across * jnp.log(2 * math.pi * variance)
-        return (
-            0.5 * _squared_distance(z, statistics)
-            + jax.lax.map(log_volume, (z, member.model.condition), batch_size=_TOGETHER)
-            + 0.5 * _sum_of_squares(residual) / variance
-            + constants
-        )
-
-
-@dataclasses.dataclass(frozen=True)
-class NegativeELBO(Score):
-    r"""Negative evidence lower bound of a variational autoencoder, in nats; needs a reference for explanations only.
-
-    .. math:: \mathbb{E}_{q(z|x)} [-\log p(x|z)] + \mathrm{KL}(q(z|x) \| p(z))
-
-    As by :func:`ae_jax.evaluation.negative_elbo`, whose latents depend on the seed and the example's position alone.
-
-    Attributes:
-      samples: how many latents the expectation is a mean over.
-      seed: of the latents.
-
-    References:
-      An and Cho, *Variational autoencoder based anomaly detection using reconstruction probability*, 2015.
-    """
-
-    samples: int = 16
-    seed: int = dataclasses.field(default=0, compare=False)
-    needs_reference: ClassVar[bool] = False
-
-    def __post_init__(self) -> None:
-        positive_whole("negative_elbo", "samples", self.samples)
-        non_negative_whole("negative_elbo", "seed", self.seed)
-
-    def require(self, autoencoder: Autoencoder) -> None:
-        require_prior(autoencoder)
-
-    def draws(self, count: int) -> tuple[Any, ...]:
-        return (jax.random.split(jax.random.key(self.seed), count),)
-
-    def values(self, member: MemberModel, statistics: Any, x: Any, *draws: Any) -> Any:
-        (keys,) = draws
-        return bound_of_examples(member.autoencoder, member.model, x, keys, samples=self.samples)["negative_elbo"]
-
+_NEIGHBORS = 5
+_REFERENCE = 10_000
+"""The largest number of normal training examples that the task's scores compare with."""
 
 SCORES: dict[str, type[Score]] = {
     "reconstruction_error": ReconstructionError,
@@ -381,82 +57,13 @@ def definition_of(name: str, **options: Any) -> Score:
       >>> definition_of("knn_code", neighbors=3)
       NearestCodes(neighbors=3, skip=0)
     """
-    if name not in SCORES:
-        raise unknown("anomaly score", name, SCORES)
+    require_known("anomaly score", name, SCORES)
     known = [field.name for field in dataclasses.fields(SCORES[name])]
     if options and not known:
         raise InvalidInput(f"{name} was given the option {next(iter(options))!r}: it has none.")
     for option in options:
-        if option not in known:
-            raise unknown(f"option of {name}", option, known)
+        require_known(f"option of {name}", option, known)
     return SCORES[name](**options)
-
-
-def _code(autoencoder: Autoencoder, model: Any, scaling: Scaling, stored: Any) -> Any:
-    return MemberModel(autoencoder, model).encode(scaling(stored))
-
-
-def _squared_residual(autoencoder: Autoencoder, model: Any, scaling: Scaling, stored: Any) -> Any:
-    return jnp.square(MemberModel(autoencoder, model).code_and_residual(scaling(stored))[1])
-
-
-def _residual_variances(run: Run, stored: np.ndarray, condition: Any) -> np.ndarray:
-    """Mean squared residual of each feature, ``[members, *shape]``, in double precision and block by block."""
-    total: Any = 0.0
-    for start in range(0, len(stored), _BLOCK):
-        rows = slice(start, start + _BLOCK)
-        given = condition[rows] if np.ndim(condition) else condition
-        squares = run.apply(_squared_residual, stored[rows], condition=given)
-        total = total + squares.sum(axis=1, dtype=np.float64)
-    return total / len(stored)
-
-
-def _rows(values: Any) -> Any:
-    return values.reshape(len(values), -1)
-
-
-def _sum_of_squares(values: Any) -> Any:
-    return jnp.sum(jnp.square(_rows(values)), axis=1)
-
-
-def _squared_distance(codes: Any, statistics: Any) -> Any:
-    """Of each code from the mean, where the reference's codes have the identity as covariance."""
-    centred = codes - statistics["mean"][None]
-    return _sum_of_squares(jnp.matmul(centred, statistics["whitening"].T, precision="highest"))
-
-
-def _norm(rows: Any) -> Any:
-    """Euclidean norms, whose gradient at zero is zero and not NaN."""
-    squares = jnp.sum(jnp.square(rows), axis=1)
-    zero = squares == 0  # unlike NaN, which must stay
-    return jnp.where(zero, 0.0, jnp.sqrt(jnp.where(zero, 1.0, squares)))
-
-
-def _gaussian(codes: np.ndarray, ridge: float) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-    """Mean ``[members, k]`` of codes, and of their covariance the whitening W, W S W' = I, and the factor L, S = L L'.
-
-    The ridge is at least what rounding of 32-bit codes makes of constants. Members with codes that are not finite get
-    NaN.
-    """
-    finite = np.all(np.isfinite(codes), axis=(1, 2))
-    if not finite.any():
-        raise InvalidInput(
-            "codes of the reference are NaN or infinite: expected a run that did not diverge; train anew."
-        )
-    codes = np.where(finite[:, None, None], codes, 0.0).astype(np.float64)
-    mean = codes.mean(axis=1)
-    centred = codes - mean[:, None]
-    variances, axes = np.linalg.eigh(np.swapaxes(centred, 1, 2) @ centred / codes.shape[1])
-    rounding = np.finfo(np.float32).eps ** 2 * np.square(codes).mean(axis=(1, 2))
-    least = _one_where_zero(np.maximum(ridge * variances.mean(axis=1), rounding))
-    scales = np.sqrt(np.maximum(variances, 0.0) + least[:, None])
-    scales[~finite], mean[~finite] = np.nan, np.nan
-    return mean, np.swapaxes(axes, 1, 2) / scales[:, :, None], axes * scales[:, None, :]
-
-
-def _one_where_zero(scale: np.ndarray) -> np.ndarray:
-    """Scales with one in place of zero, to divide by."""
-    return np.where(scale <= 0, 1.0, scale)
 
 
 @dataclasses.dataclass(frozen=True, eq=False)
@@ -615,3 +222,71 @@ class _Contributions:
             return gradients + jax.grad(total)(x - (1.0 - (step + 0.5) / self.steps) * way)
 
         return way * jax.lax.fori_loop(0, self.steps, add, jnp.zeros_like(x)) / self.steps
+
+
+def anomaly_task(context: Context) -> TaskResult:
+    """How well scores tell abnormal examples from normal ones, beside scores of PCA and of the data themselves."""
+    abnormal, among_train = context.is_abnormal()
+    if among_train.all():
+        raise InvalidInput("all training examples count as abnormal: expected normal ones to compare with.")
+    normal = np.flatnonzero(~among_train)
+    reference = normal[subsample(len(normal), _REFERENCE)]
+    normal_part = context.dataset.train.take(reference)
+    messages = [
+        f"Scores compare with {len(reference):,} normal training examples.",
+        "The best score is chosen by the labels of this split, which makes its result too good: choose one beforehand.",
+        *context.split_messages("anomaly"),
+    ]
+    if among_train.any():
+        messages.append(
+            f"{int(among_train.sum()):,} of {len(among_train):,} training examples count as abnormal: a run that was "
+            "trained on them learned to reconstruct them too; train on normal ones alone for a one-class detector."
+        )
+    rows: list[Row] = []
+    curves: dict[str, ScoredLabels] = {}
+    for subject, score, scores in _baseline_scores(context, reference):
+        rows += context.rows(subject, anomaly_metrics(scores, abnormal), score=score)
+        curves[f"{subject.name}, {score}"] = ScoredLabels(scores, abnormal)
+    scorers: list[tuple[float, AnomalyScore]] = []
+    for score in SCORES if isinstance(context.evaluated, Run) else ():
+        try:
+            scorer = anomaly_score(context.run, score, normal_part.x, condition=context.condition(normal_part))
+            shown, of_score, failed = _scored(context, scorer, abnormal)
+        except InvalidInput as error:
+            messages.append(f"The score {score} was left out: {error}")
+            continue
+        rows, messages = rows + of_score, messages + failed
+        curves[f"{context.run.name}, {score}"] = shown
+        scorers.append((anomaly_metrics(*shown)["roc_auc"], scorer))
+    best = max(scorers, key=lambda scorer: scorer[0], default=(0.0, None))[1]
+    return TaskResult("anomaly", rows, tuple(messages), curves, best)
+
+
+def _baseline_scores(context: Context, reference: np.ndarray) -> Iterator[tuple[Subject, str, np.ndarray]]:
+    """Scores without networks: errors, mean distances to as many normal examples as codes have, and isolation."""
+    projected = coded = context.subjects[0]
+    if not isinstance(context.evaluated, Baseline):
+        projected, coded = context.baseline(context.pca), context.raw
+        forest = IsolationForest(random_state=context.seed).fit(rows_of(context.train[reference]))
+        yield context.raw, "isolation_forest", -forest.score_samples(rows_of(context.x))
+    errors = np.square(rows_of(projected.output("reconstruction")) - rows_of(context.x)).sum(axis=1)
+    yield projected, "reconstruction_error", errors.astype(np.float64)
+    if len(reference) >= _NEIGHBORS:
+        nearest = search(coded.output("code"), coded.output("train_code")[reference], k=_NEIGHBORS)
+        yield coded, "knn", nearest.distances.mean(axis=1).astype(np.float64)
+
+
+def _scored(context: Context, scorer: AnomalyScore, abnormal: np.ndarray) -> tuple[ScoredLabels, list[Row], list[str]]:
+    """A score of the first member that stayed finite, rows of all members, and messages; refused where none is."""
+    found = with_members(context.run, scorer.score(context.part.x, condition=context.condition(context.part)))
+    finite = np.isfinite(found).all(axis=1)
+    trusted = finite & context.run.finite
+    shown = ScoredLabels(found[int(np.argmax(trusted if trusted.any() else finite))], abnormal)
+    rows, messages = context.measured(
+        f"scores by {scorer.name}",
+        lambda subject: anomaly_metrics(found[subject.member], abnormal),
+        finite,
+        anomaly_metrics(*shown),
+        score=scorer.name,
+    )
+    return shown, rows, messages

@@ -24,6 +24,15 @@ Features = Callable[[np.ndarray], np.ndarray]
 """Maps examples in model units, ``[n, *shape]``, to rows of features, ``[n, features]``."""
 
 
+_FLATTERED = {
+    "representation": "linear probe and kNN are tested on their own training examples",
+    "anomaly": "scores compare normal examples with themselves, which are their own nearest neighbours",
+    "retrieval": "every query finds itself",
+    "generation": "the training data beside samples are the examples themselves",
+}
+"""Why the result of a task on the training split is too good."""
+
+
 class Subject(NamedTuple):
     """One member of a run, or one baseline: the subject of a row of results.
 
@@ -96,8 +105,7 @@ class Context:
 
     def condition(self, split: Split) -> Any:
         """The labels of a split where the run is conditional, else None."""
-        networks = self.evaluated.autoencoder.networks if isinstance(self.evaluated, Run) else None
-        return None if getattr(networks, "condition", None) is None else split.labels
+        return self.evaluated.condition_of(split.labels) if isinstance(self.evaluated, Run) else None
 
     @cached_property
     def x(self) -> np.ndarray:
@@ -204,14 +212,14 @@ class Context:
         self,
         what: str,
         measure: Callable[[Subject], Mapping[str, float]],
-        is_finite: Callable[[Subject], bool],
+        finite: Sequence[bool] | np.ndarray,
         names: Iterable[str],
         **further: Any,
     ) -> tuple[list[Row], list[str]]:
-        """Measured values as rows, NaN where outputs of a subject are not finite, and the message that says so."""
+        """Measured values as rows, NaN of a subject whose outputs are not finite, and the message that says so."""
         rows, broken = [], []
-        for subject in self.subjects:
-            if is_finite(subject):
+        for subject, measurable in zip(self.subjects, finite, strict=True):
+            if measurable:
                 rows += self.rows(subject, measure(subject), **further)
             else:
                 broken.append(subject)
@@ -223,6 +231,10 @@ class Context:
         names = " and ".join(f"member {self.number_of(subject)}" for subject in broken)
         message = f"The {what} of {names} are NaN or infinite, and so are the rows of each: train it anew."
         return [message] if names else []
+
+    def split_messages(self, task: str) -> list[str]:
+        """The message that results of a task on the training split are too good."""
+        return [f"This is the training split: {_FLATTERED[task]}; evaluate another one."] * (self.split == "train")
 
     def classes(self, split: str) -> np.ndarray:
         """Names of the classes of a split, ``[n]``; refused where it has none."""

@@ -9,7 +9,6 @@ import jax
 import numpy as np
 
 from ae_jax.corruptions import Corruption, Masking
-from ae_jax.data import Scaling
 from ae_jax.evaluation.baselines import PCA, Baseline, LinearDenoiser, most_components
 from ae_jax.evaluation.context import Context, Subject, with_members
 from ae_jax.evaluation.filters import FILTERS, are_images
@@ -17,9 +16,7 @@ from ae_jax.evaluation.noise import NOISY, Families, corrupted, families_within,
 from ae_jax.evaluation.reconstruction import image_quality
 from ae_jax.evaluation.results import Row
 from ae_jax.evaluation.sampling import subsample_split
-from ae_jax.models import Autoencoder
-from ae_jax.networks import deterministic
-from ae_jax.training import Run
+from ae_jax.training import Run, batches
 
 Restore = Callable[[np.ndarray, Any], np.ndarray]
 """Maps noisy examples and their condition to reconstructions by each member, ``[members, n, *shape]``."""
@@ -155,11 +152,6 @@ def _methods(context: Context, corruption: Corruption, components: PCA | None) -
 
     def reconstruct(noisy: np.ndarray, condition: Any) -> np.ndarray:
         # Not run.reconstruct, which refuses data far from those trained on, as corrupted examples may be.
-        return with_members(run, run.apply(_reconstruction, run.scaling.invert(noisy), condition=condition))
+        return with_members(run, run.apply(batches.reconstruct, run.scaling.invert(noisy), condition=condition))
 
     yield _Method(context.subjects, [trained_on(autoencoder, corruption) for autoencoder in run.members], [reconstruct])
-
-
-def _reconstruction(autoencoder: Autoencoder, model: Any, scaling: Scaling, stored: Any) -> Any:
-    """Reconstructions of a batch in model units, for :meth:`ae_jax.Run.apply`."""
-    return autoencoder.objective.likelihood.mean(model.decode(deterministic(model.encode(scaling(stored)))))

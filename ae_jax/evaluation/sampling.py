@@ -19,6 +19,5 @@ def subsample(count: int, limit: int) -> np.ndarray:
 
 
 def subsample_split(split: Split, limit: int) -> Split:
-    """At most ``limit`` examples of a split with their labels, evenly spaced."""
-    chosen = subsample(len(split.x), limit)
-    return Split(split.x[chosen], None if split.labels is None else split.labels[chosen])
+    """At most ``limit`` examples of a split, evenly spaced."""
+    return split.take(subsample(len(split.x), limit))

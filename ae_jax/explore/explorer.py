@@ -141,7 +141,7 @@ def explore(
 
 
 def _contents(run: Run, x: np.ndarray, labels: np.ndarray | None, reference: tuple[Any, Any]) -> dict[str, Any]:
-    condition = labels if run.autoencoder.conditional else None
+    condition = run.condition_of(labels)
     codes = np.asarray(run.encode(x, condition), np.float64).reshape(len(x), -1)
     made = np.asarray(run.reconstruct(x, condition), np.float32)
     stored = np.asarray(x, np.float32)

@@ -89,15 +89,15 @@ def code_map(run: Run, x: Any, labels: Any = None, *, ax: Axes | None = None, ti
       ax: where to draw.
       title: of the figure.
     """
-    condition = labels[:_POINTS] if run.autoencoder.conditional else None
-    codes = np.asarray(select_member(run).encode(x[:_POINTS], condition), np.float64)
+    labels = None if labels is None else np.asarray(labels)[:_POINTS]
+    codes = np.asarray(select_member(run).encode(x[:_POINTS], run.condition_of(labels)), np.float64)
     codes = codes.reshape(len(codes), -1)
     places, names = project(codes)
     figure, (ax,) = new_axes(1, columns=1, width=4.8, height=3.7, ax=ax)
     if labels is None:
         ax.scatter(*places.T, s=12, c=BLUE, alpha=0.6, linewidths=0)
     else:
-        _scatter_labels(figure, ax, places, np.asarray(labels)[:_POINTS])
+        _scatter_labels(figure, ax, places, labels)
     annotate(ax, title=title or f"codes of {len(codes):,} examples", x=names[0], y=names[1])
     if codes.shape[1] == 1:
         ax.set_yticks([])

@@ -46,7 +46,7 @@ def first_layer_kernels(run: Run) -> np.ndarray | None:
     Returns:
       ``[units, *shape]`` of a dense layer, ``[units, rows, columns, channels]`` of a convolution; None of other layers.
     """
-    condition = run.data.classes[0] if run.autoencoder.conditional and run.data.classes else None
+    condition = run.condition_of((run.data.classes or (None,))[0])
     found = run.apply(_first_kernel, np.zeros((1, *run.shape), np.float32), condition=condition)
     if found is None:
         return None

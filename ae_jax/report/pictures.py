@@ -1,12 +1,13 @@
 """Figures of a run with their captions, as sections of a report show them."""
 
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 import numpy as np
 from matplotlib.figure import Figure
 
 from ae_jax.data import Dataset, Split
-from ae_jax.evaluation import NOISE, TaskResult, search, subsample
+from ae_jax.evaluation import NOISE, TaskResult, search
+from ae_jax.evaluation.sampling import subsample_split
 from ae_jax.report import charts, examples
 from ae_jax.report.axes import select_examples, select_member
 from ae_jax.report.filters import first_layer_filters
@@ -60,7 +61,7 @@ def task_pictures(result: TaskResult, run: Run, dataset: Dataset) -> list[Pictur
         case "reconstruction":
             return _reconstructions(run, split, name)
         case "representation":
-            traversals = examples.latent_traversals(run, split.x, _condition(run, split))
+            traversals = examples.latent_traversals(run, split.x, run.condition_of(split.labels))
             caption = (
                 "The units that vary most, each moved by up to two standard deviations from the mean code while the "
                 f"others stay at their means.{_member_of(run)}"
@@ -82,9 +83,9 @@ def task_pictures(result: TaskResult, run: Run, dataset: Dataset) -> list[Pictur
 
 
 def _reconstructions(run: Run, split: Split, name: str) -> list[Picture]:
-    shown = select_examples(split.labels, len(split.x), _SHOWN)
+    shown = split.take(select_examples(split.labels, len(split.x), _SHOWN))
     return _picture(
-        examples.reconstructions(run, split.x[shown], _condition(run, split, shown)),
+        examples.reconstructions(run, shown.x, run.condition_of(shown.labels)),
         f"Reconstructions of the {name} split, clean and with Gaussian noise of standard deviation {NOISE.scale:g} "
         f"model units.{_member_of(run)}",
     )
@@ -97,8 +98,7 @@ def _codes(run: Run, split: Split, name: str) -> list[Picture]:
 
 
 def _samples(run: Run, bounds: tuple[float, float] | None) -> list[Picture]:
-    classes = run.data.classes
-    condition = np.resize(np.array(classes), 30) if run.autoencoder.conditional and classes else None
+    condition = run.condition_of(np.resize(np.array(run.data.classes or [0]), 30))
     figure = examples.prior_samples(run, condition, bounds=bounds)
     return _picture(figure, f"Samples, decoded from latents of the prior.{_member_of(run)}")
 
@@ -114,10 +114,11 @@ def _of_detection(result: TaskResult, run: Run, split: Split) -> list[Picture]:
     order = np.argsort(-scores, kind="stable")
     count = min(_EXTREMES, len(order) // 2)
     ends = np.concatenate([order[:count], order[len(order) - count :]])
-    explained = result.scorer.explain(split.x[ends])
+    shown = split.take(ends)
+    explained = result.scorer.explain(shown.x, condition=run.condition_of(shown.labels))
     explained = explained if run.single else explained[int(np.argmax(result.scorer.run.finite))]
     extremes = _picture(
-        examples.anomalous_examples(split.x[ends], scores[ends], explained, count=count),
+        examples.anomalous_examples(shown.x, scores[ends], explained, count=count),
         f"Scores by {result.scorer.name}, the run's score with the highest ROC AUC, and the contributions of the "
         f"features.{_member_of(run)}",
     )
@@ -126,26 +127,18 @@ def _of_detection(result: TaskResult, run: Run, split: Split) -> list[Picture]:
 
 def _of_retrieval(run: Run, split: Split, train: Split, name: str) -> list[Picture]:
     member = select_member(run)
-    queries = select_examples(split.labels, len(split.x), _QUERIES)
-    rows = subsample(len(train.x), _DATABASE)
+    queries = split.take(select_examples(split.labels, len(split.x), _QUERIES))
+    database = subsample_split(train, _DATABASE)
     codes = [
-        np.asarray(member.encode(part.x[places], _condition(run, part, places))).reshape(len(places), -1)
-        for part, places in ((split, queries), (train, rows))
+        np.asarray(member.encode(part.x, run.condition_of(part.labels))).reshape(len(part.x), -1)
+        for part in (queries, database)
     ]
-    found = rows[search(*codes, k=min(_RESULTS, len(rows))).indices]
-    labels = (None, None)
-    if split.labels is not None and train.labels is not None:
-        labels = split.labels[queries], train.labels[found]
+    found = database.take(search(*codes, k=min(_RESULTS, len(database.x))).indices)
     return _picture(
-        examples.retrieved_examples(split.x[queries], train.x[found], *labels),
+        examples.retrieved_examples(queries.x, found.x, queries.labels, found.labels),
         f"Queries of the {name} split and the training examples with the nearest codes (Euclidean); results of "
         f"another label are crossed out, or dotted lines.{_member_of(run)}",
     )
-
-
-def _condition(run: Run, split: Split, places: Any = slice(None)) -> np.ndarray | None:
-    """The labels of some examples if the autoencoder is conditional."""
-    return None if split.labels is None or not run.autoencoder.conditional else split.labels[places]
 
 
 def _picture(figure: Figure | None, caption: str) -> list[Picture]:

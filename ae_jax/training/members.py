@@ -3,26 +3,23 @@
 import dataclasses
 import math
 from collections.abc import Callable, Sequence
-from functools import partial
 from typing import Any, TypeVar
 
 import jax
-import jax.numpy as jnp
 import numpy as np
 
 from ae_jax._checks import size
 from ae_jax.data import DataSpec, Scaling, as_condition, as_examples, as_labels, require_shape
 from ae_jax.errors import InvalidInput
 from ae_jax.models import Autoencoder
-from ae_jax.networks import code_shape, deterministic
+from ae_jax.networks import code_shape
 from ae_jax.public import public
+from ae_jax.training import batches
 from ae_jax.training.environment import require_supported_settings
-from ae_jax.training.imputation import Imputation, Imputer, batch_of
+from ae_jax.training.imputation import Imputation, Imputer
 from ae_jax.training.latents import PosteriorMoments, Traversal, move_units
 from ae_jax.training.population import stack, state_budget, take, unstack
 from ae_jax.types import ModelState, Params, Shape
-
-_CHUNK = 1024
 
 Self = TypeVar("Self", bound="Members")
 
@@ -99,7 +96,7 @@ class Members:
           InvalidInput: another shape or range than trained on, a column that is missing, no numbers, NaN or infinity; a
             condition that is missing, not taken, or not among the classes trained on.
         """
-        return self.apply(_encode, self.raw(x), condition=condition)
+        return self.apply(batches.encode, self.raw(x), condition=condition)
 
     @public
     def decode(self, z: Any, condition: Any = None) -> np.ndarray:
@@ -117,23 +114,16 @@ class Members:
         """
         codes = as_examples(z, "codes")
         require_shape(codes, code_shape(self.autoencoder.networks), "codes")
-        return self.scaling.invert(self.apply(_decode, codes, condition=condition))
+        return self.scaling.invert(self.apply(batches.decode, codes, condition=condition))
 
     @public
     def reconstruct(self, x: Any, condition: Any = None) -> np.ndarray:
-        """Reconstructions of data, in the units of the data.
-
-        Args:
-          x: examples, ``[n, *shape]``.
-          condition: as of :meth:`encode`.
+        """Reconstructions of data, in the units of the data; Args and Raises as of :meth:`encode`.
 
         Returns:
           ``[n, *shape]``, with a leading member axis unless the run is single.
-
-        Raises:
-          InvalidInput: as of :meth:`encode`.
         """
-        return self.scaling.invert(self.apply(_reconstruct, self.raw(x), condition=condition))
+        return self.scaling.invert(self.apply(batches.reconstruct, self.raw(x), condition=condition))
 
     def raw(self, x: Any) -> np.ndarray:
         """Examples before scaling, checked against the training data; NaN is allowed where values may be missing."""
@@ -200,8 +190,8 @@ class Members:
           InvalidInput: n is not a whole number above zero or samples of that number do not fit into memory, the
             autoencoder has no prior, the sampler is not fitted, or a condition as of :meth:`encode`.
         """
-        count = size("sample", "n", n)
-        values = math.prod(self.shape) + math.prod(code_shape(self.autoencoder.networks))
+        count, code = size("sample", "n", n), code_shape(self.autoencoder.networks)
+        values = math.prod(self.shape) + math.prod(code)
         if (needed := 8 * len(self) * count * values) > (budget := state_budget() or math.inf):
             raise InvalidInput(
                 f"sample was given n={count:,}: expected at most {int(budget * count // needed):,}, which fit in "
@@ -210,14 +200,15 @@ class Members:
         if sampler != "prior":
             if sampler not in self.samplers:
                 raise InvalidInput(f"{self.name} has no fitted sampler {sampler!r}: fit it by run.sampler(name, data).")
-            return self._decode_own(self._sampled(sampler, count, seed), condition)
+            drawn = np.stack([fitted.sample(count, seed=seed) for fitted in self.samplers[sampler]])
+            return self._decode_own(drawn.reshape(len(self), count, *code), condition)
         if "prior" not in self.autoencoder.objective.parts:
             raise InvalidInput(
                 f"{self.name} has no prior to sample from: expected a variational autoencoder, discrete codes, or a "
                 "sampler that is fitted to the codes, such as gmm."
             )
         members = self.params, self.state, self.autoencoder, np.asarray(self.seeds, np.uint32)
-        latents = _sample(members, jax.random.key(seed), shape=self.shape, n=count)
+        latents = batches.sample(members, jax.random.key(seed), shape=self.shape, n=count)
         return self._decode_own(np.asarray(latents), condition)
 
     def posterior(self, x: Any, condition: Any = None) -> PosteriorMoments:
@@ -231,7 +222,7 @@ class Members:
         Raises:
           InvalidInput: as of :meth:`encode`, or an encoder that is not stochastic.
         """
-        mean, scale = self.apply(_posterior, self.data.raw(x), condition=condition)
+        mean, scale = self.apply(batches.posterior, self.data.raw(x), condition=condition)
         if scale is None:
             raise InvalidInput(
                 f"{self.name} has no Gaussian posterior: expected a stochastic encoder, such as a variational "
@@ -288,11 +279,6 @@ class Members:
         decoded = self._decode_own(moved.reshape(*moved.shape[:3], *codes.shape[2:]), first)
         return Traversal(decoded, *(each[0] if self.single else each for each in (chosen, values)))
 
-    def _sampled(self, sampler: str, n: int, seed: int) -> np.ndarray:
-        """Codes that a fitted sampler of each member draws, ``[members, n, *code]``."""
-        drawn = np.stack([fitted.sample(n, seed=seed) for fitted in self.samplers[sampler]])
-        return drawn.reshape(len(self), n, *code_shape(self.autoencoder.networks))
-
     def _codes(self, x: Any, condition: Any) -> np.ndarray:
         """Codes, ``[members, n, *code]``."""
         codes = self.encode(x, condition)
@@ -302,9 +288,20 @@ class Members:
         """Decodes each member's own latents, ``[members, ..., *code]``, to the units of the data."""
         code = code_shape(self.autoencoder.networks)
         flat = latents.reshape(len(self), -1, *code)
-        decoded = np.stack([self[place].apply(_decode, own, condition=condition) for place, own in enumerate(flat)])
+        decoded = np.stack(
+            [self[place].apply(batches.decode, own, condition=condition) for place, own in enumerate(flat)]
+        )
         decoded = decoded.reshape(*latents.shape[: latents.ndim - len(code)], *self.shape)
         return self.scaling.invert(decoded[0] if self.single else decoded)
+
+    @property
+    def takes_condition(self) -> bool:
+        """Whether the networks take a condition."""
+        return getattr(self.autoencoder.networks, "condition", None) is not None
+
+    def condition_of(self, labels: Any) -> Any:
+        """Labels as the condition of conditional networks, and None for any others."""
+        return labels if self.takes_condition else None
 
     def conditions(self, condition: Any, count: int) -> np.ndarray | None:
         """The class numbers of labels, ``[count]``; None where the autoencoder takes no condition.
@@ -312,7 +309,7 @@ class Members:
         Raises:
           InvalidInput: a condition that is missing, not taken, of another length, or not among the classes.
         """
-        if getattr(self.autoencoder.networks, "condition", None) is None:
+        if not self.takes_condition:
             if condition is not None:
                 raise InvalidInput(f"{self.name} was given a condition: expected none, as it is not conditional.")
             return None
@@ -340,68 +337,8 @@ class Members:
           A tree of ``[n, ...]`` arrays, with a leading member axis unless the run is single.
         """
         require_supported_settings()
-        count = len(arrays[0])
-        conditions = self.conditions(condition, count)
+        conditions = self.conditions(condition, len(arrays[0]))
         own = () if per_member is None else (jax.device_put(per_member),)
         members = self.params, self.state, self.autoencoder, *own
-        chunks = []
-        for start in range(0, count, _CHUNK):
-            size = min(count - start, _CHUNK)
-            padded = _CHUNK if count > _CHUNK else max(16, 1 << (size - 1).bit_length())
-            rows = start + np.minimum(np.arange(padded), size - 1)
-            batch = [_rows_of(array, rows) for array in (arrays if conditions is None else (*arrays, conditions))]
-            given = None if conditions is None else batch.pop()
-            result = _apply(members, self.scaling, given, *batch, function=function, shape=self.shape)
-            chunks.append(jax.tree.map(lambda leaf, size=size: np.asarray(leaf)[:, :size], result))
-        whole = jax.tree.map(lambda *leaves: np.concatenate(leaves, axis=1), *chunks)
-        return take(whole, 0) if self.single else whole
-
-
-def _rows_of(array: Any, rows: np.ndarray) -> Any:
-    """Rows of an array or of keys, taken on the host: each operation on a device would be a program of its own."""
-    if jnp.issubdtype(array.dtype, jax.dtypes.prng_key):
-        raw = np.asarray(jax.random.key_data(array))[rows]
-        return jax.random.wrap_key_data(jax.device_put(raw), impl=jax.random.key_impl(array))
-    return np.asarray(array)[rows]
-
-
-@partial(jax.jit, static_argnames=("function", "shape"))
-def _apply(
-    members: tuple[Any, ...],
-    scaling: Scaling,
-    condition: Any,
-    *batch: Any,
-    function: Callable[..., Any],
-    shape: Shape,
-) -> Any:
-    def one(params: Params, state: ModelState, autoencoder: Autoencoder, *own: Any) -> Any:
-        model = autoencoder.bind(shape, params, state)
-        model.condition = condition
-        return function(autoencoder, model, scaling, *own, *batch)
-
-    return jax.vmap(one)(*members)
-
-
-@partial(jax.jit, static_argnames=("shape", "n"))
-def _sample(members: tuple[Params, ModelState, Autoencoder, Any], key: Any, shape: Shape, n: int) -> Any:
-    def one(params: Params, state: ModelState, autoencoder: Autoencoder, seed: Any) -> Any:
-        return autoencoder.bind(shape, params, state).sample(jax.random.fold_in(key, seed), n)
-
-    return jax.vmap(one)(*members)
-
-
-def _encode(autoencoder: Autoencoder, model: Any, scaling: Scaling, raw: Any) -> Any:
-    return deterministic(model.encode(batch_of(autoencoder, model, scaling(raw)).x))
-
-
-def _posterior(autoencoder: Autoencoder, model: Any, scaling: Scaling, raw: Any) -> Any:
-    code = model.encode(scaling(raw))
-    return deterministic(code), jnp.exp(code.log_scale) if hasattr(code, "log_scale") else None
-
-
-def _decode(autoencoder: Autoencoder, model: Any, scaling: Scaling, codes: Any) -> Any:
-    return autoencoder.objective.likelihood.mean(model.decode(codes))
-
-
-def _reconstruct(autoencoder: Autoencoder, model: Any, scaling: Scaling, raw: Any) -> Any:
-    return _decode(autoencoder, model, scaling, _encode(autoencoder, model, scaling, raw))
+        found = batches.apply(function, members, self.scaling, self.shape, arrays, conditions)
+        return take(found, 0) if self.single else found

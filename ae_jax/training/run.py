@@ -166,8 +166,7 @@ class Run(Members):
             for member, seed in enumerate(self.seeds.tolist()):
                 one = self[member]
                 train = one.own_split(data).train
-                labels = train.labels if self.autoencoder.conditional else None
-                fitted.append(fit_sampler(name, one.encode(train.x, labels), seed))
+                fitted.append(fit_sampler(name, one.encode(train.x, self.condition_of(train.labels)), seed))
             self.samplers[name] = tuple(fitted)
         return self.samplers[name]
 

@@ -16,7 +16,7 @@ from ae_jax.data import Dataset, from_splits
 from ae_jax.evaluation import SCORES, AnomalyScore, SumOverFeatures, anomaly_score, negative_elbo
 from ae_jax.networks import MLP
 from ae_jax.objectives import LearnedGaussianLikelihood, Reconstruction
-from ae_jax.training import members as run_module
+from ae_jax.training import batches as run_module
 
 SUMS = [name for name in SCORES if issubclass(SCORES[name], SumOverFeatures)]
 DETERMINISTIC = [name for name in SCORES if name != "negative_elbo"]
@@ -121,7 +121,7 @@ def test_of_the_reference_no_example_is_compared_with_itself(of_run, run, small,
 
 @pytest.mark.parametrize(("floor", "block"), [(1e-3, 1024), (0.5, 48)])
 def test_whitened_error_divides_by_the_reference_s(run, small, x, floor, block, monkeypatch):
-    monkeypatch.setattr("ae_jax.evaluation.anomaly._BLOCK", block)
+    monkeypatch.setattr("ae_jax.evaluation.scores._BLOCK", block)
     score = anomaly_score(run, "whitened_error", small.train.x, floor=floor)
     variances = (residuals(run, small.train.x) ** 2).mean(axis=0)
     expected = residuals(run, x) ** 2 / (variances + floor * variances.mean())

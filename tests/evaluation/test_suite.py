@@ -47,7 +47,7 @@ from ae_jax.evaluation import (
 from ae_jax.evaluation import suite as module
 from ae_jax.evaluation.noise import with_noise
 from ae_jax.evaluation.sampling import subsample
-from ae_jax.training import members as run_module
+from ae_jax.training import batches as run_module
 
 KEYS = {"autoencoder", "seed", "member", "metric", "value", "split"}
 ABNORMAL = [1, 8]
