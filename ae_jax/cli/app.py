@@ -9,13 +9,15 @@ from typing import Any
 from tyro.conf import FlagCreatePairsOff, OmitArgPrefixes
 from tyro.extras import SubcommandApp
 
-from ae_jax.cli import data, study, use
+from ae_jax.cli import data, study
 from ae_jax.cli.denoise import denoise
 from ae_jax.cli.detect import detect
+from ae_jax.cli.encode import encode, export, reconstruct, reduce
 from ae_jax.cli.evaluate import evaluate
 from ae_jax.cli.explore import explore
 from ae_jax.cli.models import models
 from ae_jax.cli.options import Imports
+from ae_jax.cli.sample import impute, sample
 from ae_jax.cli.search import search
 from ae_jax.cli.session import use_cache
 from ae_jax.components import import_file
@@ -27,16 +29,16 @@ COMMANDS: dict[str, Command | str] = {
     "train": "Trains one autoencoder and saves it.",
     "sweep": "Trains one autoencoder at every point of a grid of hyper-parameters.",
     "evaluate": evaluate,
-    "encode": use.encode,
-    "reconstruct": use.reconstruct,
-    "reduce": use.reduce,
+    "encode": encode,
+    "reconstruct": reconstruct,
+    "reduce": reduce,
     "denoise": denoise,
     "detect": detect,
     "search": search,
     "explore": explore,
-    "sample": use.sample,
-    "impute": use.impute,
-    "export": use.export,
+    "sample": sample,
+    "impute": impute,
+    "export": export,
     "models": models,
     "data": "Lists data sets, and prepares more.",
 }

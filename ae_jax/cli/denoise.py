@@ -7,7 +7,7 @@ import jax
 import numpy as np
 
 from ae_jax.cli.inputs import examples_of
-from ae_jax.cli.options import Id, InputData, Json, Member, Picture, RunFolder, Source, SplitName, option
+from ae_jax.cli.options import FROM_RUN, InputData, Json, Picture, RunFolder, SplitName, option
 from ae_jax.cli.use import Use, check_seed
 from ae_jax.corruptions import Corruption, SaltAndPepper
 from ae_jax.data.sources import is_named
@@ -20,11 +20,8 @@ Clean = Annotated[str | None, option("NAME|PATH", "with --corrupt the examples")
 
 def denoise(
     run: RunFolder,
+    data: InputData = FROM_RUN,
     *,
-    data: Source = None,
-    id: Id = None,
-    split: SplitName = None,
-    member: Member = None,
     corrupt: Corrupt = None,
     seed: int = 0,
     clean: Clean = None,
@@ -39,6 +36,7 @@ def denoise(
     data in [0, 1], else that of the clean examples) and the mean SSIM of images, before and after.
 
     Args:
+      data: what the run is used on.
       corrupt: noise that is added first, its level in model units: gaussian:STANDARD_DEVIATION, masking:PROBABILITY or
         salt_and_pepper:PROBABILITY, which writes 0 and 1 or, where the data leave [0, 1], their extreme values.
       seed: of the noise.
@@ -50,25 +48,18 @@ def denoise(
 
     if corrupt is not None and clean is not None:
         raise InvalidInput("denoise was given --corrupt and --clean: expected one, as with --corrupt --data is clean.")
-    if clean is not None and split is not None and not all(is_named(each) for each in (data, clean) if each):
+    if clean is not None and data.split is not None and not all(is_named(each) for each in (data.data, clean) if each):
         raise InvalidInput(
-            f"--split was given {split} beside --clean: expected none, as each file is split by itself, into other "
-            "rows; leave it out, or give files that hold those rows only."
+            f"--split was given {data.split} beside --clean: expected none, as each file is split by itself, into "
+            "other rows; leave it out, or give files that hold those rows only."
         )
     corruption = None if corrupt is None else parse_corruption(corrupt)
-    use = Use.open("denoise", run, member, out, picture, examples=True)
-    examples = examples_of(use.run, InputData(data=data, id=id, split=split))
-    noisy, known = examples.x, None
+    use = Use.open("denoise", run, data.member, out, picture, examples=True)
+    examples = examples_of(use.run, data)
+    noisy, known = examples.x, None if clean is None else clean_examples(use.run, clean, data.split, examples.x.shape)
     if corruption is not None:
-        known = noisy
-        noisy, corruption = add_noise(use.run, known, corruption, check_seed(seed))
+        noisy, corruption = add_noise(use.run, known := noisy, corruption, check_seed(seed))
         use.summary.update({"corruption": str(corruption), "noise_seed": seed})
-    elif clean is not None:
-        known = examples_of(use.run, InputData(data=clean, split=split)).x
-        if known.shape != noisy.shape:
-            raise InvalidInput(
-                f"--clean has examples of shape {known.shape} and --data of {noisy.shape}: expected the same examples."
-            )
     denoised = use.run.reconstruct(noisy, use.run.condition_of(examples.labels))
     use.summary.update({"examples": len(denoised)})
     use.lines.append(f"{len(denoised):,} examples")
@@ -76,6 +67,16 @@ def denoise(
         report_quality(use, noisy, denoised, known)
     use.draw(lambda: denoised_examples(known, noisy, denoised))
     return use.finish(json, use.write_examples(denoised, examples))
+
+
+def clean_examples(run: Run, source: str, split: SplitName, shape: tuple[int, ...]) -> np.ndarray:
+    """Returns the examples of --clean, which have the shape of the noisy ones."""
+    found = examples_of(run, InputData(data=source, split=split)).x
+    if found.shape != shape:
+        raise InvalidInput(
+            f"--clean has examples of shape {found.shape} and --data of {shape}: expected the same examples."
+        )
+    return found
 
 
 def parse_corruption(text: str) -> Corruption:

@@ -56,7 +56,7 @@ def detect(
         known.
       picture: file for the most and the least abnormal examples.
     """
-    from ae_jax.evaluation import SCORES, anomaly_metrics, anomaly_score, threshold_for
+    from ae_jax.evaluation import SCORES, anomaly_score
 
     require_known("anomaly score", score, SCORES)
     if contamination is not None and not 0 < contamination <= 0.5:
@@ -67,38 +67,52 @@ def detect(
     examples = examples_of(use.run, data)
     truth = abnormal_examples(examples.labels, abnormal)
     normal = reference_examples(use, reference, score, contamination, explain)
-    known = None if normal is None else use.run.condition_of(normal.labels)
+    known = use.run.condition_of(normal.labels)
     condition = use.run.condition_of(examples.labels)
-    scorer = anomaly_score(use.run, score, None if normal is None else normal.x, condition=known)
+    scorer = anomaly_score(use.run, score, normal.x, condition=known)
     scores = scorer.score(examples.x, condition=condition)
     table = row_names(examples, always=True) | {"score": scores}
     use.summary.update({"score": score, "examples": len(scores)})
     use.lines.append(f"{len(scores):,} examples scored by {score}")
-    if contamination is not None and normal is not None:
+    if contamination is not None:
         of_reference = scorer.score(normal.x, condition=known, of_reference=True)
-        threshold = threshold_for(of_reference, contamination)
-        table["abnormal"] = (scores > threshold).astype(np.uint8)
-        count = int(table["abnormal"].sum())
-        use.summary.update({"contamination": contamination})
-        use.report(f"{count:,} of them above {threshold:.6g}, called abnormal", threshold=threshold, flagged=count)
+        table["abnormal"] = flagged(use, scores, of_reference, contamination)
     if examples.labels is not None:
         table["label"] = examples.labels
-        if truth is None:
-            use.lines.append("the labels do not tell which examples are abnormal: name those that do with --abnormal")
-    if truth is not None:
-        found = anomaly_metrics(scores, truth)
-        auc, precision = found["roc_auc"], found["average_precision"]
-        line = f"ROC AUC {auc:.4f}, average precision {precision:.4f}, {int(truth.sum()):,} abnormal by their labels"
-        use.report(line, roc_auc=auc, average_precision=precision)
+        report_detection(use, scores, truth)
     if explain:
         table |= explanation(use.run, scorer.explain(examples.x, condition=condition), explain)
     use.draw(lambda: anomaly_figure(scorer, examples.x, scores, condition))
     return use.finish(json, write_table(out, table))
 
 
-def reference_examples(
-    use: Use, source: str | None, score: str, contamination: float | None, explain: int
-) -> RawData | None:
+def flagged(use: Use, scores: np.ndarray, of_reference: np.ndarray, contamination: float) -> np.ndarray:
+    """Returns 1 of each example that is called abnormal and 0 of others, and reports their number."""
+    from ae_jax.evaluation import threshold_for
+
+    threshold = threshold_for(of_reference, contamination)
+    above = scores > threshold
+    use.summary.update({"contamination": contamination})
+    use.report(
+        f"{above.sum():,} of them above {threshold:.6g}, called abnormal", threshold=threshold, flagged=int(above.sum())
+    )
+    return above.astype(np.uint8)
+
+
+def report_detection(use: Use, scores: np.ndarray, truth: np.ndarray | None) -> None:
+    """Reports how well scores tell the abnormal examples by their labels, or that the labels do not tell them."""
+    from ae_jax.evaluation import anomaly_metrics
+
+    if truth is None:
+        use.lines.append("the labels do not tell which examples are abnormal: name those that do with --abnormal")
+        return
+    found = anomaly_metrics(scores, truth)
+    auc, precision = found["roc_auc"], found["average_precision"]
+    line = f"ROC AUC {auc:.4f}, average precision {precision:.4f}, {int(truth.sum()):,} abnormal by their labels"
+    use.report(line, roc_auc=auc, average_precision=precision)
+
+
+def reference_examples(use: Use, source: str | None, score: str, contamination: float | None, explain: int) -> RawData:
     """Returns normal examples to compare with: those asked for, or where any are needed the training split."""
     from ae_jax.evaluation import SCORES, SumOverFeatures
 
@@ -108,7 +122,7 @@ def reference_examples(
     reasons += ["--contamination"] if contamination is not None else []
     reasons += ["--explain"] if explain and not issubclass(SCORES[score], SumOverFeatures) else []
     if not reasons:
-        return None
+        return RawData(None)
     try:
         return trained_on(use.run)
     except InvalidInput as error:

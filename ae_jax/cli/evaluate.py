@@ -4,11 +4,11 @@ import json as json_format
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Literal
 
+from ae_jax.cli.folders import default_folder, writable
 from ae_jax.cli.inputs import dataset_of, examples_of, trained_on
 from ae_jax.cli.options import Folder, InputData, Json, Label, Labels, RunFolder, Sampler, Source, option
 from ae_jax.cli.printing import print_json, print_paths, print_rich, print_table
 from ae_jax.cli.session import say
-from ae_jax.cli.study import default_folder, writable
 from ae_jax.data import Dataset, Split
 from ae_jax.data.sources import examples, is_named, parse_path, same_source
 from ae_jax.errors import InvalidInput
@@ -51,8 +51,6 @@ def evaluate(
       out: folder for the results of --tasks.
     """
     from ae_jax import evaluation
-    from ae_jax.report import task_tables, write_report
-    from ae_jax.studies import split_ratio, summarise, write_results
 
     fitted = None if sampler == "prior" else sampler
     for name, given in (("--abnormal", abnormal), ("--sampler", fitted), ("--out", out)):
@@ -60,17 +58,17 @@ def evaluate(
             raise InvalidInput(f"{name} was given without --tasks, which alone uses it: name some, or all.")
     loaded = load(run)
     dataset, part = judged(loaded, InputData(data=data, label=label, split=split), reference)
-    by_member = len(set(map(repr, loaded.members))) > 1
     results = {"study": "evaluate", "run": str(run), "data": dataset.describe(), **loaded.configuration()}
     if tasks is None:
         summary = _results(evaluation.evaluate(loaded, dataset, split=part))
         if json:
             print_json(results | {"rows": summary.rows})
         else:
-            heading = "member" if by_member else "autoencoder"
-            tested = {"examples": summary.examples, "resampled": split_ratio(loaded, dataset, part)}
-            print_table(summarise(summary.rows, by=(heading,), split=part, **tested), (), heading)
+            print_summary(summary, loaded, dataset, part)
         return 0
+    from ae_jax.report import write_report
+    from ae_jax.studies import write_results
+
     if "all" in tasks and len(tasks) > 1:
         raise InvalidInput(f"--tasks was given {' '.join(tasks)}: expected all alone, or names.")
     folder = writable(out or default_folder("evaluate", loaded.name, dataset.name))
@@ -88,12 +86,29 @@ def evaluate(
     if json:
         print_json(results)
         return 0
-    for result in found:
-        for table in task_tables(result, by_member=by_member, resampled=split_ratio(loaded, dataset, part)):
-            print(f"\n{result.task}{f' of {table.title}' if table.title else ''}\n")
-            print_rich(table)
+    print_tasks(found, loaded, dataset, part)
     print_paths(written)
     return 0
+
+
+def print_summary(summary: "Evaluation", run: Run, dataset: Dataset, split: str) -> None:
+    """Prints the summary of a run, or of each member where they differ in numbers."""
+    from ae_jax.studies import split_ratio, summarise
+
+    heading = "member" if run.swept else "autoencoder"
+    tested = {"examples": summary.examples, "resampled": split_ratio(run, dataset, split)}
+    print_table(summarise(summary.rows, by=(heading,), split=split, **tested), (), heading)
+
+
+def print_tasks(found: "Evaluation", run: Run, dataset: Dataset, split: str) -> None:
+    """Prints the tables of each task."""
+    from ae_jax.report import task_tables
+    from ae_jax.studies import split_ratio
+
+    for result in found:
+        for table in task_tables(result, by_member=bool(run.swept), resampled=split_ratio(run, dataset, split)):
+            print(f"\n{result.task}{f' of {table.title}' if table.title else ''}\n")
+            print_rich(table)
 
 
 def _results(found: "Evaluation") -> "Evaluation":

@@ -11,32 +11,10 @@ from ae_jax.cli.options import option
 from ae_jax.models import named
 from ae_jax.models.descriptions import arguments
 from ae_jax.networks.activations import ACTIVATIONS
-from ae_jax.objectives import (
-    BernoulliLikelihood,
-    DiscretisedLogisticLikelihood,
-    GaussianLikelihood,
-    LaplaceLikelihood,
-    LearnedGaussianLikelihood,
-    Likelihood,
-    MultiScaleSSIM,
-    OptimalGaussianLikelihood,
-    SquaredError,
-    StudentTLikelihood,
-)
+from ae_jax.objectives import Likelihood, likelihoods
 
 LIKELIHOODS: dict[str, Callable[[], Likelihood]] = {
-    kind.__name__: kind
-    for kind in (
-        SquaredError,
-        BernoulliLikelihood,
-        DiscretisedLogisticLikelihood,
-        GaussianLikelihood,
-        LaplaceLikelihood,
-        LearnedGaussianLikelihood,
-        MultiScaleSSIM,
-        OptimalGaussianLikelihood,
-        StudentTLikelihood,
-    )
+    name: kind for name, kind in vars(likelihoods).items() if hasattr(kind, "unit_interval")
 }
 """Names of likelihoods, each with its own defaults."""
 

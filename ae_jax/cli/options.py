@@ -14,7 +14,7 @@ from tyro.conf import Positional, arg
 from ae_jax.cli.session import say
 from ae_jax.data import Dataset, ReadOptions, load
 from ae_jax.errors import InvalidInput
-from ae_jax.training import Checkpoints, TrainConfig, distributed, initialize, provide_cpu_devices
+from ae_jax.training import Callback, Checkpoints, TrainConfig, distributed, initialize, provide_cpu_devices
 
 
 def option(metavar: str, default: str = "none", help: str | None = None) -> Any:
@@ -205,6 +205,14 @@ class Training:
         if not is_leader():
             warnings.simplefilter("ignore")  # the first process shows them
 
+    def trackers(self) -> list[Callback]:
+        """Returns the tracker that was asked for, if any."""
+        if self.track is None:
+            return []
+        from ae_jax.trackers import tracker
+
+        return [tracker(self.track)]
+
     def config(self) -> TrainConfig:
         """Returns the settings of training."""
         names = ("epochs", "batch_size", "patience", "on_divergence", "precision", "mesh")
@@ -228,6 +236,32 @@ class Training:
             "resume": "extend" if self.extend else self.resume,
             "config": self.config(),
         }
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class Chunks:
+    """Parts of a sweep.
+
+    Attributes:
+      chunks: number of parts of the grid, each trained by itself.
+      submit: where the chunks are trained, by submitit (pip install 'ae_jax[slurm]').
+      submit_options: parameters of submitit's executor, such as slurm_partition=gpu gpus_per_node=1.
+      collect: merge the finished chunks; trains nothing.
+    """
+
+    chunks: Annotated[int | None, option("INT", "one for each structure")] = None
+    submit: Annotated[
+        Literal["slurm", "local", "debug"] | None, option("{slurm,local,debug}", "trains in this process")
+    ] = None
+    submit_options: Annotated[tuple[str, ...], option("KEY=VALUE", "timeout_min=60 cpus_per_task=4")] = ()
+    collect: bool = False
+
+    @property
+    def on_cluster(self) -> bool:
+        """Whether the chunks are jobs, to be submitted or collected."""
+        if self.submit_options and self.submit is None and not self.collect:
+            raise InvalidInput("--submit-options was given without --submit: expected both, or neither.")
+        return self.submit is not None or self.collect
 
 
 def parse_distributed(given: tuple[str, ...]) -> tuple[str | None, int | None, int | None]:

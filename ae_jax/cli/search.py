@@ -68,21 +68,8 @@ def search(
         raise InvalidInput("--query-label was given without --queries, which alone uses it: give both or neither.")
     use = Use.open("search", run, data.member, out, picture)
     database = examples_of(use.run, data, by_default="train")
-    source = data.data or use.run.data.name
-    if queries is not None and not sources.same_source(source, queries):
-        if query_label is None and data.label is not None and not sources.is_named(queries):
-            path, _ = sources.parse_path(queries)
-            query_label = data.label if path.exists() and sources.has_name(path, data.label) else None
-        asked, same = examples_of(use.run, InputData(data=queries, label=query_label)), False
-    elif not sources.is_named(source) or data.split == "test":
-        asked, same = database, True  # where a query must not find itself
-    elif data.split == "all":
-        raise InvalidInput(
-            f"search was given the queries of {source} among its database, and would find themselves: expected --split "
-            "train, or other examples with --queries."
-        )
-    else:
-        asked, same = examples_of(use.run, dataclasses.replace(data, split="test")), False
+    given = query_data(data, data.data or use.run.data.name, queries, query_label)
+    asked, same = database if given is None else examples_of(use.run, given), given is None
     codes, wanted = use.encode(database), use.encode(asked)
     if binarise:
         thresholds = evaluation.thresholds_of(codes)
@@ -96,6 +83,23 @@ def search(
         report_retrieval(use, found.indices, asked.labels, database.labels, k=k, same=same)
     use.draw(lambda: retrieval_figure(found.indices, asked, database))
     return use.finish(json, writing.write_table(out, neighbour_table(found, asked, database)))
+
+
+def query_data(data: InputData, source: str, queries: str | None, label: str | None) -> InputData | None:
+    """Returns what the queries are; None where they are the database, in which a query must not find itself."""
+    if queries is not None and not sources.same_source(source, queries):
+        if label is None and data.label is not None and not sources.is_named(queries):
+            path, _ = sources.parse_path(queries)
+            label = data.label if path.exists() and sources.has_name(path, data.label) else None
+        return InputData(data=queries, label=label)
+    if not sources.is_named(source) or data.split == "test":
+        return None
+    if data.split == "all":
+        raise InvalidInput(
+            f"search was given the queries of {source} among its database, and would find themselves: expected --split "
+            "train, or other examples with --queries."
+        )
+    return dataclasses.replace(data, split="test")
 
 
 def report_retrieval(

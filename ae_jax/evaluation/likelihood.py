@@ -1,6 +1,5 @@
 """Log-likelihoods under autoencoders with a prior: importance-sampled estimates and the evidence lower bound."""
 
-import dataclasses
 from typing import Any, NamedTuple
 
 import jax
@@ -16,16 +15,12 @@ from ae_jax.networks.functional import pure_encoder
 from ae_jax.objectives import DISCRETE, NO_DENSITY
 from ae_jax.objectives.elbo import nll_of_latents, sample_with_log_ratios
 from ae_jax.training import Run
-from ae_jax.training.imputation import batch_of
+from ae_jax.training.importance import WeightedLatents, batch_of
 from ae_jax.types import Batch
 
 _SAMPLES = 16
 _EFFECTIVE = 10
 """Effective sample size below which a standard error is half of the spread or less, as of log-normal weights."""
-_EXAMPLES = 8
-"""Number of examples whose weights are computed at a time; divides every batch of :meth:`ae_jax.Run.apply`."""
-_CHUNK = 128
-"""Number of latents of an example that are decoded at a time."""
 
 
 class LogLikelihood(NamedTuple):
@@ -170,39 +165,20 @@ def _bound_of_batch(autoencoder: Autoencoder, model: Any, scaling: Scaling, stor
     return bound_of_examples(autoencoder, model, scaling(stored), keys)
 
 
-@dataclasses.dataclass(frozen=True)
-class _Weights:
+class _Weights(WeightedLatents):
     """Gives :meth:`ae_jax.Run.apply` the importance weights of each example's latents, summed."""
-
-    samples: int
-
-    def __call__(self, autoencoder: Autoencoder, model: Any, scaling: Scaling, stored: Any, keys: Any) -> Any:
-        batch, encode = batch_of(autoencoder, model, scaling(stored)), pure_encoder(model)
-
-        def of_one(example: tuple[Batch, Any]) -> Any:
-            one, key = jax.tree.map(lambda leaf: leaf[None], example[0]), example[1]
-            return self.of_example(autoencoder, model, encode(one.x, one.condition), one, key)
-
-        return jax.lax.map(of_one, (batch, keys), batch_size=_EXAMPLES)
 
     def of_example(
         self, autoencoder: Autoencoder, model: Any, posterior: Any, one: Batch, key: Any
     ) -> tuple[Any, Any, Any]:
         """The largest log-weight of an example and, relative to it, the sums of weights and of their squares."""
-        chunk = min(_CHUNK, self.samples)
 
         def add(carry: tuple[Any, Any, Any], start: Any) -> tuple[tuple[Any, Any, Any], None]:
-            positions = start + jnp.arange(chunk)
-            latents, densities = jax.vmap(
-                lambda position: posterior.sample_and_log_prob(jax.random.fold_in(key, position))
-            )(positions)
-            nll = nll_of_latents(autoencoder.objective.likelihood, model, latents, one)
-            log_weights = (jax.vmap(model.prior.log_prob)(latents) - densities - nll)[:, 0]
-            log_weights = jnp.where(positions < self.samples, log_weights, -jnp.inf)
+            _, _, log_weights = self.draw(autoencoder, model, posterior, one, (key, start))
             largest, total, squares = carry
             new = jnp.maximum(largest, jnp.max(log_weights))
             shrink, weights = jnp.exp(largest - new), jnp.exp(log_weights - new)
             return (new, shrink * total + weights.sum(), shrink**2 * squares + jnp.square(weights).sum()), None
 
         nothing = jnp.zeros((), one.x.dtype)
-        return jax.lax.scan(add, (nothing - jnp.inf, nothing, nothing), jnp.arange(0, self.samples, chunk))[0]
+        return jax.lax.scan(add, (nothing - jnp.inf, nothing, nothing), self.starts)[0]

@@ -153,7 +153,7 @@ def _page_of_run(run: Run, dataset: Dataset | None) -> dict[str, Any]:
         findings = found.findings
         tested = {"examples": found.examples, "resampled": split_ratio(run, dataset)}
         summary = summarise(found.rows, **tested)
-        testable = not (_of_settings(run) or disqualified(findings))
+        testable = not (run.swept or disqualified(findings))
         differences = [] if not testable else paired_differences(found.rows, **tested)
         results, answer = [_results(summary, differences, "autoencoder")], verdict(summary, differences)
     return _about(run, dataset) | {
@@ -166,7 +166,6 @@ def _page_of_run(run: Run, dataset: Dataset | None) -> dict[str, Any]:
 
 def _page_of_tasks(run: Run, dataset: Dataset, results: Sequence[TaskResult]) -> dict[str, Any]:
     headlines = [sentence for result in results if (sentence := task_sentence(result, run.name))]
-    by_member = _of_settings(run)
     return _about(run, dataset) | {
         "heading": f"Evaluation of {run.name} on {dataset.name}",
         "answer": " ".join(headlines) or "No task could be evaluated with this run and these data.",
@@ -175,7 +174,7 @@ def _page_of_tasks(run: Run, dataset: Dataset, results: Sequence[TaskResult]) ->
                 result.task.capitalize(),
                 text=TASKS[result.task].meaning,
                 notes=result.messages,
-                tables=task_tables(result, by_member=by_member, resampled=_ratio_of(result, run, dataset)),
+                tables=task_tables(result, by_member=bool(run.swept), resampled=_ratio_of(result, run, dataset)),
                 pictures=task_pictures(result, run, dataset),
             )
             for result in results
@@ -185,11 +184,6 @@ def _page_of_tasks(run: Run, dataset: Dataset, results: Sequence[TaskResult]) ->
 
 def _ratio_of(result: TaskResult, run: Run, dataset: Dataset) -> float | None:
     return split_ratio(run, dataset, result.rows[0]["split"]) if result.rows else None
-
-
-def _of_settings(run: Run) -> bool:
-    """Whether members differ in more than their seeds."""
-    return len(set(map(repr, run.members))) > 1
 
 
 def _about(run: Run, dataset: Dataset | None) -> dict[str, Any]:

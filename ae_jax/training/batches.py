@@ -11,7 +11,7 @@ import numpy as np
 from ae_jax.data import Scaling
 from ae_jax.models import Autoencoder
 from ae_jax.networks import deterministic
-from ae_jax.training.imputation import batch_of
+from ae_jax.training.importance import batch_of
 from ae_jax.types import ModelState, Params, Shape
 
 _CHUNK = 1024

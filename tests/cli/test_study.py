@@ -199,7 +199,7 @@ def test_a_full_disk_is_waited_for(tmp_path, monkeypatch, capsys):
             if len(tries) < 3:
                 raise OSError(errno.ENOSPC, "No space left on device")
 
-    study = import_module("ae_jax.cli.study")
+    study = import_module("ae_jax.cli.results")
     monkeypatch.setattr(study, "_RETRY_SECONDS", 0.0)
     monkeypatch.setattr(ae_jax.Run, "save", save)
     with pytest.raises(InvalidInput, match="No such file"):  # the third try, whose block writes nothing

@@ -225,7 +225,7 @@ def test_neither_chunks_of_samples_nor_of_examples_change_the_likelihood(wide, m
     few, many = (log_likelihood(wide, np.resize(x, (count, 5)), samples=10) for count in (5, 1030))
     np.testing.assert_allclose(few.log_likelihood, estimates[10].log_likelihood[:5], rtol=1e-5)
     np.testing.assert_allclose(many.log_likelihood[:40], estimates[10].log_likelihood, rtol=1e-5)
-    monkeypatch.setattr("ae_jax.evaluation.likelihood._CHUNK", 33)
+    monkeypatch.setattr("ae_jax.training.importance._CHUNK", 33)
     jax.clear_caches()
     found = log_likelihood(wide, x, samples=100)
     np.testing.assert_allclose(found.log_likelihood, estimates[100].log_likelihood, rtol=1e-5)

@@ -44,7 +44,7 @@ from ae_jax.evaluation import (
     thresholds_of,
     trustworthiness,
 )
-from ae_jax.evaluation import suite as module
+from ae_jax.evaluation import tasks as module
 from ae_jax.evaluation.noise import with_noise
 from ae_jax.evaluation.sampling import subsample
 from ae_jax.training import batches as run_module
