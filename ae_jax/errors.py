@@ -2,6 +2,7 @@
 
 import difflib
 from collections.abc import Collection, Iterable
+from importlib import import_module
 from typing import Any
 
 
@@ -64,6 +65,19 @@ def require_known(kind: str, given: Any, known: Collection[str]) -> None:
     """
     if not isinstance(given, str) or given not in known:
         raise unknown(kind, f"{given!s:.50}", known)
+
+
+def import_extra(module: str, extra: str, what: object) -> Any:
+    """Imports a module of an extra, which something needs.
+
+    Raises:
+      InvalidInput: the extra is not installed.
+    """
+    try:
+        return import_module(module)
+    except ImportError as error:
+        needed = f'{module.split(".")[0]}, which is not installed: run pip install "ae_jax[{extra}]".'
+        raise InvalidInput(f"{what} needs {needed}") from error
 
 
 def first_line(error: BaseException) -> str:

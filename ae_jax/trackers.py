@@ -6,7 +6,6 @@ reconstructions as a picture.
 """
 
 import datetime
-import importlib
 import io
 import re
 import tempfile
@@ -18,7 +17,7 @@ import numpy as np
 
 from ae_jax.components import to_config
 from ae_jax.data import Split
-from ae_jax.errors import InvalidInput, require_known
+from ae_jax.errors import import_extra, require_known
 from ae_jax.report import reconstructions, select_examples, to_png
 from ae_jax.report.axes import is_image, select_member
 from ae_jax.training import Callback, Plan, Progress, Run
@@ -31,16 +30,10 @@ _SHOWN, _PROJECTED, _LONGEST, _BATCH = 8, 1000, 250, 100
 class Tracker(Callback):
     """Base of trackers: what they send; a tracker says how."""
 
-    package, module = "", ""
+    module = ""
 
     def __init__(self) -> None:
-        try:
-            self.library: Any = importlib.import_module(self.module)
-        except ModuleNotFoundError as error:
-            if (error.name or "").split(".")[0] != self.module:
-                raise
-            sentence = f'{self.package} is not installed: run pip install "ae_jax[tracking]".'
-            raise InvalidInput(sentence) from error
+        self.library = import_extra(self.module, "tracking", f"tracking by {type(self).__name__}")
 
     def on_start(self, plan: Plan) -> None:
         """Opens a run of the tracker."""
@@ -83,25 +76,22 @@ class TensorBoard(Tracker):
       folder: of the event files; each training has a folder of its name and time in it.
     """
 
-    package = module = "tensorboardX"
+    module = "tensorboardX"
 
     def __init__(self, folder: str | Path = "runs/tensorboard") -> None:
         super().__init__()
         self.folder = Path(folder)
 
     def open(self, name: str, parameters: dict[str, Any]) -> None:
-        """Opens an event file, whose texts have the parameters."""
         started = datetime.datetime.now().strftime("%Y%m%d-%H%M%S-%f")
         self.writer = self.library.SummaryWriter(str(self.folder / f"{name}-{started}"))
         self.writer.add_text("parameters", "\n".join(f"- {key}: {value}" for key, value in parameters.items()))
 
     def log(self, scalars: dict[str, float], step: int) -> None:
-        """Writes scalars."""
         for name, value in scalars.items():
             self.writer.add_scalar(name, value, step)
 
     def finish(self, run: Run, shown: Split) -> None:
-        """Writes the picture, and codes with labels and thumbnails for the projector."""
         self.writer.add_image("reconstructions", picture_of(run, shown), dataformats="HWC")
         x, labels = shown.x[:_PROJECTED], None if shown.labels is None else shown.labels[:_PROJECTED]
         member = select_member(run)
@@ -110,7 +100,6 @@ class TensorBoard(Tracker):
         self.writer.add_embedding(codes, metadata=names, label_img=_thumbnails(x), global_step=0, tag="codes")
 
     def close(self) -> None:
-        """Closes the event file."""
         self.writer.close()
 
 
@@ -122,27 +111,23 @@ class WandB(Tracker):
       options: further arguments of ``wandb.init``.
     """
 
-    package, module = "Weights & Biases", "wandb"
+    module, defaults = "wandb", {"reinit": "create_new"}
 
     def __init__(self, project: str = "ae_jax", **options: Any) -> None:
         super().__init__()
-        self.options = {"project": project} | options
+        self.options = {"project": project} | self.defaults | options
 
     def open(self, name: str, parameters: dict[str, Any]) -> None:
-        """Opens a run with the parameters as its configuration."""
-        self.run = self.library.init(name=name, config=parameters, **{"reinit": "create_new"} | self.options)
+        self.run = self.library.init(name=name, config=parameters, **self.options)
 
     def log(self, scalars: dict[str, float], step: int) -> None:
-        """Sends a step of the history."""
         self.run.log(scalars, step=step)
 
     def finish(self, run: Run, shown: Split) -> None:
-        """Sends the picture and the best epoch."""
-        self.run.log({"reconstructions": self.library.Image(picture_of(run, shown))})
-        self.run.summary["best_epoch"] = best_epoch_of(run)
+        picture = self.library.Image(picture_of(run, shown))
+        self.run.log({"reconstructions": picture, "best_epoch": best_epoch_of(run)})
 
     def close(self) -> None:
-        """Finishes the run."""
         self.run.finish()
 
 
@@ -154,14 +139,13 @@ class MLflow(Tracker):
       uri: of a server, a database or a folder; None for ``MLFLOW_TRACKING_URI``, or MLflow's default.
     """
 
-    package, module = "MLflow", "mlflow"
+    module = "mlflow"
 
     def __init__(self, experiment: str = "ae_jax", uri: str | None = None) -> None:
         super().__init__()
         self.experiment, self.uri = experiment, uri
 
     def open(self, name: str, parameters: dict[str, Any]) -> None:
-        """Opens a run with the parameters."""
         self.client = self.library.MlflowClient(tracking_uri=self.uri)
         found = self.client.get_experiment_by_name(self.experiment)
         experiment = self.client.create_experiment(self.experiment) if found is None else found.experiment_id
@@ -172,24 +156,21 @@ class MLflow(Tracker):
             self.client.log_batch(self.run_id, params=params[first : first + _BATCH])
 
     def log(self, scalars: dict[str, float], step: int) -> None:
-        """Sends metrics."""
         now = int(datetime.datetime.now().timestamp() * 1000)
         metrics = [self.library.entities.Metric(_name(key), value, now, step) for key, value in scalars.items()]
         self.client.log_batch(self.run_id, metrics=metrics)
 
     def finish(self, run: Run, shown: Split) -> None:
-        """Sends the best epoch, the picture and the saved run."""
         self.client.log_metric(self.run_id, "best_epoch", best_epoch_of(run))
         self.client.log_image(self.run_id, picture_of(run, shown), "reconstructions.png")
         with tempfile.TemporaryDirectory() as folder:
             self.client.log_artifacts(self.run_id, str(run.save(Path(folder) / "run")), "run")
 
     def close(self) -> None:
-        """Ends the run."""
         self.client.set_terminated(self.run_id)
 
 
-class Trackio(Tracker):
+class Trackio(WandB):
     """Sends a training to trackio, which keeps it in a local database; ``trackio show`` serves it.
 
     Args:
@@ -197,29 +178,7 @@ class Trackio(Tracker):
       options: further arguments of ``trackio.init``.
     """
 
-    package = module = "trackio"
-
-    def __init__(self, project: str = "ae_jax", **options: Any) -> None:
-        super().__init__()
-        self.options = {"project": project} | options
-
-    def open(self, name: str, parameters: dict[str, Any]) -> None:
-        """Opens a run with the parameters as its configuration."""
-        self.library.init(name=name, config=parameters, **self.options)
-
-    def log(self, scalars: dict[str, float], step: int) -> None:
-        """Sends a step."""
-        self.library.log(scalars, step=step)
-
-    def finish(self, run: Run, shown: Split) -> None:
-        """Sends the picture and the best epoch."""
-        self.library.log(
-            {"reconstructions": self.library.Image(picture_of(run, shown)), "best_epoch": best_epoch_of(run)}
-        )
-
-    def close(self) -> None:
-        """Finishes the run."""
-        self.library.finish()
+    module, defaults = "trackio", {}
 
 
 TRACKERS: dict[str, Callable[[], Tracker]] = {

@@ -48,7 +48,9 @@ def test_a_tracker_is_sent_parameters_terms_of_each_setting_and_a_picture(small:
 
 def test_a_tracker_of_a_missing_package_says_what_installs_it():
     class Missing(Tracker):
-        package, module = "Nothing", "nothing_of_this_name"
+        module = "nothing_of_this_name"
 
-    with pytest.raises(InvalidInput, match=r'Nothing is not installed: run pip install "ae_jax\[tracking\]"'):
+    with pytest.raises(
+        InvalidInput, match=r'Missing needs nothing_of_this_name, .*: run pip install "ae_jax\[tracking\]"'
+    ):
         Missing()

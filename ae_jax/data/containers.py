@@ -6,9 +6,9 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from ae_jax.data.arrays import RawData, to_array
-from ae_jax.data.damage import import_extra, reading
+from ae_jax.data.damage import reading
 from ae_jax.data.frames import from_frame, is_frame
-from ae_jax.errors import InvalidInput, unknown
+from ae_jax.errors import InvalidInput, import_extra, unknown
 
 _ARRAYS = ("__array__", "__array_interface__", "__dlpack__", "detach", "toarray")
 """Attributes of which an array, a tensor or a sparse matrix has at least one."""

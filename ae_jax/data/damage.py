@@ -2,9 +2,7 @@
 
 from collections.abc import Iterator
 from contextlib import contextmanager
-from importlib import import_module
 from pathlib import Path
-from typing import Any
 
 from ae_jax.errors import InvalidInput, first_line
 
@@ -25,17 +23,3 @@ def reading(path: Path | str, expected: str) -> Iterator[None]:
         raise
     except Exception as error:  # zipfile, zlib, NumPy, pandas and Pillow raise many kinds over damaged files
         raise InvalidInput(f"{path} cannot be read ({first_line(error)}): expected {expected}.") from error
-
-
-def import_extra(module: str, extra: str, what: Path | str) -> Any:
-    """Imports a module of an extra, which reads or writes a file or another library's data.
-
-    Raises:
-      InvalidInput: the extra is not installed.
-    """
-    try:
-        return import_module(module)
-    except ImportError as error:
-        raise InvalidInput(
-            f'{what} needs {module.split(".")[0]}: expected it to be installed; run pip install "ae_jax[{extra}]".'
-        ) from error

@@ -10,7 +10,7 @@ import numpy as np
 
 from ae_jax.data.arrays import RawData, as_examples, require_finite, storage_type
 from ae_jax.data.scaling import Statistics
-from ae_jax.errors import InvalidInput
+from ae_jax.errors import InvalidInput, import_extra
 from ae_jax.types import Shape
 
 DEVICE_BUDGET = 2**30
@@ -182,7 +182,8 @@ class Stream:
           >>> [len(chunk) for chunk in stream.chunks(epoch=1, batch_size=8)]
           [32, 32, 32]
         """
-        grain, size = _grain(), self.chunk_size(batch_size)
+        size = self.chunk_size(batch_size)
+        grain = import_extra("grain", "streaming", "data larger than the device budget, which may be raised,")
         spans = [
             (start + low, start + high)
             for start in range(first * size, len(self), size)
@@ -278,14 +279,3 @@ def _among(numbers: np.ndarray, first: int, count: int) -> np.ndarray:
     low, high = np.searchsorted(numbers, [first, first + count])
     chosen[numbers[low:high] - first] = True
     return chosen
-
-
-def _grain() -> Any:
-    try:
-        import grain
-    except ImportError as error:
-        raise InvalidInput(
-            "data larger than the device budget are streamed by Grain, which is not installed: "
-            'pip install "ae_jax[streaming]", or raise the budget.'
-        ) from error
-    return grain

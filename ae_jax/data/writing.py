@@ -10,9 +10,8 @@ import numpy as np
 import pandas as pd
 
 from ae_jax.atomic import replacing
-from ae_jax.data.damage import import_extra
 from ae_jax.data.frames import is_number
-from ae_jax.errors import InvalidInput
+from ae_jax.errors import InvalidInput, import_extra
 from ae_jax.types import Shape
 
 SUFFIXES = (".npy", ".csv", ".tsv", ".parquet")

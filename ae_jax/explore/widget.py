@@ -3,7 +3,7 @@
 import json
 from typing import Any
 
-from ae_jax.errors import InvalidInput
+from ae_jax.errors import InvalidInput, import_extra
 from ae_jax.explore.decoder import encoded
 from ae_jax.explore.explorer import explore, source_of
 from ae_jax.training import Run
@@ -18,14 +18,8 @@ def widget(run: Run, data: Any, labels: Any = None) -> Any:
     Raises:
       InvalidInput: the extra is not installed, or as of :func:`ae_jax.explore.explore`.
     """
-    try:
-        import anywidget
-        import traitlets
-    except ImportError:
-        raise InvalidInput(
-            "run.explore needs anywidget, which is not installed: expected pip install 'ae_jax[explore]', or a page by "
-            "ae_jax.explore.explore(run, data).save('page.html')."
-        ) from None
+    what = "run.explore, unlike ae_jax.explore.explore(run, data).save('page.html'),"
+    anywidget, traitlets = (import_extra(module, "explore", what) for module in ("anywidget", "traitlets"))
     made, (script, markup, start) = (
         explore(run, data, labels),
         map(source_of, ("explore.js", "parts.html", "widget.js")),

@@ -1,7 +1,6 @@
 """Exports the encoder and the decoder of a run, each as a file that needs no part of this package."""
 
 from collections.abc import Callable
-from importlib.util import find_spec
 from pathlib import Path
 from typing import Any, Literal, get_args
 
@@ -10,7 +9,7 @@ import numpy as np
 
 from ae_jax._checks import shown
 from ae_jax.atomic import replacing
-from ae_jax.errors import InvalidInput, require_known
+from ae_jax.errors import InvalidInput, import_extra, require_known
 from ae_jax.networks import code_shape, deterministic
 
 Format = Literal["onnx", "jax"]
@@ -54,8 +53,7 @@ def _written(function: Callable[..., Any], shape: tuple[int, ...], run: Any, par
         names = ("x" if part == "encoder" else "code", *(("condition",) if conditional else ()))
         output = "code" if part == "encoder" else "reconstruction"
         return to_onnx(function, shape, names, output, f"the {part} of {run.name}")
-    if find_spec("flatbuffers") is None:
-        raise InvalidInput("export for JAX needs flatbuffers, which is not installed: pip install 'ae_jax[onnx]'.")
+    import_extra("flatbuffers", "onnx", "export for JAX")
     (batch,) = jax.export.symbolic_shape("batch")
     inputs = [jax.ShapeDtypeStruct((batch, *shape), np.float32)]
     inputs += [jax.ShapeDtypeStruct((batch,), np.int32)] if conditional else []

@@ -7,7 +7,7 @@ import jax
 import numpy as np
 from jax.extend.core import Literal
 
-from ae_jax.errors import InvalidInput
+from ae_jax.errors import InvalidInput, import_extra
 from ae_jax.export.primitives import INLINED, NAMED, TRANSLATIONS
 
 OPSET, IR = 18, 9
@@ -31,10 +31,7 @@ def to_onnx(
     Raises:
       InvalidInput: an operation without a translation, or onnx is not installed.
     """
-    try:
-        import onnx
-    except ModuleNotFoundError as error:
-        raise InvalidInput("export to ONNX needs onnx, which is not installed: pip install 'ae_jax[onnx]'.") from error
+    onnx = import_extra("onnx", "onnx", "export to ONNX")
     inputs = [jax.ShapeDtypeStruct((BATCH, *shape), np.float32), jax.ShapeDtypeStruct((BATCH,), np.int32)]
     inputs = inputs[: len(names)]
     closed = jax.make_jaxpr(function)(*inputs)

@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from ae_jax.data import Dataset, ReadOptions, load
-from ae_jax.errors import InvalidInput, first_line, require_known
+from ae_jax.errors import InvalidInput, first_line, import_extra, require_known
 from ae_jax.studies.study_state import is_evaluated, path_component
 from ae_jax.studies.sweep import Sweep, populations_of, sweep
 from ae_jax.training import Checkpoints, TrainConfig, TrainingInterrupted, stop_on_signal
@@ -138,14 +138,11 @@ def submit_sweep(
         return {}
     logs = spec.checkpoints.folder / "logs"
     os.environ.setdefault("SUBMITIT_LOG_LEVEL", "NOCONFIG")  # else importing it resets the logging of all libraries
+    submitit = import_extra("submitit", "slurm", "a sweep on a cluster")
     try:
-        import submitit
-
         cluster = submitit.AutoExecutor(folder=logs, cluster=executor, slurm_max_num_timeout=_REQUEUES)
         cluster.update_parameters(name=f"ae-jax-{spec.autoencoder}", **_DEFAULTS | dict(options or {}))
         jobs = cluster.submit_array([SweepJob(spec, name, prepare) for name in names])
-    except ImportError as error:
-        raise InvalidInput("submitit is not installed: pip install 'ae_jax[slurm]'.") from error
     except (OSError, RuntimeError, NameError, TypeError, ValueError, AssertionError) as error:
         raise InvalidInput(
             f"{executor} refused the sweep ({first_line(error)}): expected it to take the jobs."

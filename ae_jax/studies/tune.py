@@ -9,7 +9,7 @@ import numpy as np
 
 from ae_jax._checks import size
 from ae_jax.data import Dataset
-from ae_jax.errors import InvalidInput, TrainingDiverged, require_known
+from ae_jax.errors import InvalidInput, TrainingDiverged, import_extra, require_known
 from ae_jax.models import Autoencoder
 from ae_jax.training import Callback, Progress, TrainConfig, fit
 
@@ -67,7 +67,7 @@ def tune(
       InvalidInput: Optuna is not installed, the data have no validation split, there is no such metric, or no trial
         came to an end.
     """
-    optuna = _optuna()
+    optuna = import_extra("optuna", "tune", "tune")
     trials, together = size("tune", "trials", trials), size("tune", "together", together)
     if not len(data.validation.x):
         raise InvalidInput(f"tune was given {data.name} without a validation split: expected one to judge trials by.")
@@ -136,11 +136,3 @@ class _Reports(Callback):
                 study.tell(trial, float(self.best[place]))
             else:
                 study.tell(trial, state=states.FAIL)
-
-
-def _optuna() -> Any:
-    try:
-        import optuna
-    except ModuleNotFoundError as error:
-        raise InvalidInput("tune needs Optuna, which is not installed: pip install 'ae_jax[tune]'.") from error
-    return optuna

@@ -1,6 +1,5 @@
 """Chunks of a sweep as jobs; the cluster is this process or this machine."""
 
-import builtins
 import os
 import signal
 from pathlib import Path
@@ -61,15 +60,8 @@ def test_an_executor_that_cannot_be_used_is_refused(spec, monkeypatch):
     monkeypatch.setenv("PATH", "")
     with pytest.raises(InvalidInput, match="slurm refused the sweep"):
         submit_sweep(spec, data)
-    imported = builtins.__import__
-
-    def without(name, *given, **options):
-        if name == "submitit":
-            raise ImportError
-        return imported(name, *given, **options)
-
-    monkeypatch.setattr(builtins, "__import__", without)
-    with pytest.raises(InvalidInput, match=r"pip install 'ae_jax\[slurm\]'"):
+    monkeypatch.setitem(sys.modules, "submitit", None)
+    with pytest.raises(InvalidInput, match=r'pip install "ae_jax\[slurm\]"'):
         submit_sweep(spec, data)
 
 

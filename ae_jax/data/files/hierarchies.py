@@ -8,9 +8,9 @@ from typing import Any
 import numpy as np
 
 from ae_jax.data.arrays import RawData
-from ae_jax.data.damage import import_extra, reading
+from ae_jax.data.damage import reading
 from ae_jax.data.files.numpy_files import examples_first, names_of
-from ae_jax.errors import InvalidInput
+from ae_jax.errors import InvalidInput, import_extra
 
 _EXPECTED = "arrays in an HDF5 file or a Zarr folder"
 _RATIO, _SLACK = 1032, 1 << 20

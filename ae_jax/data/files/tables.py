@@ -9,8 +9,9 @@ from typing import Any
 import pandas as pd
 
 from ae_jax.data.arrays import RawData
-from ae_jax.data.damage import import_extra, reading
+from ae_jax.data.damage import reading
 from ae_jax.data.frames import from_frame, is_number
+from ae_jax.errors import import_extra
 
 _EXPECTED = "lines of separated values, as many in each as columns are named, in UTF-8"
 _LINE = 1 << 20

@@ -147,5 +147,5 @@ def test_parquet_that_cannot_be_used_is_refused(read, tmp_path, column, sentence
 
 def test_parquet_without_pyarrow_names_the_extra(read, mine, monkeypatch):
     monkeypatch.setitem(sys.modules, "pyarrow.parquet", None)
-    with pytest.raises(InvalidInput, match=r'needs pyarrow: .*run pip install "ae_jax\[tables\]"'):
+    with pytest.raises(InvalidInput, match=r'needs pyarrow, .*run pip install "ae_jax\[tables\]"'):
         read(mine(TABLE, "mine.parquet"))
