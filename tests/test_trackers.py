@@ -50,7 +50,5 @@ def test_a_tracker_of_a_missing_package_says_what_installs_it():
     class Missing(Tracker):
         module = "nothing_of_this_name"
 
-    with pytest.raises(
-        InvalidInput, match=r'Missing needs nothing_of_this_name, .*: run pip install "ae_jax\[tracking\]"'
-    ):
+    with pytest.raises(InvalidInput, match=r'Missing needs nothing_of_.* run pip install "ae_jax\[tracking\]"'):
         Missing()

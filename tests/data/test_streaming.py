@@ -148,9 +148,7 @@ def test_a_source_with_splits_keeps_them(shards):
 
 def test_without_grain_the_extra_is_named(shards, monkeypatch):
     monkeypatch.setitem(sys.modules, "grain", None)
-    with pytest.raises(
-        InvalidInput, match=r'needs grain, which is not installed: run pip install "ae_jax\[streaming\]"'
-    ):
+    with pytest.raises(InvalidInput, match=r'needs grain, .*: run pip install "ae_jax\[streaming\]"'):
         next(stream_of(shards).chunks(1, 8))
 
 

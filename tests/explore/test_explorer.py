@@ -148,5 +148,5 @@ def test_umap_is_a_map_where_it_is_installed(explorer: Explorer, population: Run
 
 def test_the_widget_names_its_extra(run: Run, small: Dataset, monkeypatch):
     monkeypatch.setitem(sys.modules, "anywidget", None)
-    with pytest.raises(InvalidInput, match=r"pip install 'ae_jax\[explore\]'"):
+    with pytest.raises(InvalidInput, match=r'pip install "ae_jax\[explore\]"'):
         run.explore(small)
