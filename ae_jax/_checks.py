@@ -74,13 +74,7 @@ def positive_whole(owner: object, name: str, value: Any) -> int:
     Raises:
       InvalidInput: it is not such an integer; 2.0 is refused too.
     """
-    try:
-        whole = operator.index(value)
-    except TypeError:
-        whole = 0
-    if whole < 1 or isinstance(value, bool):
-        raise InvalidInput(f"{_name(owner)} was given {name}={shown(value)}: expected a whole number above zero.")
-    return _of_bits(64, owner, name, whole)
+    return _of_bits(64, owner, name, _whole(owner, name, value, 1, "a whole number above zero"))
 
 
 def size(owner: object, name: str, value: Any) -> int:
@@ -104,13 +98,17 @@ def non_negative_whole(owner: object, name: str, value: Any) -> int:
     Raises:
       InvalidInput: it is not such an integer; 2.0 is refused too.
     """
+    return _of_bits(64, owner, name, _whole(owner, name, value, 0, "zero or a whole number above"))
+
+
+def _whole(owner: object, name: str, value: Any, least: int, expected: str) -> int:
     try:
         whole = operator.index(value)
     except TypeError:
-        whole = -1
-    if whole < 0 or isinstance(value, bool):
-        raise InvalidInput(f"{_name(owner)} was given {name}={shown(value)}: expected zero or a whole number above.")
-    return _of_bits(64, owner, name, whole)
+        whole = least - 1
+    if whole < least or isinstance(value, bool):
+        raise InvalidInput(f"{_name(owner)} was given {name}={shown(value)}: expected {expected}.")
+    return whole
 
 
 def widths(owner: object, name: str, values: Any) -> tuple[int, ...]:

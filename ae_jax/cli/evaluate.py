@@ -2,7 +2,7 @@
 
 import json as json_format
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Literal
+from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 from ae_jax.cli.folders import default_folder, writable
 from ae_jax.cli.inputs import dataset_of, examples_of, trained_on
@@ -66,9 +66,6 @@ def evaluate(
         else:
             print_summary(summary, loaded, dataset, part)
         return 0
-    from ae_jax.report import write_report
-    from ae_jax.studies import write_results
-
     if "all" in tasks and len(tasks) > 1:
         raise InvalidInput(f"--tasks was given {' '.join(tasks)}: expected all alone, or names.")
     folder = writable(out or default_folder("evaluate", loaded.name, dataset.name))
@@ -77,18 +74,25 @@ def evaluate(
     found = _results(evaluation.evaluate(loaded, dataset, names, split=part, abnormal=abnormal, sampler=sampler))
     results["messages"] = [f"{result.task}: {message}" for result in found for message in result.messages]
     results["rows"] = [{"task": result.task, **row} for result in found for row in result.rows]
-    written = [
-        write_results(folder / "results.json", results),
-        write_report(loaded, folder / "report.html", dataset=dataset, results=found),
-    ]
-    for message in results["messages"]:
-        say(message)
+    written = write_tasks(found, loaded, dataset, folder, results)
     if json:
         print_json(results)
-        return 0
-    print_tasks(found, loaded, dataset, part)
-    print_paths(written)
+    else:
+        print_tasks(found, loaded, dataset, part)
+        print_paths(written)
     return 0
+
+
+def write_tasks(found: "Evaluation", run: Run, dataset: Dataset, folder: Path, results: dict[str, Any]) -> list[Path]:
+    """Writes the results of tasks and their report, and says their messages; returns the paths."""
+    from ae_jax.report import write_report
+    from ae_jax.studies import write_results
+
+    written = [write_results(folder / "results.json", results)]
+    written.append(write_report(run, folder / "report.html", dataset=dataset, results=found))
+    for message in results["messages"]:
+        say(message)
+    return written
 
 
 def print_summary(summary: "Evaluation", run: Run, dataset: Dataset, split: str) -> None:

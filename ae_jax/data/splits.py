@@ -77,7 +77,7 @@ def from_arrays(
         whole, notes = _as_split(given, channels, name)
     rows = draw_rows(len(whole.x), _counts(len(whole.x), validation, test, seed), whole.labels, seed)
     splits = {split: whole.take(index) for split, index in rows.items()}
-    scaling = "standard" if scaling is None and given.table and leaves_unit(whole.x) else scaling
+    scaling = _of_table(scaling, whole.x) if given.table else scaling
     return remember(_scaled(name, splits, given.raw.columns, scaling, notes=notes, missing=allowed), rows)
 
 
@@ -133,7 +133,7 @@ def from_splits(
                 f"{what} is stored as {stored} and the train split as {expected}: expected one type, as one scaling "
                 "holds for all."
             )
-    scaling = "standard" if scaling is None and table and leaves_unit(splits["train"].x) else scaling
+    scaling = _of_table(scaling, splits["train"].x) if table else scaling
     return _scaled(name, splits, names, scaling, notes=notes, missing=are_allowed_missing())
 
 
@@ -150,8 +150,7 @@ def from_raw(
     By default a table is standardised: vectors of numbers that are no bytes and leave [0, 1].
     """
     source = contents["all" if "all" in contents else "train"]
-    if scaling is None and leaves_unit(np.asarray(source.x)):
-        scaling = "standard"
+    scaling = _of_table(scaling, np.asarray(source.x))
     split = from_arrays(
         source.x,
         source.labels,
@@ -210,8 +209,7 @@ def from_rows(
     with missing_values(False):
         statistics, found, digest = survey(stream, taken, moments=scaling in (None, "standard"))
     stream = dataclasses.replace(stream, digest=digest)
-    if scaling is None and leaves_unit(np.array([statistics.low, statistics.high], rows.dtype)):
-        scaling = "standard"
+    scaling = _of_table(scaling, np.array([statistics.low, statistics.high], rows.dtype))
     if np.dtype(rows.dtype).kind in "iu":
         warn_of_lost_digits(float(np.min(statistics.low)), float(np.max(statistics.high)), name)
     splits = {
@@ -256,6 +254,11 @@ def balanced_rows(labels: np.ndarray, count: int, *, seed: int) -> np.ndarray:
     by_class = shuffled[np.argsort(y[shuffled], kind="stable")]
     rounds = np.concatenate([np.arange(examples) for examples in np.bincount(y)])
     return np.sort(by_class[np.argsort(rounds, kind="stable")[:count]])
+
+
+def _of_table(scaling: Scaling | str | None, x: np.ndarray) -> Scaling | str | None:
+    """The scaling of a table, which is standardised by default where it leaves [0, 1]."""
+    return "standard" if scaling is None and leaves_unit(x) else scaling
 
 
 def _scaled(

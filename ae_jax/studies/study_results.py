@@ -155,41 +155,57 @@ def run_study(
     study.dataset.split("test")
     planned = [plan(population, study.dataset, config, seeds=seeds) for population in populations.values()]
     joined, first = is_multiprocess(planned[0].mesh), is_main_process(planned[0].mesh)
-    folders = {name: path_component(name) for name in populations}
-    if len(set(folders.values())) < len(folders):
-        raise InvalidInput(f"the study was given {', '.join(populations)}: expected names that differ as folders.")
-    where = checkpoints if isinstance(checkpoints, Checkpoints | None) else Checkpoints(folder=Path(checkpoints))
-    if where is not None:
-        configs = {folders[name]: to_config(population) for name, population in populations.items()}
-        sync_errors(joined, lambda: begin_study(where.folder, configs, resume=resume) if first else None)
+    own = _own_checkpoints(checkpoints, populations)
+    folder = next((one.folder.parent for one in own.values()), None)
+    if folder is not None:
+        configs = {own[name].folder.name: to_config(population) for name, population in populations.items()}
+        sync_errors(joined, lambda: begin_study(folder, configs, resume=resume) if first else None)
     interrupted = None
     with stop_on_signal() as stop:
         try:
             for name in populations if only is None else only:
-                own = None if where is None else dataclasses.replace(where, folder=where.folder / folders[name])
+                saved = own.get(name)
                 _raise_if_stopped(stop, joined)
-                begun = own is not None and checkpoint_info(own.folder)  # else there is nothing to extend
-                how = {"seeds": seeds, "checkpoints": own, "resume": resume if begun else bool(resume)}
+                begun = saved is not None and checkpoint_info(saved.folder)  # else there is nothing to extend
+                how = {"seeds": seeds, "checkpoints": saved, "resume": resume if begun else bool(resume)}
                 _train(study, name, populations[name], config, callbacks=callbacks, progress=progress, **how)
                 _raise_if_stopped(stop, joined)
-                _evaluate(study, name, own, keep=first)
+                _evaluate(study, name, saved, keep=first)
         except KeyboardInterrupt as error:
             interrupted = error
-    study.record = {
+    study.record = _record(study, config, seeds)
+    records = first and only is None
+    if interrupted is not None:
+        if folder is not None and records:
+            with _warn_if_unwritable("the folder still records an unfinished study"):
+                forget_study(folder, [one.folder.name for one in own.values()])
+        raise TrainingInterrupted(study, stop.signal or getattr(interrupted, "signal", signal.SIGINT))
+    if folder is not None and records:
+        with _warn_if_unwritable("resuming the study finds nothing left to do"):
+            finish_study(folder)
+    return study
+
+
+def _own_checkpoints(
+    checkpoints: Checkpoints | str | Path | None, populations: Mapping[str, Any]
+) -> dict[str, Checkpoints]:
+    """The checkpoints of each population, in a folder of its name; none where none were asked for."""
+    if len({path_component(name) for name in populations}) < len(populations):
+        raise InvalidInput(f"the study was given {', '.join(populations)}: expected names that differ as folders.")
+    if checkpoints is None:
+        return {}
+    where = checkpoints if isinstance(checkpoints, Checkpoints) else Checkpoints(folder=Path(checkpoints))
+    return {name: dataclasses.replace(where, folder=where.folder / path_component(name)) for name in populations}
+
+
+def _record(study: StudyResults, config: TrainConfig, seeds: Sequence[int]) -> dict[str, Any]:
+    """Settings, what varied, cost and environment of a study."""
+    return {
         "settings": config.to_json() | {"seeds": [int(seed) for seed in seeds]},
         "varied": _varied(study.dataset, config),
         **{key: round(sum(cost[key] for cost in study.costs), 3) for key in COST},
         **environment(),
     }
-    if interrupted is not None:
-        if where is not None and first and only is None:
-            with _warn_if_unwritable("the folder still records an unfinished study"):
-                forget_study(where.folder, list(folders.values()))
-        raise TrainingInterrupted(study, stop.signal or getattr(interrupted, "signal", signal.SIGINT))
-    if where is not None and first and only is None:
-        with _warn_if_unwritable("resuming the study finds nothing left to do"):
-            finish_study(where.folder)
-    return study
 
 
 def _varied(dataset: Dataset, config: TrainConfig) -> str:

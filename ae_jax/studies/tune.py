@@ -1,5 +1,6 @@
 """Tuning by Optuna, whose trials are members of populations."""
 
+import contextlib
 import warnings
 from collections.abc import Callable, Sequence
 from typing import Any, NamedTuple
@@ -78,27 +79,24 @@ def tune(
         study_name=_NAME,
         load_if_exists=True,
     )
-    for trial in study.get_trials(states=[optuna.trial.TrialState.RUNNING]):  # of a process that was killed
-        study.tell(trial.number, state=optuna.trial.TrialState.FAIL)
+    states = optuna.trial.TrialState
+    for trial in study.get_trials(states=[states.RUNNING]):  # of a process that was killed
+        study.tell(trial.number, state=states.FAIL)
         study.enqueue_trial(trial.params)
         trials += 1
-    ended = [state for state in optuna.trial.TrialState if state.is_finished()]
+    ended = [state for state in states if state.is_finished()]
     while (left := trials - len(study.get_trials(deepcopy=False, states=ended))) > 0:
-        drawn = [study.ask() for _ in range(min(together, left))]
         groups: dict[Any, list[tuple[Any, Autoencoder]]] = {}
-        for trial in drawn:
+        for trial in [study.ask() for _ in range(min(together, left))]:
             autoencoder = make(trial)
             groups.setdefault(jax.tree.structure(autoencoder), []).append((trial, autoencoder))
         for group in groups.values():
             reports = _Reports([trial for trial, _ in group], metric)
-            try:
-                with warnings.catch_warnings():
-                    warnings.filterwarnings("ignore", r"\S+ diverged in", RuntimeWarning)  # its trial fails
-                    fit([one for _, one in group], data, config, seeds=seeds, callbacks=[reports], **settings)
-            except TrainingDiverged:
-                pass
-            reports.tell(study, optuna.trial.TrialState)
-    if not study.get_trials(deepcopy=False, states=[optuna.trial.TrialState.COMPLETE]):
+            with warnings.catch_warnings(), contextlib.suppress(TrainingDiverged):
+                warnings.filterwarnings("ignore", r"\S+ diverged in", RuntimeWarning)  # its trial fails
+                fit([one for _, one in group], data, config, seeds=seeds, callbacks=[reports], **settings)
+            reports.tell(study, states)
+    if not study.get_trials(deepcopy=False, states=[states.COMPLETE]):
         raise InvalidInput("no trial of tune came to an end: each diverged; allow lower learning rates.")
     return Tuning(study, make(optuna.trial.FixedTrial(study.best_params)))
 

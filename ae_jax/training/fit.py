@@ -132,10 +132,8 @@ def train(
 
         facts = {"configuration": configuration, "environment": environment()}
         loop = Loop(planned, callbacks, stop, writer, lambda: facts | {"record": spent()})
-        snapshot = None
-        if saved is not None:
-            snapshot = snapshot_of(saved.arrays, Position(*saved.facts["position"]), planned)
-        loop.start(snapshot, start)
+        position = None if saved is None else Position(*saved.facts["position"])
+        loop.start(None if saved is None else snapshot_of(saved.arrays, position, planned), start)
         early = loop.train()
         record = spent() | {"interrupted": early, **facts["environment"], **(noted or {})}
     interrupted = (loop.ended_by or stop.signal or signal.SIGINT) if early else 0
@@ -146,19 +144,23 @@ def train(
     if loop.vmap_size < len(planned.seeds):
         record["vmap_size"] = loop.vmap_size
     run = run_of(planned, loop, record)
-    errors = [] if loop.error is None else [loop.error]
-    for callback in callbacks:
-        try:
-            callback.on_end(run)
-        except Exception as error:
-            errors.append(error)
-    if errors:
-        errors[0].run = run  # pyright: ignore[reportAttributeAccessIssue]
-        raise errors[0]
+    _end(callbacks, run, loop.error)
     if interrupted:
         raise TrainingInterrupted(run, interrupted)
     report(run)
     return run
+
+
+def _end(callbacks: Sequence[Callback], run: Run, error: Exception | None) -> None:
+    """Tells every callback the end; raises the first exception of one, which ended the training or came now."""
+    for callback in callbacks:
+        try:
+            callback.on_end(run)
+        except Exception as raised:
+            error = error or raised
+    if error is not None:
+        error.run = run  # pyright: ignore[reportAttributeAccessIssue]
+        raise error
 
 
 @public

@@ -89,27 +89,10 @@ def plan(
     """Checks the arguments of :func:`ae_jax.fit` and combines every autoencoder with every seed."""
     require_supported_settings()
     choices, several = _choices(autoencoder)
-    takes_missing = all(choice.objective.uses_observed for choice in choices)
-    given = isinstance(data, Dataset)
-    dataset = data if given else from_arrays(data, validation=0.0, test=0.0, missing=takes_missing)
-    if dataset.has_missing and not takes_missing:
-        raise InvalidInput(
-            f"{choices[0].name} was given {dataset.name}, which has missing values: expected complete data; impute "
-            "them by ae_jax.missing, or drop them."
-        )
+    dataset = _data_for(choices, data)
     choices = [_for_range(choice, dataset) for choice in choices]
     members, several_seeds = _seeds(seeds)
-    if config.patience is not None and not len(dataset.validation.x):
-        raise InvalidInput(
-            f"fit was given patience={config.patience} and no validation split: expected one to judge by; split the "
-            "data, or drop the patience."
-        )
-    for choice in choices:
-        if choice.objective.likelihood.unit_interval:
-            kind = type(choice.objective.likelihood).__name__.removesuffix("Likelihood")
-            require_unit_interval(*dataset.range, f"the {kind} likelihood of {choice.name}")
-        if choice.conditional:
-            _require_classes(choice, dataset, resplit=bool(config.resplit))
+    _require_data(choices, dataset, config)
     count = len(choices) * len(members)
     if count > _MEMBERS:
         raise InvalidInput(f"fit was given {count:,} members: expected at most {_MEMBERS:,}; train them in parts.")
@@ -132,6 +115,34 @@ def plan(
         subsets=subsets,
         validation_subsets=validation_subsets,
     )
+
+
+def _data_for(choices: list[Autoencoder], data: Any) -> Dataset:
+    """The data set, or that of an array of examples; raises where values are missing and an autoencoder needs them."""
+    takes_missing = all(choice.objective.uses_observed for choice in choices)
+    given = isinstance(data, Dataset)
+    dataset = data if given else from_arrays(data, validation=0.0, test=0.0, missing=takes_missing)
+    if dataset.has_missing and not takes_missing:
+        raise InvalidInput(
+            f"{choices[0].name} was given {dataset.name}, which has missing values: expected complete data; impute "
+            "them by ae_jax.missing, or drop them."
+        )
+    return dataset
+
+
+def _require_data(choices: list[Autoencoder], dataset: Dataset, config: TrainConfig) -> None:
+    """Raises where the data lack a validation split, a range or classes that the training needs."""
+    if config.patience is not None and not len(dataset.validation.x):
+        raise InvalidInput(
+            f"fit was given patience={config.patience} and no validation split: expected one to judge by; split the "
+            "data, or drop the patience."
+        )
+    for choice in choices:
+        if choice.objective.likelihood.unit_interval:
+            kind = type(choice.objective.likelihood).__name__.removesuffix("Likelihood")
+            require_unit_interval(*dataset.range, f"the {kind} likelihood of {choice.name}")
+        if choice.conditional:
+            _require_classes(choice, dataset, resplit=bool(config.resplit))
 
 
 def _for_range(choice: Autoencoder, dataset: Dataset) -> Autoencoder:

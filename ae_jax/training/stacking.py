@@ -95,29 +95,9 @@ def fit_layerwise(
             "fit_layerwise was given resplit=True: expected one split, as each layer has a seed of its own; call it "
             "with data.resplit(seed) for each seed."
         )
-    if checkpoints is not None and not isinstance(checkpoints, Checkpoints):
-        checkpoints = Checkpoints(folder=Path(checkpoints))
-    stacks: list[list[Run]] = []
-    for seed in start.seeds.tolist():
-        stack: list[Run] = []
-        examples = data
-        for place, layer in enumerate(layers):
-            if stack:
-                examples = _codes(stack[-1], examples)
-            saved = checkpoints
-            if saved is not None:
-                saved = dataclasses.replace(saved, folder=saved.folder / f"seed-{seed}-layer-{place + 1}")
-            trained = fit(
-                layer,
-                examples,
-                config,
-                seeds=_seed_of(seed, place),
-                checkpoints=saved,
-                resume=resume,
-                callbacks=callbacks,
-            )
-            stack.append(trained)
-        stacks.append(stack)
+    where = checkpoints if isinstance(checkpoints, Checkpoints | None) else Checkpoints(folder=Path(checkpoints))
+    how = {"config": config, "resume": resume, "callbacks": callbacks}
+    stacks = [_layers_of(seed, layers, data, where, how) for seed in start.seeds.tolist()]
     params = [_chain([run.params for run in stack]) for stack in stacks]
     first, runs = stacks[0][0], [run for stack in stacks for run in stack]
     epochs_below = [sum(run.history["train"]["loss"].shape[1] for run in stack[:-1]) for stack in stacks]
@@ -131,37 +111,27 @@ def fit_layerwise(
     )
 
 
+def _layers_of(
+    seed: int, layers: Sequence[Autoencoder], data: Dataset, where: Checkpoints | None, how: dict[str, Any]
+) -> list[Run]:
+    """The trained layers of one seed, each on the codes of the one below."""
+    stack: list[Run] = []
+    for place, layer in enumerate(layers):
+        data = _codes(stack[-1], data) if stack else data
+        own = None
+        if where is not None:
+            own = dataclasses.replace(where, folder=where.folder / f"seed-{seed}-layer-{place + 1}")
+        stack.append(fit(layer, data, seeds=_seed_of(seed, place), checkpoints=own, **how))
+    return stack
+
+
 def _deep(layers: Sequence[Autoencoder]) -> Autoencoder:
     """The autoencoder that layers make together; raises if they do not make one."""
     if not layers:
         raise InvalidInput("fit_layerwise was given no layers: expected an autoencoder for each.")
     first: Any = layers[0].networks
     for place, layer in enumerate(layers):
-        networks: Any = layer.networks
-        if not isinstance(networks, MLP) or networks != MLP(
-            hidden=(),
-            code=networks.code,
-            activation=networks.activation,
-            code_activation=networks.code_activation,
-            tied=networks.tied,
-        ):
-            raise InvalidInput(
-                f"layer {place + 1} has the networks {shown(networks)}: expected MLP(hidden=(), ...), one layer each "
-                "way, whose code is its activation and nothing else."
-            )
-        for setting in ("tied", "code_activation"):
-            if (own := getattr(networks, setting)) != (of_first := getattr(first, setting)):
-                raise InvalidInput(
-                    f"layer {place + 1} has {setting}={own!r} and the first {of_first!r}: expected the same in all."
-                )
-        likelihood = layer.objective.likelihood
-        agrees = (first.code_activation == "sigmoid") == likelihood.unit_interval and likelihood.outputs == 1
-        if place and not (agrees and first.code_activation in ("sigmoid", "linear", "relu")):
-            raise InvalidInput(
-                f"layer {place + 1} reconstructs {first.code_activation} codes by a {type(likelihood).__name__}: "
-                "expected sigmoid codes and BernoulliLikelihood, or linear or relu codes and SquaredError, as the "
-                "decoder gives back what the encoder below gave."
-            )
+        _require_layer(place, layer, first)
     widths = [code_shape(layer.networks)[0] for layer in layers]
     return Autoencoder(
         name=layers[0].name,
@@ -175,6 +145,35 @@ def _deep(layers: Sequence[Autoencoder]) -> Autoencoder:
         objective=layers[0].objective,
         optimizer=layers[0].optimizer,
     )
+
+
+def _require_layer(place: int, layer: Autoencoder, first: Any) -> None:
+    """Raises where an autoencoder is no layer of a stack whose first networks are given."""
+    networks: Any = layer.networks
+    if not isinstance(networks, MLP) or networks != MLP(
+        hidden=(),
+        code=networks.code,
+        activation=networks.activation,
+        code_activation=networks.code_activation,
+        tied=networks.tied,
+    ):
+        raise InvalidInput(
+            f"layer {place + 1} has the networks {shown(networks)}: expected MLP(hidden=(), ...), one layer each way, "
+            "whose code is its activation and nothing else."
+        )
+    for setting in ("tied", "code_activation"):
+        if (own := getattr(networks, setting)) != (of_first := getattr(first, setting)):
+            raise InvalidInput(
+                f"layer {place + 1} has {setting}={own!r} and the first {of_first!r}: expected the same in all."
+            )
+    likelihood = layer.objective.likelihood
+    agrees = (first.code_activation == "sigmoid") == likelihood.unit_interval and likelihood.outputs == 1
+    if place and not (agrees and first.code_activation in ("sigmoid", "linear", "relu")):
+        raise InvalidInput(
+            f"layer {place + 1} reconstructs {first.code_activation} codes by a {type(likelihood).__name__}: expected "
+            "sigmoid codes and BernoulliLikelihood, or linear or relu codes and SquaredError, as the decoder gives "
+            "back what the encoder below gave."
+        )
 
 
 def _seed_of(seed: int, place: int) -> int:
