@@ -1,7 +1,7 @@
 """The command ``detect``."""
 
 import math
-from typing import TYPE_CHECKING, Annotated
+from typing import Annotated
 
 import numpy as np
 
@@ -12,14 +12,6 @@ from ae_jax.data import RawData
 from ae_jax.data.writing import write_table
 from ae_jax.errors import InvalidInput, require_known
 from ae_jax.training import Run
-
-if TYPE_CHECKING:
-    from matplotlib.figure import Figure
-
-    from ae_jax.evaluation import AnomalyScore
-
-_SHOWN = 8
-"""Number of the most and of the least abnormal examples that a picture shows."""
 
 Reference = Annotated[str | None, option("NAME|PATH", "training split of the data trained on")]
 Share = Annotated[float | None, option("FLOAT", "no example is called abnormal")]
@@ -57,6 +49,7 @@ def detect(
       picture: file for the most and the least abnormal examples.
     """
     from ae_jax.evaluation import SCORES, anomaly_score
+    from ae_jax.report import scored_examples
 
     require_known("anomaly score", score, SCORES)
     if contamination is not None and not 0 < contamination <= 0.5:
@@ -82,7 +75,7 @@ def detect(
         report_detection(use, scores, truth)
     if explain:
         table |= explanation(use.run, scorer.explain(examples.x, condition=condition), explain)
-    use.draw(lambda: anomaly_figure(scorer, examples.x, scores, condition))
+    use.draw(lambda: scored_examples(scorer, examples.x, scores, condition))
     return use.finish(json, write_table(out, table))
 
 
@@ -162,16 +155,3 @@ def explanation(run: Run, contributions: np.ndarray, count: int) -> dict[str, np
         table[f"feature_{rank + 1}"] = names[order[:, rank]]
         table[f"contribution_{rank + 1}"] = rows[np.arange(len(rows)), order[:, rank]]
     return table
-
-
-def anomaly_figure(scorer: "AnomalyScore", x: np.ndarray, scores: np.ndarray, condition: np.ndarray | None) -> "Figure":
-    """Draws the most and the least abnormal examples, with contributions to their scores where they are known."""
-    from ae_jax.evaluation import SCORES, SumOverFeatures
-    from ae_jax.report import anomalous_examples
-
-    order = np.argsort(-scores, kind="stable")
-    shown = order if len(order) <= 2 * _SHOWN else np.concatenate([order[:_SHOWN], order[-_SHOWN:]])
-    known = issubclass(SCORES[scorer.name], SumOverFeatures) or "baseline" in scorer.statistics
-    given = None if condition is None else condition[shown]
-    explained = scorer.explain(x[shown], condition=given) if known else None
-    return anomalous_examples(x[shown], scores[shown], explained)

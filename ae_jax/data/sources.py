@@ -12,6 +12,7 @@ from ae_jax.data import files
 from ae_jax.data.arrays import RawData, are_allowed_missing
 from ae_jax.data.dataset import Dataset, remember
 from ae_jax.data.downloads import read_prepared
+from ae_jax.data.files.numpy_files import array_shape
 from ae_jax.data.frames import left_out
 from ae_jax.data.prepared import prepared_rows
 from ae_jax.data.published import PUBLISHED
@@ -205,7 +206,7 @@ def reading_of(path: Path, data: DataSpec) -> ReadOptions:
     then = dataclasses.replace(data.reading, columns=data.columns or data.reading.columns)
     if not path.exists():
         return then
-    if files.suffix_of(path) == ".npy" and path.is_file() and files.array_shape(path)[1:] == data.shape:
+    if files.suffix_of(path) == ".npy" and path.is_file() and array_shape(path)[1:] == data.shape:
         return _only(then, ())
     lacks = [option for option in ("label", "id") if not has_name(path, getattr(then, option), then)]
     used = _only(then, [option for option in _options(path) if option not in lacks])

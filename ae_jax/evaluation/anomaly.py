@@ -12,24 +12,14 @@ from sklearn.ensemble import IsolationForest
 from ae_jax._checks import positive_whole
 from ae_jax.data import Scaling
 from ae_jax.errors import InvalidInput, require_known
+from ae_jax.evaluation import code_scores, scores
 from ae_jax.evaluation.baselines import Baseline
-from ae_jax.evaluation.code_scores import ErrorAndNearestCodes, JacobianCorrected, Mahalanobis, NearestCodes
 from ae_jax.evaluation.context import Context, Subject, with_members
 from ae_jax.evaluation.detection_metrics import anomaly_metrics
 from ae_jax.evaluation.neighbors import search
 from ae_jax.evaluation.results import Row, ScoredLabels, TaskResult
 from ae_jax.evaluation.sampling import subsample
-from ae_jax.evaluation.scores import (
-    MemberModel,
-    NegativeELBO,
-    ReconstructionError,
-    ReconstructionNLL,
-    Score,
-    Statistics,
-    SumOverFeatures,
-    WhitenedError,
-    rows_of,
-)
+from ae_jax.evaluation.scores import MemberModel, Score, Statistics, SumOverFeatures, rows_of
 from ae_jax.models import Autoencoder
 from ae_jax.training import Run
 
@@ -38,14 +28,14 @@ _REFERENCE = 10_000
 """The largest number of normal training examples that the task's scores compare with."""
 
 SCORES: dict[str, type[Score]] = {
-    "reconstruction_error": ReconstructionError,
-    "reconstruction_nll": ReconstructionNLL,
-    "whitened_error": WhitenedError,
-    "mahalanobis": Mahalanobis,
-    "knn_code": NearestCodes,
-    "error_and_knn": ErrorAndNearestCodes,
-    "jacobian_corrected": JacobianCorrected,
-    "negative_elbo": NegativeELBO,
+    "reconstruction_error": scores.ReconstructionError,
+    "reconstruction_nll": scores.ReconstructionNLL,
+    "whitened_error": scores.WhitenedError,
+    "mahalanobis": code_scores.Mahalanobis,
+    "knn_code": code_scores.NearestCodes,
+    "error_and_knn": code_scores.ErrorAndNearestCodes,
+    "jacobian_corrected": code_scores.JacobianCorrected,
+    "negative_elbo": scores.NegativeELBO,
 }
 """The scores by their names; each class tells the equation, units and options."""
 
@@ -117,6 +107,11 @@ class AnomalyScore:
             )
         return self._apply(definition, x, condition)
 
+    @property
+    def explains(self) -> bool:
+        """Whether :meth:`explain` has what it needs: a sum over features, or reference examples to start from."""
+        return isinstance(self.definition, SumOverFeatures) or "baseline" in self.statistics
+
     def explain(self, x: Any, *, condition: Any = None, steps: int = 32) -> np.ndarray:
         r"""Contribution of each feature to the score of each example.
 
@@ -143,7 +138,7 @@ class AnomalyScore:
           Sundararajan et al., *Axiomatic attribution for deep networks*, ICML 2017, section 5.
         """
         steps = positive_whole("explain", "steps", steps)
-        if not isinstance(self.definition, SumOverFeatures) and "baseline" not in self.statistics:
+        if not self.explains:
             raise InvalidInput(
                 f"{self.name} was given no reference examples, and explanations start from their mean: give normal "
                 "examples as the reference, such as the training split."
@@ -244,9 +239,9 @@ def anomaly_task(context: Context) -> TaskResult:
         )
     rows: list[Row] = []
     curves: dict[str, ScoredLabels] = {}
-    for subject, score, scores in _baseline_scores(context, reference):
-        rows += context.rows(subject, anomaly_metrics(scores, abnormal), score=score)
-        curves[f"{subject.name}, {score}"] = ScoredLabels(scores, abnormal)
+    for subject, score, values in _baseline_scores(context, reference):
+        rows += context.rows(subject, anomaly_metrics(values, abnormal), score=score)
+        curves[f"{subject.name}, {score}"] = ScoredLabels(values, abnormal)
     scorers: list[tuple[float, AnomalyScore]] = []
     for score in SCORES if isinstance(context.evaluated, Run) else ():
         try:

@@ -132,7 +132,7 @@ class Context:
 
         def output(name: str, member: int) -> np.ndarray:
             if name not in known:
-                known.update((self._of_train if name.startswith("train_") else self._outputs)(run, name))
+                known.update(self._outputs(run, name))
             return known[name][member]
 
         return [
@@ -165,16 +165,14 @@ class Context:
         return Subject(baseline.name, self.split_seed, None, output, baseline.parameters)
 
     def _outputs(self, run: Run, name: str) -> dict[str, np.ndarray]:
-        names = tuple(sorted(self.outputs | {name}))
-        arrays = [self.part.x.astype(np.float32), *([self.keys] if "denoised" in names else [])]
-        how = {"condition": self.condition(self.part), "per_member": np.asarray(run.seeds, np.uint32)}
-        return with_members(run, run.apply(_Outputs(names), *arrays, **how))
-
-    def _of_train(self, run: Run, name: str) -> dict[str, np.ndarray]:
-        train, output = self.dataset.train, name.removeprefix("train_")
-        how = {"condition": self.condition(train), "per_member": np.asarray(run.seeds, np.uint32)}
-        found = run.apply(_Outputs((output,)), train.x.astype(np.float32), **how)
-        return {name: with_members(run, found)[output]}
+        """The output of that name, and of the split all others that the tasks need."""
+        of_train = name.startswith("train_")
+        split = self.dataset.train if of_train else self.part
+        names = (name.removeprefix("train_"),) if of_train else tuple(sorted(self.outputs | {name}))
+        arrays = [split.x.astype(np.float32), *([self.keys] if "denoised" in names else [])]
+        how = {"condition": self.condition(split), "per_member": np.asarray(run.seeds, np.uint32)}
+        found = with_members(run, run.apply(_Outputs(names), *arrays, **how))
+        return {name: found[names[0]]} if of_train else found
 
     @cached_property
     def extremes(self) -> tuple[float, float]:

@@ -9,10 +9,9 @@ from sklearn.utils import gen_batches
 from ae_jax._checks import require_positive
 from ae_jax.errors import InvalidInput
 from ae_jax.evaluation.filters import are_images
-from ae_jax.losses import gaussian_windows
+from ae_jax.losses.shapes import require_equal_shapes
+from ae_jax.losses.structural_similarity import compare_windows
 
-_RADIUS = 5
-"""Of the Gaussian window of Wang et al., in pixels."""
 _PIXELS = 2**20
 """How many pixels are compared at a time."""
 
@@ -128,7 +127,7 @@ def structural_similarity(
       Image Processing 2004.
     """
     require_positive("structural_similarity", data_range=data_range)
-    _require_equal_shapes(reconstruction, target)
+    require_equal_shapes("the reconstruction", reconstruction, "the target", target)
     if target.ndim not in (3, 4) or min(target.shape[1:3]) < 3:
         raise InvalidInput(
             f"structural similarity was given shape {target.shape}: expected images [n, height, width] or "
@@ -136,7 +135,8 @@ def structural_similarity(
         )
     parts = []
     for rows in gen_batches(len(target), max(1, _PIXELS // target[0].size)):
-        parts.append(_similarity(_by_channel(reconstruction[rows]), _by_channel(target[rows]), data_range))
+        found = compare_windows(_by_channel(reconstruction[rows]), _by_channel(target[rows]), data_range)
+        parts.append(np.mean(np.multiply(*found), axis=(1, 2, 3)))
     return np.concatenate(parts)
 
 
@@ -176,30 +176,6 @@ def _by_channel(images: np.ndarray) -> np.ndarray:
     return images[:, None] if images.ndim == 3 else np.moveaxis(images, 3, 1)
 
 
-def _similarity(x: np.ndarray, y: np.ndarray, data_range: float | int) -> np.ndarray:
-    height, width = x.shape[2:]
-    radius = min(_RADIUS, (min(height, width) - 1) // 2)
-    down, across = gaussian_windows(height, radius), gaussian_windows(width, radius)
-
-    def mean(images: np.ndarray) -> np.ndarray:
-        return down @ images @ across.T
-
-    mean_x, mean_y = mean(x), mean(y)
-    variances = mean(x * x) - mean_x**2 + mean(y * y) - mean_y**2
-    covariance = mean(x * y) - mean_x * mean_y
-    c1, c2 = (0.01 * data_range) ** 2, (0.03 * data_range) ** 2
-    luminance = (2 * mean_x * mean_y + c1) / (mean_x**2 + mean_y**2 + c1)
-    structure = (2 * covariance + c2) / (variances + c2)
-    return np.mean(luminance * structure, axis=(1, 2, 3))
-
-
 def _squared_errors(reconstruction: np.ndarray, target: np.ndarray) -> np.ndarray:
-    _require_equal_shapes(reconstruction, target)
+    require_equal_shapes("the reconstruction", reconstruction, "the target", target)
     return np.square(reconstruction.astype(np.float64) - target).reshape(len(target), -1)
-
-
-def _require_equal_shapes(reconstruction: np.ndarray, target: np.ndarray) -> None:
-    if reconstruction.shape != target.shape:
-        raise InvalidInput(
-            f"the reconstruction has shape {reconstruction.shape} and the target {target.shape}: expected equal shapes."
-        )

@@ -5,6 +5,7 @@ from collections.abc import Callable, Iterator
 
 import numpy as np
 
+from ae_jax.evaluation import reconstruction, representation
 from ae_jax.evaluation.baselines import LABELLED, Baseline, Identity
 from ae_jax.evaluation.context import Context, Subject, with_members
 from ae_jax.evaluation.contraction import relative_norms
@@ -15,24 +16,6 @@ from ae_jax.evaluation.generation import frechet_distance, kernel_distance, prec
 from ae_jax.evaluation.labels import are_too_many
 from ae_jax.evaluation.likelihood import cautions, has_prior, log_likelihood, negative_elbo
 from ae_jax.evaluation.neighbors import search
-from ae_jax.evaluation.reconstruction import (
-    explained_variance,
-    image_quality,
-    mean_squared_error,
-    mean_squared_errors,
-    psnr,
-)
-from ae_jax.evaluation.representation import (
-    active_fraction,
-    clustering_agreement,
-    code_correlation,
-    code_use,
-    continuity,
-    label_accuracies,
-    label_hits,
-    mean_activation,
-    trustworthiness,
-)
 from ae_jax.evaluation.results import Row, TaskResult
 from ae_jax.evaluation.retrieval import RandomHyperplanes, binarise, retrieval_metrics, thresholds_of
 from ae_jax.evaluation.sampling import subsample, subsample_split
@@ -67,11 +50,11 @@ def summary_task(context: Context) -> TaskResult:
         code, norms = subject.output("code"), subject.output("jacobian_norm")
         values = {
             "code_units": float(code.shape[1]),
-            "mse": mean_squared_errors(subject.output("reconstruction"), x),
-            "psnr_corrupted": psnr(subject.output("denoised"), x, data_range=context.data_range),
-            **label_hits(subject.output("train_code"), train_labels, code, labels),
+            "mse": reconstruction.mean_squared_errors(subject.output("reconstruction"), x),
+            "psnr_corrupted": reconstruction.psnr(subject.output("denoised"), x, data_range=context.data_range),
+            **representation.label_hits(subject.output("train_code"), train_labels, code, labels),
             "mean_activation": code.mean(axis=1, dtype=np.float64),
-            "active_fraction": active_fraction(code),
+            "active_fraction": representation.active_fraction(code),
             **_code_use(context, subject),
             "jacobian_norm": norms,
             "relative_jacobian": relative_norms(norms, code),
@@ -90,7 +73,11 @@ def summary_task(context: Context) -> TaskResult:
 def _code_use(context: Context, subject: Subject) -> dict[str, float]:
     """How training examples use the codes of a member, where codes are discrete."""
     codes = context.run.autoencoder.objective.codes if isinstance(context.evaluated, Run) else None
-    return {} if codes is None or subject.member is None else code_use(subject.output("train_indices"), codes)
+    return (
+        {}
+        if codes is None or subject.member is None
+        else representation.code_use(subject.output("train_indices"), codes)
+    )
 
 
 def reconstruction_task(context: Context) -> TaskResult:
@@ -101,9 +88,9 @@ def reconstruction_task(context: Context) -> TaskResult:
 
     def values(subject: Subject) -> dict[str, float]:
         made = subject.output("reconstruction")
-        quality = image_quality(made, x, data_range=context.data_range)
-        errors = {"mse": mean_squared_error(made, x), "psnr": quality.pop("psnr")}
-        return errors | {"explained_variance": explained_variance(made, x, mean)} | quality
+        quality = reconstruction.image_quality(made, x, data_range=context.data_range)
+        errors = {"mse": reconstruction.mean_squared_error(made, x), "psnr": quality.pop("psnr")}
+        return errors | {"explained_variance": reconstruction.explained_variance(made, x, mean)} | quality
 
     rows, failed = _beside_pca(context, "reconstructions", values, ("reconstruction",))
     return TaskResult("reconstruction", rows, (*messages, *failed))
@@ -116,18 +103,18 @@ def representation_task(context: Context) -> TaskResult:
 
     def values(subject: Subject) -> dict[str, float]:
         codes = subject.output("code")
-        known = label_accuracies(subject.output("train_code"), train.labels, codes, part.labels)
+        known = representation.label_accuracies(subject.output("train_code"), train.labels, codes, part.labels)
         if known and part.labels is not None and len(np.unique(part.labels)) > 1 and not are_too_many(part.labels):
-            known |= clustering_agreement(codes, part.labels, seed=context.seed)
+            known |= representation.clustering_agreement(codes, part.labels, seed=context.seed)
         if enough:
             known |= {
-                "trustworthiness": trustworthiness(x, codes, neighbors=_NEIGHBORS),
-                "continuity": continuity(x, codes, neighbors=_NEIGHBORS),
+                "trustworthiness": representation.trustworthiness(x, codes, neighbors=_NEIGHBORS),
+                "continuity": representation.continuity(x, codes, neighbors=_NEIGHBORS),
             }
         return known | {
-            "mean_activation": mean_activation(codes),
-            "active_fraction": active_fraction(codes),
-            "code_correlation": code_correlation(codes),
+            "mean_activation": representation.mean_activation(codes),
+            "active_fraction": representation.active_fraction(codes),
+            "code_correlation": representation.code_correlation(codes),
             **_code_use(context, subject),
             "jacobian_norm": float(np.mean(subject.output("jacobian_norm"))),
             "relative_jacobian": float(np.mean(relative_norms(subject.output("jacobian_norm"), codes))),

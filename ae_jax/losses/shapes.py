@@ -1,5 +1,7 @@
 """Shapes that losses accept: equal ones, since a loss never broadcasts."""
 
+from typing import Any
+
 import jax.numpy as jnp
 from jaxtyping import Array
 
@@ -7,7 +9,7 @@ from ae_jax.errors import InvalidInput
 from ae_jax.types import Number
 
 
-def require_equal_shapes(name: str, array: Array, other_name: str, other: Array) -> None:
+def require_equal_shapes(name: str, array: Any, other_name: str, other: Any) -> None:
     if jnp.shape(array) != jnp.shape(other):
         raise InvalidInput(
             f"{name} has shape {jnp.shape(array)} and {other_name} {jnp.shape(other)}: "

@@ -1,5 +1,7 @@
 """Structural similarity of images at several scales, as a differentiable function."""
 
+from typing import Any
+
 import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Array, Float
@@ -56,7 +58,7 @@ def multiscale_ssim(
     powers = np.array(_WEIGHTS[:count]) / sum(_WEIGHTS[:count])
     similarity = jnp.ones(x.shape[:2], x.dtype)
     for scale, power in enumerate(powers.tolist()):
-        luminance, structure = _compared(x, y)
+        luminance, structure = compare_windows(x, y)
         found = luminance * structure if scale == count - 1 else structure
         similarity = similarity * jnp.maximum(jnp.mean(found, axis=(2, 3)), _LEAST) ** power
         x, y = _halved(x), _halved(y)
@@ -72,20 +74,24 @@ def gaussian_windows(side: int, radius: int) -> np.ndarray:
     return windows
 
 
-def _compared(x: Array, y: Array) -> tuple[Array, Array]:
-    """Luminance, and contrast with structure, of every window of images ``[batch, channels, height, width]``."""
+def compare_windows(x: Any, y: Any, data_range: float | int = 1.0) -> tuple[Any, Any]:
+    """Luminance, and contrast with structure, of every window of images ``[batch, channels, height, width]``.
+
+    Of arrays of NumPy they are computed by NumPy.
+    """
     height, width = x.shape[2:]
     radius = min(_RADIUS, (min(height, width) - 1) // 2)
-    down, across = (jnp.asarray(gaussian_windows(side, radius), x.dtype) for side in (height, width))
+    down, across = (gaussian_windows(side, radius).astype(x.dtype) for side in (height, width))
 
-    def mean(images: Array) -> Array:
-        return jnp.einsum("ih,bchw,jw->bcij", down, images, across)
+    def mean(images: Any) -> Any:
+        return down @ images @ across.T
 
     mean_x, mean_y = mean(x), mean(y)
     variances = mean(x * x) - mean_x**2 + mean(y * y) - mean_y**2
     covariance = mean(x * y) - mean_x * mean_y
-    luminance = (2 * mean_x * mean_y + 0.01**2) / (mean_x**2 + mean_y**2 + 0.01**2)
-    return luminance, (2 * covariance + 0.03**2) / (variances + 0.03**2)
+    c1, c2 = (0.01 * data_range) ** 2, (0.03 * data_range) ** 2
+    luminance = (2 * mean_x * mean_y + c1) / (mean_x**2 + mean_y**2 + c1)
+    return luminance, (2 * covariance + c2) / (variances + c2)
 
 
 def _halved(images: Array) -> Array:

@@ -19,6 +19,7 @@ from ae_jax.report.examples import (
     prior_samples,
     reconstructions,
     retrieved_examples,
+    scored_examples,
 )
 from ae_jax.report.filters import first_layer_filters, first_layer_kernels
 from ae_jax.report.html import report_html, write_report
@@ -50,6 +51,7 @@ __all__ = [
     "results_table",
     "retrieved_examples",
     "roc_and_pr",
+    "scored_examples",
     "select_examples",
     "select_member",
     "study_summary",

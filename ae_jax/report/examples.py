@@ -12,7 +12,7 @@ from matplotlib.patches import Rectangle
 from matplotlib.ticker import MaxNLocator
 
 from ae_jax.corruptions import Corruption
-from ae_jax.evaluation import NOISE, corrupted
+from ae_jax.evaluation import NOISE, AnomalyScore, corrupted
 from ae_jax.report.axes import (
     INK,
     SMALL,
@@ -32,7 +32,7 @@ _WIDTH, _LARGEST = 7.6, 0.9
 """Inches across a figure, and across one image at most."""
 _MARGIN, _ROOM = 2.3, 0.45
 """Inches beside a mosaic for names and the scale of values, and above it for a title."""
-_STRIP = 24
+_STRIP, _EXTREMES = 24, 8
 _AS_STORED = "value as stored"
 
 
@@ -228,6 +228,24 @@ def anomalous_examples(
             heading, scale = f"{kind}: contributions", (-bound, bound)
             panels.append(Panel([explanation[places]], (), heading, columns, "score", scale, True, "contribution"))
     return draw_examples(panels, title=title)
+
+
+def scored_examples(scorer: AnomalyScore, x: Any, scores: np.ndarray, condition: Any = None) -> Figure:
+    """Draws the most and the least abnormal examples with contributions to their scores where they are known.
+
+    Args:
+      scorer: of a run, of whose members the first that stayed finite is shown.
+      x: examples in the units of the training data, ``[n, *shape]``.
+      scores: of this member, ``[n]``.
+      condition: for conditional autoencoders, the label of each example.
+    """
+    order = np.argsort(-scores, kind="stable")
+    ends = order if len(order) <= 2 * _EXTREMES else np.r_[order[:_EXTREMES], order[-_EXTREMES:]]
+    explained = None
+    if scorer.explains:
+        explained = scorer.explain(np.asarray(x)[ends], condition=None if condition is None else condition[ends])
+        explained = explained if scorer.run.single else explained[int(np.argmax(scorer.run.finite))]
+    return anomalous_examples(np.asarray(x)[ends], scores[ends], explained, count=_EXTREMES)
 
 
 def mosaic(rows: Sequence[np.ndarray]) -> np.ndarray:

@@ -14,7 +14,7 @@ from ae_jax.report.filters import first_layer_filters
 from ae_jax.report.tables import BASELINE, Summary
 from ae_jax.training import Run
 
-_SHOWN, _QUERIES, _RESULTS, _EXTREMES = 10, 6, 10, 8
+_SHOWN, _QUERIES, _RESULTS = 10, 6, 10
 _DATABASE = 10_000
 
 
@@ -111,14 +111,8 @@ def _of_detection(result: TaskResult, run: Run, split: Split) -> list[Picture]:
     if result.scorer is None:
         return curves
     scores = result.curves[f"{run.name}, {result.scorer.name}"].scores
-    order = np.argsort(-scores, kind="stable")
-    count = min(_EXTREMES, len(order) // 2)
-    ends = np.concatenate([order[:count], order[len(order) - count :]])
-    shown = split.take(ends)
-    explained = result.scorer.explain(shown.x, condition=run.condition_of(shown.labels))
-    explained = explained if run.single else explained[int(np.argmax(result.scorer.run.finite))]
     extremes = _picture(
-        examples.anomalous_examples(shown.x, scores[ends], explained, count=count),
+        examples.scored_examples(result.scorer, split.x, scores, run.condition_of(split.labels)),
         f"Scores by {result.scorer.name}, the run's score with the highest ROC AUC, and the contributions of the "
         f"features.{_member_of(run)}",
     )

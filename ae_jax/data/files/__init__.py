@@ -13,22 +13,10 @@ from ae_jax.data.files.hierarchies import array_names_in, is_zarr, read_hierarch
 from ae_jax.data.files.idx import has_idx_images, idx_images, idx_splits, is_idx
 from ae_jax.data.files.images import IMAGE_SUFFIXES, image_splits, images_of
 from ae_jax.data.files.matlab import read_mat, variable_names
-from ae_jax.data.files.numpy_files import array_names, array_shape, read_npy, read_npz
+from ae_jax.data.files.numpy_files import array_names, read_npy, read_npz
 from ae_jax.data.files.tables import column_names, read_csv, read_excel, read_feather, read_parquet
 from ae_jax.data.spec import ReadOptions
 from ae_jax.errors import InvalidInput
-
-__all__ = [
-    "KINDS",
-    "array_shape",
-    "is_image_file",
-    "names_in",
-    "options",
-    "read",
-    "read_image",
-    "readable",
-    "suffix_of",
-]
 
 
 class _Format(NamedTuple):

@@ -23,13 +23,9 @@ _CODECS = ("blosc", "bz2", "crc32", "delta", "gzip", "lz4", "lzma", "packbits", 
 def read_hierarchy(
     path: Path, *, key: str | None = None, label: str | None = None, transpose: bool = False
 ) -> dict[str, RawData]:
-    """Reads examples and labels of an HDF5 file or a Zarr folder.
+    """Reads examples and labels of an HDF5 file or a Zarr folder, by names such as ``group/images``.
 
-    Args:
-      path: of the file or folder.
-      key: name of the examples, such as ``group/images``; by default ``x`` or ``X``, or else the only array.
-      label: name of the labels; by default ``y`` or ``Y``, where there is one.
-      transpose: whether the examples are along the last axis.
+    Args are those of :func:`ae_jax.data.files.numpy_files.read_npz`.
     """
     with _arrays(path) as arrays:
         examples, labels = names_of(list(arrays), key, label, path)
