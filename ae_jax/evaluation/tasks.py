@@ -141,8 +141,8 @@ def retrieval_task(context: Context) -> TaskResult:
     k, left_out = min(_RESULTS, len(database)), 0
     rows: list[Row] = []
     values: dict[str, float] = {}
-    for subject, representation, distance, codes, train_codes in _representations(context):
-        further = {"representation": representation, "distance": distance, "k": k}
+    for subject, kind, distance, codes, train_codes in _representations(context):
+        further = {"representation": kind, "distance": distance, "k": k}
         if not subject.is_finite("code", "train_code"):
             rows += context.rows(subject, dict.fromkeys(values, math.nan), **further | {"finite": False})
             continue
