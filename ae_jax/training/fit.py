@@ -132,8 +132,8 @@ def train(
 
         facts = {"configuration": configuration, "environment": environment()}
         loop = Loop(planned, callbacks, stop, writer, lambda: facts | {"record": spent()})
-        position = None if saved is None else Position(*saved.facts["position"])
-        loop.start(None if saved is None else snapshot_of(saved.arrays, position, planned), start)
+        snapshot = None if saved is None else snapshot_of(saved.arrays, Position(*saved.facts["position"]), planned)
+        loop.start(snapshot, start)
         early = loop.train()
         record = spent() | {"interrupted": early, **facts["environment"], **(noted or {})}
     interrupted = (loop.ended_by or stop.signal or signal.SIGINT) if early else 0
