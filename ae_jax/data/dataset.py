@@ -163,7 +163,6 @@ class Dataset:
         return as_html(f"Dataset {self.name}", self._facts())
 
     def _facts(self) -> dict[str, str]:
-        """Shape, numbers of examples, classes and scaling, for a reader."""
         spec = self.spec
         facts = {"shape": f"{spec.shape}, {spec.dtype} from {spec.low:g} to {spec.high:g}"}
         facts["examples"] = ", ".join(f"{count:,} {split}" for split, count in spec.examples.items())
@@ -296,7 +295,6 @@ class Dataset:
         return self._of_source("labels")
 
     def _of_source(self, what: str) -> np.ndarray | None:
-        """Labels or ids of :meth:`source`."""
         rows = [(getattr(self._splits()[name], what), own) for name, own in self._require_drawn().items() if len(own)]
         known = [of_split for of_split, _ in rows if of_split is not None]
         if len(known) < len(rows):

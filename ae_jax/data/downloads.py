@@ -124,7 +124,6 @@ def content_digest(splits: Mapping[str, RawData]) -> str:
 
 
 def _download(published: Published, folder: Path, progress: OnProgress, timeout: float) -> None:
-    """Downloads the published files into a folder."""
     for file in published.files:
         url = published.address + file
         try:

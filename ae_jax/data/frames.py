@@ -126,7 +126,6 @@ def left_out(rows: np.ndarray, count: int, name: str) -> str:
 
 
 def _refusal(faults: list[str], name: str) -> InvalidInput:
-    """The error that names all faults of a table."""
     return InvalidInput(faults[0] if len(faults) == 1 else f"{name} has {len(faults)} faults. {_joined(faults)}")
 
 
@@ -155,7 +154,6 @@ def _labels(column: Any, what: str, remedy: str) -> np.ndarray:
 def _features(
     names: Sequence[str] | dict[str, Any], columns: Any, roles: tuple[str | None, str | None], source: str, remedy: str
 ) -> list[str]:
-    """Names of the columns to use."""
     if columns is None:
         features = [name for name in names if name not in roles]
     else:

@@ -214,7 +214,6 @@ def reading_of(path: Path, data: DataSpec) -> ReadOptions:
 
 
 def _color(data: DataSpec) -> Any:
-    """The colour of images for a run."""
     return data.reading.color or {(): "grey", (3,): "rgb"}.get(data.shape[2:])
 
 
@@ -231,7 +230,6 @@ def _options(path: Path) -> Sequence[str]:
 
 
 def _contents(path: Path, reading: ReadOptions, key: str | None, *, leave_out: bool = False) -> dict[str, RawData]:
-    """Reads a file, a folder or a folder of shards into memory."""
     rows = rows_of(path, reading) if path.is_dir() else None
     return files.read(path, reading, key=key, leave_out=leave_out) if rows is None else {"all": read_all(rows)}
 

@@ -173,7 +173,6 @@ def keeps_labels(path: str | Path) -> bool:
 
 
 def _write_pictures(folder: Path, x: np.ndarray, bounds: tuple[float, float] | None) -> str:
-    """Pictures of 8 bits, grey or RGB, in a folder."""
     from PIL import Image
 
     low, high = bounds or (0.0, 255.0)

@@ -15,7 +15,7 @@ from ae_jax.errors import InvalidInput, require_known
 from ae_jax.evaluation import code_scores, scores
 from ae_jax.evaluation.baselines import Baseline
 from ae_jax.evaluation.context import Context, Subject, with_members
-from ae_jax.evaluation.detection_metrics import anomaly_metrics
+from ae_jax.evaluation.detection_metrics import anomaly_metrics, roc_auc_of_examples
 from ae_jax.evaluation.neighbors import search
 from ae_jax.evaluation.results import Row, ScoredLabels, TaskResult
 from ae_jax.evaluation.sampling import subsample
@@ -240,7 +240,7 @@ def anomaly_task(context: Context) -> TaskResult:
     rows: list[Row] = []
     curves: dict[str, ScoredLabels] = {}
     for subject, score, values in _baseline_scores(context, reference):
-        rows += context.rows(subject, anomaly_metrics(values, abnormal), score=score)
+        rows += context.rows(subject, _metrics(values, abnormal), score=score)
         curves[f"{subject.name}, {score}"] = ScoredLabels(values, abnormal)
     scorers: list[tuple[float, AnomalyScore]] = []
     for score in SCORES if isinstance(context.evaluated, Run) else ():
@@ -254,7 +254,11 @@ def anomaly_task(context: Context) -> TaskResult:
         curves[f"{context.run.name}, {score}"] = shown
         scorers.append((anomaly_metrics(*shown)["roc_auc"], scorer))
     best = max(scorers, key=lambda scorer: scorer[0], default=(0.0, None))[1]
-    return TaskResult("anomaly", rows, tuple(messages), curves, best)
+    return TaskResult.of("anomaly", rows, messages, curves=curves, scorer=best)
+
+
+def _metrics(scores: np.ndarray, abnormal: np.ndarray) -> dict[str, Any]:
+    return anomaly_metrics(scores, abnormal) | {"roc_auc": roc_auc_of_examples(scores, abnormal)}
 
 
 def _baseline_scores(context: Context, reference: np.ndarray) -> Iterator[tuple[Subject, str, np.ndarray]]:
@@ -279,7 +283,7 @@ def _scored(context: Context, scorer: AnomalyScore, abnormal: np.ndarray) -> tup
     shown = ScoredLabels(found[int(np.argmax(trusted if trusted.any() else finite))], abnormal)
     rows, messages = context.measured(
         f"scores by {scorer.name}",
-        lambda subject: anomaly_metrics(found[subject.member], abnormal),
+        lambda subject: _metrics(found[subject.member], abnormal),
         finite,
         anomaly_metrics(*shown),
         score=scorer.name,

@@ -198,8 +198,8 @@ class Context:
         """The number of a member in its run; None of a baseline."""
         return subject.member if self.members is None or subject.member is None else self.members[subject.member]
 
-    def rows(self, subject: Subject, values: Mapping[str, float], **further: Any) -> list[Row]:
-        """Values of a subject as rows, which say where its training diverged."""
+    def rows(self, subject: Subject, values: Mapping[str, Any], **further: Any) -> list[Row]:
+        """Values of a subject, or of its examples, as rows, which say where its training diverged."""
         further |= {"finite": False} if subject.diverged else {}
         who = {"autoencoder": subject.name, "seed": subject.seed, "member": self.number_of(subject)}
         return [
@@ -209,7 +209,7 @@ class Context:
     def measured(
         self,
         what: str,
-        measure: Callable[[Subject], Mapping[str, float]],
+        measure: Callable[[Subject], Mapping[str, Any]],
         finite: Sequence[bool] | np.ndarray,
         names: Iterable[str],
         **further: Any,

@@ -4,6 +4,7 @@ from collections.abc import Sequence
 
 import numpy as np
 from jaxtyping import Float
+from scipy.stats import rankdata
 from sklearn import metrics
 
 from ae_jax._checks import require_number
@@ -44,6 +45,30 @@ def anomaly_metrics(scores: Scores, abnormal: Labels) -> dict[str, float]:
         "average_precision": float(metrics.average_precision_score(truth, found)),
         "precision_at_n": precision_at_n(found, truth),
     }
+
+
+def roc_auc_of_examples(scores: Scores, abnormal: Labels) -> Float[np.ndarray, " n"]:
+    """Values of each example whose mean is the area under the ROC curve, and the variance of this mean DeLong's.
+
+    Args and Raises are those of :func:`anomaly_metrics`.
+
+    Example:
+      >>> roc_auc_of_examples(np.array([0.1, 0.4, 0.35, 0.8]), np.array([0, 0, 1, 1])).tolist()
+      [1.25, 0.25, 0.25, 1.25]
+
+    References:
+      DeLong et al., *Comparing the areas under two or more correlated receiver operating characteristic curves*,
+      Biometrics 1988.
+    """
+    truth, found = _truth_and_scores(scores, abnormal)
+    within = np.empty(len(found))
+    for kind in (truth, ~truth):
+        within[kind] = rankdata(found[kind])
+    others = np.where(truth, np.sum(~truth), np.sum(truth))
+    below = (rankdata(found) - within) / others  # share of the other kind below each example, ties counted by half
+    placed = np.where(truth, below, 1.0 - below)
+    area = placed[truth].mean()
+    return area + (placed - area) * len(found) / (len(found) - others)
 
 
 def precision_at_n(scores: Scores, abnormal: Labels) -> float:

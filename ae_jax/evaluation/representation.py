@@ -108,11 +108,6 @@ def label_hits(train: Codes, train_labels: Labels, codes: Codes, labels: Labels)
     return {name: of_each.astype(np.float64) for name, of_each in hits.items()}
 
 
-def label_accuracies(train: Codes, train_labels: Labels, codes: Codes, labels: Labels) -> dict[str, float]:
-    """The means of :func:`label_hits`, which are accuracies in [0, 1]."""
-    return {name: float(np.mean(of_each)) for name, of_each in label_hits(train, train_labels, codes, labels).items()}
-
-
 def clustering_agreement(codes: Codes, labels: np.ndarray, *, seed: int = 0) -> dict[str, float]:
     """How well k-means clusters of the codes, as many as there are classes, agree with the classes.
 

@@ -1,6 +1,6 @@
 """Results of evaluation: rows in the long format, messages and curves."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
@@ -36,8 +36,8 @@ class TaskResult(NamedTuple):
       curves: of the anomaly task, name of a score -> scores and labels, of the first member that stayed finite.
       scorer: of the anomaly task, the score of the run with the highest area under those curves.
       findings: of the summary, faults of members (:func:`ae_jax.evaluation.diagnose`).
-      examples: of the summary, the values of each test example beside each row, ``[n]``, of which the row's is the
-        mean; None beside a row that is no mean.
+      examples: the values of each test example beside each row, ``[n]``, of which the row's is the mean; None beside a
+        row that is no mean, and empty where no row is one.
     """
 
     task: str
@@ -47,6 +47,14 @@ class TaskResult(NamedTuple):
     scorer: "AnomalyScore | None" = None
     findings: Sequence[Row] = ()
     examples: Sequence[np.ndarray | None] = ()
+
+    @classmethod
+    def of(cls, task: str, rows: list[Row], messages: Iterable[str] = (), **further: Any) -> "TaskResult":
+        """A result of rows whose values may be those of each example, which give way to their mean."""
+        examples = [row["value"] if isinstance(row["value"], np.ndarray) else None for row in rows]
+        for row in rows:
+            row["value"] = float(np.mean(row["value"]))
+        return cls(task, rows, tuple(messages), examples=examples, **further)
 
 
 class Evaluation(tuple[TaskResult, ...]):

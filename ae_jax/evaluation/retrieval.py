@@ -149,6 +149,15 @@ def retrieval_metrics(
     References:
       Manning et al., *Introduction to information retrieval*, 2008, section 8.4.
     """
+    found = metrics_of_queries(indices, query_labels, database_labels, k=k, exclude_self=exclude_self)
+    left_out = {"queries_left_out": float(len(indices) - len(found["map_at_k"]))}
+    return {name: float(np.mean(values)) for name, values in found.items()} | left_out
+
+
+def metrics_of_queries(
+    indices: np.ndarray, query_labels: np.ndarray, database_labels: np.ndarray, *, k: int, exclude_self: bool = False
+) -> dict[str, np.ndarray]:
+    """The values of each query that is not left out, of which :func:`retrieval_metrics` gives the means."""
     k = positive_whole("retrieval_metrics", "k", k)
     if indices.shape[1] < k:
         raise InvalidInput(f"retrieval_metrics was given {indices.shape[1]} neighbours a query for k={k}: find more.")
@@ -162,8 +171,7 @@ def retrieval_metrics(
         raise InvalidInput("no query shares its label with a database row: expected labels of the same classes.")
     relevant, total = relevant[counted], total[counted]
     return {
-        "map_at_k": float(np.mean(average_precision_at(relevant, total))),
-        "precision_at_k": float(np.mean(relevant)),
-        "recall_at_k": float(np.mean(relevant.sum(axis=1) / total)),
-        "queries_left_out": float(np.sum(~counted)),
+        "map_at_k": average_precision_at(relevant, total),
+        "precision_at_k": relevant.mean(axis=1),
+        "recall_at_k": relevant.sum(axis=1) / total,
     }

@@ -195,7 +195,6 @@ def _joined(run: Run, parts: list[list[int]], results: tuple[TaskResult, ...]) -
 
 
 def _several(given: Any) -> tuple[Any, ...]:
-    """One or several, as several."""
     return (given,) if isinstance(given, (str, bytes)) or not isinstance(given, Iterable) else tuple(given)
 
 

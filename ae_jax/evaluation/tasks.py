@@ -2,6 +2,7 @@
 
 import math
 from collections.abc import Callable, Iterator
+from typing import Any
 
 import numpy as np
 
@@ -17,7 +18,7 @@ from ae_jax.evaluation.labels import are_too_many
 from ae_jax.evaluation.likelihood import cautions, has_prior, log_likelihood, negative_elbo
 from ae_jax.evaluation.neighbors import search
 from ae_jax.evaluation.results import Row, TaskResult
-from ae_jax.evaluation.retrieval import RandomHyperplanes, binarise, retrieval_metrics, thresholds_of
+from ae_jax.evaluation.retrieval import RandomHyperplanes, binarise, metrics_of_queries, thresholds_of
 from ae_jax.evaluation.sampling import subsample, subsample_split
 from ae_jax.evaluation.scores import rows_of
 from ae_jax.objectives import BernoulliLikelihood
@@ -45,7 +46,6 @@ def summary_task(context: Context) -> TaskResult:
         )
         bounds = with_members(context.evaluated, found)
     rows: list[Row] = []
-    examples: list[np.ndarray | None] = []
     for subject in context.subjects:
         code, norms = subject.output("code"), subject.output("jacobian_norm")
         values = {
@@ -64,10 +64,8 @@ def summary_task(context: Context) -> TaskResult:
         if isinstance(context.evaluated, Identity):  # of raw data, only accuracies compare with those of codes
             known = LABELLED[0] in values
             values = {name: values[name] for name in ("code_units", *LABELLED)} if known else {}
-        rows += context.rows(subject, {name: float(np.mean(of_each)) for name, of_each in values.items()})
-        examples += [of_each if isinstance(of_each, np.ndarray) else None for of_each in values.values()]
-    found = diagnose(context, bounds.get("kl"))
-    return TaskResult(SUMMARY, rows, context.range_messages, findings=found, examples=examples)
+        rows += context.rows(subject, values)
+    return TaskResult.of(SUMMARY, rows, context.range_messages, findings=diagnose(context, bounds.get("kl")))
 
 
 def _code_use(context: Context, subject: Subject) -> dict[str, float]:
@@ -86,14 +84,14 @@ def reconstruction_task(context: Context) -> TaskResult:
     if not are_images(x) or min(x.shape[1:3]) < 3:
         messages.append("SSIM was left out: examples are not images of at least 3 pixels on a side.")
 
-    def values(subject: Subject) -> dict[str, float]:
+    def values(subject: Subject) -> dict[str, Any]:
         made = subject.output("reconstruction")
         quality = reconstruction.image_quality(made, x, data_range=context.data_range)
-        errors = {"mse": reconstruction.mean_squared_error(made, x), "psnr": quality.pop("psnr")}
+        errors = {"mse": reconstruction.mean_squared_errors(made, x), "psnr": quality.pop("psnr")}
         return errors | {"explained_variance": reconstruction.explained_variance(made, x, mean)} | quality
 
     rows, failed = _beside_pca(context, "reconstructions", values, ("reconstruction",))
-    return TaskResult("reconstruction", rows, (*messages, *failed))
+    return TaskResult.of("reconstruction", rows, (*messages, *failed))
 
 
 def representation_task(context: Context) -> TaskResult:
@@ -101,9 +99,9 @@ def representation_task(context: Context) -> TaskResult:
     part, train, x = context.part, context.dataset.train, context.x
     enough = len(part.x) > 2 * _NEIGHBORS
 
-    def values(subject: Subject) -> dict[str, float]:
-        codes = subject.output("code")
-        known = representation.label_accuracies(subject.output("train_code"), train.labels, codes, part.labels)
+    def values(subject: Subject) -> dict[str, Any]:
+        codes, norms = subject.output("code"), subject.output("jacobian_norm")
+        known = representation.label_hits(subject.output("train_code"), train.labels, codes, part.labels)
         if known and part.labels is not None and len(np.unique(part.labels)) > 1 and not are_too_many(part.labels):
             known |= representation.clustering_agreement(codes, part.labels, seed=context.seed)
         if enough:
@@ -116,8 +114,8 @@ def representation_task(context: Context) -> TaskResult:
             "active_fraction": representation.active_fraction(codes),
             "code_correlation": representation.code_correlation(codes),
             **_code_use(context, subject),
-            "jacobian_norm": float(np.mean(subject.output("jacobian_norm"))),
-            "relative_jacobian": float(np.mean(relative_norms(subject.output("jacobian_norm"), codes))),
+            "jacobian_norm": norms,
+            "relative_jacobian": relative_norms(norms, codes),
         }
 
     rows, failed = _beside_pca(context, "codes", values, ("code", "train_code", "jacobian_norm"))
@@ -131,7 +129,7 @@ def representation_task(context: Context) -> TaskResult:
         )
     if not enough:
         failed.append(f"Trustworthiness and continuity were left out: {len(part.x)} examples are too few.")
-    return TaskResult("representation", rows, (*messages, *failed))
+    return TaskResult.of("representation", rows, (*messages, *failed))
 
 
 def retrieval_task(context: Context) -> TaskResult:
@@ -140,15 +138,15 @@ def retrieval_task(context: Context) -> TaskResult:
     queries, database = subsample(len(context.x), _QUERIES), subsample(len(context.train), _DATABASE)
     k, left_out = min(_RESULTS, len(database)), 0
     rows: list[Row] = []
-    values: dict[str, float] = {}
+    values: dict[str, np.ndarray] = {}
     for subject, kind, distance, codes, train_codes in _representations(context):
         further = {"representation": kind, "distance": distance, "k": k}
         if not subject.is_finite("code", "train_code"):
             rows += context.rows(subject, dict.fromkeys(values, math.nan), **further | {"finite": False})
             continue
         found = search(codes[queries], train_codes[database], k=k, metric=distance).indices
-        values = retrieval_metrics(found, labels[queries], train_labels[database], k=k)
-        left_out = int(values.pop("queries_left_out"))
+        values = metrics_of_queries(found, labels[queries], train_labels[database], k=k)
+        left_out = len(queries) - len(values["map_at_k"])
         rows += context.rows(subject, values, **further)
     messages = [f"The {k} nearest of {len(database):,} training examples are judged."]
     messages += context.split_messages("retrieval")
@@ -161,7 +159,7 @@ def retrieval_task(context: Context) -> TaskResult:
         )
     if left_out:
         messages.append(f"{left_out} of {len(queries):,} queries were left out: no training example has their label.")
-    return TaskResult("retrieval", rows, tuple(messages))
+    return TaskResult.of("retrieval", rows, messages)
 
 
 def denoising_task(context: Context) -> TaskResult:
@@ -225,15 +223,15 @@ def likelihood_task(context: Context) -> TaskResult:
     found = with_members(run, of_run)
     finite = np.all([np.isfinite(values).all(axis=1) for values in found.values()], axis=0)
 
-    def means(subject: Subject) -> dict[str, float]:
-        return {name: float(np.mean(values[subject.member])) for name, values in found.items()}
+    def values(subject: Subject) -> dict[str, np.ndarray]:
+        return {name: of_run[subject.member] for name, of_run in found.items()}
 
-    rows, failed = context.measured("log-likelihoods", means, finite, found, samples=_SAMPLES, examples=len(x))
-    return TaskResult("likelihood", rows, (*messages, *failed))
+    rows, failed = context.measured("log-likelihoods", values, finite, found, samples=_SAMPLES, examples=len(x))
+    return TaskResult.of("likelihood", rows, (*messages, *failed))
 
 
 def _beside_pca(
-    context: Context, what: str, measure: Callable[[Subject], dict[str, float]], needed: tuple[str, ...]
+    context: Context, what: str, measure: Callable[[Subject], dict[str, Any]], needed: tuple[str, ...]
 ) -> tuple[list[Row], list[str]]:
     """Rows of PCA and of the subjects, NaN where needed outputs are not finite, and the message that says so."""
     if isinstance(context.evaluated, Baseline):

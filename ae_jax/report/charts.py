@@ -309,7 +309,6 @@ def _scatter_labels(figure: Figure, ax: Axes, places: np.ndarray, labels: np.nda
 
 
 def _style(place: int) -> dict[str, Any]:
-    """The style of one of several lines."""
     colour, dashes = CLASSES[place % len(CLASSES)], _DASHES[place % len(_DASHES)]
     return {"color": colour, "linestyle": dashes, "linewidth": 1.5}
 

@@ -187,7 +187,6 @@ def _ratio_of(result: TaskResult, run: Run, dataset: Dataset) -> float | None:
 
 
 def _about(run: Run, dataset: Dataset | None) -> dict[str, Any]:
-    """What every report of one run states."""
     data = [data_facts(dataset)] if dataset is not None else []
     return {
         "facts": " ".join([*data, run_facts(run), training_facts(run.record | {"settings": run.settings})]),

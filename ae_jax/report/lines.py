@@ -43,7 +43,6 @@ class Panel(NamedTuple):
 
     @property
     def scale(self) -> tuple[float, float]:
-        """The lowest and highest value of the scale."""
         if self.limits is not None:
             return self.limits
         low, high = min(float(np.min(row)) for row in self.rows), max(float(np.max(row)) for row in self.rows)

@@ -7,6 +7,7 @@ from ae_jax.data import Dataset
 from ae_jax.evaluation import METRICS, NOISY, TASKS, Row, TaskResult, is_baseline
 from ae_jax.report.tables import ResultsTable, Summary, format_interval, listed, results_table
 from ae_jax.studies import Difference, best, paired_differences, summarise, undefeated
+from ae_jax.studies.results import Examples
 from ae_jax.training import Run
 
 _NO_BASELINES = (NOISY, "training data")
@@ -55,12 +56,13 @@ def verdict(summary: Summary, differences: Sequence[Difference]) -> str:
 def task_tables(result: TaskResult, *, by_member: bool = False, resampled: float | None = None) -> list[ResultsTable]:
     """Returns the tables of a task's results: several if its rows cover a grid, such as corruptions and levels.
 
-    Only the last table is explained.
+    Only the last table is explained. Metrics that are means over examples are tested, and others where each seed has a
+    split of its own.
 
     Args:
       result: as :func:`ae_jax.evaluation.evaluate` returns it.
       by_member: members are rows of their own, instead of seeds of one autoencoder.
-      resampled: as of :func:`ae_jax.studies.interval`; None where seeds share a split, of which nothing is tested.
+      resampled: as of :func:`ae_jax.studies.interval`; None where seeds share a split.
 
     Example:
       >>> row = {"autoencoder": "a", "member": 0, "seed": 0, "metric": "psnr_gain", "value": 1.0, "split": "test"}
@@ -69,22 +71,27 @@ def task_tables(result: TaskResult, *, by_member: bool = False, resampled: float
       [('gaussian, 0.3', ['a, clean'])]
     """
     task = TASKS[result.task]
-    parts: dict[str, list[Row]] = {}
-    for row in result.rows:
+    parts: dict[str, list[tuple[Row, Examples]]] = {}
+    for row, values in zip(result.rows, result.examples or [None] * len(result.rows), strict=True):
         member = f"member {row['member']}" if by_member and row["member"] is not None else None
         group = _joined(*(row.get(key) for key in task.by), member)
-        parts.setdefault(_joined(*(row[key] for key in task.over)), []).append(row | {"autoencoder": group})
+        parts.setdefault(_joined(*(row[key] for key in task.over)), []).append((row | {"autoencoder": group}, values))
     last = list(parts)[-1:]
-    return [
-        results_table(
-            summarise(rows, split=rows[0]["split"], resampled=resampled),
-            paired_differences(rows, split=rows[0]["split"], resampled=resampled) if resampled else (),
-            heading=_joined(*task.by),
-            title=title,
-            explained=[title] == last,
+    tables = []
+    for title, part in parts.items():
+        tested = [one for one in part if resampled is not None or one[1] is not None]
+        summary, differences = (
+            function(
+                [row for row, _ in of],
+                split=part[0][0]["split"],
+                examples=[values for _, values in of],
+                resampled=resampled,
+            )
+            for function, of in ((summarise, part), (paired_differences, tested))
         )
-        for title, rows in parts.items()
-    ]
+        how = {"heading": _joined(*task.by), "title": title, "explained": [title] == last}
+        tables.append(results_table(summary, differences, **how))
+    return tables
 
 
 def task_sentence(result: TaskResult, name: str) -> str:

@@ -77,7 +77,6 @@ class StudyResults:
         return as_html(*self._shown()) + table.rename(columns=lambda name: METRICS[name].label).to_html()
 
     def _shown(self) -> tuple[str, dict[str, str]]:
-        """A heading and facts for a reader."""
         seeds = listed(self.record.get("settings", {}).get("seeds", []))
         facts = {"compared": self.compared(), "seeds": seeds, "rows": f"{len(self.rows):,} (to_frame())"}
         facts |= {f"message {place + 1}": message for place, message in enumerate(self.messages)}
@@ -209,7 +208,6 @@ def _record(study: StudyResults, config: TrainConfig, seeds: Sequence[int]) -> d
 
 
 def _varied(dataset: Dataset, config: TrainConfig) -> str:
-    """What differs between the seeds of a study."""
     split = ("split" if "test" in dataset.redrawn else "validation split") if config.resplit else None
     return ", ".join(filter(None, (split, "initialisation", "batches", "noise")))
 

@@ -50,7 +50,6 @@ class Sweep(StudyResults):
 
     @property
     def settings(self) -> list[Setting]:
-        """Every point of the grid."""
         return [point.setting for points in self.populations.values() for point in points]
 
     @property

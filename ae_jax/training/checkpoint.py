@@ -311,7 +311,6 @@ def _found(manager: Any, step: int) -> Iterator[None]:
 
 
 def _describe(array: np.ndarray) -> list[Any]:
-    """Type, shape and digest of an array."""
     return [str(array.dtype), list(array.shape), hashlib.sha256(array.tobytes()).hexdigest()]
 
 

@@ -131,7 +131,6 @@ class Loop:
                         return
 
     def _advance(self, chunk: Chunk, data: EpochData) -> None:
-        """Dispatches a chunk of an epoch."""
         if self._indices[0] != chunk.counters:
             self._indices = chunk.counters, self._indices_of(chunk)
         config = self.plan.config
@@ -200,7 +199,6 @@ class Loop:
             self._tell("on_checkpoint", folder)
 
     def _write(self, position: Position, kept: tuple[State, BestState], chunks: list[EpochInfo]) -> None:
-        """Begins to write a checkpoint of the training at a position."""
         if self.writer is None:  # another process writes
             return
         finished = self.stopped or position.epoch > self.plan.config.epochs or not self.running.any()

@@ -58,7 +58,6 @@ class Members:
 
     @property
     def name(self) -> str:
-        """The autoencoder's name."""
         return self.autoencoder.name
 
     @property
@@ -280,7 +279,6 @@ class Members:
         return Traversal(decoded, *(each[0] if self.single else each for each in (chosen, values)))
 
     def _codes(self, x: Any, condition: Any) -> np.ndarray:
-        """Codes, ``[members, n, *code]``."""
         codes = self.encode(x, condition)
         return codes[None] if self.single else codes
 

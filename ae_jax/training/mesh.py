@@ -79,7 +79,6 @@ def shares_of(asked: Devices | None) -> int:
 
 
 def _sizes(asked: Any) -> dict[str, int]:
-    """The number of devices along each axis."""
     if isinstance(asked, str):
         read = [re.fullmatch(r"\s*(\w+)\s*=\s*(\d+)\s*", part) for part in asked.split(",")]
         pairs = [(match[1], int(match[2])) for match in read if match is not None]

@@ -178,7 +178,6 @@ class CodeDensity(Objective):
 
     @property
     def parts(self) -> Mapping[str, PartBuilder]:
-        """The prior."""
         return {"prior": self.prior}
 
     def __call__(self, model: Any, key: Key, batch: Batch, step: Any) -> tuple[Float[Array, ""], Metrics]:

@@ -182,7 +182,6 @@ def _seed_of(seed: int, place: int) -> int:
 
 
 def _codes(run: Run, data: Dataset) -> Dataset:
-    """The codes of the data that a layer was trained on."""
 
     def of(split: Split) -> Split:
         codes = np.zeros((0, *code_shape(run.autoencoder.networks)), np.float32)
@@ -194,7 +193,6 @@ def _codes(run: Run, data: Dataset) -> Dataset:
 
 
 def _chain(layers: list[Params]) -> Params:
-    """The parameters of one perceptron from those of its layers."""
     networks = [layer["networks"] for layer in layers]
     back = "decoder" if "decoder" in networks[0] else "decoder_biases"
     encoder = {place: one["encoder"][0] for place, one in enumerate(networks)}

@@ -3,6 +3,7 @@ import pytest
 
 from ae_jax import InvalidInput
 from ae_jax.evaluation import anomaly_metrics, precision_at_n, threshold_for
+from ae_jax.evaluation.detection_metrics import roc_auc_of_examples
 
 
 @pytest.fixture(scope="module")
@@ -31,6 +32,16 @@ def test_average_precision_is_the_sum_over_thresholds(scored):
         expected += (found / 25 - recall) * found / called.sum()
         recall = found / 25
     assert anomaly_metrics(scores, abnormal)["average_precision"] == pytest.approx(expected)
+
+
+def test_values_of_examples_have_the_area_as_mean_and_delong_s_variance(scored):
+    scores, abnormal = scored
+    values = roc_auc_of_examples(scores, abnormal)
+    differences = scores[abnormal == 1][:, None] - scores[abnormal == 0][None]
+    pairs = (differences > 0) + 0.5 * (differences == 0)
+    delong = sum(pairs.mean(axis=axis).var() / pairs.shape[1 - axis] for axis in (0, 1))
+    assert values.mean() == pytest.approx(anomaly_metrics(scores, abnormal)["roc_auc"])
+    assert values.var() / len(values) == pytest.approx(delong)
 
 
 def test_precision_at_n_is_that_of_the_highest_scores():

@@ -4,6 +4,7 @@ import dataclasses
 from io import StringIO
 from typing import Any
 
+import numpy as np
 import pytest
 from rich.console import Console
 
@@ -129,6 +130,21 @@ def test_tables_of_a_task_are_tested_where_each_seed_has_its_own_split():
     assert "contains training, splits and test examples; bold:" in own.footnote("bold")
     assert {name: cells[0].undefeated for name, cells in own.rows.items()} == {"a": False, "b": True, "c": True}
     assert {cells[0].undefeated for cells in shared.rows.values()} == {None}
+
+
+def test_tables_of_a_task_are_tested_over_the_examples_of_a_shared_split():
+    rng = np.random.default_rng(0)
+    errors = {"pca": 2.0, "a": 1.0, "b": 1.0}
+    rows = [
+        {"autoencoder": name, "seed": seed, "member": seed, "metric": "mse", "split": "test"}
+        | {"value": mean + rng.normal(size=200) * 0.1}
+        for name, mean in errors.items()
+        for seed in ((None,) if name == "pca" else (0, 1, 2))
+    ]
+    rows.append({"autoencoder": "a", "seed": 0, "member": 0, "metric": "psnr", "value": 20.0, "split": "test"})
+    (table,) = task_tables(TaskResult.of("reconstruction", rows))
+    assert {name: cells[0].undefeated for name, cells in table.rows.items()} == {"pca": False, "a": True, "b": True}
+    assert {cells[1].undefeated for cells in table.rows.values()} == {None}
 
 
 def test_intervals_are_cut_to_the_possible_values():

@@ -49,7 +49,6 @@ def variable_names(path: Path) -> tuple[str, ...]:
 
 
 def _variables(path: Path) -> dict[str, tuple]:
-    """Shape and class of each variable."""
     from scipy import io
 
     try:
@@ -62,7 +61,6 @@ def _variables(path: Path) -> dict[str, tuple]:
 
 
 def _examples(variables: dict[str, tuple], key: str | None, label: str | None, path: Path, transpose: bool) -> str:
-    """The name of the examples."""
     if key is not None:
         return key
     possible = [
