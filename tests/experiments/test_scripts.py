@@ -248,15 +248,16 @@ def test_settings_that_are_reported_are_of_the_grids():
 def test_splits_are_those_of_the_published_figures(real_data, name):
     """Of sets that nothing is drawn from, kNN's published figure comes out to its last digit."""
     study = module_of("tabular_anomalies.py")
-    tables = [table for half in study.HALVES for table in study.read_tables(real_data / "adbench", half)]
-    fold = study.semi_supervised(next(table for table in tables if table.name == name), 0)
+    adbench = module_of("adbench.py")
+    tables = [table for half in adbench.HALVES for table in adbench.read_tables(real_data / "adbench", half)]
+    fold = adbench.semi_supervised(next(table for table in tables if table.name == name), 0)
     distance = study.by_knn(fold, [0], [("max", 5)])["max", 5][0]
     published = json.loads((real_data / "adbench" / "dte_auroc.json").read_text())["semi_supervised"][name]["KNN"]
     assert 100 * roc_auc_score(fold.abnormal, distance) == pytest.approx(published, abs=0.006)
 
 
 def test_small_sets_are_drawn_before_they_are_split_and_distinct_rows_are_not():
-    study = module_of("tabular_anomalies.py")
+    study = module_of("adbench.py")
     x, abnormal = np.arange(240.0).reshape(120, 2), np.arange(120) >= 100
     x[1] = x[0]
     table = study.Table("small", x, abnormal)
