@@ -92,53 +92,42 @@ def report_html(
         if not isinstance(study, Run) or dataset is None:
             raise InvalidInput("write_report was given results of tasks: expected the run that has them, and dataset=.")
         page = _page_of_tasks(study, dataset, results)
-    elif isinstance(study, Comparison):
-        page = _page_of_comparison(study)
-    elif isinstance(study, Sweep):
-        page = _page_of_sweep(study)
     else:
-        page = _page_of_run(study, dataset)
+        page = _page_of_run(study, dataset) if isinstance(study, Run) else _page_of_study(study)
     return _template().render(page)
 
 
-def _page_of_comparison(comparison: Comparison) -> dict[str, Any]:
-    summary, differences, heading = study_summary(comparison)
-    dataset, runs = comparison.dataset, comparison.runs
-    missing = [f"{name} was not evaluated: training was interrupted." for name in runs if name not in summary]
+def _page_of_study(study: Comparison | Sweep) -> dict[str, Any]:
+    """The report of a study; of a sweep, with figures of the best settings."""
+    summary, differences, heading = study_summary(study)
+    dataset, runs, settings = study.dataset, study.runs, ""
+    title = f"Comparison of {len(runs)} autoencoders"
+    notes = [f"{name} was not evaluated: training was interrupted." for name in runs if name not in summary]
+    if isinstance(study, Sweep):
+        runs, notes, settings = _best_settings(study, summary), [], f"{len(study.settings)} settings. "
+        name = next(iter(study.runs.values())).name if study.runs else "an autoencoder"
+        title = f"Sweep of {name} over {' and '.join(study.by)}"
     return {
-        "heading": f"Comparison of {len(runs)} autoencoders on {dataset.name}",
+        "heading": f"{title} on {dataset.name}",
         "answer": verdict(summary, differences),
-        "facts": f"{data_facts(dataset)} {training_facts(comparison.record)}",
-        "notes": [*comparison.messages, *missing],
+        "facts": f"{data_facts(dataset)} {settings}{training_facts(study.record)}",
+        "notes": [*study.messages, *notes],
         "sections": [_results(summary, differences, heading), *_sections_of(runs, dataset)],
-        "configuration": _configuration(comparison.results()),
+        "configuration": _configuration(study.results()),
     }
 
 
-def _page_of_sweep(sweep: Sweep) -> dict[str, Any]:
-    """The report of a sweep, with figures of the best settings."""
-    keys, dataset = sweep.by, sweep.dataset
-    summary, differences, heading = study_summary(sweep)
+def _best_settings(sweep: Sweep, summary: Summary) -> dict[str, Run]:
+    """The first member of each setting that is best in some metric."""
     first_members = {
-        ", ".join(f"{key}={setting[key]}" for key in keys): run[place * len(sweep.seeds)]
+        ", ".join(f"{key}={setting[key]}" for key in sweep.by): run[place * len(sweep.seeds)]
         for name, run in sweep.runs.items()
         for place, setting in enumerate(to_config(point.setting) for point in sweep.populations[name])
     }
     judged = {group: of for group, of in summary.items() if group not in disqualified_groups(sweep)}
     leading = dict.fromkeys(best(judged, metric) for metric in shared_metrics(summary))
     shown = [group for group in leading if group is not None] or list(summary)[:1]
-    name = next(iter(first_members.values())).name if first_members else "an autoencoder"
-    return {
-        "heading": f"Sweep of {name} over {' and '.join(keys)} on {dataset.name}",
-        "answer": verdict(summary, differences),
-        "facts": f"{data_facts(dataset)} {len(sweep.settings)} settings. {training_facts(sweep.record)}",
-        "notes": sweep.messages,
-        "sections": [
-            _results(summary, differences, heading),
-            *_sections_of({group: first_members[group] for group in shown}, dataset),
-        ],
-        "configuration": _configuration(sweep.results()),
-    }
+    return {group: first_members[group] for group in shown}
 
 
 def _page_of_run(run: Run, dataset: Dataset | None) -> dict[str, Any]:

@@ -14,7 +14,7 @@ from ae_jax.data.files.idx import has_idx_images, idx_images, idx_splits, is_idx
 from ae_jax.data.files.images import IMAGE_SUFFIXES, image_splits, images_of
 from ae_jax.data.files.matlab import read_mat, variable_names
 from ae_jax.data.files.numpy_files import array_names, read_npy, read_npz
-from ae_jax.data.files.tables import column_names, read_csv, read_excel, read_feather, read_parquet
+from ae_jax.data.files.tables import column_names, read_table
 from ae_jax.data.spec import ReadOptions
 from ae_jax.errors import InvalidInput
 
@@ -36,12 +36,12 @@ _BY_SUFFIX = {
     ".npy": _Format("a .npy file", read_npy, ("transpose", "shape", "channels")),
     ".npz": _Format("a .npz file", read_npz, _ARRAYS),
     **{
-        suffix: _Format(f"a {suffix} file", read_csv, (*_TABLE, "header", "separator"))
+        suffix: _Format(f"a {suffix} file", read_table, (*_TABLE, "header", "separator"))
         for suffix in (".csv", ".tsv", ".csv.gz", ".tsv.gz")
     },
-    ".parquet": _Format("a .parquet file", read_parquet, _TABLE),
-    ".feather": _Format("a .feather file", read_feather, _TABLE),
-    ".xlsx": _Format("an .xlsx file", read_excel, (*_TABLE, "key", "header")),
+    ".parquet": _Format("a .parquet file", read_table, _TABLE),
+    ".feather": _Format("a .feather file", read_table, _TABLE),
+    ".xlsx": _Format("an .xlsx file", read_table, (*_TABLE, "key", "header")),
     ".mat": _Format("a .mat file", read_mat, _ARRAYS),
     ".h5": _Format("an HDF5 file", read_hierarchy, _ARRAYS),
     ".hdf5": _Format("an HDF5 file", read_hierarchy, _ARRAYS),

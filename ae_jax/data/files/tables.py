@@ -13,55 +13,39 @@ from ae_jax.data.damage import reading
 from ae_jax.data.frames import from_frame, is_number
 from ae_jax.errors import import_extra
 
-_EXPECTED = "lines of separated values, as many in each as columns are named, in UTF-8"
+_EXPECTED = {".parquet": "a Parquet file", ".feather": "a Feather file", ".xlsx": "an Excel workbook"}
+_LINES = "lines of separated values, as many in each as columns are named, in UTF-8"
 _LINE = 1 << 20
 """Number of bytes of a first line that is searched for a separator, at most."""
 
 
-def read_csv(path: Path, *, header: bool = True, separator: str | None = None, **how: Any) -> dict[str, RawData]:
-    """Reads rows of separated values, compressed by gzip where the name ends in ``.gz``.
+def read_table(
+    path: Path, *, key: str | None = None, header: bool = True, separator: str | None = None, **how: Any
+) -> dict[str, RawData]:
+    """Reads the rows of a table: Parquet, Feather (version 2), Excel, or separated values, also compressed by gzip.
 
     Without a header, the columns are named ``"0"``, ``"1"`` and so on.
 
     Args:
       path: of the file.
+      key: name of the sheet of an Excel file; by default the first.
       header: whether the first line names the columns.
       separator: one character; by default the most frequent of comma, semicolon, tab and bar in the first line.
       how: columns, label and id, as of :func:`ae_jax.data.frames.from_frame`.
     """
-    with reading(path, _EXPECTED), warnings.catch_warnings():
+    kind = path.suffix.lower()
+    expected = _EXPECTED.get(kind, _LINES) + (f" with the sheet {key}" if key else "")
+    with reading(path, expected), warnings.catch_warnings():
         warnings.simplefilter("error", pd.errors.ParserWarning)  # of values beyond the last named column
-        frame = _read_csv(path, header, separator)
+        frame = _read(path, key, header, separator)
     names = [str(name) for name in frame.columns]
     counted = [str(place) for place in range(len(names))]
-    if header and names != counted and all(map(is_number, names)):
+    if kind not in _EXPECTED and header and names != counted and all(map(is_number, names)):
         warnings.warn(
             f"{path} starts with {', '.join(names[:4])}, which are read as the names of the columns: give --no-header "
             "where that line is an example.",
             stacklevel=2,
         )
-    return {"all": from_frame(frame, name=str(path), **how)}
-
-
-def read_parquet(path: Path, **how: Any) -> dict[str, RawData]:
-    """Reads the rows of a Parquet file; the rest as of :func:`read_csv`."""
-    with open_parquet(path) as file, reading(path, "a Parquet file"):
-        frame = file.read().to_pandas()
-    return {"all": from_frame(frame, name=str(path), **how)}
-
-
-def read_feather(path: Path, **how: Any) -> dict[str, RawData]:
-    """Reads the rows of a Feather file, version 2; the rest as of :func:`read_csv`."""
-    feather = import_extra("pyarrow.feather", "tables", path)
-    with reading(path, "a Feather file"):
-        frame = feather.read_table(path, memory_map=False).to_pandas()
-    return {"all": from_frame(frame, name=str(path), **how)}
-
-
-def read_excel(path: Path, *, key: str | None = None, header: bool = True, **how: Any) -> dict[str, RawData]:
-    """Reads the rows of a sheet, by default the first, of an Excel file; the rest as of :func:`read_csv`."""
-    with reading(path, "an Excel workbook" + (f" with the sheet {key}" if key else "")):
-        frame = _read_excel(path, key, header)
     return {"all": from_frame(frame, name=str(path), **how)}
 
 
@@ -74,30 +58,31 @@ def open_parquet(path: Path) -> Any:
 
 def column_names(path: Path, *, header: bool = True, separator: str | None = None) -> list[str]:
     """Names of the columns of a table."""
-    suffix = path.suffix.lower()
-    if suffix == ".parquet":
-        with open_parquet(path) as file, reading(path, "a Parquet file"):
-            return list(file.schema_arrow.names)
-    if suffix == ".feather":
-        ipc = import_extra("pyarrow.ipc", "tables", path)
-        with reading(path, "a Feather file"), path.open("rb") as file:
-            return list(ipc.open_file(file).schema.names)
-    with reading(path, _EXPECTED if suffix != ".xlsx" else "an Excel workbook"):
-        frame = _read_excel(path, None, header, nrows=1) if suffix == ".xlsx" else None
-        frame = _read_csv(path, header, separator, nrows=1) if frame is None else frame
-        return [str(name) for name in frame.columns]
+    kind = path.suffix.lower()
+    with reading(path, _EXPECTED.get(kind, _LINES)):
+        if kind == ".parquet":
+            with open_parquet(path) as file:
+                return list(file.schema_arrow.names)
+        if kind == ".feather":
+            with path.open("rb") as file:
+                return list(import_extra("pyarrow.ipc", "tables", path).open_file(file).schema.names)
+        return [str(name) for name in _read(path, None, header, separator, nrows=1).columns]
 
 
-def _read_excel(path: Path, key: str | None, header: bool, **options: Any) -> pd.DataFrame:
-    import_extra("openpyxl", "tables", path)
-    return pd.read_excel(path, sheet_name=key or 0, header=0 if header else None, engine="openpyxl", **options)
-
-
-def _read_csv(path: Path, header: bool, separator: str | None, **options: Any) -> pd.DataFrame:
+def _read(path: Path, key: str | None, header: bool, separator: str | None, **options: Any) -> pd.DataFrame:
+    kind, first = path.suffix.lower(), 0 if header else None
+    if kind == ".parquet":
+        with open_parquet(path) as file:
+            return file.read().to_pandas()
+    if kind == ".feather":
+        return import_extra("pyarrow.feather", "tables", path).read_table(path, memory_map=False).to_pandas()
+    if kind == ".xlsx":
+        import_extra("openpyxl", "tables", path)
+        return pd.read_excel(path, sheet_name=key or 0, header=first, engine="openpyxl", **options)
     return pd.read_csv(
         path,
         sep=separator or _separator(path),
-        header=0 if header else None,
+        header=first,
         index_col=False,
         encoding="utf-8-sig",
         low_memory=False,
