@@ -73,12 +73,7 @@ def _write_outputs(method: Callable[..., np.ndarray], run: Run, given: InputData
 
 
 def reduce(
-    run: RunFolder,
-    data: InputData = FROM_RUN,
-    *,
-    out: str = "codes.csv",
-    picture: Picture = None,
-    json: Json = False,
+    run: RunFolder, data: InputData = FROM_RUN, *, out: str = "codes.csv", picture: Picture = None, json: Json = False
 ) -> int:
     """Writes the codes of one member as a table, and a map of them.
 

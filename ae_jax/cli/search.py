@@ -20,13 +20,11 @@ _SHOWN = 8
 """Number of queries that a picture shows."""
 
 Queries = Annotated[
-    str | None,
-    option("NAME|PATH", "test split of a data set by name; each row of a file, but not for itself"),
+    str | None, option("NAME|PATH", "test split of a data set by name; each row of a file, but not for itself")
 ]
 QueryLabel = Annotated[str | None, option("NAME", "as --label, where they have it")]
 Metric = Annotated[
-    Literal["euclidean", "cosine", "hamming"] | None,
-    option("NAME", "hamming with --binarise, else euclidean"),
+    Literal["euclidean", "cosine", "hamming"] | None, option("NAME", "hamming with --binarise, else euclidean")
 ]
 
 

@@ -22,12 +22,7 @@ class Opened(NamedTuple):
 
 
 def opened(
-    values: Any,
-    labels: Any = None,
-    *,
-    columns: Sequence[str] | None = None,
-    ids: Any = None,
-    name: str = "data",
+    values: Any, labels: Any = None, *, columns: Sequence[str] | None = None, ids: Any = None, name: str = "data"
 ) -> Opened:
     """Returns the examples of a container, with its labels, columns and ids.
 

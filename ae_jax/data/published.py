@@ -184,9 +184,7 @@ PUBLISHED: dict[str, Published] = {
             examples={"train": 50_000, "test": 10_000},
             homepage="https://www.cs.toronto.edu/~kriz/cifar.html",
             address="https://www.cs.toronto.edu/~kriz/",
-            files={
-                "cifar-10-binary.tar.gz": "c4a38c50a1bc5f3a1c5537f2155ab9d68f9f25eb1ed8d9ddda3db29a59bca1dd",
-            },
+            files={"cifar-10-binary.tar.gz": "c4a38c50a1bc5f3a1c5537f2155ab9d68f9f25eb1ed8d9ddda3db29a59bca1dd"},
             read=read_cifar10_archive,
         ),
         Published(

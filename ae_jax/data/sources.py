@@ -56,11 +56,7 @@ EMBEDDED: dict[str, Callable[..., Dataset]] = {"digits": digits}
 
 @public
 def load(
-    source: str | Path,
-    reading: ReadOptions = ReadOptions(),
-    *,
-    scaling: Scaling | str | None = None,
-    seed: int = 0,
+    source: str | Path, reading: ReadOptions = ReadOptions(), *, scaling: Scaling | str | None = None, seed: int = 0
 ) -> Dataset:
     """Loads a data set by name, or from a file or folder.
 

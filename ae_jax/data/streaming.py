@@ -152,12 +152,7 @@ class Stream:
         return min(count * batch_size, examples)
 
     def chunks(
-        self,
-        epoch: int,
-        batch_size: int,
-        *,
-        first: int = 0,
-        share: Share = lambda count: (0, count),
+        self, epoch: int, batch_size: int, *, first: int = 0, share: Share = lambda count: (0, count)
     ) -> Generator[np.ndarray, None, None]:
         """The chunks of an epoch, ``[chunk, *shape]`` in the type that a device stores; the last may be shorter.
 

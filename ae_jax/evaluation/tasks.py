@@ -243,9 +243,7 @@ def _beside_pca(
     return context.rows(pca, of_pca) + rows, messages
 
 
-def _representations(
-    context: Context,
-) -> Iterator[tuple[Subject, str, str, np.ndarray, np.ndarray]]:
+def _representations(context: Context) -> Iterator[tuple[Subject, str, str, np.ndarray, np.ndarray]]:
     """What is searched: subject, representation, distance, and its values for the split and the training split."""
     if isinstance(context.evaluated, Run):
         raw, pca = context.raw, context.baseline(context.pca)

@@ -1,13 +1,7 @@
 """Tables, figures, and one self-contained HTML page."""
 
 from ae_jax.report.axes import annotate, new_axes, select_examples, select_member, to_png
-from ae_jax.report.charts import (
-    code_map,
-    comparison_summary,
-    denoising_gains,
-    loss_curves,
-    roc_and_pr,
-)
+from ae_jax.report.charts import code_map, comparison_summary, denoising_gains, loss_curves, roc_and_pr
 from ae_jax.report.examples import (
     Panel,
     anomalous_examples,

@@ -2,15 +2,7 @@
 
 from ae_jax.studies.compare import DEFAULT_AUTOENCODERS, Comparison, compare, default_autoencoders
 from ae_jax.studies.results import Interval, as_json, best, interval, intervals, split_ratio, summarise, write_results
-from ae_jax.studies.statistics import (
-    Difference,
-    Ranking,
-    average_ranks,
-    holm,
-    nemenyi,
-    paired_differences,
-    undefeated,
-)
+from ae_jax.studies.statistics import Difference, Ranking, average_ranks, holm, nemenyi, paired_differences, undefeated
 from ae_jax.studies.study_results import StudyResults
 from ae_jax.studies.study_state import path_component
 from ae_jax.studies.submit import EXECUTORS, SweepSpec, submit_sweep

@@ -17,14 +17,7 @@ from ae_jax.errors import InvalidInput, TrainingDiverged
 from ae_jax.evaluation import METRICS, Row, evaluate, sentences
 from ae_jax.models import Autoencoder
 from ae_jax.studies.results import Interval, split_ratio, summarise
-from ae_jax.studies.study_state import (
-    begin_study,
-    finish_study,
-    forget_study,
-    path_component,
-    read_rows,
-    write_rows,
-)
+from ae_jax.studies.study_state import begin_study, finish_study, forget_study, path_component, read_rows, write_rows
 from ae_jax.training import Callback, Checkpoints, Run, TrainConfig, TrainingInterrupted, fit
 from ae_jax.training.checkpoint import checkpoint_info
 from ae_jax.training.compilation import COST, watch_compilation

@@ -72,12 +72,7 @@ class Sweep(StudyResults):
     def results(self) -> dict[str, Any]:
         """Returns everything but the parameters, ready for JSON."""
         autoencoder = next((to_config(run.members[0]) for run in self.runs.values()), None)
-        return {
-            "study": "sweep",
-            "autoencoder": autoencoder,
-            "grid": to_config(self.settings),
-            **super().results(),
-        }
+        return {"study": "sweep", "autoencoder": autoencoder, "grid": to_config(self.settings), **super().results()}
 
 
 @public

@@ -51,12 +51,7 @@ def _rows_of(array: Any, rows: np.ndarray) -> Any:
 
 @partial(jax.jit, static_argnames=("function", "shape"))
 def _apply(
-    members: tuple[Any, ...],
-    scaling: Scaling,
-    condition: Any,
-    *batch: Any,
-    function: Callable[..., Any],
-    shape: Shape,
+    members: tuple[Any, ...], scaling: Scaling, condition: Any, *batch: Any, function: Callable[..., Any], shape: Shape
 ) -> Any:
     def one(params: Params, state: ModelState, autoencoder: Autoencoder, *own: Any) -> Any:
         model = autoencoder.bind(shape, params, state)

@@ -92,8 +92,7 @@ def fit(
     planned = plan(autoencoder, data, config, seeds=seeds)
     if planned.config.batch_size < config.batch_size:
         warnings.warn(
-            f"batch_size={config.batch_size} was lowered to the {planned.config.batch_size} examples.",
-            stacklevel=3,
+            f"batch_size={config.batch_size} was lowered to the {planned.config.batch_size} examples.", stacklevel=3
         )
     start = None if init is None else start_from(init, planned)
     with contextlib.ExitStack() as stack:

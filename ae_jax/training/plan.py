@@ -80,11 +80,7 @@ class Plan(NamedTuple):
 
 
 def plan(
-    autoencoder: Autoencoder | Sequence[Autoencoder],
-    data: Any,
-    config: TrainConfig,
-    *,
-    seeds: int | Sequence[int],
+    autoencoder: Autoencoder | Sequence[Autoencoder], data: Any, config: TrainConfig, *, seeds: int | Sequence[int]
 ) -> Plan:
     """Checks the arguments of :func:`ae_jax.fit` and combines every autoencoder with every seed."""
     require_supported_settings()

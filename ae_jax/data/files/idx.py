@@ -38,10 +38,7 @@ def read_idx(path: Path) -> np.ndarray:
       LeCun, Cortes and Burges, *The MNIST database of handwritten digits*, 1998, "File formats".
     """
     expected = "an idx file such as train-images-idx3-ubyte; fetch it again"
-    with (
-        reading(path, expected),
-        gzip.open(path) if path.suffix.lower() == ".gz" else path.open("rb") as file,
-    ):
+    with reading(path, expected), gzip.open(path) if path.suffix.lower() == ".gz" else path.open("rb") as file:
         start = file.read(4)
         if len(start) < 4 or start[:2] != b"\0\0" or start[2] not in _TYPES:
             raise InvalidInput(f"{path} starts with the bytes {start.hex(' ') or 'of no file'}: expected {expected}.")
