@@ -80,15 +80,9 @@ def task_tables(result: TaskResult, *, by_member: bool = False, resampled: float
     tables = []
     for title, part in parts.items():
         tested = [one for one in part if resampled is not None or one[1] is not None]
-        summary, differences = (
-            function(
-                [row for row, _ in of],
-                split=part[0][0]["split"],
-                examples=[values for _, values in of],
-                resampled=resampled,
-            )
-            for function, of in ((summarise, part), (paired_differences, tested))
-        )
+        on = {"split": part[0][0]["split"], "resampled": resampled}
+        summary = summarise([row for row, _ in part], examples=[values for _, values in part], **on)
+        differences = paired_differences([row for row, _ in tested], examples=[of for _, of in tested], **on)
         how = {"heading": _joined(*task.by), "title": title, "explained": [title] == last}
         tables.append(results_table(summary, differences, **how))
     return tables
