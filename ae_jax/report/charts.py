@@ -30,7 +30,9 @@ from ae_jax.studies import interval
 from ae_jax.training import Run
 from ae_jax.training.population import members_by_setting
 
-_NATS = ("bernoulli_nll", "gaussian_nll", "laplace_nll", "kl", "iwae_gap", "kl_sparsity")
+_NATS = ("kl", "iwae_gap", "kl_sparsity")
+"""Terms in nats beside negative log-likelihoods."""
+
 _DASHES = ("-", (0, (5, 1.5)), (0, (1.5, 1.2)), (0, (5, 1.5, 1, 1.5)))
 _CLASSES, _IN_A_COLUMN, _POINTS = 20, 12, 2000
 
@@ -70,9 +72,8 @@ def loss_curves(run: Run, *, ax: Axes | None = None, title: str = "") -> Figure 
         ]
         beyond = _scale_losses(ax, drawn)
         heading = f"loss = {to_words(likelihood)}" if len(terms) == 1 else to_words(term)
-        annotate(
-            ax, title=heading, x=f"epoch{beyond}", y="nats" if (likelihood if term == "loss" else term) in _NATS else ""
-        )
+        name = likelihood if term == "loss" else term
+        annotate(ax, title=heading, x=f"epoch{beyond}", y="nats" if name in _NATS or name.endswith("_nll") else "")
         ax.xaxis.set_major_locator(MaxNLocator(integer=True, nbins=7))
     axes[0].legend(fontsize=SMALL, frameon=False)
     entitle(axes, title)

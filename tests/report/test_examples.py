@@ -9,6 +9,7 @@ from matplotlib.patches import Rectangle
 import ae_jax
 from ae_jax import Run
 from ae_jax.data import Dataset
+from ae_jax.evaluation import AnomalyScore, definition_of
 from ae_jax.networks import MLP
 from ae_jax.objectives import Reconstruction
 from ae_jax.report import (
@@ -21,6 +22,7 @@ from ae_jax.report import (
     prior_samples,
     reconstructions,
     retrieved_examples,
+    scored_examples,
     to_png,
 )
 from ae_jax.report.axes import VERMILLION
@@ -167,6 +169,20 @@ def test_anomalous_examples_have_scores_and_contributions(small: Dataset):
     assert ticks(figure, 2)[0] == ["0", "1", "2"]
     assert figure.axes[1].images[0].get_clim() == (-19.0, 19.0)
     assert titles(anomalous_examples(x, scores)) == ["most abnormal", "most normal"]
+
+
+def test_scores_of_conditional_runs_are_explained_by_the_labels_of_the_examples(run: Run, small: Dataset):
+    asked = []
+
+    class Noting(AnomalyScore):
+        def explain(self, x, *, condition=None, steps=32):
+            asked.append(condition)
+            return np.zeros(x.shape)
+
+    scorer = Noting(run, "reconstruction_error", definition_of("reconstruction_error"), {})
+    figure = scored_examples(scorer, small.test.x, np.arange(20.0), np.arange(20))
+    assert asked[0].tolist() == [*range(19, 11, -1), *range(7, -1, -1)]
+    assert ticks(figure, 0)[0][0] == "19"
 
 
 def test_contributions_of_colours_are_summed_and_those_of_a_table_are_strips(colour: Dataset, tabular: Dataset):
