@@ -156,7 +156,7 @@ def _end(callbacks: Sequence[Callback], run: Run, error: Exception | None) -> No
         try:
             callback.on_end(run)
         except Exception as raised:
-            error = error or raised
+            error = raised if error is None else error
     if error is not None:
         error.run = run  # pyright: ignore[reportAttributeAccessIssue]
         raise error
