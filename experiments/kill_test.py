@@ -7,9 +7,10 @@ EXPECTED
     nothing else is left beside them. After SIGTERM, it exits with 143 and its newest checkpoint is where it stopped.
     Each is ended at least once, and of 50 or more some are ended in every phase.
 MEASURED
-    no fault in 7 trainings, the first 7 of the default's 200 (2 single, 2 population, 2 streamed, 1 sweep): SIGKILL
-    ended 4 of them 10 times (starting 0, training 0, saving 5, ending 5) and left 4 hidden copies, all removed (14
-    starts); SIGTERM ended 3 5 times (2, 0, 1, 2; 8 starts). On one core of an AMD EPYC, beside much other work.
+    no fault in 14 trainings, the first 14 of the default's 200 (4 single, 4 population, 2 streamed, 2 sweep, 2
+    compare): SIGKILL ended 7 of them 18 times (starting 2, training 3, saving 5, ending 8) and left 5 hidden copies,
+    all removed (25 starts); SIGTERM ended 7 13 times (3, 0, 4, 6; 21 starts). On one core of an AMD EPYC, beside much
+    other work.
 
 Each start is a process of its own, forked from one that has imported JAX without initialising it, and does what the
 commands train, sweep and compare do with --resume, but for figures. A quarter of the signals come at a moment drawn
