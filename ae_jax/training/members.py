@@ -315,7 +315,7 @@ class Members:
             raise InvalidInput(f"{self.name} is conditional: expected condition=, the label of each example.")
         labels = np.asarray(condition)
         labels = np.broadcast_to(labels, (count,)) if labels.ndim == 0 else as_labels(labels, count)
-        return as_condition(labels, self.data.classes, "the labels of the condition")
+        return as_condition(labels, self.data.classes, "the condition")
 
     def apply(self, function: Callable[..., Any], *arrays: Any, condition: Any = None, per_member: Any = None) -> Any:
         """Applies a function of a model and a batch to any number of examples, for every member.

@@ -155,7 +155,7 @@ def test_samples_of_a_conditional_run_are_of_the_class_that_is_asked_for(conditi
     [
         (None, "conditional is conditional: expected condition="),
         ([1, 2], "expected one label for each example"),
-        (11, "the labels of the condition hold 11: expected the classes"),
+        (11, "the condition 11 was not trained on: expected one of the classes"),
     ],
 )
 def test_a_condition_that_is_missing_of_another_length_or_unknown_is_refused(conditional, condition, sentence):
