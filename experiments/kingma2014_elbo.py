@@ -28,7 +28,9 @@ images have 93.20 nats.
 
 The networks behind the 89.9 are not clear: in their source (Rezende and Mohamed, *Variational inference with
 normalizing flows*, ICML 2015) they have layers of 400 maxout units, and in the script that pythae publishes a second
-layer of 400, each way, is commented out. One layer spends 30 nats on its latents, two spend 26.
+layer of 400, each way, is commented out. One layer spends 30 nats on its latents, two spend 26. Initial values are not
+the reason: with PyTorch's, and the rate of that script, which falls at epochs 200 and 350, a program in JAX alone has
+92.6 nats after 500 epochs (seed 0; no command here repeats it).
 """
 
 import math
