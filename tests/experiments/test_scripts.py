@@ -159,9 +159,8 @@ def test_fit_does_the_work_that_is_written_by_hand(tmp_path):
 
 
 @pytest.mark.slow
-def test_trainings_that_are_ended_come_to_the_same_bits(tmp_path):
-    """Other tests kill three; here SIGTERM comes, each kind is seen, and the moments are another draw."""
-    how = ["--runs", "5", "--seed", "1000", "--signals", "SIGTERM"]
+def test_trainings_of_every_kind_that_are_killed_come_to_the_same_bits(tmp_path):
+    how = ["--runs", "5", "--seed", "1000", "--signals", "SIGKILL"]
     finished = run(EXPERIMENTS / "kill_test.py", *how, folder=tmp_path)
     assert finished.returncode == 0, finished.stderr
     rows = [json.loads(line) for line in finished.stdout.splitlines()]

@@ -2,12 +2,8 @@
 
 import contextlib
 import dataclasses
-import json
-import os
 import resource
 import signal
-import subprocess
-import sys
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
@@ -31,7 +27,6 @@ from ae_jax.training.compilation import watch_compilation
 from ae_jax.training.data_iterator import DataIterator
 
 EPOCHS = 6
-KILL_TEST = Path(__file__).parents[2] / "experiments" / "kill_test.py"
 
 
 class Crash(Exception):
@@ -361,15 +356,3 @@ def test_of_a_damaged_checkpoint_the_previous_one_is_used_and_nothing_is_lost(tr
         run = training.fit(checkpoints=tmp_path, resume=True)
     assert_same(run, whole)
     assert (tmp_path / f"damaged-{newer}").is_dir()
-
-
-@pytest.mark.slow
-def test_killed_at_random_moments_it_comes_to_the_same_bits(tmp_path):
-    """Three of the hundred runs that the script makes by default."""
-    command = [sys.executable, str(KILL_TEST), "--runs", "3", "--signals", "SIGKILL"]
-    finished = subprocess.run(command, cwd=tmp_path, env=os.environ, capture_output=True, text=True)
-    assert finished.returncode == 0, finished.stderr
-    rows = [json.loads(line) for line in finished.stdout.splitlines()]
-    assert sum(row["runs"] for row in rows) == 3
-    assert [row["faults"] for row in rows] == [[], [], []]
-    assert all(sum(row["ended"].values()) >= row["runs"] for row in rows)
