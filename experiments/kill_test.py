@@ -21,6 +21,7 @@ middle of epochs, a sweep of two structures, and a comparison that leaves out st
 """
 
 import argparse
+import contextlib
 import dataclasses
 import hashlib
 import itertools
@@ -215,7 +216,9 @@ class Process:
         """The current phase."""
         if "trained" in self.said:
             return "ending"
-        saving = any(self.place.glob("out.checkpoints/*/*.orbax-checkpoint-tmp"))
+        saving = False
+        with contextlib.suppress(FileNotFoundError):  # a temporary file has gone meanwhile
+            saving = any(self.place.glob("out.checkpoints/*/*.orbax-checkpoint-tmp"))
         return "starting" if not self.epochs else "saving" if saving else "training"
 
     def heard(self, word: str) -> str | None:
