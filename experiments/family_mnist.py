@@ -11,8 +11,8 @@ EXPECTED
     least 95% of its codes and its squared error is not shown to be larger than ``vq``'s; a mixture of ten Gaussians for
     the codes of ``rae`` at least halves the Fréchet distance of samples beside one Gaussian.
 MEASURED
-    3 epochs, 500 images, seeds 0 to 2: all met on MNIST, see experiments/README.md. ``categorical``, other names and
-    Fashion-MNIST are not measured.
+    500 images, seeds 0 to 2, 3 epochs: all met on both sets, see experiments/README.md. ``categorical`` has an -ELBO of
+    110.96 ± 0.27 nats after 20 epochs, missed. Other names are not measured.
 
 784-400-40 and back for likelihoods (``categorical``: 784-512-256 and 30 variables of 10 values), on binary images:
 Larochelle's static MNIST, or images binarised once by a fixed key. 784-400-16 for ``rae``, and for discrete codes

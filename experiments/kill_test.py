@@ -7,10 +7,11 @@ EXPECTED
     nothing else is left beside them. After SIGTERM, it exits with 143 and its newest checkpoint is where it stopped.
     Each is ended at least once, and of 50 or more some are ended in every phase.
 MEASURED
-    no fault in 14 trainings, the first 14 of the default's 200 (4 single, 4 population, 2 streamed, 2 sweep, 2
-    compare): SIGKILL ended 7 of them 18 times (starting 2, training 3, saving 5, ending 8) and left 5 hidden copies,
-    all removed (25 starts); SIGTERM ended 7 13 times (3, 0, 4, 6; 21 starts). On one core of an AMD EPYC, beside much
-    other work.
+    no fault in 201 trainings (42 single, 42 population, 40 streamed, 39 sweep, 38 compare): SIGKILL ended 101 of them
+    152 times (starting 8, training 18, saving 64, ending 62) and left 22 hidden copies, all removed (302 starts);
+    SIGTERM ended 100 136 times (17, 14, 61, 44; 273 starts). As the first 137 of the default, where the script itself
+    failed on a file that had gone while it looked for saves (mended), and --runs 32 --seed 5000. On two cores of an AMD
+    EPYC, beside other work.
 
 Each start is a process of its own, forked from one that has imported JAX without initialising it, and does what the
 commands train, sweep and compare do with --resume, but for figures. A quarter of the signals come at a moment drawn
