@@ -82,5 +82,6 @@ def sample(members: tuple[Params, ModelState, Autoencoder, Any], key: Any, shape
 
 
 def posterior(autoencoder: Autoencoder, model: Any, scaling: Scaling, raw: Any) -> Any:
+    """Mean and standard deviation of the posterior; None in place of the second where a family has none."""
     code = model.encode(scaling(raw))
     return deterministic(code), jnp.exp(code.log_scale) if hasattr(code, "log_scale") else None
