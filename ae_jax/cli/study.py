@@ -1,7 +1,7 @@
 """The commands that train: ``compare``, ``train`` and ``sweep``."""
 
 import signal
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from contextlib import ExitStack, nullcontext
 from functools import partial
 from pathlib import Path
@@ -50,16 +50,16 @@ def compare(
     from ae_jax import studies
 
     training.join()
-    dataset = by_each(data.load)
-    folder = out or default_folder("compare", dataset.name)
     names = autoencoders or studies.DEFAULT_AUTOENCODERS
+    dataset = by_each(lambda: _loaded(names, data))
+    folder = out or default_folder("compare", dataset.name)
     by_leader(lambda: require_free(folder, [runs_folder(folder, name) for name in names]))
     return conduct(partial(studies.compare, dataset, list(autoencoders) or None), training, folder, json=json)
 
 
-def _loaded(name: str, data: Data) -> Dataset:
-    """Loads data, whose values may be missing for autoencoders that take such data."""
-    with missing_values(named(name)().objective.uses_observed):
+def _loaded(names: Iterable[str], data: Data) -> Dataset:
+    """Loads data, whose values may be missing where every autoencoder takes such data."""
+    with missing_values(all(named(name)().objective.uses_observed for name in names)):
         return data.load()
 
 
@@ -78,7 +78,7 @@ def train_command(name: str) -> Callable[..., int]:
         from ae_jax import studies
 
         training.join()
-        dataset = by_each(lambda: _loaded(name, data))
+        dataset = by_each(lambda: _loaded([name], data))
         autoencoder, messages = by_each(lambda: studies.suited(name, dataset, **chosen_values(hyperparameters)))
         folder = out or default_folder("train", name, dataset.name)
         by_leader(lambda: require_free(folder, [folder]))
@@ -115,7 +115,7 @@ def sweep_command(name: str) -> Callable[..., int]:
         if chunks.on_cluster:
             return sweep_on_cluster(name, grid, data, training, chunks, out=out, json=json)
         training.join()
-        dataset = by_each(lambda: _loaded(name, data))
+        dataset = by_each(lambda: _loaded([name], data))
         folder = out or default_folder("sweep", name, dataset.name)
         where = {"seeds": training.seeds, "chunks": chunks.chunks, "mesh": training.mesh}
         populations, _ = by_each(lambda: studies.populations_of(name, dataset, grid, **where))

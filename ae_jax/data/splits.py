@@ -91,6 +91,7 @@ def from_splits(
     columns: Sequence[str] | None = None,
     channels: Channels | None = None,
     scaling: Scaling | str | None = None,
+    missing: bool = False,
 ) -> Dataset:
     """A data set from given splits.
 
@@ -99,7 +100,7 @@ def from_splits(
       validation, test: the same, with examples of the same shape and type; None or no examples for no such split. Of
         tables, the columns of the training split are taken by their names.
       name: what results call it.
-      columns, channels, scaling: as in :func:`from_arrays`.
+      columns, channels, scaling, missing: as in :func:`from_arrays`.
 
     Raises:
       InvalidInput: data that :func:`ae_jax.data.arrays.as_examples` refuses, another shape or type than the training
@@ -110,7 +111,7 @@ def from_splits(
       >>> len(data.train.x), len(data.validation.x), len(data.test.x)
       (6, 0, 2)
     """
-    splits: dict[str, Split] = {}
+    allowed, splits = missing or are_allowed_missing(), dict[str, Split]()
     names, notes, table = None if columns is None else tuple(columns), [], False
     for split, given in (("train", train), ("validation", validation), ("test", test)):
         what = f"the {split} split of {name}"
@@ -122,8 +123,9 @@ def from_splits(
         ):
             splits[split] = Split(splits["train"].x[:0])
             continue
-        found = opened(x, labels, columns=names, ids=ids[0] if ids else None, name=what)
-        splits[split], said = _as_split(found, channels, what)
+        with missing_values(allowed):
+            found = opened(x, labels, columns=names, ids=ids[0] if ids else None, name=what)
+            splits[split], said = _as_split(found, channels, what)
         if split == "train":
             names, notes, table = found.raw.columns, said, found.table
         if (own := splits[split].x.shape[1:]) != (shape := splits["train"].x.shape[1:]):
@@ -134,7 +136,7 @@ def from_splits(
                 "holds for all."
             )
     scaling = _of_table(scaling, splits["train"].x) if table else scaling
-    return _scaled(name, splits, names, scaling, notes=notes, missing=are_allowed_missing())
+    return _scaled(name, splits, names, scaling, notes=notes, missing=allowed)
 
 
 def from_raw(

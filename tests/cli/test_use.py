@@ -328,3 +328,12 @@ def test_a_table_with_empty_cells_is_trained_on_and_imputed(call, tmp_path):
     for command in (["detect"], ["explore", "--export", "page.html"], ["evaluate", "--tasks", "reconstruction"]):
         call(*command[:1], tmp_path / "run", *command[1:]).ok()
     call("train", "variational", "--data", tmp_path / "holes.csv").refused("missing values")
+
+
+@pytest.mark.slow
+def test_a_comparison_takes_empty_cells_where_every_autoencoder_does(call, tmp_path):
+    table = pandas.DataFrame(np.random.default_rng(0).normal(size=(60, 3)), columns=list("abc"))
+    table.mask(table > 1).to_csv(tmp_path / "holes.csv", index=False)
+    line = ["compare", "--data", tmp_path / "holes.csv", "--seeds", 1, "--epochs", 1, "--autoencoders", "missing"]
+    call(*line, "--out", tmp_path / "compared").ok()
+    call(*line, "variational").refused("missing values")

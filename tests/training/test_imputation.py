@@ -7,7 +7,7 @@ from scipy import stats
 
 import ae_jax
 from ae_jax import Autoencoder, InvalidInput
-from ae_jax.data import Scaling, from_arrays
+from ae_jax.data import Scaling, from_arrays, from_splits
 from ae_jax.evaluation import evaluate, log_likelihood
 from ae_jax.objectives import GaussianLikelihood, ImportanceWeighted
 from ae_jax.training import untrained
@@ -35,6 +35,7 @@ def test_scaling_and_range_are_of_observed_values(holes):
     np.testing.assert_allclose(data.spec.low, np.nanmin(holes))
     assert data.has_missing
     assert not from_arrays(np.nan_to_num(holes), missing=True).has_missing
+    assert from_splits(np.nan_to_num(holes), validation=holes, missing=True).has_missing
 
 
 def test_a_table_with_empty_cells_and_splits_drawn_anew_keep_them(holes):
