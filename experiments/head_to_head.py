@@ -23,6 +23,7 @@ trainings, the two libraries in turn; ours compiles in the first of a name alone
 off.
 """
 
+import dataclasses
 import os
 import time
 from collections.abc import Callable, Mapping, Sequence
@@ -33,12 +34,14 @@ from typing import Any
 
 import jax
 import numpy as np
+from flax import nnx
 
 import ae_jax
-from ae_jax import Autoencoder
+from ae_jax import Autoencoder, component, static
 from ae_jax.data import Dataset, from_splits
-from ae_jax.networks import deterministic
+from ae_jax.networks import MLP, deterministic
 from ae_jax.studies.results import Interval, intervals
+from ae_jax.types import Shape
 from benchmarks import family
 from benchmarks.baselines import pythae_family
 from benchmarks.baselines.pythae_family import Work
@@ -67,15 +70,43 @@ METRICS = {
 TIME = "seconds"
 
 
-def autoencoder(name: str, examples: int) -> Autoencoder:
-    """Ours, with the layers that all have."""
+@component
+class AsPyTorch:
+    """Perceptrons whose weights and biases start as PyTorch's, uniform within one over the root of the inputs.
+
+    Attributes:
+      networks: the perceptrons.
+    """
+
+    networks: MLP = static()
+
+    @property
+    def code(self) -> int:
+        return self.networks.code
+
+    @property
+    def stochastic(self) -> bool:
+        return self.networks.stochastic
+
+    def __call__(self, shape: Shape, outputs: int, rngs: nnx.Rngs) -> nnx.Module:
+        built = self.networks(shape, outputs, rngs)
+        for layer in (*built.encoder, *built.decoder):
+            most = layer.in_features**-0.5
+            for variable in (layer.kernel, layer.bias):
+                variable.set_value(jax.random.uniform(rngs.params(), variable.shape, minval=-most, maxval=most))
+        return built
+
+
+def autoencoder(name: str, examples: int, initial: str) -> Autoencoder:
+    """Ours, with the layers that all have and PyTorch's or its own initial values."""
     further = {"examples": examples} if name == "beta_tc" else OWN.get(name, {})
-    return ae_jax.named(name)(code=CODE, hidden=(HIDDEN,), activation="relu", learning_rate=RATE, **further)
+    ours = ae_jax.named(name)(code=CODE, hidden=(HIDDEN,), activation="relu", learning_rate=RATE, **further)
+    return ours if initial == "own" else dataclasses.replace(ours, networks=AsPyTorch(networks=ours.networks))
 
 
-def trained(name: str, work: Work, seed: int) -> tuple[Fitted, float]:
+def trained(name: str, work: Work, seed: int, initial: str) -> tuple[Fitted, float]:
     """Ours trained, with the seconds of the processor that training took."""
-    ours, data = autoencoder(name, len(work.images)), from_splits(work.images, scaling="none")
+    ours, data = autoencoder(name, len(work.images), initial), from_splits(work.images, scaling="none")
     started = time.process_time()
     run = ae_jax.fit(ours, data, epochs=work.epochs, batch_size=work.batch_size, seeds=seed)
     seconds = time.process_time() - started
@@ -143,7 +174,7 @@ def measured(name: str, data: Mapping[str, Any], budget: Mapping[str, Any], _: P
     """Trains by both libraries in turn and returns metrics and times."""
     rows, work = [], Work(data["train"], HIDDEN, CODE, BATCH, budget["epochs"], RATE)
     for seed in range(budget["seeds"]):
-        of = {OURS: trained(name, work, seed), THEIRS: pythae_family.trained(name, work, seed)}
+        of = {OURS: trained(name, work, seed, budget["initial"]), THEIRS: pythae_family.trained(name, work, seed)}
         for library, (model, seconds) in of.items():
             values = quality(name, model, data, budget, seed) | {TIME: seconds}
             about = {"autoencoder": name, "library": library, "seed": seed}
@@ -225,9 +256,10 @@ EXPERIMENT = Experiment(
         "seeds": "trainings from other initial values (count)",
         "images": "test images whose likelihood is measured (count)",
         "samples": "latents for each likelihood (count)",
+        "initial": "initial values of our layers, pytorch or own (He's)",
     },
     budgets={
-        budget: {"autoencoders": tuple(METRICS)} | numbers
+        budget: {"autoencoders": tuple(METRICS), "initial": "pytorch"} | numbers
         for budget, numbers in {
             "default": {"examples": 10_000, "epochs": 10, "seeds": 3, "images": 1000, "samples": 100},
             "smoke": {"examples": 200, "epochs": 2, "seeds": 2, "images": 20, "samples": 3},

@@ -56,6 +56,12 @@ def require_bounds(value: dict) -> None:
             assert 0 < value[name, seed, "nll"] < value[name, seed, "negative_elbo"]
 
 
+def require_bounds_of_missing(value: dict) -> None:
+    for seed in (0, 1):
+        assert 0 < value["CVAE, 1", seed, "nll"] < value["CVAE, 1", seed, "bound"]
+        assert value["NN, 3", seed, "bound"] < value["NN, 1", seed, "bound"]  # of a third of the pixels
+
+
 def require_accuracy_of_codes(value: dict) -> None:
     assert min(value[name, seed, metric] for name, seed, metric in value if metric == "accuracy") > 90
     assert 0 < value["k-sparse", 0, "active"] <= 100 * 15 / 256  # of 256 units, 15 are kept
@@ -76,6 +82,7 @@ SMOKE: dict[str, Any] = {
     "kingma2014_elbo": require_bounds,
     "masci2011_convolutional": None,
     "rifai2011_contractive": require_contraction,
+    "sohn2015_quadrants": require_bounds_of_missing,
     "sparse_codes": require_accuracy_of_codes,
     "vincent2010_denoising": require_test_errors,
     "what_each_is_for": None,
@@ -374,3 +381,29 @@ def test_the_imputation_of_half_of_the_values_runs(tmp_path):
     rows = [json.loads(line) for line in finished.stdout.splitlines()]
     assert rows[0]["mse"] == pytest.approx(1.0224, abs=1e-4)  # of missing values at the mean, by NumPy's seed 1234
     assert rows[2]["imputation"] == "missing"
+
+
+@pytest.mark.slow
+def test_categorical_latents_are_trained_as_in_the_notebook(tmp_path):
+    finished = run(EXPERIMENTS / "jang2017_categorical.py", "--smoke", folder=tmp_path)
+    assert finished.returncode == 0, finished.stderr
+    rows = [json.loads(line) for line in finished.stdout.splitlines()]
+    relaxed, one_hot = (
+        [row["nats"] for row in rows if row.get("negative_elbo") == f"test, {name}"] for name in ("relaxed", "one-hot")
+    )
+    assert len(relaxed) == len(one_hot) == 2
+    np.testing.assert_allclose(relaxed, one_hot, rtol=0.1)  # the relaxation is near the model that is sampled
+
+
+def test_missing_pixels_alone_are_judged():
+    study = module_of("sohn2015_quadrants.py")
+    assert [study.given((28, 28, 1), quadrants).mean() for quadrants in (1, 2, 3)] == [0.25, 0.5, 0.75]
+    known = np.array([[0, 0, 0, 0], [0, 0, 0, 0], [1, 1, 0, 0], [1, 1, 0, 0]], bool)
+    np.testing.assert_array_equal(study.given((4, 4), 1), known)
+    rng = np.random.default_rng(0)
+    logits, x = rng.normal(size=(3, 4, 4)), rng.uniform(size=(3, 4, 4))
+    p = 1 / (1 + np.exp(-logits))
+    losses = np.where(known, 0.0, -x * np.log(p) - (1 - x) * np.log(1 - p)).sum(axis=(1, 2))
+    objective = study.ConditionalELBO(quadrants=1)
+    np.testing.assert_allclose(objective.nll(jnp.asarray(logits), jnp.asarray(x)), losses, rtol=1e-5)
+    np.testing.assert_array_equal(objective.given_of(jnp.asarray(x)), np.where(known, x, 0).astype(np.float32))
