@@ -41,7 +41,8 @@ class ImportanceWeighted(Objective):
 
     - ``"plain"``: that of the bound;
     - ``"doubly"`` reparameterised: :math:`-\sum_s \tilde w_s^2 \, \partial_z \log w_s \, \partial_\phi z_s`, which has
-      the same expectation, and a variance that vanishes at the exact posterior;
+      the same expectation, and a variance that vanishes at the exact posterior (of the ELBO's share
+      :math:`-\frac{1}{k} \sum_s \partial_z \log w_s \, \partial_\phi z_s`);
     - ``"partial"``: that of the mean of M bounds of k latents, while everything else is trained by one bound of all
       :math:`M k` latents, whose value is the loss.
 
@@ -114,20 +115,21 @@ class ImportanceWeighted(Objective):
         if batch.observed is not None:
             inputs = inputs._replace(x=jnp.where(batch.observed, inputs.x, 0.0))
         posterior = model.encode(inputs.x, batch.condition)
-        nll, kl, encoder_loss = self._terms(model, sample_key, posterior, batch)
+        beta = value_at(self.beta, step)
+        nll, kl, encoder_loss = self._terms(model, sample_key, posterior, batch, beta)
         bounds = 1 if self.gradient == "partial" else self.bounds
         loss, metrics = weighted_sum(
             {
                 self.likelihood.name: (1.0, jnp.mean(nll, axis=0)),
                 "kl": (1.0, jnp.mean(kl, axis=0)),
-                "iwae_gap": (value_at(self.beta, step) - 1.0, _gap_of_bounds(-nll - kl, bounds)),
+                "iwae_gap": (beta - 1.0, _gap_of_bounds(-nll - kl, bounds)),
             }
             | penalty_terms(self.penalties, model, penalty_key, inputs, posterior),
             step,
         )
         return loss + encoder_loss - jax.lax.stop_gradient(encoder_loss), metrics
 
-    def _terms(self, model: Any, key: Key, posterior: Any, batch: Batch) -> tuple[Array, Array, Array]:
+    def _terms(self, model: Any, key: Key, posterior: Any, batch: Batch, beta: Any) -> tuple[Array, Array, Array]:
         """Negative log-likelihood and log-ratio of each latent, and a loss that trains the encoder alone."""
         require_posterior(posterior, model.prior)
         latents, densities = jax.vmap(posterior.sample_and_log_prob)(jax.random.split(key, self.bounds * self.samples))
@@ -140,23 +142,27 @@ class ImportanceWeighted(Objective):
         encoder_loss = jnp.zeros((), latents.dtype)
         if self.gradient == "partial":
             nll, kl = terms_of(without_gradient(model), latents, densities)
-            encoder_loss = jnp.mean(nll + kl) - jnp.mean(_gap_of_bounds(-nll - kl, self.bounds))
+            encoder_loss = jnp.mean(nll + kl) + (beta - 1.0) * jnp.mean(_gap_of_bounds(-nll - kl, self.bounds))
             latents, densities = fixed
         elif self.gradient == "doubly":
+            density = _fixed_density(posterior)
             nll, kl = terms_of(model, *fixed)
-            weights = _normalised_weights(-nll - kl, self.bounds)
-            latents = _scale_gradient(latents, jax.lax.stop_gradient(weights))
-            densities = jax.vmap(_density_of(jax.lax.stop_gradient(posterior)))(latents)
+            weights, even = _normalised_weights(-nll - kl, self.bounds), beta / self.samples
+            had = even + (1.0 - beta) * weights  # what the loss weighs the gradient of each latent by
+            factors = jnp.where(had > 0, even + (1.0 - beta) * jnp.square(weights), 0.0) / jnp.where(had > 0, had, 1.0)
+            latents = _scale_gradient(latents, jax.lax.stop_gradient(factors))
+            densities = jax.vmap(density)(latents)
         return *terms_of(model, latents, densities), encoder_loss
 
 
-def _density_of(posterior: Any) -> Any:
+def _fixed_density(posterior: Any) -> Any:
+    """The log-density of a posterior without a gradient of its own."""
     if not hasattr(posterior, "log_prob"):
         raise InvalidInput(
             f"gradient='doubly' was given a {type(posterior).__name__}, whose density is known at its draws alone: "
             "expected a posterior with log_prob; use gradient='plain'."
         )
-    return posterior.log_prob
+    return jax.lax.stop_gradient(posterior).log_prob
 
 
 @jax.custom_vjp

@@ -6,6 +6,7 @@ from scipy import special, stats
 
 from ae_jax import InvalidInput
 from ae_jax.corruptions import Masking
+from ae_jax.flows import InverseAutoregressive, Planar, Radial
 from ae_jax.networks import MLP, ModelSpec, functional
 from ae_jax.objectives import (
     ELBO,
@@ -212,10 +213,11 @@ def test_one_latent_is_the_elbo_of_the_draw_and_beta_one_the_elbo_of_all():
     np.testing.assert_allclose(several, -log_weights_of(4).mean(), rtol=1e-5)
 
 
-def test_a_partial_gradient_is_of_one_bound_for_the_decoder_and_of_several_for_the_encoder():
-    partial = loss_and_gradient(ImportanceWeighted(samples=2, bounds=3, gradient="partial"))[2]
-    several = loss_and_gradient(ImportanceWeighted(samples=2, bounds=3))[2]
-    single = loss_and_gradient(ImportanceWeighted(samples=6))[2]
+@pytest.mark.parametrize("beta", [0.0, 0.3])
+def test_a_partial_gradient_is_of_one_bound_for_the_decoder_and_of_several_for_the_encoder(beta):
+    partial = loss_and_gradient(ImportanceWeighted(samples=2, bounds=3, beta=beta, gradient="partial"))[2]
+    several = loss_and_gradient(ImportanceWeighted(samples=2, bounds=3, beta=beta))[2]
+    single = loss_and_gradient(ImportanceWeighted(samples=6, beta=beta))[2]
     for name, expected, other in (("encoder", several, single), ("decoder", single, several)):
         ours, theirs, others = (jax.tree.leaves(tree[name]) for tree in (partial, expected, other))
         for one, wanted in zip(ours, theirs, strict=True):
@@ -227,11 +229,11 @@ def test_a_partial_gradient_is_of_one_bound_for_the_decoder_and_of_several_for_t
 def slopes(linear_gaussian, points):
     """Gradients in shift and stretch of a posterior, of many keys, by gradient and number of latents."""
 
-    def of(gradient, samples, shift, stretch):
+    def of(gradient, samples, shift, stretch, beta=0.0):
         def loss(numbers, key):
             networks = linear_gaussian(*numbers)
             objective = ImportanceWeighted(
-                likelihood=GaussianLikelihood(scale=networks.scale), samples=samples, gradient=gradient
+                likelihood=GaussianLikelihood(scale=networks.scale), samples=samples, beta=beta, gradient=gradient
             )
             return objective(networks, key, Batch(jnp.asarray(points)), 0)[0]
 
@@ -247,8 +249,8 @@ def test_the_doubly_reparameterised_gradient_is_unbiased_and_varies_less(slopes,
     _, variance = linear_gaussian().exact_posterior(points)
     ratio = np.exp(2 * stretch)
     exact = np.array([np.sum(shift / variance[0]), np.sum(ratio - 1) * variance.shape[1]])  # of the divergence
-    for samples, expected in ((1, exact), (8, None)):
-        plain, doubly = (slopes(gradient, samples, shift, stretch) for gradient in ("plain", "doubly"))
+    for samples, beta, expected in ((1, 0.0, exact), (8, 0.0, None), (4, 0.5, None), (4, 1.0, exact)):
+        plain, doubly = (slopes(gradient, samples, shift, stretch, beta) for gradient in ("plain", "doubly"))
         error = [found.std(axis=0) / len(found) ** 0.5 for found in (plain, doubly)]
         np.testing.assert_array_less(doubly.std(axis=0), 0.8 * plain.std(axis=0))
         if expected is not None:
@@ -258,6 +260,15 @@ def test_the_doubly_reparameterised_gradient_is_unbiased_and_varies_less(slopes,
 
 def test_at_the_exact_posterior_the_doubly_reparameterised_gradient_is_zero_in_every_draw(slopes):
     assert np.abs(slopes("doubly", 4, 0.0, 0.0)).max() < 1e-3 < slopes("plain", 4, 0.0, 0.0).std()
+
+
+@pytest.mark.parametrize("posterior", [Planar(), Radial(), InverseAutoregressive()])
+def test_a_doubly_reparameterised_gradient_needs_a_density_at_every_latent(posterior):
+    networks = MLP(hidden=(), code=2, stochastic=True, posterior=posterior)
+    spec = ModelSpec(networks, (4,), parts=(("prior", StandardNormal()),))
+    model = functional.bind(spec, functional.init(spec, KEY)[0])
+    with pytest.raises(InvalidInput, match="density is known at its draws alone: expected a posterior with log_prob"):
+        ImportanceWeighted(gradient="doubly")(model, KEY, Batch(X), 0)
 
 
 def test_the_decoder_has_the_same_gradient_under_a_doubly_reparameterised_one():
