@@ -9,11 +9,11 @@ EXPECTED
 MEASURED
     see experiments/README.md.
 
-Protocol of the notebook: grey images, whose pixels are judged as if they were probabilities; 784-512-256 rectified units,
-30 variables of 10 values, and back; batches of 100, 50,000 steps (here: whole epochs of about as many); Adam at 1e-3,
-which falls by a tenth in 1,000 steps; a temperature of exp(-3e-5 t), at least 0.5 (there both change at every thousandth
-step alone). The bound of test images is given, too, relaxed at a temperature of 0.5 and by one-hot latents, which is the
-bound of the model that is sampled. For training batches it is the mean over the last epoch.
+Protocol of the notebook: grey images, whose pixels are judged as if they were probabilities; 784-512-256 rectified
+units, 30 variables of 10 values, and back; batches of 100, 50,000 steps (here: whole epochs of about as many); Adam at
+1e-3, which falls by a tenth in 1,000 steps; a temperature of exp(-3e-5 t), at least 0.5 (there both change at every
+thousandth step alone). The bound of test images is given, too, relaxed at a temperature of 0.5 and by one-hot latents,
+which is the bound of the model that is sampled. For training batches it is the mean over the last epoch.
 """
 
 import argparse

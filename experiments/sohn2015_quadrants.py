@@ -25,6 +25,7 @@ log p(missing | given) is the difference of two likelihoods, importance-sampled,
 
 from collections.abc import Mapping, Sequence
 from functools import partial
+from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
@@ -68,7 +69,7 @@ def given(shape: Shape, quadrants: int) -> np.ndarray:
 def perceptron(inputs: int, outputs: int, rngs: nnx.Rngs) -> nnx.Sequential:
     """Two hidden layers of rectified units."""
     sizes, start = (inputs, HIDDEN, HIDDEN, outputs), nnx.initializers.he_normal()
-    first, second, last = (nnx.Linear(a, b, kernel_init=start, rngs=rngs) for a, b in zip(sizes, sizes[1:], strict=False))
+    first, second, last = (nnx.Linear(a, b, kernel_init=start, rngs=rngs) for a, b in pairwise(sizes))
     return nnx.Sequential(first, nnx.relu, second, nnx.relu, last)
 
 
@@ -216,16 +217,15 @@ def measured(name: str, quadrants: int, data: Dataset, budget: Mapping[str, Any]
         values = {BOUND: -weights.mean(axis=(1, 2), dtype=float), NLL: -means.mean(axis=1)}
         made = made[0][:SHOWN]
     real = np.asarray(run.scaling(x[:SHOWN].astype(np.float32)))
-    known = given(data.shape, quadrants)
-    pictures = np.concatenate([np.where(known, real, 0.5)[:, None], real[:, None], np.where(known, real[:, None], made)], 1)
-    values |= {EPOCH: run.best_epoch}
+    known, values = given(data.shape, quadrants), values | {EPOCH: run.best_epoch}
+    pictures = [np.where(known, real, 0.5)[None], real[None], np.where(known, real[None], np.moveaxis(made, 1, 0))]
     about = {"autoencoder": f"{name}, {quadrants}", "quadrants": quadrants}
     rows = [
         about | {"seed": seed, "metric": metric, "value": float(of[seed])}
         for metric, of in values.items()
         for seed in range(len(run))
     ]
-    shades = np.rint(255 * np.clip(np.moveaxis(pictures, 1, 0), 0, 1)).astype(int).tolist()
+    shades = np.rint(255 * np.clip(np.concatenate(pictures), 0, 1)).astype(int).tolist()
     return [*rows, about | {"seed": 0, "metric": PICTURES, "value": None, "pixels": shades}]
 
 
@@ -266,9 +266,8 @@ def study(log: ExperimentLog) -> None:
     settings = {key: value for key, value in budget.items() if key != "quadrants"} | {"data": log.source}
     for quadrants in budget["quadrants"]:
         for name in (NN, CVAE):
-            log.trial(
-                f"{name}, {quadrants}", partial(measured, name, quadrants, data, budget), quadrants=quadrants, **settings
-            )
+            measure = partial(measured, name, quadrants, data, budget)
+            log.trial(f"{name}, {quadrants}", measure, quadrants=quadrants, **settings)
     log.trial(VAE, partial(measured_whole, data, budget), **settings)
 
 
