@@ -7,13 +7,14 @@ EXPECTED
     -ELBO of training batches, with relaxed latents, of at most 106 nats: the notebook prints 99 to 106 from step 10,001
     to 45,001, a batch each. The paper's own figure, of other networks on binary images, is 101.5 (as recalled).
 MEASURED
-    see experiments/README.md.
+    met, seeds 0 to 2, 93 epochs: 98.75, 99.36 and 100.15 nats; of test images 99.34, 99.93 and 100.81 relaxed, and
+    107.10, 108.02 and 108.83 by one-hot latents, which is what other families of the package are measured by.
 
 Protocol of the notebook: grey images, whose pixels are judged as if they were probabilities; 784-512-256 rectified
 units, 30 variables of 10 values, and back; batches of 100, 50,000 steps (here: whole epochs of about as many); Adam at
 1e-3, which falls by a tenth in 1,000 steps; a temperature of exp(-3e-5 t), at least 0.5 (there both change at every
 thousandth step alone). The bound of test images is given, too, relaxed at a temperature of 0.5 and by one-hot latents,
-which is the bound of the model that is sampled. For training batches it is the mean over the last epoch.
+which is the bound of the model that is sampled from. For training batches it is the mean over the last epoch.
 """
 
 import argparse
