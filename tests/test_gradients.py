@@ -76,7 +76,7 @@ def test_of_a_loss_with_respect_to_all_it_is_given(name, x64):
     check(function, *arguments)
 
 
-FAMILIES = [FullCovariance(), Planar(steps=2), Radial(steps=2), InverseAutoregressive(steps=2, hidden=(6,)), Spherical()]
+FAMILIES = [FullCovariance(), Planar(steps=2), Radial(steps=2), InverseAutoregressive(hidden=(6,)), Spherical()]
 
 
 @pytest.mark.parametrize("family", FAMILIES, ids=lambda family: type(family).__name__)

@@ -5,6 +5,7 @@ import jax.numpy as jnp
 import numpy as np
 import optax
 import pytest
+from scipy import special
 
 import ae_jax
 from ae_jax.errors import InvalidInput
@@ -59,6 +60,11 @@ def test_terms_equal_numpy(setting, evaluated):
     expected = -0.5 * np.mean(np.log(probability[0]) + np.log1p(-probability[1]))
     np.testing.assert_allclose(evaluated[0]["critic"], expected, rtol=1e-5)
     np.testing.assert_allclose(evaluated[0]["total_correlation"], joint.mean(), rtol=1e-4, atol=1e-6)
+    x, outputs = np.asarray(batch.x), model.decode(z)
+    nll = -x * special.log_expit(outputs) - (1 - x) * special.log_expit(-outputs)
+    np.testing.assert_allclose(evaluated[0]["bernoulli_nll"], nll.sum(axis=1).mean(), rtol=1e-5)
+    kl = 0.5 * (posterior.mean**2 + np.exp(2 * posterior.log_scale) - 1) - posterior.log_scale
+    np.testing.assert_allclose(evaluated[0]["kl"], kl.sum(axis=1).mean(), rtol=1e-4)
 
 
 def test_each_player_has_the_gradient_of_its_own_loss(evaluated):
@@ -67,6 +73,26 @@ def test_each_player_has_the_gradient_of_its_own_loss(evaluated):
     assert all(not leaf.any() for leaf in jax.tree.leaves(critic["networks"]))
     assert all(not leaf.any() for leaf in jax.tree.leaves(correlation["critic"]))
     assert jnp.abs(correlation["networks"]["encoder"][0]["kernel"]).max() > 0
+
+
+def test_the_networks_have_the_gradient_of_their_loss_at_a_fixed_critic(setting, evaluated):
+    factor, params, batch = setting
+    key = jax.random.split(jax.random.split(jax.random.key(2), 3)[0], 1)[0]
+
+    def loss(networks):
+        model = factor.bind((5,), params | {"networks": networks})
+        mean, log_scale = model.encode(batch.x)
+        z = mean + jnp.exp(log_scale) * jax.random.normal(key, (6, 3))
+        outputs = model.decode(z)
+        nll = jnp.sum(jax.nn.softplus(outputs) - batch.x * outputs, axis=1)
+        kl = jnp.sum(0.5 * (mean**2 + jnp.exp(2 * log_scale) - 1) - log_scale, axis=1)
+        return jnp.mean(nll + kl + 2.0 * model.critic(z))
+
+    jax.tree.map(
+        lambda a, b: np.testing.assert_allclose(a, b, rtol=1e-4, atol=1e-6),
+        evaluated[1]["loss"]["networks"],
+        jax.jit(jax.grad(loss))(params["networks"]),
+    )
 
 
 def test_a_trained_critic_knows_the_total_correlation_of_a_gaussian():

@@ -14,12 +14,12 @@ from ae_jax.errors import InvalidInput
 from ae_jax.evaluation import evaluate
 from ae_jax.evaluation.diagnosis import diagnose_training
 from ae_jax.networks.functional import without_gradient
-from ae_jax.objectives import AdversarialELBO, AdversarialPrior
+from ae_jax.objectives import AdversarialELBO, AdversarialPrior, SquaredError
 from ae_jax.objectives.adversarial import critic_loss
 from ae_jax.types import Batch
 
 MADE = {
-    "aae": ae_jax.aae(code=3, hidden=(6,), critic=(8,), weight=2.0),
+    "aae": ae_jax.aae(code=3, hidden=(6,), critic=(8,), weight=2.0, likelihood=SquaredError()),
     "wae_gan": ae_jax.wae_gan(code=3, hidden=(6,), critic=(8,), weight=2.0),
     "vaegan": ae_jax.vaegan(code=3, hidden=(6,), critic=(8,), gamma=4.0, pixel=0.0),
 }
@@ -44,6 +44,13 @@ def evaluated(name):
     return autoencoder.bind((5,), params), batch, *everything(params)
 
 
+def log_odds(critic, x):
+    """The critic's outputs, in NumPy."""
+    one, two = critic.layers
+    hidden = np.asarray(x, np.float64) @ np.asarray(one.kernel[...]) + np.asarray(one.bias[...])
+    return (np.where(hidden > 0, hidden, 0.2 * hidden) @ np.asarray(two.kernel[...]))[:, 0] + float(two.bias[0])
+
+
 def is_zero(tree):
     return all(not leaf.any() for leaf in jax.tree.leaves(tree))
 
@@ -55,13 +62,7 @@ def test_a_game_about_codes_equals_numpy(name):
     code = model.encode(batch.x)
     z = code.sample(jax.random.split(code_key, 1)[0]) if name == "aae" else code
     draws = model.prior.sample(prior_key, 6)
-    sides = []
-    for side in (draws, z):
-        one, two = model.critic.layers
-        hidden = np.asarray(side, np.float64) @ np.asarray(one.kernel[...]) + np.asarray(one.bias[...])
-        odds = (np.where(hidden > 0, hidden, 0.2 * hidden) @ np.asarray(two.kernel[...]))[:, 0] + float(two.bias[0])
-        sides.append(odds)
-    real, made = sides
+    real, made = log_odds(model.critic, draws), log_odds(model.critic, z)
     critic = -0.5 * np.mean(np.log(special.expit(real)) + np.log(special.expit(-made)))
     np.testing.assert_allclose(terms["critic"], critic, rtol=1e-4)
     np.testing.assert_allclose(terms["adversary"], -np.mean(np.log(special.expit(made))), rtol=1e-4)
@@ -74,6 +75,35 @@ def test_a_game_about_codes_equals_numpy(name):
     assert is_zero(gradients["adversary"]["critic"])
     assert is_zero(gradients["adversary"]["networks"]["decoder"])
     assert not is_zero(gradients["adversary"]["networks"]["encoder"])
+
+
+@pytest.mark.parametrize("name", ["aae", "wae_gan"])
+def test_the_networks_have_the_gradient_of_their_loss_at_a_fixed_critic(name):
+    model, batch, _, gradients = evaluated(name)
+    key = jax.random.split(jax.random.split(jax.random.key(2))[0], 1)[0]
+
+    def loss(networks):
+        code = networks.encode(batch.x)
+        z = code.mean + jnp.exp(code.log_scale) * jax.random.normal(key, (6, 3)) if name == "aae" else code
+        error = jnp.sum(jnp.square(networks.decode(z) - batch.x), axis=1)
+        return jnp.mean(error - 2.0 * jax.nn.log_sigmoid(model.critic(z)))
+
+    expected = nnx.to_pure_dict(nnx.jit(nnx.grad(loss))(model.networks))
+    jax.tree.map(
+        lambda a, b: np.testing.assert_allclose(a, b, rtol=1e-4, atol=1e-6), gradients["loss"]["networks"], expected
+    )
+
+
+def test_the_game_of_vaegan_equals_numpy():
+    model, batch, terms, _ = evaluated("vaegan")
+    code_key, prior_key = jax.random.split(jax.random.key(2))
+    z = model.encode(batch.x).sample(jax.random.split(code_key, 1)[0])
+    decoded = [special.expit(model.decode(each)) for each in (z, model.prior.sample(prior_key, 6))]
+    real, *sides = (log_odds(model.critic, x) for x in (batch.x, *decoded))
+    adversary = -sum(np.log(special.expit(made)) for made in sides)
+    critic = -0.5 * np.log(special.expit(real)) - 0.25 * sum(np.log(special.expit(-made)) for made in sides)
+    np.testing.assert_allclose(terms["adversary"], adversary.mean(), rtol=1e-4)
+    np.testing.assert_allclose(terms["critic"], critic.mean(), rtol=1e-4)
 
 
 def test_the_players_of_vaegan_have_their_own_losses():
