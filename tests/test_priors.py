@@ -91,6 +91,15 @@ def test_the_density_of_a_mixture_equals_scipy():
     np.testing.assert_allclose(prior.log_prob(jnp.asarray(z, jnp.float32)), expected, rtol=1e-5)
 
 
+@pytest.mark.parametrize("name", ["coupling", "autoregressive"])
+def test_the_density_of_a_flow_is_the_normal_s_times_the_jacobian_s_determinant(name, x64):
+    prior = built(BUILDERS[name])
+    z = jnp.asarray(np.random.default_rng(7).normal(size=(5, 3)))
+    jacobians = jax.jit(jax.vmap(jax.jacfwd(lambda z: prior.flow(z[None])[0][0])))(z)
+    expected = stats.norm.logpdf(prior.flow(z)[0]).sum(axis=1) + np.linalg.slogdet(jacobians)[1]
+    np.testing.assert_allclose(prior.log_prob(z), expected, rtol=1e-8)
+
+
 def test_a_single_component_is_a_learned_normal_with_a_closed_divergence():
     prior = built(GaussianMixture(components=1), (2, 2, 1))
     posterior = DiagonalGaussian(jnp.ones((3, 2, 2, 1)), jnp.full((3, 2, 2, 1), -0.5))

@@ -45,6 +45,14 @@ def reference(params, x, silent):
     return units, kept, rows, error, auxiliary
 
 
+def of_decoder(params, of_rows):
+    """The gradient of the decoder, given that of its rows of unit norm."""
+    decoder = np.asarray(params["networks"]["decoder"], np.float64)
+    norms = np.linalg.norm(decoder, axis=1, keepdims=True)
+    rows = decoder / norms
+    return (of_rows - np.sum(of_rows * rows, axis=1, keepdims=True) * rows) / norms
+
+
 def objective_of(setting, silent, training=False):
     autoencoder, _, _, x = setting
     state = {"bottleneck": {"silent": jnp.asarray(silent, jnp.int32)}}
@@ -88,12 +96,26 @@ def test_gradients_equal_those_of_numpy(setting):
     residual = x - kept @ rows - np.asarray(setting[1]["networks"]["offset"], np.float64)
     of_units = -2 * residual @ rows.T * (kept > 0) / 7
     np.testing.assert_allclose(gradient["bias"], of_units.sum(axis=0), rtol=1e-3, atol=1e-5)
-    decoder = np.asarray(setting[1]["networks"]["decoder"], np.float64)
-    of_rows = -2 * kept.T @ residual / 7
-    projected = (of_rows - np.sum(of_rows * rows, axis=1, keepdims=True) * rows) / np.linalg.norm(
-        decoder, axis=1, keepdims=True
-    )
+    projected = of_decoder(setting[1], -2 * kept.T @ residual / 7)
     np.testing.assert_allclose(gradient["decoder"], projected, rtol=1e-3, atol=1e-4)
+
+
+def test_the_gradient_of_the_auxiliary_loss_equals_numpy_s(setting):
+    silent = np.array([0, 20, 19, 30, 40, 0, 25, 50, 0])
+    gradient = jax.grad(lambda params: objective_of(setting, silent)(params)[1][0]["auxiliary"])(setting[1])["networks"]
+    weights = {name: np.asarray(leaf, np.float64) for name, leaf in setting[1]["networks"].items()}
+    centred = np.asarray(setting[3], np.float64).reshape(7, -1) - weights["offset"]
+    units, kept, rows, *_ = reference(setting[1], setting[3], silent)
+    revived = largest(np.where(silent >= 20, units, -np.inf), 2)
+    difference = 2 * (revived @ rows - (centred - kept @ rows)) / 7
+    of_units = difference @ rows.T * (revived != 0)
+    expected = {
+        "encoder": centred.T @ of_units,
+        "bias": of_units.sum(axis=0),
+        "decoder": of_decoder(setting[1], revived.T @ difference),
+        "offset": -weights["encoder"] @ of_units.sum(axis=0),
+    }
+    jax.tree.map(lambda a, b: np.testing.assert_allclose(a, b, rtol=1e-3, atol=1e-4), gradient, expected)
 
 
 def test_dead_units_have_a_gradient_through_the_auxiliary_loss_alone(setting):

@@ -7,6 +7,7 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 from flax import nnx
+from jax.test_util import check_grads
 from scipy import special, stats
 
 import ae_jax
@@ -43,6 +44,13 @@ def nearest(vectors, codes):
     return np.array([np.argmin([np.sum((vector - code) ** 2) for code in codes]) for vector in vectors])
 
 
+def of_vectors(gradient, vectors):
+    """The gradient of vectors, given that of vectors of norm one: by the Jacobian (I - u u^T) / |v|."""
+    norms = np.linalg.norm(vectors, axis=1, keepdims=True)
+    units = vectors / norms
+    return (gradient - np.sum(gradient * units, axis=1, keepdims=True) * units) / norms
+
+
 @pytest.mark.parametrize("shape", [(7, 6), (4, 2, 3, 6)])
 def test_each_vector_becomes_its_nearest_code(shape):
     book = part_of(VectorQuantizer(codes=5, size=3), shape[1:])
@@ -55,11 +63,14 @@ def test_each_vector_becomes_its_nearest_code(shape):
 
 def test_cosine_codes_are_nearest_by_angle_and_have_norm_one():
     book = codebook_of(cosine=True)
-    code = jax.random.normal(jax.random.key(0), (7, 6))
+    code, weights = jax.random.normal(jax.random.key(0), (2, 7, 6))
     codes, vectors = np.array(book.vectors[...]), np.asarray(code).reshape(-1, 3)
     codes /= np.linalg.norm(codes, axis=1, keepdims=True)
     numbers = np.argmax(vectors / np.linalg.norm(vectors, axis=1, keepdims=True) @ codes.T, axis=1)
     np.testing.assert_allclose(book(code), codes[numbers].reshape(7, 6), rtol=1e-5)
+    gradient = jax.grad(lambda z: jnp.sum(weights * book(z)))(code)
+    expected = of_vectors(np.asarray(weights).reshape(-1, 3), vectors)
+    np.testing.assert_allclose(gradient.reshape(-1, 3), expected, rtol=1e-4, atol=1e-6)
 
 
 PARTS = {
@@ -131,9 +142,9 @@ def test_a_code_whose_averages_have_vanished_stays():
     np.testing.assert_allclose(book.vectors[...], before, rtol=1e-5)
 
 
-@pytest.mark.parametrize("kind", ["codebook", "sim"])
+@pytest.mark.parametrize("kind", ["codebook", "cosine", "sim"])
 def test_losses_and_their_gradients_equal_numpy(kind):
-    book = codebook_of(trained=True) if kind == "codebook" else part_of(PARTS["sim"])
+    book = part_of(PARTS["sim"]) if kind == "sim" else codebook_of(trained=True, cosine=kind == "cosine")
     book.eval()
     graph, params, rest = nnx.split(book, nnx.Param, ...)
     code = jax.random.normal(jax.random.key(1), (7, 6))
@@ -141,20 +152,23 @@ def test_losses_and_their_gradients_equal_numpy(kind):
     def losses_of(params, code):
         return nnx.merge(graph, params, rest).update(jax.random.key(0), code, None, None)
 
-    fixed, vectors = np.asarray(book.vectors[...], np.float64), np.asarray(code).reshape(-1, 3)
+    given = np.asarray(book.vectors[...], np.float64), np.asarray(code).reshape(-1, 3)
+    fixed, vectors = (one / np.linalg.norm(one, axis=1, keepdims=True) if kind == "cosine" else one for one in given)
     numbers = nearest(vectors, fixed)  # the map of "sim" is the identity
     difference = vectors - fixed[numbers]
-    of_codes = np.zeros_like(fixed)
-    np.add.at(of_codes, numbers, -2 * difference / len(code))
+    of_codes, of_code = np.zeros_like(fixed), 2 * difference / len(code)
+    np.add.at(of_codes, numbers, -of_code)
+    if kind == "cosine":
+        of_codes, of_code = (of_vectors(*each) for each in zip((of_codes, of_code), given, strict=True))
     commitment, codebook = (
         jax.grad(lambda *given, name=name: losses_of(*given)[name], argnums=(0, 1))(params, code)
         for name in ("commitment", "codebook")
     )
     for value in losses_of(params, code).values():
         np.testing.assert_allclose(value, np.sum(difference**2) / len(code), rtol=1e-5)
-    np.testing.assert_allclose(commitment[1], (2 * difference / len(code)).reshape(7, 6), rtol=1e-4, atol=1e-6)
+    np.testing.assert_allclose(commitment[1], of_code.reshape(7, 6), rtol=1e-4, atol=1e-6)
     np.testing.assert_array_equal(codebook[1], 0 * code)
-    name, expected = ("vectors", of_codes) if kind == "codebook" else ("map", fixed.T @ of_codes)
+    name, expected = ("map", fixed.T @ of_codes) if kind == "sim" else ("vectors", of_codes)
     np.testing.assert_array_equal(commitment[0][name][...], 0 * expected)
     np.testing.assert_allclose(codebook[0][name][...], expected, rtol=1e-4, atol=1e-5)
 
@@ -219,6 +233,18 @@ def test_residual_codes_are_sums_of_what_is_nearest_to_the_rest():
     np.testing.assert_allclose(part.levels[1].counts[...], 0.9 + 0.1 * counts, rtol=1e-5)
 
 
+def test_each_codebook_in_a_row_pulls_the_code():
+    part = part_of(PARTS["residual"])
+    part.eval()
+    code = jax.random.normal(jax.random.key(1), (7, 6))
+    gradient = jax.grad(lambda z: part.update(jax.random.key(0), z, 0.9, None)["commitment"])(code)
+    first, second = (np.asarray(level.vectors[...]) for level in part.levels)
+    vectors = np.asarray(code).reshape(-1, 3)
+    left = vectors - first[nearest(vectors, first)]
+    expected = 2 * (left + left - second[nearest(left, second)]) / 7
+    np.testing.assert_allclose(gradient.reshape(-1, 3), expected, rtol=1e-4, atol=1e-6)
+
+
 def test_residual_codebooks_start_at_centres_of_what_is_left_for_them():
     part = part_of(ResidualQuantizer(books=2, book=VectorQuantizer(codes=5, size=3, k_means=True)))
     left = np.random.default_rng(0).normal(size=(40, 6)).astype(np.float32)
@@ -265,9 +291,42 @@ def test_signs_and_their_entropies_equal_sums_over_all_codes():
     np.testing.assert_allclose(diverse, stats.entropy(soft.mean(axis=0), axis=-1).sum(), rtol=1e-4)
 
 
+def test_the_terms_of_signs_have_the_gradients_of_their_equations(x64):
+    quantizer = LookupFree(size=3)
+    objective = EntropyQuantized(quantizer=quantizer, beta=0.3, entropy=0.2, diversity=0.7, temperature=2.0)
+    part, code = part_of(quantizer), jax.random.normal(jax.random.key(0), (7, 6))
+
+    def term(name):
+        return lambda z: objective.terms(part, jax.random.key(1), z)[name][1]
+
+    difference = np.asarray(code) - np.where(np.asarray(code) > 0, 1.0, -1.0)
+    value, gradient = jax.value_and_grad(term("commitment"))(code)
+    np.testing.assert_allclose(value, np.sum(difference**2) / 7, rtol=1e-9)
+    np.testing.assert_allclose(gradient, 2 * difference / 7, rtol=1e-9)
+    certain, diverse = part.entropies(code, 2.0)
+    np.testing.assert_allclose(term("entropy")(code), certain - 0.7 * diverse, rtol=1e-9)
+    check_grads(jax.jit(term("entropy")), (code,), order=1, modes=["rev"], rtol=1e-5, atol=1e-6, eps=1e-5)
+    weights = {name: weight for name, (weight, _) in objective.terms(part, jax.random.key(1), code).items()}
+    assert weights == {"commitment": 0.3, "entropy": 0.2}
+
+
 @pytest.mark.parametrize("use", [[1.0, 2.0, 3.0], [4.0, 0.0, 0.0], [2.0, 2.0, 2.0]])
 def test_perplexity_is_the_exponential_of_the_entropy(use):
     np.testing.assert_allclose(perplexity(jnp.array(use)), np.exp(stats.entropy(use)), rtol=1e-6)
+
+
+def test_the_prior_s_log_probability_equals_its_equation():
+    prior = CodePrior(quantizer=LookupFree(size=2), units=3)(None, (8,), (6,), nnx.Rngs(0))
+    prior.input_bias[...], prior.output_bias[...] = jnp.array([0.5, -1.0, 0.2]), jnp.arange(12.0).reshape(3, 4) / 9
+    weights = (prior.inputs, prior.outputs, prior.input_bias, prior.output_bias)
+    inputs, outputs, input_bias, output_bias = (np.asarray(each[...]) for each in weights)
+    numbers = np.array([[0, 3, 1], [2, 2, 0]])
+    expected = np.zeros(2)
+    for row, place in np.ndindex(2, 3):
+        hidden = input_bias + sum(inputs[before, numbers[row, before]] for before in range(place))
+        logits = jax.nn.gelu(hidden) @ outputs[place] + output_bias[place]
+        expected[row] += special.log_softmax(logits)[numbers[row, place]]
+    np.testing.assert_allclose(prior.log_prob(jnp.asarray(numbers)), expected, rtol=1e-5)
 
 
 def test_the_prior_sums_to_one_and_draws_what_it_says():
