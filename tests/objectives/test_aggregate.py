@@ -4,6 +4,7 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 import pytest
+from scipy import spatial
 
 from ae_jax import InvalidInput
 from ae_jax.distributions import DiagonalGaussian
@@ -44,6 +45,29 @@ def test_dip_is_of_numpy_s_covariance(posterior):
 
 def test_dip_of_a_deterministic_code_is_of_its_covariance(posterior):
     np.testing.assert_allclose(DIP()(None, KEY, X, posterior.mean), DIP()(None, KEY, X, posterior), rtol=1e-6)
+
+
+def test_distances_from_the_prior_equal_numpy_s_of_the_same_draws(posterior, model_of):
+    model = model_of(MLP(hidden=(), code=3), (4,))
+
+    def draws(key):
+        own, prior = jax.random.split(key)
+        return np.asarray(posterior.sample(own), float), np.asarray(model.prior.sample(prior, 6), float)
+
+    def kernel(a, b):
+        squares = spatial.distance.cdist(a, b, "sqeuclidean")
+        return sum(np.exp(-squares / (6 * scale)) for scale in (0.1, 0.2, 0.5, 1, 2, 5, 10))
+
+    x, y = draws(KEY)
+    within = sum(np.sum(kernel(each, each)) - 7 * 6 for each in (x, y)) / 30
+    value = MMD(kernel="rbf")(model, KEY, X, posterior)
+    np.testing.assert_allclose(value, within - 2 * kernel(x, y).mean(), rtol=1e-4)
+    draw_key, slice_key = jax.random.split(KEY)
+    x, y = draws(draw_key)
+    directions = np.asarray(jax.random.normal(slice_key, (20, 3)), float)
+    directions /= np.linalg.norm(directions, axis=1, keepdims=True)
+    apart = np.sort(directions @ x.T, axis=1) - np.sort(directions @ y.T, axis=1)
+    np.testing.assert_allclose(SlicedWasserstein(slices=20)(model, KEY, X, posterior), np.mean(apart**2), rtol=1e-4)
 
 
 @pytest.mark.parametrize("penalty", [MMD(), SlicedWasserstein(slices=20)], ids=lambda penalty: penalty.name)

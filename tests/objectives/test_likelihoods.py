@@ -54,6 +54,24 @@ def test_a_learned_scale_has_a_floor():
     np.testing.assert_allclose(likelihood(exact, jnp.asarray(TARGET)), 4 * (0.5 * np.log(2 * np.pi) - 2.0), rtol=1e-5)
 
 
+def test_a_student_t_s_scale_and_freedom_have_floors():
+    outputs = RNG.normal(size=(3, 4, 3)).astype(np.float32)
+    location, scale, freedom = np.moveaxis(outputs.astype(float), -1, 0)
+    expected = -stats.t.logpdf(TARGET, 2.0 + np.log1p(np.exp(freedom)), location, 0.1 + np.log1p(np.exp(scale)))
+    value = StudentTLikelihood(smallest_scale=0.1, least_freedom=2.0)(jnp.asarray(outputs), jnp.asarray(TARGET))
+    np.testing.assert_allclose(value, expected.sum(axis=1), rtol=1e-4)
+
+
+def test_a_discretised_logistic_is_the_probability_of_a_step():
+    outputs, target = RNG.normal(size=(3, 4, 2)).astype(np.float32), np.resize(np.linspace(0, 1, 5), (3, 4))
+    scale = np.exp(-2.0 + np.log1p(np.exp(outputs[..., 1].astype(float) + 2.0)))
+    below, above = np.where(target == 0, -np.inf, target - 1 / 8), np.where(target == 1, np.inf, target + 1 / 8)
+    distribution = stats.logistic(outputs[..., 0], scale)
+    expected = -np.log(distribution.cdf(above) - distribution.cdf(below)).sum(axis=1)
+    likelihood = DiscretisedLogisticLikelihood(levels=5, smallest_log_scale=-2.0)
+    np.testing.assert_allclose(likelihood(jnp.asarray(outputs), jnp.float32(target)), expected, rtol=1e-4)
+
+
 def test_every_likelihood_says_what_it_needs():
     everyone = [
         getattr(objectives, name)()

@@ -7,8 +7,9 @@ import pytest
 from scipy import special
 
 from ae_jax import InvalidInput
+from ae_jax.distributions import DiagonalGaussian
 from ae_jax.networks import MLP, Convolutional, ModelSpec, deterministic, functional
-from ae_jax.objectives import ELBO, L1, Contractive, DecoderSmoothness, KLSparsity, Reconstruction
+from ae_jax.objectives import ELBO, L1, L2, Contractive, DecoderSmoothness, KLSparsity, Reconstruction
 from ae_jax.objectives.penalties import METHODS, spectral_norm, squared_jacobian_norm
 from ae_jax.types import Batch
 
@@ -102,6 +103,12 @@ def test_contraction_goes_with_every_objective(objective, stochastic, model_of):
         np.testing.assert_allclose(loss, rest + 0.5 * metrics["jacobian"], rtol=1e-6)
         for ours, theirs in zip(jax.tree.leaves(gradient), jax.tree.leaves(exact_gradient), strict=True):
             np.testing.assert_allclose(ours, theirs, rtol=0, atol=tolerance * np.abs(theirs).max(), err_msg=method)
+
+
+def test_l2_is_half_the_squared_length_of_each_code_or_posterior_mean():
+    z = np.random.default_rng(0).normal(size=(3, 2, 2)).astype(np.float32)
+    for code in (jnp.asarray(z), DiagonalGaussian(jnp.asarray(z), jnp.ones((3, 2, 2)))):
+        np.testing.assert_allclose(L2()(None, None, None, code), 0.5 * np.sum(z**2, axis=(1, 2)), rtol=1e-6)
 
 
 def test_kl_sparsity_sums_over_units_the_divergence_of_their_mean_activation():

@@ -162,6 +162,9 @@ def test_a_condition_that_is_missing_of_another_length_or_unknown_is_refused(con
     for use in (conditional.encode, conditional.reconstruct):
         with pytest.raises(InvalidInput, match=sentence):
             use(images(5), condition=condition)
+    for use, given in ((conditional.decode, np.ones((5, 3))), (conditional.sample, 5)):
+        with pytest.raises(InvalidInput, match=sentence):
+            use(given, condition=condition)
 
 
 @pytest.mark.parametrize("name", ["run", "population"])
