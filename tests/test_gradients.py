@@ -1,4 +1,4 @@
-"""Gradients equal finite differences, in double precision."""
+"""Gradients of losses, posteriors and priors, with respect to all they are given, in double precision."""
 
 from functools import partial
 
@@ -71,7 +71,7 @@ def with_parameters(module):
 
 
 @pytest.mark.parametrize("name", CASES)
-def test_of_a_loss_with_respect_to_all_it_is_given(name, x64):
+def test_gradients_of_losses_equal_finite_differences(name, x64):
     function, arguments = CASES[name]
     check(function, *arguments)
 
@@ -80,7 +80,7 @@ FAMILIES = [FullCovariance(), Planar(steps=2), Radial(steps=2), InverseAutoregre
 
 
 @pytest.mark.parametrize("family", FAMILIES, ids=lambda family: type(family).__name__)
-def test_of_a_posterior_s_draws_and_their_density(family, x64):
+def test_gradients_of_draws_and_their_density_equal_finite_differences(family, x64):
     module = family(4, nnx.Rngs(0))
     merge, parameters = with_parameters(module)
     outputs = drawn(3, module.inputs, rng=np.random.default_rng(2))
@@ -95,6 +95,6 @@ PRIORS = {
 
 
 @pytest.mark.parametrize("name", PRIORS)
-def test_of_a_prior_s_density_in_latents_and_parameters(name, x64):
+def test_gradients_of_a_prior_s_density_equal_finite_differences(name, x64):
     merge, parameters = with_parameters(PRIORS[name](None, (8,), (3,), nnx.Rngs(0)))
     check(lambda given, z: merge(given).log_prob(z), parameters, drawn(4, 3, rng=np.random.default_rng(2)))
