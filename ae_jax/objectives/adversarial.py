@@ -139,11 +139,13 @@ class AdversarialELBO(Objective):
        \text{ for the decoder}
 
     f is the critic's last hidden layer. The critic tells examples from reconstructions and from decoded draws of the
-    prior. The gradient of the feature error reaches the encoder at weight one and the decoder at gamma; that of the
+    prior, by the mean of two logistic losses, so that examples weigh as much as all that is made (in the paper, half as
+    much). The gradient of the feature error reaches the encoder at weight one and the decoder at gamma; that of the
     game reaches the decoder alone.
 
     Attributes:
-      likelihood: what outputs of the decoder mean; its loss is reported and trained at ``pixel``.
+      likelihood: what outputs of the decoder mean; its loss is reported, and trained at ``pixel`` by the decoder and at
+        ``pixel / gamma`` by the encoder.
       gamma: weight of the feature error for the decoder.
       pixel: weight of the reconstruction loss itself, which the paper has not.
       critic: its layers; it sees examples.
