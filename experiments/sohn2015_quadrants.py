@@ -14,13 +14,14 @@ MEASURED
 Given is the quadrant at the bottom left, then the left half, then all but the quadrant at the bottom right; grey
 images, whose pixels are judged as if they were probabilities. All networks have two hidden layers of 500 rectified
 units, 200 latents, Adam at 1e-3 and batches of 128; they stop after three epochs without a lower loss on the validation
-split, of which the best epoch is measured. The tutorial stops by the images that it reports, and its prior sees the
-neural network's guess beside the given pixels; here it sees the given ones alone.
+split, of which the best epoch is measured. The tutorial stops by the images that it reports, its prior sees the neural
+network's guess beside the given pixels, and its decoder the latents alone.
 
 *NN*: the given pixels predict the missing ones, each for itself. *CVAE*: an encoder of the whole image, a prior that is
-a network of the given pixels, and a decoder of the latents, trained by the bound of log p(missing | given). *VAE*: one
-variational autoencoder whose encoder is trained on whole images and on the given parts, by the bound of what it sees;
-log p(missing | given) is the difference of two likelihoods, importance-sampled, so that its bound is not known.
+a network of the given pixels, and a decoder of latents and given pixels, trained by the bound of log p(missing |
+given). *VAE*: one variational autoencoder whose encoder is trained on whole images and on the given parts, by the bound
+of what it sees; log p(missing | given) is the difference of two likelihoods, importance-sampled, so that its bound is
+not known.
 """
 
 from collections.abc import Mapping, Sequence
@@ -112,6 +113,26 @@ class Predictor(nnx.Module):
         return self.network(z.reshape(len(z), -1)).reshape(z.shape)
 
 
+class Completer(nnx.Module):
+    """An encoder of images, and a decoder of latents with the given pixels beside them."""
+
+    def __init__(self, shape: Shape, rngs: nnx.Rngs):
+        pixels, self.shape = int(np.prod(shape)), shape
+        self.encoder, self.decoder = perceptron(pixels, 2 * CODE, rngs), perceptron(CODE + pixels, pixels, rngs)
+
+    def encode(self, x: Float[Array, "batch *shape"]) -> DiagonalGaussian:
+        return gaussian(self.encoder, x)
+
+    def decode(self, z: Float[Array, "batch inputs"]) -> Float[Array, "batch *shape"]:
+        return self.decoder(z).reshape(len(z), *self.shape)
+
+
+def gaussian(network: nnx.Sequential, x: Float[Array, "batch *shape"]) -> DiagonalGaussian:
+    """The diagonal Gaussian that a network makes of each image."""
+    mean, scale = jnp.split(network(x.reshape(len(x), -1)), 2, axis=1)
+    return DiagonalGaussian(mean, log_scale_of(scale))
+
+
 @component
 class ConditionalPrior:
     """A diagonal Gaussian prior of latents that a network makes of an image."""
@@ -127,24 +148,27 @@ class ConditionalPriorPart(nnx.Module):
         self.network = network
 
     def __call__(self, x: Float[Array, "batch *shape"]) -> DiagonalGaussian:
-        mean, scale = jnp.split(self.network(x.reshape(len(x), -1)), 2, axis=1)
-        return DiagonalGaussian(mean, log_scale_of(scale))
+        return gaussian(self.network, x)
 
 
 @component
 class ConditionalELBO(Completion):
     r"""Negative bound of the log-likelihood of the missing pixels y, given the others x, in nats.
 
-    .. math:: -\log p(y | z) + \mathrm{KL}(q(z | x, y) \| p(z | x)), \quad z \sim q(z | x, y)
+    .. math:: -\log p(y | x, z) + \mathrm{KL}(q(z | x, y) \| p(z | x)), \quad z \sim q(z | x, y)
     """
 
     @property
     def parts(self) -> Mapping[str, PartBuilder]:
         return {"guess": ConditionalPrior()}
 
+    def decode(self, model: Any, z: Float[Array, "batch latents"], x: Float[Array, "batch *shape"]) -> Array:
+        """Outputs for latents and the given pixels."""
+        return model.decode(jnp.concatenate([z, self.given_of(x).reshape(len(x), -1)], axis=1))
+
     def __call__(self, model: Any, key: Key, batch: Batch, step: Any) -> tuple[Float[Array, ""], Metrics]:
         posterior = model.encode(batch.x)
-        nll = self.nll(model.decode(posterior.sample(key)), batch.x)
+        nll = self.nll(self.decode(model, posterior.sample(key), batch.x), batch.x)
         loss = jnp.mean(nll + posterior.kl(model.guess(self.given_of(batch.x))))
         return loss, {BOUND: loss}
 
@@ -165,8 +189,11 @@ def train(autoencoder: Autoencoder, data: Dataset, budget: Mapping[str, Any], fo
 
 def recipe(name: str, objective: Objective, shape: Shape) -> Autoencoder:
     """The networks of one method."""
-    variational = MLP(hidden=(HIDDEN, HIDDEN), code=CODE, activation="relu", stochastic=True)
-    networks = from_nnx(Predictor, code=shape) if name == NN else variational
+    networks = {
+        NN: from_nnx(Predictor, code=shape),
+        CVAE: from_nnx(Completer, code=(CODE,)),
+        VAE: MLP(hidden=(HIDDEN, HIDDEN), code=CODE, activation="relu", stochastic=True),
+    }[name]
     return Autoencoder(name=name, networks=networks, objective=objective, optimizer=Optimizer(learning_rate=1e-3))
 
 
@@ -192,10 +219,10 @@ class Weights:
 
         def weight(place: Any) -> Any:
             z = posterior.mean + jnp.exp(posterior.log_scale) * noise(place)
-            return prior.log_prob(z) - posterior.log_prob(z) - objective.nll(model.decode(z), x)
+            return prior.log_prob(z) - posterior.log_prob(z) - objective.nll(objective.decode(model, z, x), x)
 
         def drawn(place: Any) -> Any:
-            return jax.nn.sigmoid(model.decode(prior.mean + jnp.exp(prior.log_scale) * noise(place)))
+            return jax.nn.sigmoid(objective.decode(model, prior.mean + jnp.exp(prior.log_scale) * noise(place), x))
 
         weights = jax.lax.map(weight, jnp.arange(self.samples))
         made = jax.lax.map(drawn, self.samples + jnp.arange(DRAWS))
