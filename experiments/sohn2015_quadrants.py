@@ -246,14 +246,19 @@ def measured(name: str, quadrants: int, data: Dataset, budget: Mapping[str, Any]
     real = np.asarray(run.scaling(x[:SHOWN].astype(np.float32)))
     known, values = given(data.shape, quadrants), values | {EPOCH: run.best_epoch}
     pictures = [np.where(known, real, 0.5)[None], real[None], np.where(known, real[None], np.moveaxis(made, 1, 0))]
-    about = {"autoencoder": f"{name}, {quadrants}", "quadrants": quadrants}
-    rows = [
-        about | {"seed": seed, "metric": metric, "value": float(of[seed])}
-        for metric, of in values.items()
-        for seed in range(len(run))
-    ]
     shades = np.rint(255 * np.clip(np.concatenate(pictures), 0, 1)).astype(int).tolist()
-    return [*rows, about | {"seed": 0, "metric": PICTURES, "value": None, "pixels": shades}]
+    picture = {"autoencoder": f"{name}, {quadrants}", "quadrants": quadrants, "seed": 0, "metric": PICTURES}
+    return [*rows_of(name, quadrants, values), picture | {"value": None, "pixels": shades}]
+
+
+def rows_of(name: str, quadrants: int, values: Mapping[str, np.ndarray]) -> Rows:
+    """Values of each metric and seed as rows."""
+    about = {"autoencoder": f"{name}, {quadrants}", "quadrants": quadrants}
+    return [
+        about | {"seed": seed, "metric": metric, "value": float(value)}
+        for metric, of in values.items()
+        for seed, value in enumerate(of)
+    ]
 
 
 def with_parts(x: np.ndarray) -> np.ndarray:
@@ -276,16 +281,10 @@ def measured_whole(data: Dataset, budget: Mapping[str, Any], folder: Path) -> Ro
     x = with_parts(data.test.x[:: max(1, len(data.test.x) // budget["images"])])
     found = log_likelihood(run, x, samples=budget["samples"]).log_likelihood.astype(float)
     whole, *of_parts = np.split(found, 4, axis=1)
-    rows: list[dict[str, Any]] = []
-    for quadrants, part in enumerate(of_parts, start=1):
-        about = {"autoencoder": f"{VAE}, {quadrants}", "quadrants": quadrants}
-        values = {NLL: (part - whole).mean(axis=1), EPOCH: run.best_epoch}
-        rows += [
-            about | {"seed": seed, "metric": metric, "value": float(of[seed])}
-            for metric, of in values.items()
-            for seed in range(len(run))
-        ]
-    return rows
+    nll = [(part - whole).mean(axis=1) for part in of_parts]
+    return [
+        row for count, of in enumerate(nll, start=1) for row in rows_of(VAE, count, {NLL: of, EPOCH: run.best_epoch})
+    ]
 
 
 def study(log: ExperimentLog) -> None:
