@@ -160,6 +160,9 @@ class FullGaussian(NamedTuple):
 class FullCovariance:
     """Posteriors of any covariance, :class:`FullGaussian`: the encoder gives every entry of the factor.
 
+    Entries below the diagonal are the encoder's outputs over the number of latents, so that training starts near
+    independent latents.
+
     Example:
       >>> FullCovariance()(3, nnx.Rngs(0)).inputs  # three means, three log-scales, three entries below them
       9
@@ -178,7 +181,7 @@ class FullCovarianceHead(nnx.Module):
     def __call__(self, outputs: Float[Array, "batch inputs"]) -> FullGaussian:
         mean, log_diagonal, below = jnp.split(outputs, [self.code, 2 * self.code], axis=1)
         rows, columns = jnp.tril_indices(self.code, -1)
-        factor = jax.vmap(jnp.diag)(jnp.exp(log_scale_of(log_diagonal))).at[:, rows, columns].set(below)
+        factor = jax.vmap(jnp.diag)(jnp.exp(log_scale_of(log_diagonal))).at[:, rows, columns].set(below / self.code)
         return FullGaussian(mean, factor)
 
 
