@@ -40,6 +40,7 @@ from flax import nnx
 import ae_jax
 from ae_jax import Autoencoder, component, static
 from ae_jax.data import Dataset, from_splits
+from ae_jax.errors import require_known
 from ae_jax.networks import MLP, deterministic
 from ae_jax.studies.results import Interval, intervals
 from ae_jax.types import Shape
@@ -100,6 +101,7 @@ class AsPyTorch:
 
 def autoencoder(name: str, examples: int, initial: str) -> Autoencoder:
     """Ours, with the layers that all have and PyTorch's or its own initial values."""
+    require_known("initial values", initial, ("pytorch", "own"))
     further = {"examples": examples} if name == "beta_tc" else OWN.get(name, {})
     ours = ae_jax.named(name)(code=CODE, hidden=(HIDDEN,), activation="relu", learning_rate=RATE, **further)
     return ours if initial == "own" else dataclasses.replace(ours, networks=AsPyTorch(networks=ours.networks))

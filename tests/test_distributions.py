@@ -81,6 +81,11 @@ def test_a_full_gaussian_has_scipy_s_density_and_the_divergence_of_its_covarianc
         np.testing.assert_allclose(kl[row], expected, rtol=1e-5)
 
 
+def test_a_full_covariance_starts_the_nearer_to_independence_the_more_latents_there_are():
+    factor = FullCovariance()(3, nnx.Rngs(0))(jnp.ones((1, 9))).factor[0]
+    np.testing.assert_allclose(np.asarray(factor)[np.tril_indices(3, -1)], 1 / 3, rtol=1e-6)
+
+
 def test_draws_of_a_full_gaussian_have_its_covariance(correlated):
     draws, log_prob = jax.jit(jax.vmap(correlated.sample_and_log_prob))(jax.random.split(jax.random.key(0), DRAWS))
     for row in range(2):

@@ -149,7 +149,7 @@ class ImportanceWeighted(Objective):
             nll, kl = terms_of(model, *fixed)
             weights, even = _normalised_weights(-nll - kl, self.bounds), beta / self.samples
             had = even + (1.0 - beta) * weights  # what the loss weighs the gradient of each latent by
-            factors = jnp.where(had > 0, even + (1.0 - beta) * jnp.square(weights), 0.0) / jnp.where(had > 0, had, 1.0)
+            factors = (even + (1.0 - beta) * jnp.square(weights)) / jnp.where(had > 0, had, 1.0)
             latents = _scale_gradient(latents, jax.lax.stop_gradient(factors))
             densities = jax.vmap(density)(latents)
         return *terms_of(model, latents, densities), encoder_loss
